@@ -58,9 +58,7 @@ class BadInput(EnclaveError):
 
     exit_code = 2
 
-    def __init__(
-        self, what: str, *, where: str = "", next_step: str = "", faults: Iterable[Fault] = ()
-    ) -> None:
+    def __init__(self, what: str, *, where: str = "", next_step: str = "", faults: Iterable[Fault] = ()) -> None:
         self.faults = tuple(faults)
         super().__init__(what, where=where, next_step=next_step)
 

@@ -1,0 +1,125 @@
+"""Atomic writing: write beside, fsync, rename. A kill or a full disk leaves the earlier file intact."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from enclave.errors import StorageFailed
+
+TEMPORARY_MARK = ".part-"
+
+
+@contextlib.contextmanager
+def storage_errors(what: str) -> Iterator[None]:
+    """Turn the operating system's write errors into :class:`StorageFailed`, naming ``what`` was being written."""
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, StorageFailed):
+            raise
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFailed(
+                f"the disk is full while writing {what}; nothing was changed",
+                next_step="free space in the workspace and run the same command again",
+            ) from None
+        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            raise StorageFailed(
+                f"this user may not write {what}; nothing was changed",
+                next_step="run the command as the user who owns that zone",
+            ) from None
+        if error.errno == errno.EIO:
+            raise StorageFailed(f"the disk failed while writing {what}; nothing was changed") from None
+        raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` durable."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, mode: int = 0o640) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; on success fsync and rename it over ``path``, else remove it.
+
+    Raises:
+        StorageFailed: the disk is full or the folder may not be written.
+    """
+    temporary = path.with_name(f".{path.name}{TEMPORARY_MARK}{secrets.token_hex(4)}")
+    with storage_errors(path.name):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            handle = os.open(temporary, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+            temporary.chmod(mode)
+            temporary.replace(path)
+            sync_folder(path.parent)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_folder(folder: Path, *, mode: int = 0o750) -> Iterator[Path]:
+    """As :func:`replacing`, for a folder that must not exist yet or is replaced whole.
+
+    A reader sees the old folder or the new one; between the two renames of a replacement, for an instant, none.
+    """
+    token = secrets.token_hex(4)
+    temporary = folder.with_name(f".{folder.name}{TEMPORARY_MARK}{token}")
+    aside = folder.with_name(f".{folder.name}{TEMPORARY_MARK}{token}-old")
+    with storage_errors(folder.name):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary.mkdir(mode=0o700)
+        try:
+            yield temporary
+            for file in sorted(temporary.rglob("*")):
+                if file.is_file():
+                    handle = os.open(file, os.O_RDONLY)
+                    try:
+                        os.fsync(handle)
+                    finally:
+                        os.close(handle)
+            temporary.chmod(mode)
+            if folder.exists():
+                folder.replace(aside)
+            temporary.replace(folder)
+            sync_folder(folder.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def write_bytes(path: Path, content: bytes, *, mode: int = 0o640) -> None:
+    """Write ``content`` to ``path`` atomically."""
+    with replacing(path, mode=mode) as temporary, temporary.open("wb", buffering=0) as handle:
+        handle.write(content)
+
+
+def write_text(path: Path, content: str, *, mode: int = 0o640) -> None:
+    """Write UTF-8 ``content`` to ``path`` atomically."""
+    write_bytes(path, content.encode(), mode=mode)
+
+
+def sweep_temporaries(folder: Path) -> int:
+    """Remove what a killed process left half-written below ``folder``; returns how many were removed."""
+    removed = 0
+    for left in sorted(folder.rglob(f".*{TEMPORARY_MARK}*")):
+        removed += 1
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
+    return removed

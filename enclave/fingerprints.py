@@ -1,0 +1,66 @@
+"""Digests of what went into a step: files, code, parameters, environment."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import TypeAlias
+
+Json: TypeAlias = "None | bool | int | float | str | list[Json] | tuple[Json, ...] | Mapping[str, Json]"
+
+_BLOCK = 1 << 20
+
+
+def canonical_json(value: Json) -> bytes:
+    """One byte string per value: sorted keys, no spaces, UTF-8; NaN and infinities are refused (ValueError)."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return text.encode()
+
+
+def digest_bytes(content: bytes) -> str:
+    """SHA-256 as 64 lower-case hexadecimal digits."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def digest_json(value: Json) -> str:
+    """SHA-256 of the canonical JSON of ``value``."""
+    return digest_bytes(canonical_json(value))
+
+
+def digest_file(path: Path) -> str:
+    """SHA-256 of a file's content, read in blocks."""
+    running = hashlib.sha256()
+    with path.open("rb") as handle:
+        while block := handle.read(_BLOCK):
+            running.update(block)
+    return running.hexdigest()
+
+
+def digest_folder(folder: Path, pattern: str = "**/*") -> str:
+    """SHA-256 over the relative names and contents of the files below ``folder``; names of folders count too."""
+    files = sorted(path for path in folder.glob(pattern) if path.is_file())
+    return digest_json({path.relative_to(folder).as_posix(): digest_file(path) for path in files})
+
+
+def digest_code(places: Iterable[Path]) -> str:
+    """SHA-256 over the Python sources in ``places`` (files, or folders read recursively)."""
+    sources: dict[str, Json] = {}
+    for place in sorted(places):
+        files = [place] if place.is_file() else sorted(place.rglob("*.py"))
+        for file in files:
+            sources[f"{place.name}/{file.relative_to(place).as_posix()}"] = digest_file(file)
+    return digest_json(sources)
+
+
+def digest_environment(distributions: Iterable[str]) -> str:
+    """SHA-256 over the installed versions of ``distributions``; a missing one counts as such."""
+    versions: dict[str, Json] = {}
+    for name in sorted(distributions):
+        try:
+            versions[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            versions[name] = None
+    return digest_json(versions)

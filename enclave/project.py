@@ -1,0 +1,143 @@
+"""The project file: purpose, people, data sets and the columns each question may use, analyses, policy.
+
+Everything that a run does follows from it; a column that no question declares does not reach the linked zone
+(*doelbinding*, *dataminimalisatie*).
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from enclave.errors import BadInput, Fault, Refused
+from enclave.requests import ColumnName, Slug
+
+UnitKind = Literal["person", "object", "entity", "household", "owner"]
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Key(_File):
+    """A unit key of a data set.
+
+    ``source`` names the columns that hold it: for registers the pair (kind letter, number), for deliveries the
+    identifier columns of the schema in order of preference. ``name`` is the column of random integers in the linked
+    data set; ``<name>_status`` stands beside it.
+    """
+
+    name: ColumnName
+    kind: UnitKind
+    source: tuple[str, ...] = Field(min_length=1)
+
+
+class DataSet(_File):
+    """A linked data set: from a register file or from all accepted deliveries of a schema."""
+
+    register_file: str = Field(default="", alias="register")
+    delivery: str = ""
+    keys: tuple[Key, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _one_source(self) -> DataSet:
+        if bool(self.register_file) == bool(self.delivery):
+            raise ValueError("a data set comes from a register or from a delivery, exactly one")
+        return self
+
+
+class Question(_File):
+    """A research question and the columns of each data set that it may use (keys come along)."""
+
+    text: str
+    uses: dict[Slug, tuple[ColumnName, ...]]
+
+
+class AnalysisUse(_File):
+    """A released version of an analysis, the question that it answers, and its parameters (printed with the result)."""
+
+    name: Slug
+    version: int = Field(ge=1)
+    question: str
+    parameters: dict[str, int | float | str | bool] = {}
+
+
+class Expected(_File):
+    """A delivery that is owed: a schema for a period, by named suppliers or by every municipality."""
+
+    schema_name: Slug = Field(alias="schema")
+    period: str
+    suppliers: tuple[str, ...] | Literal["municipalities"]
+
+
+class Project(_File):
+    """A project file, read and checked."""
+
+    name: Slug
+    title: str
+    legal_basis: str
+    purpose: str = Field(min_length=20)
+    start: date
+    retention_date: date
+    controller: str
+    researchers: tuple[str, ...]
+    policy: Slug
+    sandbox: Literal["required", "accept-no-sandbox"] = "required"
+    deliveries: tuple[Expected, ...]
+    data: dict[Slug, DataSet]
+    questions: dict[Annotated[str, Field(pattern=r"^[A-Z][0-9]+$")], Question]
+    analyses: tuple[AnalysisUse, ...]
+
+    def declared_columns(self, dataset: str) -> tuple[str, ...]:
+        """Columns of ``dataset`` that at least one question declares, sorted."""
+        return tuple(sorted({c for q in self.questions.values() for c in q.uses.get(dataset, ())}))
+
+    def analysis(self, name: str) -> AnalysisUse:
+        """The use of analysis ``name``; :class:`Refused` when the project has none."""
+        for use in self.analyses:
+            if use.name == name:
+                return use
+        raise Refused(
+            f"project {self.name} runs no analysis {name}",
+            next_step="add it to the project file, with its question",
+        )
+
+
+def load_project(path: Path) -> Project:
+    """Read a project file; all faults at once.
+
+    Raises:
+        BadInput: unreadable, a field is missing or wrong, or a question uses a data set that is not declared.
+    """
+    try:
+        project = Project(**yaml.safe_load(path.read_text()))
+    except FileNotFoundError:
+        raise BadInput("there is no such project file", where=path.name, next_step="see configs/projects/") from None
+    except (yaml.YAMLError, TypeError):
+        raise BadInput("the project file is not readable as YAML", where=path.name) from None
+    except ValidationError as error:
+        faults = [
+            Fault(path.name, "project", e["msg"], column=".".join(str(p) for p in e["loc"])) for e in error.errors()
+        ]
+        raise BadInput("the project file does not hold", where=path.name, faults=faults) from None
+    faults = [
+        Fault(path.name, "project", f"question {name} uses data set {dataset}, which is not declared")
+        for name, question in project.questions.items()
+        for dataset in question.uses
+        if dataset not in project.data
+    ] + [
+        Fault(
+            path.name,
+            "project",
+            f"analysis {use.name} answers question {use.question}, which is not declared",
+        )
+        for use in project.analyses
+        if use.question not in project.questions
+    ]
+    if faults:
+        raise BadInput("the project file contradicts itself", where=path.name, faults=faults)
+    return project
