@@ -80,7 +80,7 @@ class SigningKey:
         return base64.b64encode(self._key.sign(_encoded(kind, payload))).decode()
 
     def save(self, path: Path, passphrase: bytes) -> None:
-        """Write the key to ``path`` (mode 0600), encrypted under ``passphrase`` (not empty), and its public half beside."""
+        """Write the key to ``path`` (mode 0600) under ``passphrase`` (not empty), and its public half beside it."""
         if not passphrase:
             raise BadInput("a signing key needs a passphrase", where=path.name)
         protected = self._key.private_bytes(
