@@ -7,6 +7,7 @@ nothing up to it was changed, reordered or cut off. Entries hold names, counts a
 from __future__ import annotations
 
 import fcntl
+import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping
@@ -143,12 +144,12 @@ class Journal:
         with self.file.open("rb") as handle:
             return self._last(handle.fileno())[0]
 
-    def entries(self) -> Iterator[Entry]:
-        """All entries in order, without verifying them."""
+    def entries(self, *, after: int = 0) -> Iterator[Entry]:
+        """Entries with a sequence number above ``after``, in order, without verifying them."""
         if not self.file.is_file():
             return
         with self.file.open("rb") as handle:
-            for line in handle:
+            for line in itertools.islice(handle, after, None):
                 if line.endswith(b"\n"):
                     yield Entry(**json.loads(line))
 
