@@ -1,8 +1,9 @@
 """The runner: what ran on which inputs stands in the journal, and nothing runs again that need not.
 
-A step's fingerprint is the digest of its inputs, code, parameters and environment. The journal is the run ledger: a finished
-step is an entry with the fingerprint and the digests of what it wrote. The step is skipped when the last entry has the same
-fingerprint and the files still have those digests. A file that differs from its entry stops the run: somebody changed a zone.
+A step's fingerprint is the digest of its inputs, code, parameters and environment. The journal is the run ledger: a
+finished step is an entry with the fingerprint and the digests of what it wrote. The step is skipped when the last entry
+has the same fingerprint and the files still have those digests. A file that differs from its entry stops the run:
+somebody changed a zone.
 """
 
 from __future__ import annotations

@@ -1,0 +1,43 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup run test sweep check bench docs lock clean
+
+PERSONS ?= 50000
+SEED ?= 1
+ENGINE ?= duckdb
+BIN := .venv/bin
+
+help: ## Show what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*## "} {printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: ## Create .venv with the locked packages (and, as root, the Debian packages)
+	@tools/setup bubblewrap:bwrap
+
+run: setup ## Run the main job on a synthetic country (PERSONS=50000 SEED=1), ending in a verified release
+	@$(BIN)/zicht demo --persons $(PERSONS) --seed $(SEED) --engine $(ENGINE) --workspace build/run
+
+test: ## Set up and run the tests
+	@tools/setup bubblewrap:bwrap openjdk-17-jre-headless:java
+	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+sweep: ## Run the long statistical and fault-injection sweeps
+	@tools/setup bubblewrap:bwrap openjdk-17-jre-headless:java
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m sweep
+
+check: setup ## Types, style, import contracts
+	$(BIN)/mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
+
+bench: setup ## Run the benchmarks (side by side, with ratios and peak memory)
+	@for file in benchmarks/*.py; do echo "== $$file"; $(BIN)/python $$file || exit 1; done
+
+docs: setup ## Write the reference pages that are generated from the code
+	$(BIN)/zicht docs docs/reference
+
+lock: ## Write requirements.lock anew from pyproject.toml (needs uv)
+	uv pip compile pyproject.toml --all-extras --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -o requirements.lock
+
+clean: ## Remove the environment and everything that was built
+	chmod -R u+w build 2>/dev/null || true
+	rm -rf build .venv
