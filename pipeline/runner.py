@@ -125,9 +125,7 @@ class Runner:
         outputs = step.action()
         written: dict[str, Json] = {self._relative(path): digest_file(path) for path in outputs.values()}
         details: dict[str, Json] = {"fingerprint": fingerprint, "outputs": written, "counts": dict(step.counts())}
-        self._journal.append(
-            actor=self._actor, action=ACTION, subject=step.name, details=details, now=self._clock()
-        )
+        self._journal.append(actor=self._actor, action=ACTION, subject=step.name, details=details, now=self._clock())
         return Outcome(self.records()[step.name], ran=True, seconds=time.monotonic() - started)
 
     def _intact(self, record: Record) -> bool:

@@ -1,0 +1,56 @@
+"""``zicht protect``: output control on a table alone."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from pipeline.commands.options import JsonOption
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("protect")(protect)
+
+
+def protect(
+    instance: Annotated[Path, typer.Argument(help="Folder with desc.json and micro.csv and/or cells.csv.")],
+    out: Annotated[Path, typer.Option(help="Folder for pattern.csv, table.csv and report.json.")],
+    policy: Annotated[Path | None, typer.Option(help="Policy file; its rule replaces the instance's.")] = None,
+    count_protection: Annotated[str, typer.Option(help="exact, width:W or range.")] = "exact",
+    singletons: Annotated[Literal["on", "off"], typer.Option(help="Protect against a sole contributor.")] = "on",
+    method: Annotated[Literal["auto", "optimal", "flow", "gauss"], typer.Option(help="How to suppress.")] = "auto",
+    budget: Annotated[int | None, typer.Option(help="How many LPs at most; never seconds.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads; the result is the same.")] = 1,
+    html: Annotated[bool, typer.Option("--html", help="Also a page with the pattern and intervals.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Suppress a table so that no attacker can narrow a sensitive cell, and audit the result.
+
+    Example: zicht protect ../shared/reference/b05_ssb_z3_freq3d --out /tmp/b05
+    """
+    from output_control.protect import protect as protect_instance
+
+    report = protect_instance(
+        instance,
+        out,
+        policy=policy,
+        count_protection=count_protection,
+        singletons=singletons == "on",
+        method=method,
+        budget=budget,
+        threads=threads,
+        html=html,
+    )
+    facts = report if isinstance(report, dict) else asdict(report)
+    if as_json:
+        typer.echo(json.dumps(facts, sort_keys=True))
+        return
+    typer.echo(
+        f"{facts['cells']} cells: {facts['primary']} primary, {facts['secondary']} secondary suppressions; audited safe"
+    )
+    typer.echo(f"Next: read {out}/table.csv; keep pattern.csv and report.json to yourself")

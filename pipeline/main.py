@@ -1,0 +1,47 @@
+"""The ``zicht`` command: its parts are registered here, its errors end here."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+
+import typer
+
+from enclave.errors import EnclaveError
+from pipeline.commands import country, custodian, delivery, demo, journal, protect, release, research, review, status
+
+FAULT_IN_ZICHT = 70
+
+app = typer.Typer(
+    name="zicht",
+    help="Receive, pseudonymise, link, analyse; let nothing out that could single someone out.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for part in (country, delivery, custodian, research, review, release, journal, status, protect, demo):
+    part.register(app)
+
+
+def main() -> None:
+    """Run the command line; an :class:`EnclaveError` is shown without a traceback and sets the exit code."""
+    try:
+        app()
+    except EnclaveError as error:
+        sys.stderr.write(f"zicht: {error}\n")
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.stderr.write("zicht: stopped; run the same command to go on\n")
+        sys.exit(130)
+    except Exception as error:
+        # A traceback or a library's message can hold a value of a record: only class and place are shown.
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        name = os.path.basename(place.filename)  # noqa: PTH119 - no path object is wanted of a frame's file name
+        sys.stderr.write(f"zicht: fault in Zicht itself: {type(error).__name__} at {name}:{place.lineno}\n")
+        if os.environ.get("ZICHT_DEBUG") == "1":
+            traceback.print_exc()
+        else:
+            sys.stderr.write("Next: report it; ZICHT_DEBUG=1 shows the details, on synthetic data only\n")
+        sys.exit(FAULT_IN_ZICHT)

@@ -1,0 +1,173 @@
+"""An installation: its workspace, its settings file, and how passphrases reach a process.
+
+``office.yaml`` in the workspace says where configuration and registers lie, relative to the workspace, so that two
+checkouts at different paths hold the same bytes.
+"""
+
+from __future__ import annotations
+
+import getpass
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from enclave.classifications import Classification, load_classification
+from enclave.entropy import Entropy, SecureEntropy, SeededEntropy
+from enclave.errors import BadInput, KeyUnavailable, NotReady
+from enclave.files import write_text
+from enclave.journal import Journal
+from enclave.project import Project, load_project
+from enclave.signatures import PublicKey, load_public
+from enclave.zones import Workspace, Zone
+
+SETTINGS = "office.yaml"
+EngineName = Literal["duckdb", "spark"]
+
+
+class Settings(BaseModel):
+    """``office.yaml``; paths are relative to the workspace."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    project: str
+    configs: str
+    registers: str
+    key_register: str
+    data_roots: tuple[str, ...] = ()
+    engine: EngineName = "duckdb"
+    threads: int = Field(default=2, ge=1, le=256)
+    memory_gib: float = Field(default=4.0, gt=0)
+    demo_seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """One installation, opened."""
+
+    workspace: Workspace
+    settings: Settings
+    project: Project
+
+    @property
+    def configs(self) -> Path:
+        """The folder of policies, schemas, classifications and projects."""
+        return self._path(self.settings.configs)
+
+    @property
+    def registers(self) -> Path:
+        """The statistical office's register files."""
+        return self._path(self.settings.registers)
+
+    @property
+    def key_register(self) -> Path:
+        """The office's identified key register; read by the custodian only."""
+        return self._path(self.settings.key_register)
+
+    @property
+    def journal(self) -> Journal:
+        """The journal of this workspace."""
+        return Journal(self.workspace.journal)
+
+    @property
+    def root_public(self) -> PublicKey:
+        """The office's root public key, which signs the roster and the release key."""
+        return load_public(self.workspace.path(Zone.KEY) / "release.pub")
+
+    @property
+    def entropy(self) -> Entropy:
+        """The system's generator; in the demo the seed."""
+        seed = self.settings.demo_seed
+        return SecureEntropy() if seed is None else SeededEntropy(seed)
+
+    def classifications(self) -> Mapping[str, Classification]:
+        """All classifications of the configuration, by name."""
+        roots = [self._path(root) for root in self.settings.data_roots]
+        files = sorted((self.configs / "classifications").glob("*.yaml"))
+        return {file.stem: load_classification(file, roots) for file in files}
+
+    def classification_files(self) -> dict[str, Path]:
+        """The files that :meth:`classifications` reads, for fingerprints."""
+        files = sorted((self.configs / "classifications").glob("*.yaml"))
+        listed = {file.name: file for file in files}
+        for root in self.settings.data_roots:
+            listed |= {
+                f"data/{path.name}": path for path in sorted((self._path(root) / "classifications").glob("*.csv"))
+            }
+        return listed
+
+    def _path(self, relative: str) -> Path:
+        return (self.workspace.root / relative).resolve()
+
+
+def create_office(root: Path, settings: Settings) -> Office:
+    """Make the zones and write ``office.yaml``; an existing one with other settings is refused.
+
+    Raises:
+        BadInput: the workspace belongs to an installation with other settings.
+    """
+    file = root / SETTINGS
+    text = yaml.safe_dump(settings.model_dump(mode="json"), sort_keys=True)
+    if file.is_file() and file.read_text() != text:
+        raise BadInput(
+            "this workspace was made with other settings",
+            where=str(SETTINGS),
+            next_step="take another workspace, or remove this one when nothing in it is needed",
+        )
+    workspace = Workspace(root)
+    workspace.create()
+    if not file.is_file():
+        write_text(file, text, mode=0o644)
+    return open_office(root)
+
+
+def open_office(root: Path) -> Office:
+    """Open the installation in ``root``.
+
+    Raises:
+        NotReady: there is none.
+        BadInput: its settings or its project file do not hold.
+    """
+    try:
+        settings = Settings(**yaml.safe_load((root / SETTINGS).read_text()))
+    except FileNotFoundError:
+        raise NotReady(
+            "there is no Zicht workspace here",
+            where=root.name,
+            next_step="zicht init --workspace DIR, or name an existing one with --workspace",
+        ) from None
+    except (ValidationError, TypeError, yaml.YAMLError):
+        raise BadInput("the settings do not hold", where=SETTINGS) from None
+    configs = (root / settings.configs).resolve()
+    return Office(Workspace(root), settings, load_project(configs / "projects" / f"{settings.project}.yaml"))
+
+
+def read_passphrase(purpose: str, file: Path | None) -> bytes:
+    """The passphrase from ``file``, from the file that ``ZICHT_PASSPHRASE_FILE`` names, or asked on the terminal.
+
+    Never from the command line or the environment itself, where other processes could read it.
+
+    Raises:
+        KeyUnavailable: no file and no terminal, or the file may be read by others.
+    """
+    named = file or (Path(os.environ["ZICHT_PASSPHRASE_FILE"]) if "ZICHT_PASSPHRASE_FILE" in os.environ else None)
+    if named is None:
+        if not sys.stdin.isatty():
+            raise KeyUnavailable(f"no passphrase for {purpose}", next_step="give --passphrase-file FILE (mode 0600)")
+        return getpass.getpass(f"Passphrase for {purpose}: ").encode()
+    try:
+        if named.stat().st_mode & 0o077:
+            raise KeyUnavailable("others may read the passphrase file", where=named.name, next_step="chmod 600 it")
+        return named.read_bytes().rstrip(b"\n")
+    except (FileNotFoundError, PermissionError):
+        raise KeyUnavailable("the passphrase file cannot be read", where=named.name) from None
+
+
+def utc_now() -> datetime:
+    """The present moment."""
+    return datetime.now(UTC)
