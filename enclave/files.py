@@ -13,6 +13,7 @@ from pathlib import Path
 from enclave.errors import StorageFailed
 
 TEMPORARY_MARK = ".part-"
+_ASIDE = "-old"
 
 
 @contextlib.contextmanager
@@ -21,9 +22,7 @@ def storage_errors(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if isinstance(error, StorageFailed):
-            raise
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise StorageFailed(
                 f"the disk is full while writing {what}; nothing was changed",
                 next_step="free space in the workspace and run the same command again",
@@ -39,12 +38,19 @@ def storage_errors(what: str) -> Iterator[None]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` durable."""
+    """Make a rename in ``folder``, or the content of a file, durable."""
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def sync_tree(folder: Path) -> None:
+    """Make every file and folder in ``folder`` durable."""
+    for entry in (folder, *sorted(folder.rglob("*"))):
+        if not entry.is_symlink():
+            sync_folder(entry)
 
 
 @contextlib.contextmanager
@@ -59,11 +65,7 @@ def replacing(path: Path, *, mode: int = 0o640) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
-            handle = os.open(temporary, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            sync_folder(temporary)
             temporary.chmod(mode)
             temporary.replace(path)
             sync_folder(path.parent)
@@ -75,37 +77,35 @@ def replacing(path: Path, *, mode: int = 0o640) -> Iterator[Path]:
 def replacing_folder(folder: Path, *, mode: int = 0o750) -> Iterator[Path]:
     """As :func:`replacing`, for a folder that must not exist yet or is replaced whole.
 
-    A reader sees the old folder or the new one; between the two renames of a replacement, for an instant, none.
+    A reader sees the old folder or the new one; between the two renames of a replacement, for an instant, none. When
+    the process is killed in that instant, :func:`sweep_temporaries` puts the old one back.
     """
     token = secrets.token_hex(4)
     temporary = folder.with_name(f".{folder.name}{TEMPORARY_MARK}{token}")
-    aside = folder.with_name(f".{folder.name}{TEMPORARY_MARK}{token}-old")
+    aside = folder.with_name(f".{folder.name}{TEMPORARY_MARK}{token}{_ASIDE}")
     with storage_errors(folder.name):
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary.mkdir(mode=0o700)
         try:
             yield temporary
-            for file in sorted(temporary.rglob("*")):
-                if file.is_file():
-                    handle = os.open(file, os.O_RDONLY)
-                    try:
-                        os.fsync(handle)
-                    finally:
-                        os.close(handle)
+            sync_tree(temporary)
             temporary.chmod(mode)
             if folder.exists():
                 folder.replace(aside)
             temporary.replace(folder)
             sync_folder(folder.parent)
         finally:
+            if aside.exists() and not folder.exists():
+                aside.replace(folder)
             shutil.rmtree(temporary, ignore_errors=True)
             shutil.rmtree(aside, ignore_errors=True)
 
 
 def write_bytes(path: Path, content: bytes, *, mode: int = 0o640) -> None:
     """Write ``content`` to ``path`` atomically."""
-    with replacing(path, mode=mode) as temporary, temporary.open("wb", buffering=0) as handle:
-        handle.write(content)
+    with replacing(path, mode=mode) as temporary:
+        # Buffered on purpose: a raw write on a nearly full disk writes a part and reports no error.
+        temporary.write_bytes(content)
 
 
 def write_text(path: Path, content: str, *, mode: int = 0o640) -> None:
@@ -114,11 +114,20 @@ def write_text(path: Path, content: str, *, mode: int = 0o640) -> None:
 
 
 def sweep_temporaries(folder: Path) -> int:
-    """Remove what a killed process left half-written below ``folder``; returns how many were removed."""
+    """Remove what a killed process left half-written below ``folder``; returns how many were removed.
+
+    An old folder that was set aside, and whose replacement never came, is put back. Whoever calls this holds the lock
+    under which ``folder`` is written: the temporaries of a running writer would go too.
+    """
     removed = 0
     for left in sorted(folder.rglob(f".*{TEMPORARY_MARK}*")):
+        if not left.is_symlink() and not left.exists():
+            continue
         removed += 1
-        if left.is_dir():
+        target = left.with_name(left.name[1:].rpartition(TEMPORARY_MARK)[0])
+        if left.name.endswith(_ASIDE) and not target.exists():
+            left.replace(target)
+        elif left.is_dir() and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)
         else:
             left.unlink(missing_ok=True)

@@ -46,13 +46,16 @@ def digest_folder(folder: Path, pattern: str = "**/*") -> str:
 
 
 def digest_code(places: Iterable[Path]) -> str:
-    """SHA-256 over the Python sources in ``places`` (files, or folders read recursively)."""
-    sources: dict[str, Json] = {}
-    for place in sorted(places):
+    """SHA-256 over the Python sources in ``places`` (files, or folders read recursively), in any order.
+
+    Two places of one name both count: ``a/v1.py`` and ``b/v1.py`` are two sources.
+    """
+    sources: list[Json] = []
+    for place in places:
         files = [place] if place.is_file() else sorted(place.rglob("*.py"))
-        for file in files:
-            sources[f"{place.name}/{file.relative_to(place).as_posix()}"] = digest_file(file)
-    return digest_json(sources)
+        listed: list[Json] = [[file.relative_to(place).as_posix(), digest_file(file)] for file in files]
+        sources.append([place.name, listed])
+    return digest_json(sorted(sources, key=digest_json))
 
 
 def digest_environment(distributions: Iterable[str]) -> str:

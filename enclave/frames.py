@@ -14,7 +14,7 @@ from typing import Any, Generic, final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from enclave.errors import BadInput, NotReady, Tampered, WrongZone
 from enclave.files import replacing, storage_errors
@@ -98,7 +98,10 @@ def open_frame(path: Path, tag: type[Tag], *, sha256: str | None = None, decrypt
         ) from None
     if MANIFEST_KEY not in meta:
         raise WrongZone(f"{path.name} is not a frame of Zicht", where=tag.zone.value)
-    manifest = FrameManifest.model_validate_json(meta[MANIFEST_KEY])
+    try:
+        manifest = FrameManifest.model_validate_json(meta[MANIFEST_KEY])
+    except ValidationError:
+        raise Tampered(f"what {path.name} says of itself is not readable", where=tag.zone.value) from None
     if manifest.zone is not tag.zone:
         raise WrongZone(f"{path.name} belongs to zone {manifest.zone.value}, not {tag.zone.value}")
     return Frame(path, tag, manifest, rows)

@@ -28,6 +28,19 @@ class PayloadType(Enum):
     APPROVAL = "application/vnd.zicht.approval+json"
     DECISION = "application/vnd.zicht.decision+json"
     RELEASE = "application/vnd.zicht.release-manifest+json"
+    RELEASE_KEY = "application/vnd.zicht.release-key+json"
+
+
+def _decoded(text: str) -> bytes:
+    """Bytes of a base64 text; ValueError unless it is the one canonical text of these bytes.
+
+    Python's decoder ignores the unused bits of the last character: without this check one key, or one signature,
+    would have several spellings, and one person could pass for two.
+    """
+    raw = base64.b64decode(text, validate=True)
+    if base64.b64encode(raw).decode() != text:
+        raise ValueError
+    return raw
 
 
 def _encoded(kind: PayloadType, payload: bytes) -> bytes:
@@ -44,8 +57,8 @@ class PublicKey:
     def verify(self, kind: PayloadType, payload: bytes, signature: str) -> None:
         """Raise :class:`Tampered` unless ``signature`` (base64) is this key's over ``payload`` of type ``kind``."""
         try:
-            key = Ed25519PublicKey.from_public_bytes(base64.b64decode(self.text, validate=True))
-            key.verify(base64.b64decode(signature, validate=True), _encoded(kind, payload))
+            key = Ed25519PublicKey.from_public_bytes(_decoded(self.text))
+            key.verify(_decoded(signature), _encoded(kind, payload))
         except (InvalidSignature, ValueError):
             raise Tampered(f"the signature over {kind.name.lower()} does not hold") from None
 
@@ -116,10 +129,12 @@ class SigningKey:
 def load_public(path: Path) -> PublicKey:
     """Read a ``.pub`` file."""
     try:
-        text = path.read_text().strip()
-        Ed25519PublicKey.from_public_bytes(base64.b64decode(text, validate=True))
+        text = path.read_text(encoding="utf-8").strip()
+        Ed25519PublicKey.from_public_bytes(_decoded(text))
     except FileNotFoundError:
         raise KeyUnavailable("there is no such public key", where=path.name) from None
-    except (ValueError, UnicodeDecodeError):
+    except OSError:
+        raise KeyUnavailable("this user may not read the public key", where=path.name) from None
+    except ValueError:
         raise BadInput("this is no Ed25519 public key", where=path.name) from None
     return PublicKey(text)

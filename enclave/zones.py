@@ -6,10 +6,14 @@ frame's own file.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 from typing import ClassVar, TypeVar, final
+
+from enclave.errors import StorageFailed
 
 
 class Zone(Enum):
@@ -114,3 +118,42 @@ class Workspace:
             self.path(zone).chmod(zone.mode)
         for folder in (self.journal, self.state):
             folder.mkdir(exist_ok=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """The numeric user and group that own a zone's folder; no account need exist for them."""
+
+    user: int
+    group: int
+
+
+def assign_zones(workspace: Workspace, owners: Mapping[Zone, Owner], *, common_group: int | None = None) -> None:
+    """Give each zone in ``owners``, with all it holds, to its operating-system user (design section 2, lock 4).
+
+    Zones that are not named stay with whoever created them. ``common_group`` is the group whose members append to the
+    journal and remember finished steps; without it these two folders stay as they are.
+
+    Raises:
+        StorageFailed: only root may hand folders to other users.
+    """
+    try:
+        for zone, owner in owners.items():
+            folder = workspace.path(zone)
+            _give(folder, owner.user, owner.group)
+            folder.chmod(zone.mode)
+        if common_group is not None:
+            for folder in (workspace.journal, workspace.state):
+                _give(folder, -1, common_group)
+                folder.chmod(0o2775)
+    except PermissionError:
+        raise StorageFailed(
+            "this user may not give zones to other users", next_step="run the set-up of the workspace as root"
+        ) from None
+
+
+def _give(folder: Path, user: int, group: int) -> None:
+    """Hand over ``folder`` and everything in it; a link is handed over itself, never what it points to."""
+    os.chown(folder, user, group, follow_symlinks=False)
+    for entry in folder.rglob("*"):
+        os.chown(entry, user, group, follow_symlinks=False)
