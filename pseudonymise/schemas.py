@@ -1,0 +1,223 @@
+"""Delivery schemas: what a supplier's file must hold, and what happens to every column of it.
+
+A schema is a YAML file in ``configs/schemas/``. Every column says its treatment; there is no default, so that nothing
+travels on because somebody forgot to think about it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from enclave.errors import BadInput, Fault
+from enclave.requests import ColumnName, Slug
+
+ColumnType = Literal["integer", "decimal", "date", "code", "text", "identifier"]
+IdentifierKind = Literal[
+    "bsn",
+    "rsin",
+    "kvk",
+    "establishment",
+    "bag",
+    "postcode",
+    "house_number",
+    "addition",
+    "name",
+    "birth_date",
+    "own_number",
+]
+CHECKED_KINDS = frozenset({"bsn", "rsin", "kvk", "establishment", "bag", "postcode"})
+_DIRECT_KINDS = frozenset({"house_number", "addition", "name", "birth_date", "own_number"})
+_TREATMENT = r"^(hash|drop|keep|text-scan|coarsen:[a-z0-9_]+)$"
+_PERIOD = re.compile(r"^(\d{4})(?:-(\d{4}))?$")
+MAX_CELL = 1 << 20
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ColumnSpec(_File):
+    """One column.
+
+    ``required``: the column must stand in the file; ``nullable``: a cell may be empty. ``codes``: allowed values of a
+    ``code`` column with their meaning. ``minimum``/``maximum`` are inclusive, numbers only. ``pattern`` is a regular
+    expression that the whole value must match. ``treatment``: ``hash`` (keyed hash), ``drop``, ``keep``,
+    ``coarsen:<rule>`` (a coarser value, rule known to ``pseudonymise``), ``text-scan`` (kept when the scan for
+    identifiers finds nothing).
+    """
+
+    name: ColumnName
+    meaning_nl: str = Field(min_length=3)
+    meaning_en: str = Field(min_length=3)
+    type: ColumnType
+    kind: IdentifierKind | None = None
+    required: bool = True
+    nullable: bool = False
+    codes: dict[str, str] = {}
+    minimum: float | None = None
+    maximum: float | None = None
+    pattern: str = ""
+    max_length: int = Field(default=4000, ge=1, le=MAX_CELL)
+    example: str
+    treatment: Annotated[str, Field(pattern=_TREATMENT)]
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> ColumnSpec:
+        problems = [message for wrong, message in self._problems() if wrong]
+        if problems:
+            raise ValueError(f"column {self.name}: " + "; ".join(problems))
+        return self
+
+    def _problems(self) -> Iterable[tuple[bool, str]]:
+        numeric = self.type in ("integer", "decimal")
+        yield (self.type == "identifier") != (self.kind is not None), "identifier columns, and only they, have a kind"
+        yield (self.type == "code") != bool(self.codes), "code columns, and only they, list their codes"
+        yield not numeric and (self.minimum, self.maximum) != (None, None), "only numbers have a range"
+        yield self.treatment == "hash" and self.kind not in CHECKED_KINDS, "only checked identifiers can be hashed"
+        direct = self.kind in _DIRECT_KINDS or self.kind == "postcode"
+        yield direct and self.treatment in ("keep", "text-scan"), "a direct identifier is dropped, hashed or coarsened"
+        yield self.kind in CHECKED_KINDS and self.treatment in ("keep", "text-scan"), "an identifier is never kept"
+        yield self.type == "text" and self.treatment == "keep", "free text is scanned or dropped, never just kept"
+        try:
+            re.compile(self.pattern)
+        except re.error:
+            yield True, "the pattern is no regular expression"
+
+
+class PeriodCheck(_File):
+    """Dates (or years) of ``column`` must lie in the delivery's period, widened by ``years_before`` its start.
+
+    A row outside is quarantined; when more than ``max_share_outside`` of the filled rows lie outside, the whole file
+    is of another period and rejected.
+    """
+
+    column: ColumnName
+    years_before: int = Field(default=0, ge=0, le=200)
+    max_share_outside: float = Field(default=0.5, ge=0, le=1)
+
+
+class Rules(_File):
+    """Checks between columns of one row, and over the file.
+
+    ``any_of``: of each group of columns at least one is filled. ``in_order``: of each pair of date columns the first is
+    not after the second, when both are filled. ``required_if``: when ``column`` has ``code``, ``then`` is filled.
+    ``unique``: each group of columns has no two equal rows; the first counts, later ones are quarantined.
+    """
+
+    any_of: tuple[tuple[ColumnName, ...], ...] = ()
+    in_order: tuple[tuple[ColumnName, ColumnName], ...] = ()
+    required_if: tuple[RequiredIf, ...] = ()
+    unique: tuple[tuple[ColumnName, ...], ...] = ()
+    period: PeriodCheck | None = None
+
+
+class RequiredIf(_File):
+    """``then`` must be filled in rows whose ``column`` is ``code``."""
+
+    column: ColumnName
+    code: str
+    then: ColumnName
+
+
+class DeliverySchema(_File):
+    """A kind of delivery: file format, columns, rules, and how many bad rows are tolerated.
+
+    ``encodings``: accepted text encodings of a CSV file, the expected one first (``cp1252``, ``utf-8``,
+    ``utf-8-sig``). ``date_format``: ``dd-mm-yyyy`` (also d-m-yyyy), ``yyyy-mm-dd`` or ``yyyymmdd``. ``tolerance``: the
+    largest share of bad rows, 0–1, with which the good rows still go on. ``keys``: the columns that tell records apart.
+    """
+
+    name: Slug
+    version: int = Field(ge=1)
+    title_nl: str
+    title_en: str
+    format: Literal["csv", "xlsx", "sav"]
+    encodings: tuple[Literal["cp1252", "utf-8", "utf-8-sig"], ...] = ("cp1252",)
+    separator: Literal[";", ",", "|", "\t"] = ";"
+    decimal_mark: Literal[",", "."] = ","
+    date_format: Literal["dd-mm-yyyy", "yyyy-mm-dd", "yyyymmdd"] = "dd-mm-yyyy"
+    columns: tuple[ColumnSpec, ...] = Field(min_length=1, max_length=1000)
+    keys: tuple[ColumnName, ...] = Field(min_length=1)
+    rules: Rules = Rules()
+    tolerance: float = Field(default=0.05, ge=0, le=1)
+
+    @model_validator(mode="after")
+    def _names_agree(self) -> DeliverySchema:
+        names = [column.name for column in self.columns]
+        if len(set(names)) < len(names):
+            raise ValueError("two columns have the same name")
+        unknown = sorted(self._mentioned() - set(names))
+        if unknown:
+            raise ValueError(f"keys or rules name columns that are not declared: {', '.join(unknown)}")
+        return self
+
+    def _mentioned(self) -> set[str]:
+        rules = self.rules
+        groups: list[Iterable[str]] = [self.keys, *rules.any_of, *rules.in_order, *rules.unique]
+        groups += [(rule.column, rule.then) for rule in rules.required_if]
+        if rules.period:
+            groups.append((rules.period.column,))
+        return {name for group in groups for name in group}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names in order."""
+        return tuple(column.name for column in self.columns)
+
+    def column(self, name: str) -> ColumnSpec:
+        """The column called ``name``; KeyError when there is none."""
+        return {column.name: column for column in self.columns}[name]
+
+
+Rules.model_rebuild()
+
+
+def period_years(period: str) -> tuple[int, int]:
+    """First and last year of a period ``2016`` or ``1996-2015``.
+
+    Raises:
+        BadInput: not of these forms, or the last year lies before the first.
+    """
+    found = _PERIOD.match(period)
+    first, last = (int(found[1]), int(found[2] or found[1])) if found else (1, 0)
+    if first > last:
+        raise BadInput("a period is a year (2016) or two years with a hyphen (1996-2015)", where="period")
+    return first, last
+
+
+def load_schema(path: Path) -> DeliverySchema:
+    """Read one schema; all faults at once.
+
+    Raises:
+        BadInput: missing, no YAML, or fields that do not hold.
+    """
+    try:
+        return DeliverySchema(**yaml.safe_load(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise BadInput("there is no such schema", where=path.stem, next_step="see configs/schemas/") from None
+    except (yaml.YAMLError, TypeError, UnicodeDecodeError):
+        raise BadInput("the schema is not readable as YAML", where=path.name) from None
+    except ValidationError as error:
+        faults = [Fault(path.name, "schema", e["msg"], column=".".join(map(str, e["loc"]))) for e in error.errors()]
+        raise BadInput("the schema does not hold", where=path.name, faults=faults) from None
+
+
+def load_schemas(folder: Path) -> dict[str, DeliverySchema]:
+    """All schemas of a folder by name.
+
+    Raises:
+        BadInput: one does not hold, or its name is not its file's.
+    """
+    schemas = {}
+    for path in sorted(folder.glob("*.yaml")):
+        schema = load_schema(path)
+        if schema.name != path.stem:
+            raise BadInput("the schema's name differs from its file's", where=path.name)
+        schemas[schema.name] = schema
+    return schemas
