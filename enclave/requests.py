@@ -41,11 +41,14 @@ class DimensionRequest(_Strict):
 
 
 class _Request(_Strict):
+    """``record`` identifies a row of the derived frame; where it recurs (dwelling-years), with ``period``."""
+
     name: Slug
     title: str = Field(min_length=3, max_length=200)
     derivation: Slug
     population: Population
     record: ColumnName
+    period: ColumnName | None = None
     unit: ColumnName
 
 

@@ -1,0 +1,1 @@
+"""Pass-through homes (*doorsluishuizen*): dwellings that change hands unusually often (V3)."""

@@ -1,0 +1,1 @@
+"""Risk factors of hemp farms in dwellings (D2)."""
