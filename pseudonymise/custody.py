@@ -1,0 +1,216 @@
+"""Who holds which key: hash keys, sealing identities, the receipt key, and the keys that make data unreadable in time.
+
+All of it lies in one :class:`~pseudonymise.key_store.KeyStore` that only the custodian's process opens. Every use is
+told to ``on_use``, so that the caller can journal it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet.encryption as pe
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from enclave.entropy import Entropy, SecureEntropy
+from enclave.errors import BadInput, NotAllowed
+from enclave.files import write_text
+from enclave.signatures import SigningKey
+from pseudonymise.age_keys import recipient_text, secret_text
+from pseudonymise.key_store import KEY_BYTES, KeyStore, Secret, unwrap, wrap
+
+CMAC = "aes-256-cmac"
+HMAC = "hmac-sha-256-128"
+ALGORITHMS = (CMAC, HMAC)
+
+_RECEIPT = "receipt"
+_SLUG = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyUse:
+    """One use of a key: what for (``hash``, ``open-seal``, ``sign-receipt``, ``encrypt``, ``decrypt``) and its name."""
+
+    purpose: str
+    key: str
+
+
+class Custody:
+    """The custodian's opened keys. Make with :meth:`create`, later :meth:`open`; prints and pickles nothing."""
+
+    def __init__(
+        self, folder: Path, store: KeyStore, entropy: Entropy, on_use: Callable[[KeyUse], None] | None
+    ) -> None:
+        self._folder = folder
+        self._store = store
+        self._entropy = entropy
+        self._on_use = on_use
+        # Arrow's properties call back into the factory: it lives as long as the custody that made them.
+        self._factory = pe.CryptoFactory(lambda _config: _RetentionKeys(self))
+
+    def __repr__(self) -> str:
+        return f"Custody({self._folder.name})"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        raise NotAllowed("keys do not leave the custodian's process")
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        passphrase: bytes,
+        entropy: Entropy,
+        *,
+        on_use: Callable[[KeyUse], None] | None = None,
+    ) -> Custody:
+        """Make the key store in ``folder``, with the first hash master and the receipt key.
+
+        With :class:`~enclave.entropy.SeededEntropy` the same seed gives the same keys (demo and tests only).
+
+        Raises:
+            BadInput: empty passphrase, or a store is there already (left as it is).
+        """
+        store = KeyStore.create(folder, passphrase, (_hash_master(1), _RECEIPT), entropy)
+        custody = cls(folder, store, entropy, on_use)
+        write_text(folder / "receipt.pub", _signing_key(store).public.text + "\n", mode=0o644)
+        return custody
+
+    @classmethod
+    def open(
+        cls,
+        folder: Path,
+        passphrase: bytes,
+        entropy: Entropy | None = None,
+        *,
+        on_use: Callable[[KeyUse], None] | None = None,
+    ) -> Custody:
+        """Open the key store in ``folder``; ``entropy`` is for keys made from now on (default: the system).
+
+        Raises:
+            KeyUnavailable: missing, readable by others, or wrong passphrase.
+            Tampered: an altered file.
+        """
+        return cls(folder, KeyStore.open(folder, passphrase), entropy or SecureEntropy(), on_use)
+
+    def seal_identity(self, project: str) -> str:
+        """The age secret that opens deliveries to ``project``: for memory only."""
+        name = _named("seal", project)
+        self._tell("open-seal", name)
+        return secret_text(self._store.get_or_draw(name, self._entropy).reveal())
+
+    def seal_recipient(self, project: str) -> str:
+        """The age recipient that suppliers seal to; also written to ``seal-<project>.pub``."""
+        name = _named("seal", project)
+        recipient = recipient_text(secret_text(self._store.get_or_draw(name, self._entropy).reveal()))
+        write_text(self._folder / f"seal-{project}.pub", recipient + "\n", mode=0o644)
+        return recipient
+
+    def receipt_key(self) -> SigningKey:
+        """The key that signs receipts; its public half is ``receipt.pub``."""
+        self._tell("sign-receipt", _RECEIPT)
+        return _signing_key(self._store)
+
+    def hash_key(self, project: str, id_type: str, version: int = 1, *, algorithm: str = CMAC) -> bytes:
+        """The 32-byte key for identifiers of ``id_type`` in ``project``: HKDF-SHA-256 (RFC 5869) of a hash master.
+
+        Each of project, identifier type, version and algorithm is length-prefixed in the derivation, so that no two
+        combinations share a key.
+
+        Raises:
+            KeyUnavailable: this version has no master, or it was destroyed.
+        """
+        self._tell("hash", f"hash/{project}/{id_type}/v{version}/{algorithm}")
+        return self._derived(b"zicht hash key 1", project, id_type, version, algorithm)
+
+    def hash_key_id(self, project: str, id_type: str, version: int = 1, *, algorithm: str = CMAC) -> str:
+        """What metadata call that key: ``<project>/<id type>/v<version>/<check value>``.
+
+        The check value (32 bits, from a derivation of its own) shows that data were made under another master.
+        """
+        check = self._derived(b"zicht key check 1", project, id_type, version, algorithm)[:4].hex()
+        return f"{project}/{id_type}/v{version}/{check}"
+
+    def add_hash_version(self, version: int) -> None:
+        """Draw the master of a later key version (rotation); an existing one stays."""
+        self._store.get_or_draw(_hash_master(version), self._entropy)
+
+    def encryption(self, project: str, retention_date: date) -> Any:
+        """Parquet encryption (AES-256-GCM, footer and all columns) for one or more files that expire on a date.
+
+        Arrow draws a random data key per file; it lies in the file, wrapped by the random key of (project, date),
+        which lies in the key store only: :meth:`destroy` makes the files unreadable, wherever a copy is.
+
+        Raises:
+            KeyUnavailable: the key of that date was destroyed.
+        """
+        name = _named("retention", project, retention_date.isoformat())
+        self._store.get_or_draw(name, self._entropy)
+        how = pe.EncryptionConfiguration(
+            footer_key=name, uniform_encryption=True, double_wrapping=False, data_key_length_bits=8 * KEY_BYTES
+        )
+        return self._factory.file_encryption_properties(pe.KmsConnectionConfig(), how)
+
+    def decryption(self) -> Any:
+        """Parquet decryption for any file of this custody; reading raises KeyUnavailable where the key is gone."""
+        return self._factory.file_decryption_properties(pe.KmsConnectionConfig(), pe.DecryptionConfiguration())
+
+    def destroy(self, project: str, until: date) -> tuple[str, ...]:
+        """Destroy the retention keys of ``project`` whose date is ``until`` or earlier; returns their names."""
+        prefix = _named("retention", project) + "/"
+        return self._store.destroy(
+            lambda name: name.startswith(prefix) and date.fromisoformat(name.removeprefix(prefix)) <= until
+        )
+
+    def _derived(self, purpose: bytes, project: str, id_type: str, version: int, algorithm: str) -> bytes:
+        if algorithm not in ALGORITHMS:
+            raise BadInput(f"there is no hash algorithm {algorithm}", next_step=f"use one of: {', '.join(ALGORITHMS)}")
+        _named("hash", project, id_type)
+        info = b"".join(
+            len(part).to_bytes(4, "big") + part
+            for part in (purpose, project.encode(), id_type.encode(), str(version).encode(), algorithm.encode())
+        )
+        master = self._store.get(_hash_master(version))
+        return HKDF(SHA256(), KEY_BYTES, salt=None, info=info).derive(master.reveal())
+
+    def _tell(self, purpose: str, key: str) -> None:
+        if self._on_use is not None:
+            self._on_use(KeyUse(purpose, key))
+
+
+class _RetentionKeys(pe.KmsClient):  # type: ignore[misc]  # pyarrow has no types
+    """Arrow's view of the key store: wraps and unwraps data keys, gives none away."""
+
+    def __init__(self, custody: Custody) -> None:
+        pe.KmsClient.__init__(self)
+        self._custody = custody
+
+    def wrap_key(self, key_bytes: bytes, master_key_identifier: str) -> str:
+        self._custody._tell("encrypt", master_key_identifier)
+        return wrap(self._custody._store.get(master_key_identifier), master_key_identifier, Secret(key_bytes))
+
+    def unwrap_key(self, wrapped_key: str, master_key_identifier: str) -> bytes:
+        self._custody._tell("decrypt", master_key_identifier)
+        return unwrap(self._custody._store.get(master_key_identifier), master_key_identifier, wrapped_key).reveal()
+
+
+def _hash_master(version: int) -> str:
+    if version < 1:
+        raise BadInput("key versions count from 1")
+    return f"hash-master/v{version}"
+
+
+def _signing_key(store: KeyStore) -> SigningKey:
+    return SigningKey.from_seed(store.get(_RECEIPT).reveal())
+
+
+def _named(purpose: str, *parts: str) -> str:
+    """A key's name; the parts become file names too, so they are slugs or dates."""
+    for part in parts:
+        if not _SLUG.fullmatch(part) and not re.fullmatch(r"\d{4}-\d\d-\d\d", part):
+            raise BadInput("a key's project and identifier type are slugs: lower-case letters, digits, - and _")
+    return "/".join((purpose, *parts))
