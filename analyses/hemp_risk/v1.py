@@ -1,8 +1,8 @@
 """Risk factors of hemp farms, version 1 (D2): dwelling-years with and without a clearance.
 
 A record is a dwelling in a year *t* of 2012-2016, in use as a home (GEBRUIKSCODEWOZ 10-12) and with at least one
-occupant on 1 January *t*; dwellings without a known *buurt* are left out. All characteristics are those of 1 January *t*
-or before, so that none of them follows from the clearance. What is unknown counts as "no".
+occupant on 1 January *t*; dwellings without a known *buurt* are left out. All characteristics are those of 1 January
+*t* or before, so that none of them follows from the clearance. What is unknown counts as "no".
 """
 
 from __future__ import annotations
@@ -130,14 +130,14 @@ def in_debt(debts: Lazy, year: int) -> Lazy:
     """Persons whose debt assistance started before 1 January and had not ended by then."""
     first_day = nw.lit(date(year, 1, 1))
     running = (nw.col("start_date") < first_day) & (nw.col("end_date").is_null() | (nw.col("end_date") >= first_day))
-    return debts.filter(running).group_by("person").agg(debt=nw.lit(1).max())
+    return debts.filter(running).select("person").unique().with_columns(debt=nw.lit(1))
 
 
 def poor(inputs: Mapping[str, Lazy], year: int) -> Lazy:
     """Persons in a household with a low income in ``year``."""
     low = inputs[f"income_{year}"].filter(nw.col("INHARMLAGL") == "1").select("household")
     members = inputs[f"household_link_{year}"].select("person", "household").join(low, on="household", how="inner")
-    return members.group_by("person").agg(low_income=nw.lit(1).max())
+    return members.select("person").unique().with_columns(low_income=nw.lit(1))
 
 
 def moves(addresses: Lazy, year: int) -> Lazy:
@@ -152,7 +152,7 @@ def clearances(dated: Lazy, year: int) -> Lazy:
     """Dwellings where a farm was cleared in ``year``."""
     day = nw.col("clearance_date")
     cleared = dated.filter((day >= nw.lit(date(year, 1, 1))) & (day < nw.lit(date(year + 1, 1, 1))))
-    return cleared.group_by("dwelling").agg(clearance=nw.lit(1).max())
+    return cleared.select("dwelling").unique().with_columns(clearance=nw.lit(1))
 
 
 def yes(condition: nw.Expr) -> nw.Expr:
