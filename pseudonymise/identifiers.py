@@ -78,7 +78,7 @@ def check(kind: str, values: Any) -> Checked:
     """
     if kind not in _CHECKS:
         raise BadInput(f"there is no identifier kind {kind}", next_step=f"use one of: {', '.join(KINDS)}")
-    return _CHECKS[kind](_as_strings(values))
+    return _CHECKS[kind](as_strings(values))
 
 
 def check_address(postcode: Any, number: Any, addition: Any) -> Checked:
@@ -88,8 +88,8 @@ def check_address(postcode: Any, number: Any, addition: Any) -> Checked:
     the number's field as well as in its own counts as both, in that order.
     """
     codes = check("postcode", postcode)
-    bare, tail, reason_number = _house_numbers(_as_strings(number))
-    own = _plain_upper(pc.fill_null(_as_strings(addition), ""))
+    bare, tail, reason_number = _house_numbers(as_strings(number))
+    own = _plain_upper(pc.fill_null(as_strings(addition), ""))
     whole = pc.binary_join_element_wise(tail, own, "")
     fits = pc.match_substring_regex(whole, rf"^[A-Z0-9]{{0,{ADDITION_LENGTH}}}$").to_numpy(zero_copy_only=False)
     reason = np.where(fits, 0, Reason.MALFORMED).astype(np.int8)
@@ -104,7 +104,7 @@ def join_address(postcode: Any, number: Any, addition: Any) -> Any:
 
     A field that holds ``|`` gives more than three parts, and so a malformed address.
     """
-    parts = [pc.fill_null(_as_strings(column), "") for column in (postcode, number, addition)]
+    parts = [pc.fill_null(as_strings(column), "") for column in (postcode, number, addition)]
     joined = pc.binary_join_element_wise(*parts, "|")
     return pc.if_else(pc.equal(joined, "||"), pa.scalar(None, pa.string()), joined)
 
@@ -118,7 +118,8 @@ def passes_eleven_test(digits: Bytes) -> Bools:
     return passed
 
 
-def _as_strings(values: Any) -> Any:
+def as_strings(values: Any) -> Any:
+    """One ``string`` array of an array or chunked array of any string, dictionary or number type."""
     if isinstance(values, pa.ChunkedArray):
         values = values.combine_chunks()
         if isinstance(values, pa.ChunkedArray):

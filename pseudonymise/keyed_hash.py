@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 
 from enclave.errors import BadInput
 from pseudonymise.custody import CMAC, HMAC
-from pseudonymise.identifiers import Bytes, byte_view, fixed_width
+from pseudonymise.identifiers import Bytes, as_strings, byte_view, fixed_width
 
 HASH_BYTES = 16
 CHUNK_ROWS = 64 * 1024
@@ -59,9 +59,9 @@ def hash_values(values: Any, key: bytes, algorithm: str) -> Any:
     if len(key) != 32:
         raise BadInput("a hash key has 32 bytes")
     if algorithm == CMAC:
-        return _cmac(values, key)
+        return _cmac(as_strings(values), key)
     if algorithm == HMAC:
-        return _hmac(values, key)
+        return _hmac(as_strings(values), key)
     raise BadInput(f"there is no hash algorithm {algorithm}", next_step=f"use {CMAC} or {HMAC}")
 
 
@@ -86,7 +86,7 @@ def _cmac(values: Any, key: bytes) -> Any:
     tags = np.empty(len(values) * HASH_BYTES + _BLOCK, dtype=np.uint8)  # update_into wants spare bytes
     for start in range(0, len(values), CHUNK_ROWS):
         blocks = _blocks(values.slice(start, CHUNK_ROWS), whole, padded)
-        encryptor.update_into(memoryview(blocks).cast("B"), memoryview(tags)[start * HASH_BYTES :])
+        encryptor.update_into(blocks.data.cast("B"), tags[start * HASH_BYTES :].data)
     return _tags_array(tags, values)
 
 
@@ -94,12 +94,13 @@ def _blocks(values: Any, whole: Any, padded: Any) -> Bytes:
     """The last (and only) block of each value, subkey and padding applied."""
     lengths = byte_view(values)[1]
     blocks = np.zeros((len(values), _BLOCK), dtype=np.uint8)
-    for width in np.unique(lengths).tolist():
-        if width > _BLOCK:
-            raise BadInput(
-                f"{int((lengths > _BLOCK).sum())} values are longer than {_BLOCK} bytes, too long for {CMAC}",
-                next_step=f"hash this identifier type with {HMAC}",
-            )
+    too_long = int((lengths > _BLOCK).sum())
+    if too_long:
+        raise BadInput(
+            f"{too_long} values are longer than {_BLOCK} bytes, too long for {CMAC}",
+            next_step=f"hash this identifier type with {HMAC}",
+        )
+    for width in np.flatnonzero(np.bincount(lengths)).tolist():
         rows, found = fixed_width(values, width)
         same = len(rows) == len(values)
         packed = blocks if same else np.zeros((len(rows), _BLOCK), dtype=np.uint8)
