@@ -54,6 +54,13 @@ class PublicKey:
 
     text: str
 
+    def check(self) -> None:
+        """Raise :class:`KeyUnavailable` unless the text is an Ed25519 public key in its one canonical spelling."""
+        try:
+            Ed25519PublicKey.from_public_bytes(_decoded(self.text))
+        except ValueError:
+            raise KeyUnavailable("this is no Ed25519 public key") from None
+
     def verify(self, kind: PayloadType, payload: bytes, signature: str) -> None:
         """Raise :class:`Tampered` unless ``signature`` (base64) is this key's over ``payload`` of type ``kind``."""
         try:
