@@ -1,0 +1,134 @@
+"""Writing deliveries as suppliers do: cp1252 CSV, XLSX, `.sav`, and the manifest beside each; always the same bytes."""
+
+from __future__ import annotations
+
+import datetime
+import hashlib
+import io
+import zipfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv as arrow_csv
+import yaml
+
+from synthetic.deliveries import LAYOUTS, NATIONAL_SUPPLIER
+from synthetic.sav_stream import CREATED
+
+_FIXED = datetime.datetime(2016, 1, 1)  # noqa: DTZ001 - a document property without a zone
+_ZIP_TIME = (2016, 1, 1, 0, 0, 0)
+_SAV_DATE_AT = 84
+VALUE_LABELS = {
+    "owner_kind": {1: "natuurlijk persoon", 2: "rechtspersoon"},
+    "use_code": {10: "woning", 11: "woning met praktijkruimte", 12: "recreatiewoning en overige woning"},
+}
+_PURPOSE = {
+    "hemp_clearances": "risk factors of hemp farms (D2)",
+    "debt_assistance": "risk factors of hemp farms (D2)",
+    "property_tax": "pass-through homes (V3)",
+    "land_registry": "pass-through homes (V3)",
+}
+
+
+def delivery_path(folder: Path, supplier: str, schema: str) -> Path:
+    """Where a delivery's data file stands."""
+    layout = LAYOUTS[schema]
+    return folder / supplier / f"{schema}_{layout.period}.{layout.extension}"
+
+
+def csv_bytes(table: pa.Table, *, header: bool) -> bytes:
+    """A CSV in cp1252 with ``;``, every value quoted, an empty value an empty field."""
+    columns = [pa.compute.if_else(pa.compute.equal(c, ""), pa.scalar(None, pa.string()), c) for c in table.columns]
+    sink = io.BytesIO()
+    options = arrow_csv.WriteOptions(include_header=header, delimiter=";", eol="\r\n")
+    arrow_csv.write_csv(pa.table(columns, names=table.column_names), sink, options)
+    return sink.getvalue().decode().encode("cp1252")
+
+
+def write_xlsx(path: Path, header: list[str], rows: list[tuple[object, ...]], *, title_rows: list[list[str]]) -> None:
+    """One sheet; ``title_rows`` stand above the header, the first of them merged over the whole width."""
+    from openpyxl import Workbook
+
+    book = Workbook()
+    book.properties.created = book.properties.modified = _FIXED
+    book.properties.creator = "SYNTHETIC"
+    sheet = book.active
+    if sheet is None:
+        raise RuntimeError("a new workbook has a sheet")
+    sheet.title = "levering"
+    for row in [*title_rows, header]:
+        sheet.append(row)
+    for values in rows:
+        sheet.append(values)
+    if title_rows:
+        sheet.merge_cells(start_row=1, end_row=1, start_column=1, end_column=len(header))
+    packed = io.BytesIO()
+    book.save(packed)
+    path.write_bytes(_pinned(packed.getvalue()))
+
+
+def _pinned(packed: bytes) -> bytes:
+    """The same zip with fixed times; openpyxl stamps the moment of saving into the entries and the core properties."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(packed)) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            content = source.read(name)
+            if name == "docProps/core.xml":
+                content = _fixed_times(content)
+            entry = zipfile.ZipInfo(name, _ZIP_TIME)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            target.writestr(entry, content)
+    return out.getvalue()
+
+
+def _fixed_times(core: bytes) -> bytes:
+    import re
+
+    return re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", b"2016-01-01T00:00:00Z", core)
+
+
+def write_sav(path: Path, table: pa.Table, user_missing: dict[str, list[int]]) -> None:
+    """A `.sav` by pyreadstat with value labels and declared user-missings, its time stamp fixed."""
+    import pyreadstat
+
+    present = {name: labels for name, labels in VALUE_LABELS.items() if name in table.column_names}
+    pyreadstat.write_sav(
+        table.to_pandas(),
+        str(path),
+        file_label="SYNTHETIC",
+        variable_value_labels=present,
+        missing_ranges=user_missing,
+        row_compress=True,
+    )
+    with path.open("r+b") as handle:
+        handle.seek(_SAV_DATE_AT)
+        handle.write(CREATED[0] + CREATED[1])
+
+
+def sheet_rows(table: pa.Table) -> list[tuple[object, ...]]:
+    """Rows for a sheet; empty text becomes an empty cell."""
+    columns = [[None if value == "" else value for value in column.to_pylist()] for column in table.columns]
+    return list(zip(*columns, strict=True))
+
+
+def write_manifest(path: Path, supplier: str, schema: str, rows: int, *, period: str | None = None) -> None:
+    """The manifest beside a finished data file."""
+    content = {
+        "supplier": supplier,
+        "schema": schema,
+        "schema_version": 1,
+        "period": period or LAYOUTS[schema].period,
+        "legal_basis": "CBS-wet, artikel 33 (SYNTHETIC)",
+        "purpose": _PURPOSE[schema],
+        "retention_date": "2031-12-31",
+        "contact": f"SYNTHETIC gegevensbeheer {supplier}" + (" (landelijk)" if supplier == NATIONAL_SUPPLIER else ""),
+        "files": [{"name": path.name, "sha256": sha256_of(path), "rows": rows}],
+    }
+    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)
+    path.with_name(path.stem + ".manifest.yaml").write_text(text, encoding="utf-8")
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file, read in pieces."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
