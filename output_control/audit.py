@@ -1,0 +1,242 @@
+"""The attacker's view of a pattern, by code that shares nothing with the suppressor but input, pattern and witnesses.
+
+The attacker knows every published cell, that y ≥ 0 (whole numbers for counts), that empty cells are empty, and every
+equation of every hierarchy: nothing is reduced, merged or cut to a neighbourhood here. A primary passes when a
+stored witness proves its interval (integer arithmetic for counts: a fractional move proves nothing), or when
+the attacker's own LP, or integer programme, does. What can be proven neither way counts as a failure.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from output_control.attacker import Attacker
+from output_control.protection import SINGLETON_SHARE, Options, Pattern, demand
+from output_control.rules import PrimaryResult
+from output_control.table import BoolArray, CellTable, FloatArray, IntArray
+
+SLACK = 1e-6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AuditReport:
+    """How the primaries stand against the attacker.
+
+    ``exact`` counts primaries that can be computed exactly, ``below_level`` those whose interval misses what is asked
+    (the exact ones included), ``singleton_exact`` those that a sole contributor of another cell comes too close
+    to. ``lower`` and ``upper`` bound the attacker's interval of each primary, in the order of the cells: proven to be
+    at least so wide, and exactly so wide when ``intervals_exact``. ``failed`` are the cells behind the counts.
+    """
+
+    primaries: int
+    checked: int
+    exact: int
+    below_level: int
+    singleton_exact: int
+    lower: FloatArray
+    upper: FloatArray
+    intervals_exact: bool
+    failed: IntArray
+
+    @property
+    def safe(self) -> bool:
+        """Every primary was checked and none failed."""
+        return self.checked == self.primaries and not (self.exact or self.below_level or self.singleton_exact)
+
+
+def audit(
+    table: CellTable,
+    primary: PrimaryResult,
+    pattern: Pattern,
+    options: Options,
+    *,
+    solve_intervals: bool = False,
+) -> AuditReport:
+    """Check ``pattern`` for every primary; works as well for a pattern of someone else (`Witnesses.none`).
+
+    ``solve_intervals`` solves the attacker's two LPs for every primary instead of trusting verified witnesses for the
+    interval that is reported (2 LPs each).
+    """
+    return _Audit(table, primary, pattern, options).run(solve_intervals=solve_intervals)
+
+
+def full_equations(table: CellTable) -> sparse.csr_array:
+    """Parent minus children for every parent of every dimension and every combination of the other dimensions."""
+    blocks: list[sparse.csr_array] = []
+    for position, dim in enumerate(table.dims):
+        others = np.delete(table.codes, position, axis=1)
+        line = np.unique(others, axis=0, return_inverse=True)[1].reshape(-1)
+        index = dim.index
+        for parent, children in dim.children.items():
+            if children:
+                blocks.append(
+                    _one_parent(table.codes[:, position], line, index[parent], [index[c] for c in children])
+                )
+    return sparse.csr_array(sparse.vstack(blocks, format="csr"))
+
+
+def _one_parent(
+    code: npt.NDArray[np.int32], line: IntArray, parent: int, children: list[int]
+) -> sparse.csr_array:
+    head, below = np.flatnonzero(code == parent), np.flatnonzero(np.isin(code, children))
+    cells = np.concatenate([head, below])
+    row = np.unique(line[cells], return_inverse=True)[1].reshape(-1)
+    sign = np.concatenate([np.ones(len(head)), -np.ones(len(below))])
+    return sparse.csr_array((sign, (row, cells)), shape=(int(row.max(initial=-1)) + 1, len(code)))
+
+
+class _Audit:
+    def __init__(self, table: CellTable, primary: PrimaryResult, pattern: Pattern, options: Options) -> None:
+        self.table, self.options, self.hidden = table, options, pattern.suppressed
+        self.cells = np.flatnonzero(primary.mask)
+        asked = demand(table, primary, options.count_protection)
+        self.up, self.down, self.width = asked.up[self.cells], asked.down[self.cells], asked.width[self.cells]
+        self.anchor = np.where(self.down > 0, primary.anchor[self.cells], -1)
+        equations = full_equations(table)
+        self.attacker = Attacker(equations, table.value, self.hidden, integral=table.integral)
+        self.moves = pattern.witnesses.moves
+        self.error = self._errors(equations)
+        self.by_up, self.by_down = pattern.witnesses.up[self.cells], pattern.witnesses.down[self.cells]
+        self.also = pattern.witnesses.also
+        # moves that the attacker's own programmes found, as further witnesses for the sole contributors
+        self.found: dict[int, list[FloatArray]] = {}
+
+    def run(self, *, solve_intervals: bool) -> AuditReport:
+        """All checks."""
+        up, down = self._reach(self.by_up, 1), self._reach(self.by_down, -1)
+        enough = self._enough(up, down)
+        for position in np.flatnonzero(~enough):
+            up[position], down[position] = self._attack(int(position))
+        enough = self._enough(up, down) & self.hidden[self.cells]
+        exact = ~enough & (up + down < self._not_a_point())
+        exposed = self._exposed() if self.options.singletons and not self.table.integral else []
+        if solve_intervals:
+            for position in np.flatnonzero(self.hidden[self.cells]):
+                up[position], down[position] = self._interval(int(position))
+        value = self.table.value[self.cells]
+        return AuditReport(
+            primaries=len(self.cells),
+            checked=len(self.cells),
+            exact=int(exact.sum()),
+            below_level=int((~enough).sum()),
+            singleton_exact=len(exposed),
+            lower=value - down,
+            upper=value + up,
+            intervals_exact=solve_intervals,
+            failed=np.union1d(self.cells[~enough], self.cells[exposed]).astype(np.int64),
+        )
+
+    def _errors(self, equations: sparse.csr_array) -> FloatArray:
+        """Per witness, by how much it breaks an equation, a published cell or y ≥ 0 (counts: any fraction too)."""
+        moves = self.moves
+        wrong = np.zeros(moves.shape[0])
+        if not moves.shape[0]:
+            return wrong
+        broken = abs(equations @ moves.T).max(axis=0).toarray().reshape(-1)
+        owner = np.repeat(np.arange(moves.shape[0]), np.diff(moves.indptr))
+        below = -(self.table.value[moves.indices] + moves.data)
+        np.maximum.at(wrong, owner, np.maximum(below, 0))
+        np.maximum.at(wrong, owner, np.where(self.hidden[moves.indices], 0.0, np.abs(moves.data)))
+        if self.table.integral:
+            np.maximum.at(wrong, owner, np.abs(moves.data - np.rint(moves.data)))
+        return np.asarray(np.maximum(wrong, broken), dtype=np.float64)
+
+    def _reach(self, witness: IntArray, side: int) -> FloatArray:
+        """How far each primary is proven to move to one side; 0 where the witness does not hold."""
+        reach = np.zeros(len(self.cells))
+        there = np.flatnonzero(witness >= 0)
+        if len(there):
+            step = np.asarray(self.moves[witness[there], self.cells[there]]).reshape(-1) * side
+            holds = (step > 0) & (self.error[witness[there]] <= self._tolerance()[there])
+            anchor = self.anchor[there]
+            if side < 0 and (anchor >= 0).any():
+                still = np.asarray(self.moves[witness[there], np.maximum(anchor, 0)]).reshape(-1) == 0
+                holds &= (anchor < 0) | still
+            reach[there[holds]] = step[holds]
+        return reach
+
+    def _tolerance(self) -> FloatArray:
+        """What may be missing: nothing for counts, a millionth of the level for magnitudes."""
+        level = np.maximum(np.maximum(self.up, self.down), self.width)
+        return np.zeros(len(level)) if self.table.integral else SLACK * level
+
+    def _enough(self, up: FloatArray, down: FloatArray) -> BoolArray:
+        give = self._tolerance()
+        met: BoolArray = (
+            (up >= self.up - give) & (down >= self.down - give) & (up + down >= self.width - give)
+        )
+        return met
+
+    def _not_a_point(self) -> FloatArray:
+        """The least width that is not "known exactly": one for counts, a thousandth of a level for magnitudes."""
+        level = np.maximum(np.maximum(self.up, self.down), self.width)
+        return np.ones(len(level)) if self.table.integral else 1e-3 * level
+
+    def _attack(self, position: int) -> tuple[float, float]:
+        """The attacker's own reach up and down, as far as it is asked."""
+        cell = int(self.cells[position])
+        if not self.hidden[cell]:
+            return 0.0, 0.0
+        level = float(max(self.up[position], self.down[position], self.width[position]))
+        held = [] if self.anchor[position] < 0 else [int(self.anchor[position])]
+        up = self.attacker.reach(cell, 1, level, [])
+        down = self.attacker.reach(cell, -1, level, held)
+        self.found[position] = [move.change for move in (up, down) if move.far > 0]
+        return up.far, down.far
+
+    def _interval(self, position: int) -> tuple[float, float]:
+        """The whole interval of the attacker's LP (whole numbers inside it for counts)."""
+        cell = int(self.cells[position])
+        ends = self.attacker.furthest(cell, 1), self.attacker.furthest(cell, -1)
+        if self.table.integral:
+            return float(np.floor(ends[0] + SLACK)), float(np.floor(ends[1] + SLACK))
+        return ends
+
+    def _exposed(self) -> list[int]:
+        """Positions of primaries that a sole contributor, knowing all cells it is alone in, comes too close to."""
+        sole = self.table.sole_contributor
+        own = {int(s): np.flatnonzero(sole == s) for s in np.unique(sole[self.hidden & (sole >= 0)])}
+        further: dict[int, list[int]] = {}
+        for cell, row in self.also.tolist():
+            further.setdefault(cell, []).append(row)
+        return [
+            position
+            for position, cell in enumerate(self.cells.tolist())
+            if self.hidden[cell] and self._is_exposed(position, own, further.get(cell, []))
+        ]
+
+    def _is_exposed(self, position: int, own: dict[int, IntArray], further: list[int]) -> bool:
+        cell = int(self.cells[position])
+        level = max(self.up[position] + self.down[position], self.width[position]) * SINGLETON_SHARE
+        rows = [int(self.by_up[position]), int(self.by_down[position]), *further]
+        supports = [support for row in rows if (support := self._support(row, cell, level)) is not None]
+        supports += [set(np.flatnonzero(move).tolist()) for move in self.found.get(position, [])]
+        leaning = [set(self.table.sole_contributor[sorted(support)].tolist()) for support in supports]
+        # who is alone in no cell of some witness cannot tell whether that witness happened
+        suspects = set.intersection(*leaning) & own.keys() if leaning else own.keys()
+        for contributor in sorted(suspects):
+            cells = own[contributor]
+            if cell in cells or any(support.isdisjoint(cells.tolist()) for support in supports):
+                continue
+            moves = [self.attacker.reach(cell, 1, level, cells.tolist())]
+            if moves[0].far < level:
+                moves.append(self.attacker.reach(cell, -1, level, cells.tolist()))
+            if sum(move.far for move in moves) < level * (1 - SLACK):
+                return True
+            supports += [set(np.flatnonzero(move.change).tolist()) for move in moves if move.far >= level]
+        return False
+
+    def _support(self, row: int, cell: int, level: float) -> set[int] | None:
+        """The cells that a witness moves, when it holds and moves ``cell`` by at least ``level``."""
+        if row < 0:
+            return None
+        span = slice(self.moves.indptr[row], self.moves.indptr[row + 1])
+        cells, change = self.moves.indices[span], self.moves.data[span]
+        moved = float(np.abs(change[cells == cell]).sum())
+        if moved < level * (1 - SLACK) or self.error[row] > SLACK * level:
+            return None
+        return set(cells[change != 0].tolist())

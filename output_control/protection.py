@@ -1,0 +1,123 @@
+"""What is asked of a suppression, and what comes back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse
+
+from output_control.rules import PrimaryResult
+from output_control.table import BoolArray, CellTable, FloatArray, IntArray
+
+Method = Literal["auto", "flow", "optimal"]
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """A count is protected when its integer interval is not one point."""
+
+
+@dataclass(frozen=True, slots=True)
+class Width:
+    """A count is protected when its interval [low, high] has high - low ≥ ``w``; ``Width(1)`` is `Exact`."""
+
+    w: int
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A count below n is protected when its interval covers 0 … n - 1."""
+
+
+CountProtection = Exact | Width | Range
+
+MAGNITUDE_WIDTH_SHARE = 0.01
+SINGLETON_SHARE = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """``budget`` bounds the number of LPs (None: no bound) and ``threads`` never changes the result.
+
+    ``singletons``: no sole contributor of a suppressed magnitude, knowing its own cells, may come closer to a primary
+    than `SINGLETON_SHARE` of its levels. It says nothing of counts: there nobody knows to be alone, because the count
+    is what is hidden. ``cost`` per cell: what hiding it loses (default its value); ``keep``: cells that must stay
+    published.
+    """
+
+    count_protection: CountProtection = Exact()
+    singletons: bool = True
+    method: Method = "auto"
+    budget: int | None = None
+    threads: int = 1
+    cost: FloatArray | None = field(default=None, compare=False)
+    keep: BoolArray | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Witnesses:
+    """Changes of the table that an attacker cannot rule out: the proof that a pattern protects.
+
+    Row w of ``moves`` (sparse, witnesses × cells) keeps every equation, leaves published cells alone and nothing below
+    zero; ``up[k]`` and ``down[k]`` are the rows that raise and lower cell k, or -1. ``also`` (pairs of cell and row)
+    names further moves of a cell, which avoid the cells of one sole contributor or another.
+    """
+
+    moves: sparse.csr_array
+    up: IntArray
+    down: IntArray
+    also: IntArray
+
+    @staticmethod
+    def none(cells: int) -> Witnesses:
+        """No proof of anything, for a pattern of someone else."""
+        nowhere: npt.NDArray[np.int64] = np.full(cells, -1, dtype=np.int64)
+        return Witnesses(
+            sparse.csr_array((0, cells)), nowhere, nowhere.copy(), np.zeros((0, 2), dtype=np.int64)
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pattern:
+    """The suppressed cells with their proof. ``cost`` and ``gap`` (share of the cost) are of the secondaries."""
+
+    suppressed: BoolArray
+    secondary: BoolArray
+    witnesses: Witnesses
+    cost: float
+    method: str
+    optimal: bool
+    gap: float | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Demand:
+    """What the interval of each primary must be: up ≥, down ≥, and up + down ≥, in units of the value."""
+
+    up: FloatArray
+    down: FloatArray
+    width: FloatArray
+
+
+def demand(table: CellTable, primary: PrimaryResult, protection: CountProtection) -> Demand:
+    """Levels per cell (0 where not primary) from the rules and the policy for counts.
+
+    A magnitude that only the minimum frequency hides has no level: it must stay open by `MAGNITUDE_WIDTH_SHARE` of its
+    value, so that it is not known to the unit.
+    """
+    up, down = primary.upl.copy(), primary.lpl.copy()
+    counted = primary.threshold > 0
+    width = np.where(primary.mask, 1.0 if table.integral else MAGNITUDE_WIDTH_SHARE * table.value, 0.0)
+    if table.integral:
+        up, down = np.ceil(up - 1e-9), np.ceil(down - 1e-9)
+        if isinstance(protection, Width):
+            width[counted] = protection.w
+        if isinstance(protection, Range):
+            up = np.where(counted, np.maximum(up, primary.threshold - 1 - table.value), up)
+            down = np.where(counted, np.maximum(down, table.value), down)
+    # a level says all there is to say, except where the policy for counts asks a width besides
+    levelled = (up + down > 0) & ~(counted & table.integral)
+    return Demand(up, np.minimum(down, table.value), np.where(levelled, 0.0, width))

@@ -1,0 +1,110 @@
+"""Secondary suppression: which further cells to hide so that no primary can be computed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from enclave.errors import CannotProtect
+from output_control.protection import (
+    CountProtection,
+    Exact,
+    Method,
+    Options,
+    Pattern,
+    Range,
+    Width,
+    Witnesses,
+    demand,
+)
+from output_control.rules import PrimaryResult
+from output_control.suppression.flow import OutOfBudget, Search, cover
+from output_control.suppression.problem import Target, build
+from output_control.suppression.singletons import cover_singletons
+from output_control.table import BoolArray, CellTable, IntArray
+
+__all__ = [
+    "CountProtection",
+    "Exact",
+    "Method",
+    "Options",
+    "Pattern",
+    "Range",
+    "Width",
+    "Witnesses",
+    "demand",
+    "suppress",
+]
+
+CELLS_SHOWN = 10
+
+
+def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> Pattern:
+    """Hide secondary cells until every demand of ``options`` is proven by a witness.
+
+    The same input gives the same pattern, whatever ``options.threads``. The pattern is safe by construction, and
+    still must pass `output_control.audit.audit` before anyone sees it. Raises `CannotProtect` naming the cells (never
+    values) that no suppression protects, or when the budget ended before everything was proven.
+    """
+    search = Search.start(build(table, primary, options), options.budget)
+    _refuse_public_primaries(table, primary, options)
+    try:
+        lost = cover(search) + cover_singletons(search)
+    except OutOfBudget:
+        raise CannotProtect(
+            f"the budget of {options.budget} LPs ended before every sensitive cell was protected",
+            next_step="raise the budget",
+        ) from None
+    if lost:
+        raise _hopeless(table, search, lost)
+    return _pattern(table, primary, options, search, method="flow", optimal=False, gap=None)
+
+
+def _pattern(
+    table: CellTable,
+    primary: PrimaryResult,
+    options: Options,
+    search: Search,
+    *,
+    method: str,
+    optimal: bool,
+    gap: float | None,
+) -> Pattern:
+    hidden: BoolArray = search.hidden[search.problem.group]
+    secondary = hidden & ~primary.mask
+    return Pattern(
+        suppressed=hidden,
+        secondary=secondary,
+        witnesses=search.proof.witnesses(len(table), primary.mask),
+        cost=float((table.value if options.cost is None else options.cost)[secondary].sum()),
+        method=method,
+        optimal=optimal,
+        gap=gap,
+    )
+
+
+def _refuse_public_primaries(table: CellTable, primary: PrimaryResult, options: Options) -> None:
+    if options.keep is None:
+        return
+    clash = np.flatnonzero(options.keep & primary.mask)
+    if len(clash):
+        raise CannotProtect(
+            f"{len(clash)} sensitive cell(s) must stay published: {_name(table, clash)}",
+            next_step="allow them to be hidden, or recode",
+        )
+
+
+def _hopeless(table: CellTable, search: Search, lost: list[Target]) -> CannotProtect:
+    groups = np.unique([target.cell for target in lost])
+    cells = np.flatnonzero(np.isin(search.problem.group, groups))
+    against = any(target.against >= 0 for target in lost)
+    return CannotProtect(
+        f"{len(groups)} sensitive cell(s) stay open to an attacker even with every other cell hidden"
+        + (" (some to a sole contributor of another cell)" if against else "")
+        + f": {_name(table, cells)}",
+        next_step="recode (merge categories), drop a level or a dimension, or ask for a narrower interval",
+    )
+
+
+def _name(table: CellTable, cells: IntArray) -> str:
+    shown = "; ".join(" × ".join(table.labels(int(cell))) for cell in cells[:CELLS_SHOWN])
+    return shown + ("; …" if len(cells) > CELLS_SHOWN else "")

@@ -1,0 +1,349 @@
+"""The LP-flow heuristic: hide the cheapest cells through which each primary can move.
+
+For a primary k the cheapest move z with M z = 0 and z_k = ± its level tells which further cells to hide: the support of
+z. Many primaries are served by one LP with random signs. Sources: Castro, *Eur. J. Oper. Res.* 171 (2006) 39–52
+(doi:10.1016/j.ejor.2004.08.017) for the flow formulation; the batches and free certificates are our own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import sparse
+
+from output_control.suppression.lp import Model
+from output_control.suppression.neighbourhood import Ball, Neighbourhoods
+from output_control.suppression.problem import Problem, Target
+from output_control.suppression.proof import Proof
+from output_control.table import BoolArray, FloatArray
+
+SEED = 2718
+BALL = 1500
+FREE_ROUNDS = 12
+REWARDS = (1.0, 4.0, 16.0, 64.0)
+SLOPE_ROUNDS = 3
+AVOID_WEIGHT = 50.0
+
+
+class OutOfBudget(Exception):
+    """The number of LPs that the caller allowed is used up."""
+
+
+@dataclass(slots=True, eq=False)
+class Search:
+    """What is hidden so far, with the proof, and how many LPs that took."""
+
+    problem: Problem
+    proof: Proof
+    near: Neighbourhoods
+    hidden: BoolArray
+    budget: int | None = None
+    solved: int = 0
+    _random: np.random.Generator = field(
+        default_factory=lambda: np.random.Generator(np.random.Philox(key=SEED))
+    )
+
+    @staticmethod
+    def start(problem: Problem, budget: int | None) -> Search:
+        """Only the primaries are hidden, nothing is proven."""
+        return Search(problem, Proof(problem), Neighbourhoods(problem), problem.primary.copy(), budget)
+
+    def count(self) -> None:
+        """One more LP."""
+        if self.budget is not None and self.solved >= self.budget:
+            raise OutOfBudget
+        self.solved += 1
+
+    def signs(self, count: int) -> FloatArray:
+        """Random ± 1."""
+        return self._random.integers(0, 2, count) * 2.0 - 1.0
+
+
+def cover(search: Search) -> list[Target]:
+    """Hide cells until every target is proven; returns the targets for which nothing helps."""
+    certify(search)
+    for reward in REWARDS:
+        _batch_round(search, reward)
+        certify(search, rounds=2)
+    return [target for target in search.proof.open_targets() if not serve(search, target)]
+
+
+def certify(search: Search, rounds: int = FREE_ROUNDS, targets: Sequence[Target] | None = None) -> None:
+    """Prove what the hidden cells alone already prove, by random objectives over balls of hidden cells."""
+    wanted = search.proof.open_targets() if targets is None else list(targets)
+    idle = 0
+    for _ in range(rounds):
+        queue = [target for target in wanted if not target.met]
+        if not queue or idle == 3:
+            return
+        before = len(queue)
+        while queue:
+            ball = search.near.around(np.array([queue[0].cell]), search.hidden, BALL, hidden_only=True)
+            inside = _inside(queue, ball)
+            _push(search, ball, inside)
+            done = {id(target) for target in inside} | {id(queue[0])}
+            queue = [target for target in queue if id(target) not in done]
+        idle = idle + 1 if len([target for target in wanted if not target.met]) == before else 0
+
+
+def _inside(targets: Sequence[Target], ball: Ball) -> list[Target]:
+    cells = np.array([target.cell for target in targets])
+    return [targets[position] for position in np.flatnonzero(np.isin(cells, ball.cells))]
+
+
+def _push(search: Search, ball: Ball, targets: Sequence[Target]) -> None:
+    """One LP over hidden cells: move all targets as far as they ask, in random directions."""
+    if not targets:
+        return
+    lower, upper = limits(search.problem, ball, unit := _unit(search.problem, targets))
+    cost = np.zeros(len(ball.cells))
+    chosen = _compatible(search, targets)
+    at = np.searchsorted(ball.cells, [target.cell for target in chosen])
+    for position, target, sign in zip(at, chosen, search.signs(len(chosen)), strict=True):
+        _hold(ball, target, lower, upper)
+        need = _aim(target, sign) / unit
+        cost[position] = -1 / need
+        lower[position], upper[position] = (
+            (max(lower[position], need), 0.0) if need < 0 else (0.0, min(upper[position], need))
+        )
+    _solve_into(search, ball, cost, lower, upper, unit)
+
+
+def _compatible(search: Search, targets: Sequence[Target]) -> list[Target]:
+    """Targets that one LP may serve together: nothing that one must move is held for another."""
+    first = next((target for target in targets if len(target.held)), None)
+    free = [target for target in targets if not len(target.held)]
+    if first is None or (free and search.solved % 2 == 0):
+        return free
+    return [target for target in targets if target.held == first.held]
+
+
+def _aim(target: Target, sign: float) -> float:
+    """The signed move to ask for: towards a side that is still open."""
+    up, down = target.needs_up, target.needs_down
+    if up and (sign > 0 or not down):
+        return up
+    return -(down or target.size)
+
+
+def _unit(problem: Problem, targets: Sequence[Target]) -> float:
+    """The scale of the LP: magnitudes are counted in a typical level, so that solver tolerances mean the same."""
+    return 1.0 if problem.integral else float(np.median([target.size for target in targets]))
+
+
+def limits(problem: Problem, ball: Ball, unit: float) -> tuple[FloatArray, FloatArray]:
+    """How far each cell of a ball may fall and rise, in units."""
+    amount, box = problem.amount[ball.cells], problem.box[ball.cells]
+    return -np.minimum(amount, box) / unit, box / unit
+
+
+def _hold(ball: Ball, target: Target, lower: FloatArray, upper: FloatArray) -> None:
+    if target.held:
+        held = np.isin(ball.cells, sorted(target.held))
+        lower[held] = upper[held] = 0.0
+
+
+def _solve_into(
+    search: Search, ball: Ball, cost: FloatArray, lower: FloatArray, upper: FloatArray, unit: float
+) -> None:
+    search.count()
+    zero = np.zeros(ball.matrix.shape[0])
+    # a cell without upper bound makes the objective unbounded only if it is rewarded, and those are bounded
+    found = Model(ball.matrix, cost, lower, upper, zero, zero).solve()
+    if found is not None:
+        search.proof.add(ball.cells, found.x * unit)
+
+
+def _batch_round(search: Search, reward: float) -> None:
+    """Hide cells for all open targets, ball by ball, where that costs less than ``reward`` typical cells each."""
+    queue = search.proof.open_targets()
+    typical = (
+        float(np.quantile(search.problem.cost[~search.problem.primary], 0.25, method="lower"))
+        if (bool((~search.problem.primary).any()))
+        else 1.0
+    )
+    while queue:
+        ball = search.near.around(np.array([queue[0].cell]), search.hidden, BALL)
+        inside = [target for target in _inside(queue, ball) if not target.met]
+        if inside:
+            _batch(search, ball, _compatible(search, inside), reward * max(typical, 1e-9))
+        done = {id(target) for target in inside} | {id(queue[0])}
+        queue = [target for target in queue if id(target) not in done and not target.met]
+
+
+def _batch(search: Search, ball: Ball, targets: Sequence[Target], reward: float) -> None:
+    unit = _unit(search.problem, targets)
+    lower, upper = limits(search.problem, ball, unit)
+    gain = np.zeros(len(ball.cells))
+    at = np.searchsorted(ball.cells, [target.cell for target in targets])
+    for position, target, sign in zip(at, targets, search.signs(len(targets)), strict=True):
+        _hold(ball, target, lower, upper)
+        need = _aim(target, sign) / unit
+        gain[position] = -reward / need
+        if need < 0:
+            lower[position], upper[position] = max(lower[position], need), 0.0
+        else:
+            lower[position], upper[position] = 0.0, min(upper[position], need)
+    _hide_cheapest(search, ball, gain, lower, upper, unit)
+
+
+def _hide_cheapest(
+    search: Search, ball: Ball, gain: FloatArray, lower: FloatArray, upper: FloatArray, unit: float
+) -> bool:
+    """Solve min cost·|z| + gain·z; hide what moves. Published cells move in two parts, up and down."""
+    problem = search.problem
+    published = np.flatnonzero(~search.hidden[ball.cells])
+    slope = problem.cost[ball.cells]
+    matrix = sparse.csr_array(sparse.hstack([ball.matrix, -ball.matrix[:, published]]))
+    low = np.concatenate([lower, np.zeros(len(published))])
+    high = np.concatenate([upper, -lower[published]])
+    low[published] = 0.0
+    cost = np.concatenate([gain, np.zeros(len(published))])
+    cost[published] += slope[published]
+    cost[len(gain) :] = slope[published]
+    zero = np.zeros(matrix.shape[0])
+    search.count()
+    found = Model(matrix, cost, low, high, zero, zero).solve()
+    if found is None:
+        return False
+    move = found.x[: len(gain)].copy()
+    move[published] -= found.x[len(gain) :]
+    return _accept(search, ball, move * unit)
+
+
+def _accept(search: Search, ball: Ball, move: FloatArray) -> bool:
+    """Hide what the new part of the proof rests on; False when the move proves nothing."""
+    helped = search.proof.add(ball.cells, move)
+    for target in helped:
+        for cells, _ in search.proof.used(target):
+            search.hidden[cells] = True
+    return bool(helped)
+
+
+def serve(search: Search, target: Target) -> bool:
+    """Prove one target at least cost, in growing balls; False when even the whole table holds no witness."""
+    size = BALL
+    while True:
+        ball = search.near.around(np.array([target.cell]), search.hidden, size)
+        whole = len(ball.cells) < size or size >= search.problem.size
+        if _serve_in(search, ball, target):
+            return True
+        if whole:
+            return False
+        size *= 4
+
+
+def _serve_in(search: Search, ball: Ball, target: Target) -> bool:
+    """The cheaper of the directions that the target leaves open; both when it asks for both."""
+    at = int(np.searchsorted(ball.cells, target.cell))
+    if at == len(ball.cells) or ball.cells[at] != target.cell:
+        return False
+    for _ in range(2):
+        options = [
+            move
+            for side in ((1.0,) if target.needs_up else ()) + ((-1.0,) if target.needs_down else ())
+            if (move := _cheapest_move(search, ball, target, at, side)) is not None
+        ]
+        if not options:
+            return False
+        _, best = min(options, key=lambda option: option[0])
+        if not _accept(search, ball, best) or target.met:
+            break
+    return target.met
+
+
+def _cheapest_move(
+    search: Search, ball: Ball, target: Target, at: int, side: float
+) -> tuple[float, FloatArray] | None:
+    """A move of the target to its level on one side that hides as little as possible, by slope scaling."""
+    problem = search.problem
+    need = (target.needs_up if side > 0 else target.needs_down) * side
+    unit = 1.0 if problem.integral else target.size
+    lower, upper = limits(problem, ball, unit)
+    _hold(ball, target, lower, upper)
+    # a hair beyond the level, so that the solver's tolerance does not leave the witness short of it
+    need = need / unit if problem.integral else need / unit * (1 + 1e-7)
+    if not lower[at] - 1e-6 <= need <= upper[at]:
+        return None
+    need = max(need, lower[at])
+    lower[at] = upper[at] = need
+    hidden = search.hidden[ball.cells]
+    fixed = np.where(hidden, 0.0, problem.cost[ball.cells])
+    model, slope = _two_sided(ball, fixed, lower, upper)
+    best: tuple[float, FloatArray] | None = None
+    for _ in range(1 if problem.integral else SLOPE_ROUNDS):
+        search.count()
+        found = model.solve()
+        if found is None:
+            break
+        move = found.x[: len(lower)] - found.x[len(lower) :]
+        price = float(fixed[np.abs(move) > 1e-7].sum())
+        if best is None or price < best[0]:
+            best = price, move * unit
+        used = np.abs(move) > 1e-7
+        slope = np.where(used, fixed / np.maximum(np.abs(move), 1e-3), slope)
+        model.set_cost(np.concatenate([slope, slope]) + 1e-9 * fixed.max(initial=1.0))
+    if best is None or not problem.integral or _whole(best[1]):
+        return best
+    return _integer_move(search, ball, fixed, lower, upper)
+
+
+def _two_sided(
+    ball: Ball, fixed: FloatArray, lower: FloatArray, upper: FloatArray
+) -> tuple[Model, FloatArray]:
+    """The model of min cost·(rise + fall), with the cost per unit moved."""
+    matrix = sparse.csr_array(sparse.hstack([ball.matrix, -ball.matrix]))
+    small = 1e-6 * float(fixed.max(initial=1.0))
+    cost = np.concatenate([fixed, fixed]) + small
+    low = np.concatenate([np.maximum(lower, 0), np.maximum(-upper, 0)])
+    high = np.concatenate([np.maximum(upper, 0), np.maximum(-lower, 0)])
+    zero = np.zeros(matrix.shape[0])
+    return Model(matrix, cost, low, high, zero, zero), fixed
+
+
+def _whole(move: FloatArray) -> bool:
+    return bool(np.allclose(move, np.rint(move), rtol=0, atol=1e-6))
+
+
+NODES = 2000
+
+
+def _integer_move(
+    search: Search, ball: Ball, fixed: FloatArray, lower: FloatArray, upper: FloatArray
+) -> tuple[float, FloatArray] | None:
+    """The cheapest integral move, for counts where the LP's vertex is fractional and so proves nothing."""
+    matrix = sparse.csr_array(sparse.hstack([ball.matrix, -ball.matrix]))
+    cost = np.concatenate([fixed, fixed]) + 1e-6 * float(fixed.max(initial=1.0))
+    low = np.concatenate([np.maximum(lower, 0), np.maximum(-upper, 0)])
+    high = np.concatenate([np.maximum(upper, 0), np.maximum(-lower, 0)])
+    zero = np.zeros(matrix.shape[0])
+    search.count()
+    whole = np.ones(matrix.shape[1], dtype=np.bool_)
+    found = Model(matrix, cost, low, high, zero, zero, integer=whole, max_nodes=NODES).solve()
+    if found is None:
+        return None
+    move = np.rint(found.x[: len(lower)] - found.x[len(lower) :])
+    return float(fixed[move != 0].sum()), move
+
+
+def shortest_move(
+    search: Search, target: Target, far: float, avoid: BoolArray
+) -> tuple[Ball, FloatArray | None]:
+    """A move of the target by ``far`` over hidden cells that touches little, and what is to ``avoid`` least."""
+    ball = search.near.around(np.array([target.cell]), search.hidden, BALL, hidden_only=True)
+    at = int(np.searchsorted(ball.cells, target.cell))
+    if at == len(ball.cells) or ball.cells[at] != target.cell:
+        return ball, None
+    lower, upper = limits(search.problem, ball, far)
+    weight = np.where(avoid[ball.cells], AVOID_WEIGHT, 1.0)
+    for side in (1.0, -1.0):
+        low, high = lower.copy(), upper.copy()
+        low[at] = high[at] = side * (1 + 1e-7)
+        if lower[at] <= low[at] <= upper[at]:
+            search.count()
+            found = _two_sided(ball, weight, low, high)[0].solve()
+            if found is not None:
+                return ball, (found.x[: len(lower)] - found.x[len(lower) :]) * far
+    return ball, None

@@ -1,0 +1,79 @@
+"""The part of a table around a primary: where a search for a witness looks first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse import csgraph
+
+from output_control.suppression.problem import Problem
+from output_control.table import BoolArray, FloatArray, IntArray
+
+WHOLE = 2500
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ball:
+    """Some groups and the equations that they are in; all other groups stand still."""
+
+    cells: IntArray
+    matrix: sparse.csr_array
+
+
+class Neighbourhoods:
+    """Finds balls by Dijkstra over the graph of cells and equations.
+
+    A step costs one hop for a suppressed cell, and one hop plus its scaled cost for a published one: by cost alone the
+    ball wanders through the giant suppressed component of a sparse table.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self._problem = problem
+        n_rows, n_cells = problem.matrix.shape
+        pattern = abs(problem.matrix)
+        empty_rows = sparse.csr_array((n_rows, n_rows))
+        empty_cells = sparse.csr_array((n_cells, n_cells))
+        self._graph = sparse.csr_array(
+            sparse.block_array([[empty_cells, pattern.T], [pattern, empty_rows]], format="csr")
+        )
+        self._into_cell = self._graph.indices < n_cells
+        self._scale = float(np.median(problem.cost)) if n_cells else 1.0
+
+    def around(
+        self, centres: IntArray, suppressed: BoolArray, size: int, *, hidden_only: bool = False
+    ) -> Ball:
+        """The ``size`` groups nearest to ``centres`` (all of a small table); only suppressed ones if asked."""
+        allowed = suppressed if hidden_only else suppressed | ~self._problem.keep
+        if int(allowed.sum()) <= max(size, WHOLE):
+            return ball(self._problem, np.flatnonzero(allowed))
+        distance = self._distances(centres, suppressed, allowed, size)
+        order = np.argsort(distance, kind="stable")[:size]
+        return ball(self._problem, np.sort(order[np.isfinite(distance[order])]))
+
+    def _distances(
+        self, centres: IntArray, suppressed: BoolArray, allowed: BoolArray, size: int
+    ) -> FloatArray:
+        step = np.where(suppressed, 1.0, 1.0 + np.minimum(self._problem.cost / self._scale, 20.0))
+        step[~allowed] = np.inf
+        data = np.full(len(self._graph.indices), 1e-6)
+        data[self._into_cell] = step[self._graph.indices[self._into_cell]]
+        graph = sparse.csr_array((data, self._graph.indices, self._graph.indptr), shape=self._graph.shape)
+        n_cells, radius = self._problem.size, 4.0
+        while True:
+            found = csgraph.dijkstra(graph, indices=centres, min_only=True, limit=radius)[:n_cells]
+            if int(np.isfinite(found).sum()) >= size or radius > 300:
+                return np.asarray(found, dtype=np.float64)
+            radius *= 2
+
+
+def ball(problem: Problem, cells: IntArray) -> Ball:
+    """The ball of ``cells`` with its equations; a cell alone in an equation cannot move and is left out."""
+    while True:
+        part = sparse.csr_array(problem.columns[:, cells])
+        length = np.diff(part.indptr)
+        lonely = np.unique(part.indices[part.indptr[:-1][length == 1]])
+        if not len(lonely):
+            return Ball(cells, sparse.csr_array(part[np.flatnonzero(length)]))
+        cells = np.delete(cells, lonely)

@@ -1,0 +1,152 @@
+"""The suppression problem over reduced cells: groups of cells that are always equal, and what each primary demands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import sparse
+
+from output_control.protection import SINGLETON_SHARE, Options, demand
+from output_control.relations import equations, reduce
+from output_control.rules import PrimaryResult
+from output_control.table import BoolArray, CellTable, FloatArray, IntArray
+
+TOLERANCE = 1e-6
+
+
+@dataclass(slots=True, eq=False)
+class Target:
+    """One demand: group ``cell`` must move by ``up``, ``down`` and ``width`` in sum while the groups ``held`` stay.
+
+    ``against`` is the sole contributor whose knowledge the held groups are, or -1. ``raised`` and ``lowered`` are the
+    reaches proven so far, by the witnesses ``up_by`` and ``down_by`` (positions in `Proof.moves`); ``also`` are further
+    moves of the cell that are far enough for the demand against a sole contributor.
+    """
+
+    cell: int
+    up: float
+    down: float
+    width: float
+    held: frozenset[int]
+    against: int = -1
+    raised: float = 0.0
+    lowered: float = 0.0
+    up_by: int = -1
+    down_by: int = -1
+    also: list[int] = field(default_factory=list)
+
+    @property
+    def size(self) -> float:
+        """The largest move that is asked."""
+        return max(self.up, self.down, self.width)
+
+    @property
+    def needs_up(self) -> float:
+        """How far up is still to be shown, or 0; a width may be met on either side."""
+        return self.up if self.raised < self.up * (1 - TOLERANCE) else self._rest
+
+    @property
+    def needs_down(self) -> float:
+        """How far down is still to be shown, or 0."""
+        return self.down if self.lowered < self.down * (1 - TOLERANCE) else self._rest
+
+    @property
+    def _rest(self) -> float:
+        return 0.0 if self.raised + self.lowered >= self.width * (1 - TOLERANCE) else self.width
+
+    @property
+    def met(self) -> bool:
+        """Whether the witnesses show all that is asked."""
+        return self.needs_up == 0 and self.needs_down == 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Problem:
+    """Equations over groups (csr and csc), and per group: value, cost of hiding it, primary, must stay, contributor.
+
+    ``box`` bounds how far the search moves a group of counts: small boxes keep vertices integral; it is no bound of
+    the attacker. ``targets`` starts with the demand of each primary and grows by those against sole contributors.
+    """
+
+    matrix: sparse.csr_array
+    columns: sparse.csc_array
+    group: IntArray
+    amount: FloatArray
+    cost: FloatArray
+    primary: BoolArray
+    keep: BoolArray
+    sole: IntArray
+    box: FloatArray
+    integral: bool
+    targets: list[Target] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """Number of groups."""
+        return len(self.amount)
+
+
+def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem:
+    """The reduced problem of a table under the demands of ``options``."""
+    matrix, group = reduce(equations(table))
+    size = matrix.shape[1]
+    cost = table.value if options.cost is None else options.cost
+    # hiding fewer cells decides between patterns of equal value
+    small = 1e-3 / max(len(table), 1) * max(float(np.mean(cost)) if len(cost) else 1.0, 1e-9)
+    group_cost = np.zeros(size)
+    np.add.at(group_cost, group, np.maximum(cost, 0) + small)
+    amount = np.zeros(size)
+    amount[group] = table.value
+    is_primary, keep, sole = np.zeros(size, np.bool_), np.zeros(size, np.bool_), np.full(size, -1, np.int64)
+    np.logical_or.at(is_primary, group, primary.mask)
+    if options.keep is not None:
+        np.logical_or.at(keep, group, options.keep)
+    if options.singletons and not table.integral:
+        np.maximum.at(sole, group, table.sole_contributor)
+    targets = _targets(table, primary, options, group)
+    largest = max((target.size for target in targets), default=1.0)
+    box = np.full(size, largest if table.integral else np.inf)
+    return Problem(
+        matrix=matrix,
+        columns=sparse.csc_array(matrix),
+        group=group,
+        amount=amount,
+        cost=group_cost,
+        primary=is_primary,
+        keep=keep,
+        sole=sole,
+        box=box,
+        integral=table.integral,
+        targets=targets,
+    )
+
+
+def _targets(table: CellTable, primary: PrimaryResult, options: Options, group: IntArray) -> list[Target]:
+    """One target per primary group (and per anchor of its lower level), in order of the groups."""
+    asked = demand(table, primary, options.count_protection)
+    merged: dict[tuple[int, int], list[float]] = {}
+    for cell in np.flatnonzero(primary.mask):
+        here = int(group[cell])
+        level = merged.setdefault((here, -1), [0.0, 0.0, 0.0])
+        anchor = int(primary.anchor[cell])
+        level[0] = max(level[0], float(asked.up[cell]))
+        level[2] = max(level[2], float(asked.width[cell]))
+        below = level if anchor < 0 else merged.setdefault((here, int(group[anchor])), [0.0, 0.0, 0.0])
+        below[1] = max(below[1], float(asked.down[cell]))
+    return [
+        Target(cell, up, down, width, frozenset([anchor] if anchor >= 0 else []))
+        for (cell, anchor), (up, down, width) in sorted(merged.items())
+        if max(up, down, width) > 0
+    ]
+
+
+def against_contributor(problem: Problem, target: Target, contributor: int) -> Target:
+    """The demand that ``contributor``, knowing all cells it is alone in, stays away from the target's cell."""
+    held = frozenset(np.flatnonzero(problem.sole == contributor).tolist())
+    return Target(target.cell, 0.0, 0.0, away(target), held, against=contributor)
+
+
+def away(target: Target) -> float:
+    """How far a sole contributor must stay from a primary."""
+    return SINGLETON_SHARE * max(target.up + target.down, target.width)

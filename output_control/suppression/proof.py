@@ -1,0 +1,186 @@
+"""The witnesses found so far: integral or scaled moves of the table, and which target each one satisfies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse import csgraph
+
+from output_control.protection import Witnesses
+from output_control.suppression.problem import TOLERANCE, Problem, Target
+from output_control.table import BoolArray, FloatArray, IntArray
+
+Move = tuple[IntArray, FloatArray]
+
+
+class Proof:
+    """All witnesses of a problem. Moves are kept by groups; unused ones cost memory only."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self.moves: list[Move] = []
+        self._targets_of: dict[int, list[Target]] = {}
+        for target in problem.targets:
+            self._register(target)
+
+    def _register(self, target: Target) -> None:
+        self._targets_of.setdefault(target.cell, []).append(target)
+
+    def demand(self, target: Target) -> None:
+        """Add a target to the problem."""
+        self.problem.targets.append(target)
+        self._register(target)
+
+    def targets_at(self, cell: int) -> list[Target]:
+        """All targets of one group."""
+        return self._targets_of.get(cell, [])
+
+    def open_targets(self) -> list[Target]:
+        """Targets that are not yet proven."""
+        return [target for target in self.problem.targets if not target.met]
+
+    def add(self, cells: IntArray, change: FloatArray) -> list[Target]:
+        """Take what can be proven from a solution z (``change`` on ``cells``); returns the targets that it helps.
+
+        The solution falls apart into pieces that share no equation; each piece alone, and its mirror image, is
+        scaled as far as the cells allow.
+        """
+        cells, change = _moving(cells, change)
+        helped: list[Target] = []
+        for part in self._pieces(cells):
+            piece = self._clean(cells[part], change[part])
+            if piece is not None:
+                helped += self._take(cells[part], piece) + self._take(cells[part], -piece)
+        return helped
+
+    def add_also(self, target: Target, far: float, cells: IntArray, change: FloatArray) -> bool:
+        """Keep a further move of one target's cell, by at least ``far`` to either side."""
+        cells, change = _moving(cells, change)
+        for part in self._pieces(cells):
+            here = np.flatnonzero(cells[part] == target.cell)
+            piece = self._clean(cells[part], change[part]) if len(here) else None
+            if piece is None:
+                continue
+            for move in (piece, -piece):
+                scale = min(self._room(cells[part], move), far * (1 + TOLERANCE) / abs(float(move[here[0]])))
+                if abs(float(move[here[0]])) * scale >= far:
+                    target.also.append(len(self.moves))
+                    self.moves.append((cells[part], move * scale))
+                    return True
+        return False
+
+    def _pieces(self, cells: IntArray) -> Iterable[IntArray]:
+        """Positions in ``cells``, grouped by which are connected through an equation."""
+        if not len(cells):
+            return []
+        touching = self.problem.columns[:, cells]
+        shared = sparse.csr_array(abs(touching).T @ abs(touching))
+        count, label = csgraph.connected_components(shared, directed=False)
+        order = np.argsort(label, kind="stable")
+        return np.split(order, np.cumsum(np.bincount(label, minlength=count))[:-1])
+
+    def _clean(self, cells: IntArray, change: FloatArray) -> FloatArray | None:
+        """The move with integers for counts, or None when it does not keep the equations."""
+        largest = float(np.abs(change).max())
+        if self.problem.integral:
+            smallest = float(np.abs(change).min())
+            whole = np.rint(change)
+            if not np.allclose(change, whole, rtol=0, atol=1e-6):
+                whole = np.rint(change / smallest)
+                if not np.allclose(change / smallest, whole, rtol=0, atol=1e-6):
+                    return None
+            change = whole / np.gcd.reduce(np.abs(whole).astype(np.int64))
+            largest = 0.0
+        residual = self.problem.columns[:, cells] @ change
+        return change if np.abs(residual).max(initial=0) <= 1e-9 * largest else None
+
+    def _room(self, cells: IntArray, move: FloatArray) -> float:
+        """How often a move fits before some cell falls below zero."""
+        falling = move < 0
+        return float((self.problem.amount[cells][falling] / -move[falling]).min(initial=np.inf))
+
+    def _take(self, cells: IntArray, move: FloatArray) -> list[Target]:
+        """Credit one move, scaled, to every open target that it helps."""
+        moving = cells.tolist()
+        helped = [
+            (target, step, need)
+            for cell, step in zip(moving, move.tolist(), strict=True)
+            for target in self._targets_of.get(cell, ())
+            if (need := target.needs_up if step > 0 else target.needs_down) > 0
+            and (not target.held or target.held.isdisjoint(moving))
+        ]
+        if not helped:
+            return []
+        room = self._room(cells, move)
+        scale = min(room, max(need / abs(step) for _, step, need in helped))
+        if self.problem.integral:
+            scale = min(np.floor(room + 1e-9), np.ceil(scale - 1e-9))
+        if scale <= 0:
+            return []
+        self.moves.append((cells, move * scale))
+        return [target for target, step, _ in helped if self._credit(target, step * scale)]
+
+    def _credit(self, target: Target, reach: float) -> bool:
+        latest = len(self.moves) - 1
+        if reach > target.raised:
+            target.raised, target.up_by = reach, latest
+            return True
+        if -reach > target.lowered:
+            target.lowered, target.down_by = -reach, latest
+            return True
+        return False
+
+    def forget(self, targets: Iterable[Target]) -> None:
+        """Take away what has been shown for ``targets``."""
+        for target in targets:
+            target.raised, target.lowered, target.up_by, target.down_by = 0.0, 0.0, -1, -1
+            target.also.clear()
+
+    def used(self, target: Target) -> list[Move]:
+        """The moves on which a target's proof rests."""
+        return [self.moves[by] for by in (target.up_by, target.down_by, *target.also) if by >= 0]
+
+    def witnesses(self, cells: int, primary: BoolArray) -> Witnesses:
+        """The proof in terms of cells: group moves spread over their members."""
+        problem = self.problem
+        in_use = sorted({by for t in problem.targets for by in (t.up_by, t.down_by, *t.also) if by >= 0})
+        row_of = {by: row for row, by in enumerate(in_use)}
+        by_group = self._stack(in_use)
+        spread = sparse.csr_array(
+            (np.ones(cells), (problem.group, np.arange(cells))), shape=(problem.size, cells)
+        )
+        up, down = np.full(cells, -1, dtype=np.int64), np.full(cells, -1, dtype=np.int64)
+        members: dict[int, list[int]] = {}
+        for cell in np.flatnonzero(primary).tolist():
+            members.setdefault(int(problem.group[cell]), []).append(int(cell))
+        also: list[tuple[int, int]] = []
+        for target in problem.targets:
+            rows = row_of.get(target.up_by, -1), row_of.get(target.down_by, -1)
+            for cell in members[target.cell]:
+                also += [(cell, row_of[by]) for by in target.also]
+                if target.against >= 0:
+                    also += [(cell, row) for row in rows if row >= 0]
+                    continue
+                up[cell] = rows[0] if rows[0] >= 0 else up[cell]
+                down[cell] = rows[1] if rows[1] >= 0 else down[cell]
+        pairs = np.array(sorted(also), dtype=np.int64).reshape(-1, 2)
+        return Witnesses(sparse.csr_array(by_group @ spread), up, down, pairs)
+
+    def _stack(self, in_use: list[int]) -> sparse.csr_array:
+        moves = [self.moves[by] for by in in_use]
+        start = np.cumsum([0, *(len(cells) for cells, _ in moves)])
+        return sparse.csr_array(
+            (
+                np.concatenate([change for _, change in moves]) if moves else np.zeros(0),
+                np.concatenate([cells for cells, _ in moves]) if moves else np.zeros(0, dtype=np.int64),
+                start,
+            ),
+            shape=(len(moves), self.problem.size),
+        )
+
+
+def _moving(cells: IntArray, change: FloatArray) -> Move:
+    moved = np.abs(change) > 1e-7 * max(float(np.abs(change).max(initial=0)), 1e-300)
+    return cells[moved], change[moved]
