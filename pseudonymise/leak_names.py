@@ -1,0 +1,119 @@
+"""Names inside free text: words of the delivery's own name columns, whole words, case and diacritics folded.
+
+A word counts when it is written with a capital, when it stands in the name of the very record, or next to another such
+word. A lower-case word that is only somebody else's name (*bakker*, *groen*) does not count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pseudonymise.identifiers import Bools, byte_view
+from pseudonymise.leak_patterns import Ints
+
+SHORTEST_WORD = 3
+"""Letters; shorter words (initials, *de*, *Li*) are not looked for."""
+
+NOT_NAMES = (
+    *("van", "von", "der", "den", "del", "ten", "ter", "het", "des", "dos", "las", "los", "bij", "uit", "aan", "voor"),
+    *("bvba", "gmbh", "ltd", "inc", "vof", "stichting", "vereniging", "holding", "beheer", "groep", "group"),
+    *("maatschap", "cooperatie", "onderneming", "bedrijf", "firma", "fonds", "vastgoed", "onroerend", "goed", "zonen"),
+    *("beleggingen", "investments", "exploitatie", "maatschappij", "wonen", "woningen", "woningcorporatie", "gemeente"),
+)
+"""Particles and words of legal forms: in name columns, but nobody's name."""
+
+_LETTERS = (
+    ("ß", "ss"),
+    ("ø", "o"),
+    ("Ø", "O"),
+    ("ł", "l"),
+    ("Ł", "L"),
+    ("đ", "d"),
+    ("Đ", "D"),
+    ("æ", "ae"),
+    ("Æ", "AE"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The words of an array of texts: which text each comes from, folded form, and whether it begins with a capital."""
+
+    row: Ints
+    folded: Any
+    capital: Bools
+
+    @classmethod
+    def of(cls, texts: Any) -> Words:
+        """Words of :data:`SHORTEST_WORD` letters and more, particles and legal forms left out; null has none."""
+        lists = pc.split_pattern_regex(_without_marks(pc.fill_null(texts, "")), r"\PL+")
+        flat = pc.list_flatten(lists)
+        folded = pc.utf8_lower(flat)
+        keep = pc.and_(
+            pc.greater_equal(pc.utf8_length(folded), SHORTEST_WORD),
+            pc.invert(pc.is_in(folded, pa.array(NOT_NAMES))),
+        )
+        capital = pc.match_substring_regex(flat, r"^\p{Lu}")
+        row = pc.list_parent_indices(lists)
+        return cls(
+            row.filter(keep).to_numpy(zero_copy_only=False).astype(np.int64),
+            folded.filter(keep),
+            capital.filter(keep).to_numpy(zero_copy_only=False),
+        )
+
+
+class NameWords:
+    """The distinct words of a delivery's name columns; add all columns before looking."""
+
+    def __init__(self) -> None:
+        self._found = pa.array([], pa.string())
+
+    def __repr__(self) -> str:
+        return "NameWords(…)"
+
+    def add(self, names: Any) -> None:
+        """Take in a name column (any chunk of it)."""
+        distinct = pc.unique(names)
+        self._found = pc.unique(pa.concat_arrays([self._found, pc.unique(Words.of(distinct).folded)]))
+
+    def rows_with_names(self, texts: Any, own: Sequence[Any]) -> Bools:
+        """Which texts hold a name; ``own`` are the same records' name columns, as long as ``texts``."""
+        words = Words.of(texts)
+        number = (
+            pc.fill_null(pc.index_in(words.folded, self._found), -1).to_numpy(zero_copy_only=False).astype(np.int64)
+        )
+        known = number >= 0
+        paired = np.zeros(len(known), dtype=np.bool_)
+        adjacent = known[:-1] & known[1:] & (words.row[:-1] == words.row[1:])
+        paired[:-1] |= adjacent
+        counts = known & (words.capital | paired | self._stands_in_own(words.row, number, own))
+        hits = np.zeros(len(texts), dtype=np.bool_)
+        hits[words.row[counts]] = True
+        return hits
+
+    def _stands_in_own(self, row: Ints, number: Ints, own: Sequence[Any]) -> Bools:
+        """Whether word ``number`` of text ``row`` is also a word of that record's names: one sorted search of pairs."""
+        size = len(self._found) + 1
+        pairs = [np.empty(0, dtype=np.int64)]
+        for column in own:
+            words = Words.of(column)
+            found = pc.fill_null(pc.index_in(words.folded, self._found), size - 1)
+            pairs.append(words.row * size + found.to_numpy(zero_copy_only=False))
+        stands: Bools = np.isin(row * size + number, np.concatenate(pairs))
+        return stands
+
+
+def _without_marks(texts: Any) -> Any:
+    """Decomposed, combining marks removed; letters that do not decompose replaced."""
+    if not bool((byte_view(texts)[2] >= 128).any()):
+        return texts
+    texts = pc.replace_substring_regex(pc.utf8_normalize(texts, form="NFKD"), r"\pM", "")
+    for letter, plain in _LETTERS:
+        texts = pc.replace_substring(texts, letter, plain)
+    return texts

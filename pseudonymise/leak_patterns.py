@@ -1,0 +1,275 @@
+"""Identifiers inside free text, found by their form and their own check: numbers, e-mail, IBAN, phone, address.
+
+Works on whole string arrays: digit groups are found in the byte buffer itself, the rest by RE2. Says which rows hold
+something, never what. A number that only looks like an identifier counts as one: the price of a false alarm is a
+question to the supplier, the price of a miss is a person.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from pseudonymise.identifiers import BAG_OBJECT_TYPES, Bools, Bytes, byte_view, passes_eleven_test
+
+Ints: TypeAlias = NDArray[np.int64]
+
+
+class LeakKind(Enum):
+    """What kind of identifier a text holds; the value is the name of the check."""
+
+    ELEVEN_TEST = "bsn-or-rsin"
+    BAG = "bag"
+    REGISTER = "kvk-or-establishment"
+    EMAIL = "e-mail"
+    IBAN = "iban"
+    PHONE = "phone"
+    ADDRESS = "address"
+    NAME = "name"
+    DENSITY = "density"
+
+    def description(self) -> str:
+        """One clause for a report."""
+        return _DESCRIPTIONS[self]
+
+
+_DESCRIPTIONS = {
+    LeakKind.ELEVEN_TEST: "holds a number of 8 or 9 digits that passes the eleven-test of BSN and RSIN",
+    LeakKind.BAG: "holds a BAG number",
+    LeakKind.REGISTER: "holds a KvK or establishment number",
+    LeakKind.EMAIL: "holds an e-mail address",
+    LeakKind.IBAN: "holds a bank account number",
+    LeakKind.PHONE: "holds a phone number",
+    LeakKind.ADDRESS: "holds a postcode with a house number",
+    LeakKind.NAME: "holds a name that stands in the delivery's own name columns",
+    LeakKind.DENSITY: "passes the eleven-test far more often than one number in eleven would by chance",
+}
+
+_GROUPINGS = ((4, 2, 3), (3, 3, 3), (2, 3, 3), (2, 2, 2, 3), (3, 2, 2, 2), (3, 2, 4), (1,) * 8, (1,) * 9)
+"""How people part a BSN; with a word like *bsn* in the same text any parting counts."""
+
+_SEPARATORS = np.frombuffer(b" .-/_", dtype=np.uint8)
+_INVISIBLE = r"[\x{AD}\x{200B}-\x{200F}\x{2060}\x{FEFF}]"
+_BSN_WORDS = r"(?i)bsn|burger\s?service|sofi|rsin|fiscaal"
+_EMAIL = r"(?i)[a-z0-9._%+'-]\s?(?:@|\(at\)|\[at\])\s?[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z]{2,}"
+_DATES = r"\b[0-9]{1,2}[-/. ][0-9]{1,2}[-/. ](?:19|20)[0-9]{2}\b|\b(?:19|20)[0-9]{2}[-/.][0-9]{1,2}[-/.][0-9]{1,2}\b"
+_PHONE = (
+    r"(?:\+|\b00)[1-9][0-9](?:[ .()-]{0,3}[0-9]){7,12}\b"  # international
+    r"|\b0[1-9](?:[ .()-]{0,2}[0-9]){8}\b"  # ten figures, however parted
+)
+_CODE = r"[1-9][0-9]{3}"
+_ADDRESS = (
+    rf"\b{_CODE} ?[A-Z]{{2}}[ ,;:/-]{{1,3}}(?:(?:huis)?(?:nr|nummer)\.? ?)?[0-9]{{1,5}}"
+    rf"|\b{_CODE}[a-z]{{2}}[ ,;:/-]{{1,3}}(?:(?:huis)?(?:nr|nummer)\.? ?)?[0-9]{{1,5}}"
+    rf"|\b[0-9]{{1,5}}[ -]?[A-Za-z]{{0,3}}[ ,;:/-]{{1,3}}{_CODE} ?[A-Z]{{2}}\b"
+)
+_REGISTER = (
+    r"(?i)\b(?:k\.?v\.?k|kamer van koophandel)[^0-9]{0,25}[0-9]{4}[ .]?[0-9]{4}\b"
+    r"|(?i)\bvestiging[^0-9]{0,25}[0-9]{4}[ .]?[0-9]{4}[ .]?[0-9]{4}\b"
+)
+_IBAN_START = r"(?i)(?P<head>\b[a-z]{2}[0-9]{2})(?P<rest>(?:[ .-]?[a-z0-9]){11,30})"
+_IBAN_LENGTHS = {
+    **{"AD": 24, "AE": 23, "AL": 28, "AT": 20, "BA": 20, "BE": 16, "BG": 22, "CH": 21, "CY": 28, "CZ": 24, "DE": 22},
+    **{"DK": 18, "EE": 20, "ES": 24, "FI": 18, "FO": 18, "FR": 27, "GB": 22, "GE": 22, "GI": 23, "GL": 18, "GR": 27},
+    **{"HR": 21, "HU": 28, "IE": 22, "IL": 23, "IS": 26, "IT": 27, "LI": 21, "LT": 20, "LU": 20, "LV": 21, "MC": 27},
+    **{"MD": 24, "ME": 22, "MK": 19, "MT": 31, "NL": 18, "NO": 15, "PL": 28, "PT": 25, "RO": 24, "RS": 22, "SA": 24},
+    **{"SE": 24, "SI": 19, "SK": 24, "SM": 27, "TN": 24, "TR": 26, "UA": 29, "VA": 22, "XK": 20},
+}
+"""Total length by country: SWIFT IBAN registry (ISO 13616)."""
+_LONGEST_IBAN = 34
+_IBAN_ROUNDS = 200
+
+
+def find_patterns(texts: Any) -> dict[LeakKind, Bools]:
+    """Which texts of a string array hold which kind of identifier (names apart); null holds none."""
+    found = {kind: np.zeros(len(texts), dtype=np.bool_) for kind in LeakKind}
+    plain = _plain(texts)
+    rows = np.flatnonzero(_matches(plain, r"[0-9@]|\(at\)|\[at\]"))
+    if rows.size:
+        plain = plain.take(pa.array(rows))
+        undated = pc.replace_substring_regex(plain, _DATES, "#")
+        groups = DigitGroups.of(plain)
+        for kind, hit in (
+            (LeakKind.ELEVEN_TEST, groups.rows_with_bsn(_matches(plain, _BSN_WORDS))),
+            (LeakKind.BAG, groups.rows_with_bag()),
+            (LeakKind.REGISTER, _matches(plain, _REGISTER)),
+            (LeakKind.EMAIL, _matches(plain, _EMAIL)),
+            (LeakKind.IBAN, rows_with_iban(plain)),
+            (LeakKind.PHONE, _matches(undated, _PHONE)),
+            (LeakKind.ADDRESS, _matches(undated, _ADDRESS)),
+        ):
+            found[kind][rows] = hit
+    return found
+
+
+def _plain(texts: Any) -> Any:
+    """Nulls emptied, full-width figures and odd spaces made plain, invisible characters removed."""
+    texts = pc.fill_null(texts, "")
+    if bool((byte_view(texts)[2] >= 128).any()):
+        texts = pc.replace_substring_regex(pc.utf8_normalize(texts, form="NFKC"), _INVISIBLE, "")
+    return texts
+
+
+def _matches(texts: Any, pattern: str) -> Bools:
+    hits: Bools = pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
+    return hits
+
+
+@dataclass(frozen=True, slots=True)
+class DigitGroups:
+    """Every maximal run of figures in an array of texts: its row, its width, and whether one separator parts it from
+    the next run of the same text. ``digits`` are all figures in order; run *i* starts at ``place[i]`` in them.
+    """
+
+    texts: int
+    row: Ints
+    width: Ints
+    linked: Bools
+    place: Ints
+    digits: Bytes
+
+    @classmethod
+    def of(cls, texts: Any) -> DigitGroups:
+        """The groups of a string array without nulls."""
+        starts, lengths, data = byte_view(texts)
+        first, last = (int(starts[0]), int(starts[-1] + lengths[-1])) if len(texts) else (0, 0)
+        data = data[first:last]
+        figure = data - np.uint8(48) <= 9
+        border = np.zeros(len(data) + 1, dtype=np.bool_)
+        border[starts - first] = True
+        border[-1] = True
+        begins = np.flatnonzero(figure & (border[:-1] | ~np.concatenate(([False], figure[:-1]))))
+        ends = np.flatnonzero(figure & (border[1:] | ~np.concatenate((figure[1:], [False])))) + 1
+        row = np.searchsorted(starts - first, begins, side="right") - 1
+        width = ends - begins
+        linked = np.zeros(len(row), dtype=np.bool_)
+        if len(row) > 1:
+            parted = np.isin(data[np.minimum(ends[:-1], len(data) - 1)], _SEPARATORS)
+            linked[:-1] = (begins[1:] - ends[:-1] == 1) & parted & (row[1:] == row[:-1])
+        return cls(len(texts), row, width, linked, np.cumsum(width) - width, data[figure])
+
+    def rows_with_bsn(self, in_context: Bools) -> Bools:
+        """Texts with 8 or 9 figures that pass the eleven-test: in one run, in a customary grouping, or, in texts that
+        name such a number, in any grouping. Eight figures that form a date don't count, unless in such a text.
+        """
+        named = in_context[self.row]
+        hits = np.zeros(self.texts, dtype=np.bool_)
+        for width in (8, 9):
+            at = np.flatnonzero(self.width == width)
+            self._mark(hits, at, width, excuse_dates=~named[at])
+        for grouping in _GROUPINGS:
+            at = self._grouped(grouping)
+            self._mark(hits, at, sum(grouping))
+        for count in range(2, 10):
+            at, total = self._windows(count)
+            for width in (8, 9):
+                self._mark(hits, at[(total == width) & named[at]], width)
+        return hits
+
+    def rows_with_bag(self) -> Bools:
+        """Texts with 16 figures whose fifth and sixth are a BAG object type, in one run or as 4-2-10."""
+        hits = np.zeros(self.texts, dtype=np.bool_)
+        at = np.concatenate((np.flatnonzero(self.width == 16), self._grouped((4, 2, 10))))
+        found = self._figures(at, 16)
+        object_type = found[:, 4] * 10 + found[:, 5]
+        hits[self.row[at[np.isin(object_type, BAG_OBJECT_TYPES) & found[:, :4].any(axis=1)]]] = True
+        return hits
+
+    def _grouped(self, grouping: tuple[int, ...]) -> Ints:
+        """Where runs of exactly these widths follow each other, one separator between them."""
+        usable = max(len(self.row) - len(grouping) + 1, 0)
+        fits = np.ones(usable, dtype=np.bool_)
+        for step, width in enumerate(grouping):
+            fits &= self.width[step : step + usable] == width
+            if step + 1 < len(grouping):
+                fits &= self.linked[step : step + usable]
+        return np.flatnonzero(fits)
+
+    def _windows(self, count: int) -> tuple[Ints, Ints]:
+        """Where ``count`` linked runs follow each other, and how many figures they have together."""
+        usable = max(len(self.row) - count + 1, 0)
+        joined = np.ones(usable, dtype=np.bool_)
+        for step in range(count - 1):
+            joined &= self.linked[step : step + usable]
+        at = np.flatnonzero(joined)
+        last = at + count - 1
+        return at, self.place[last] + self.width[last] - self.place[at]
+
+    def _figures(self, at: Ints, width: int) -> Bytes:
+        figures: Bytes = self.digits[self.place[at, None] + np.arange(width)] - np.uint8(48)
+        return figures
+
+    def _mark(self, hits: Bools, at: Ints, width: int, *, excuse_dates: Bools | None = None) -> None:
+        figures = np.zeros((len(at), 9), dtype=np.uint8)
+        figures[:, 9 - width :] = self._figures(at, width)
+        leak = passes_eleven_test(figures) & figures.any(axis=1)
+        if excuse_dates is not None and width == 8:
+            leak &= ~(excuse_dates & _is_date(figures[:, 1:]))
+        hits[self.row[at[leak]]] = True
+
+
+def _is_date(figures: Bytes) -> Bools:
+    """Whether eight figures read as yyyymmdd or ddmmyyyy with a year from 1900 to 2099."""
+
+    def number(start: int, width: int) -> Ints:
+        powers = 10 ** np.arange(width - 1, -1, -1)
+        value: Ints = figures[:, start : start + width] @ powers
+        return value
+
+    def dated(year: Ints, month: Ints, day: Ints) -> Bools:
+        fits: Bools = (year >= 1900) & (year <= 2099) & (month >= 1) & (month <= 12) & (day >= 1) & (day <= 31)
+        return fits
+
+    return dated(number(0, 4), number(4, 2), number(6, 2)) | dated(number(4, 4), number(2, 2), number(0, 2))
+
+
+def rows_with_iban(texts: Any) -> Bools:
+    """Texts that hold an IBAN: known country, its length, and remainder 1 modulo 97 (ISO 13616)."""
+    hits = np.zeros(len(texts), dtype=np.bool_)
+    rows = np.flatnonzero(_matches(texts, _IBAN_START))
+    for _ in range(_IBAN_ROUNDS):
+        if not rows.size:
+            return hits
+        left = texts.take(pa.array(rows))
+        parts = pc.extract_regex(left, _IBAN_START)
+        joined = pc.binary_join_element_wise(pc.struct_field(parts, "head"), pc.struct_field(parts, "rest"), "")
+        passed = _passes_mod_97(pc.ascii_upper(pc.replace_substring_regex(joined, "[ .-]", "")))
+        hits[rows[passed]] = True
+        # The head is made unrecognisable, the rest stays: a second number may start inside what the first one took.
+        left = pc.replace_substring_regex(left, _IBAN_START, r"#\2", max_replacements=1)
+        going_on = ~passed & _matches(left, _IBAN_START)
+        whole = pc.replace_with_mask(texts, pa.array(_mask(len(texts), rows)), left)
+        texts, rows = whole, rows[going_on]
+    hits[rows] = True  # still candidates after so many tries: not a text that may go on unread
+    return hits
+
+
+def _mask(size: int, rows: Ints) -> Bools:
+    mask = np.zeros(size, dtype=np.bool_)
+    mask[rows] = True
+    return mask
+
+
+def _passes_mod_97(candidates: Any) -> Bools:
+    """ISO 7064 MOD 97-10 over the country's length, first four characters moved to the end."""
+    known = pc.index_in(pc.utf8_slice_codeunits(candidates, 0, 2), pa.array(list(_IBAN_LENGTHS)))
+    length = np.array([*_IBAN_LENGTHS.values(), _LONGEST_IBAN + 1])[
+        pc.fill_null(known, len(_IBAN_LENGTHS)).to_numpy(zero_copy_only=False)
+    ]
+    padded = pc.utf8_slice_codeunits(pc.utf8_rpad(candidates, _LONGEST_IBAN, "0"), 0, _LONGEST_IBAN)
+    symbols = byte_view(padded)[2][: len(candidates) * _LONGEST_IBAN].reshape(-1, _LONGEST_IBAN).astype(np.int64)
+    values = np.where(symbols <= 57, symbols - 48, symbols - 55)
+    rest = np.zeros(len(candidates), dtype=np.int64)
+    for place in (*range(4, _LONGEST_IBAN), 0, 1, 2, 3):
+        value = values[:, place]
+        stepped = (rest * np.where(value > 9, 100, 10) + value) % 97
+        rest = np.where((place < length) | (place < 4), stepped, rest)
+    long_enough = pc.binary_length(candidates).to_numpy(zero_copy_only=False) >= length
+    passed: Bools = long_enough & (rest == 1)
+    return passed
