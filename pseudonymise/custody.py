@@ -24,9 +24,10 @@ from enclave.signatures import SigningKey
 from pseudonymise.age_keys import recipient_text, secret_text
 from pseudonymise.key_store import KEY_BYTES, KeyStore, Secret, unwrap, wrap
 
-CMAC = "aes-256-cmac"
-HMAC = "hmac-sha-256-128"
+CMAC = "aes-cmac"
+HMAC = "hmac-sha256"
 ALGORITHMS = (CMAC, HMAC)
+"""AES-256-CMAC, and HMAC-SHA-256 cut to 128 bits."""
 
 _RECEIPT = "receipt"
 _SLUG = re.compile(r"[a-z][a-z0-9_-]{0,62}")

@@ -1,7 +1,7 @@
 """Names inside free text: words of the delivery's own name columns, whole words, case and diacritics folded.
 
-A word counts when it is written with a capital, when it stands in the name of the very record, or next to another such
-word. A lower-case word that is only somebody else's name (*bakker*, *groen*) does not count.
+A word that is also an ordinary Dutch word (*bakker*, *groen*) counts only when it is written with a capital, stands in
+the name of the very record, or stands next to another name; any other name counts however it is written.
 """
 
 from __future__ import annotations
@@ -27,6 +27,104 @@ NOT_NAMES = (
     *("beleggingen", "investments", "exploitatie", "maatschappij", "wonen", "woningen", "woningcorporatie", "gemeente"),
 )
 """Particles and words of legal forms: in name columns, but nobody's name."""
+
+ORDINARY_WORDS = (
+    *(
+        "bakker",
+        "beek",
+        "berg",
+        "blauw",
+        "bloem",
+        "boer",
+        "bos",
+        "bouwman",
+        "brand",
+        "brouwer",
+        "brug",
+        "bruin",
+        "buurman",
+    ),
+    *(
+        "dekker",
+        "dijk",
+        "driessen",
+        "duin",
+        "engel",
+        "gans",
+        "graaf",
+        "groen",
+        "groot",
+        "haan",
+        "haas",
+        "heide",
+        "heer",
+    ),
+    *(
+        "hof",
+        "hond",
+        "huis",
+        "jager",
+        "jan",
+        "jong",
+        "kamp",
+        "kant",
+        "keizer",
+        "kelder",
+        "klein",
+        "koe",
+        "kok",
+        "koning",
+    ),
+    *("koopman", "koper", "korte", "kraan", "kuil", "kuiper", "lang", "leeuw", "linde", "maart", "man", "mark", "meer"),
+    *(
+        "mees",
+        "mei",
+        "meijer",
+        "molen",
+        "mulder",
+        "noord",
+        "noot",
+        "oost",
+        "oud",
+        "oude",
+        "paard",
+        "peer",
+        "plant",
+        "pool",
+    ),
+    *(
+        "post",
+        "prins",
+        "ridder",
+        "rood",
+        "roos",
+        "schipper",
+        "schilder",
+        "schouten",
+        "schuur",
+        "slager",
+        "smid",
+        "snel",
+    ),
+    *("stad", "steen", "stern", "straat", "stroom", "tak", "timmerman", "tuin", "veen", "veld", "verhoeven", "vink"),
+    *(
+        "visser",
+        "vlieger",
+        "vliet",
+        "vos",
+        "vries",
+        "waard",
+        "wagenaar",
+        "wal",
+        "water",
+        "weg",
+        "west",
+        "winter",
+        "wit",
+    ),
+    *("witte", "wolf", "woud", "zand", "zee", "zomer", "zon", "zuid", "zwaan", "zwart"),
+)
+"""Surnames and first names that a remark may well hold in lower case without meaning anyone."""
 
 _LETTERS = (
     ("ß", "ss"),
@@ -92,7 +190,9 @@ class NameWords:
         paired = np.zeros(len(known), dtype=np.bool_)
         adjacent = known[:-1] & known[1:] & (words.row[:-1] == words.row[1:])
         paired[:-1] |= adjacent
-        counts = known & (words.capital | paired | self._stands_in_own(words.row, number, own))
+        paired[1:] |= adjacent
+        unusual = pc.invert(pc.is_in(words.folded, pa.array(ORDINARY_WORDS))).to_numpy(zero_copy_only=False)
+        counts = known & (unusual | words.capital | paired | self._stands_in_own(words.row, number, own))
         hits = np.zeros(len(texts), dtype=np.bool_)
         hits[words.row[counts]] = True
         return hits

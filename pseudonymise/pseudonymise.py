@@ -1,0 +1,288 @@
+"""``Frame[Identified]`` → ``Frame[Pseudonymised]``: one Arrow stream in the custodian's process.
+
+Per batch: identifiers made canonical and hashed under the project's key of their type, direct identifiers dropped,
+near-identifiers made coarser, free text scanned. What the schema does not declare does not pass. Supplier record
+numbers are not carried on; rows keep the order of the delivery, since this zone is the custodian's alone and linking
+orders rows by random integers.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from enclave.errors import Fault, Refused, Tampered, WrongZone
+from enclave.frames import Frame, FrameManifest, manifest_columns, open_frame, writing_frame
+from enclave.zones import Identified, Pseudonymised, Zone
+from pseudonymise.coarsening import coarsening
+from pseudonymise.custody import CMAC, Custody
+from pseudonymise.identifiers import Reason, as_strings, check
+from pseudonymise.keyed_hash import HASH_BYTES, HashSpec, algorithm_for, hash_values
+from pseudonymise.leak_names import NameWords
+from pseudonymise.leak_patterns import Ints, LeakKind
+from pseudonymise.leak_scan import DensityCheck, LeakTally, any_leak, scan_text
+from pseudonymise.schemas import ColumnSpec, DeliverySchema
+
+BATCH_ROWS = 64 * 1024
+BLANK_ON_LEAK = "text-drop-on-leak"
+_TEXT = ("text-scan", BLANK_ON_LEAK)
+
+
+@dataclass(frozen=True, slots=True)
+class PseudonymisationReport:
+    """What happened, in counts: rows; per hashed column how many values were usable, missing, …; per text column how
+    many texts were blanked because they held an identifier; what was found in them."""
+
+    rows: int
+    identifiers: Mapping[str, Mapping[Reason, int]]
+    blanked: Mapping[str, int]
+    leaks: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Hashing:
+    kind: str
+    key: bytes = field(repr=False)
+    spec: HashSpec
+
+
+def pseudonymise(
+    frame: Frame[Identified],
+    *,
+    schema: DeliverySchema,
+    project: str,
+    custody: Custody,
+    out: Path,
+    hash_version: int = 1,
+    algorithm: str = CMAC,
+    encryption: Any = None,
+    report: Callable[[PseudonymisationReport], None] | None = None,
+) -> Frame[Pseudonymised]:
+    """Write the pseudonymised frame to file ``out`` (in the pseudonymised zone) and open it.
+
+    Columns of treatment ``hash`` become ``<column>_hash`` (16 bytes, null where unusable, role ``key:<kind>``),
+    ``coarsen:<rule>`` becomes ``<column>_<rule>``, ``keep`` and ``text-scan`` keep their name; the rest goes. Same
+    input and keys, same bytes.
+
+    Raises:
+        Refused: another project's frame, columns that the schema does not declare, a rule that does not exist, or
+            identifiers left in text or in a declared column (counts and record numbers); nothing is written.
+        WrongZone: not an identified frame.
+        KeyUnavailable, Tampered: a key is gone, or the frame cannot be read under it.
+    """
+    source = _Source(frame, custody)
+    _refuse_mismatch(frame, source.types, schema, project)
+    hashings = {
+        column.name: _hashing(column, project, custody, hash_version, algorithm)
+        for column in schema.columns
+        if column.treatment == "hash" and column.name in source.types
+    }
+    run = _Run(source, schema, hashings)
+    target = pa.schema([(name, made.type) for name, made in run.targets.items()])
+    manifest = FrameManifest(
+        zone=Zone.PSEUDONYMISED,
+        name=frame.manifest.name,
+        project=project,
+        columns=manifest_columns(target, {name: made.role for name, made in run.targets.items()}),
+        made_by=f"pseudonymise/{schema.name}/v{schema.version}",
+        parents=frame.manifest.parents or {frame.manifest.name: frame.digest()},
+        key_ids={f"{name}_hash": hashing.spec.text() for name, hashing in hashings.items()},
+        period=frame.manifest.period,
+        retention_date=frame.manifest.retention_date,
+    )
+    with writing_frame(out, manifest, target, encryption=encryption) as sink:
+        for batch in run.batches():
+            sink.write(batch)
+        run.refuse_leaks()
+    if report is not None:
+        report(run.report(sink.rows))
+    return open_frame(out, Pseudonymised, decryption=None if encryption is None else custody.decryption())
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """A column to be written: where it comes from, its type and role."""
+
+    source: ColumnSpec
+    type: Any
+    role: str
+
+
+class _Source:
+    """The identified frame, read batch by batch."""
+
+    def __init__(self, frame: Frame[Identified], custody: Custody) -> None:
+        self._custody = custody
+        self.frame = frame
+        self.types: dict[str, Any] = dict(self._guarded(self._arrow_types))
+        self.record = next(iter(frame.manifest.column_names("record")), "")
+
+    def read(self, columns: list[str]) -> Iterator[Any]:
+        """Batches of the columns.
+
+        Raises:
+            Tampered: the bytes are damaged, or under another key.
+            KeyUnavailable: the key was destroyed.
+        """
+        file = self._guarded(self._open)
+        with file:
+            batches = file.iter_batches(batch_size=BATCH_ROWS, columns=columns, use_threads=False)
+            while (batch := self._guarded(lambda: next(batches, None))) is not None:
+                yield batch
+
+    def _open(self) -> Any:
+        return pq.ParquetFile(self.frame.path, decryption_properties=self._custody.decryption())
+
+    def _arrow_types(self) -> Any:
+        with self._open() as file:
+            return [(field.name, field.type) for field in file.schema_arrow]
+
+    def _guarded(self, step: Callable[[], Any]) -> Any:
+        with contextlib.suppress(OSError, pa.ArrowException):
+            return step()
+        raise Tampered(  # out here, so that no cause comes along
+            f"{self.frame.path.name} cannot be read: bytes of it were changed or lost",
+            where=Zone.IDENTIFIED.value,
+            next_step="receive the delivery again",
+        )
+
+
+class _Run:
+    """One pass over a frame; collects counts and leaks on the way."""
+
+    def __init__(self, source: _Source, schema: DeliverySchema, hashings: Mapping[str, _Hashing]) -> None:
+        self._source = source
+        self._file = source.frame.manifest.name
+        self._hashings = hashings
+        present = [column for column in schema.columns if column.name in source.types]
+        self.targets = {name: made for column in present for name, made in _targets(column, source.types)}
+        self._texts = [column.name for column in present if column.treatment in _TEXT]
+        self._names = [column.name for column in present if column.kind == "name"] if self._texts else []
+        self._leaks = LeakTally()
+        self._density = {name: DensityCheck() for name, made in self.targets.items() if made.role == "attribute"}
+        self._blanked = dict.fromkeys((c.name for c in present if c.treatment == BLANK_ON_LEAK), 0)
+        self._counts = {name: np.zeros(len(Reason), dtype=np.int64) for name in hashings}
+
+    def batches(self) -> Iterator[pa.Table]:
+        """The pseudonymised batches."""
+        known = self._known_names()
+        wanted = {made.source.name for made in self.targets.values()} | {*self._names}
+        record = self._source.record
+        done = 0
+        for batch in self._source.read(sorted(wanted | ({record} if record else set()))):
+            records = np.arange(done, done + batch.num_rows) + 1
+            if record:
+                records = batch.column(record).to_numpy(zero_copy_only=False)
+            own = [as_strings(batch.column(name)) for name in self._names]
+            texts = {name: self._scanned(name, batch.column(name), known, own, records) for name in self._texts}
+            yield pa.table({name: self._made(name, made, batch, texts) for name, made in self.targets.items()})
+            done += batch.num_rows
+
+    def _made(self, name: str, made: _Target, batch: Any, texts: Mapping[str, Any]) -> Any:
+        source = made.source.name
+        if made.role.startswith("key:"):
+            return self._hashed(source, batch.column(source))
+        if made.role == "text":
+            return texts[source]
+        values = batch.column(source)
+        if made.source.treatment.startswith("coarsen:"):
+            values = coarsening(made.source.treatment.removeprefix("coarsen:")).apply(values)
+        self._density[name].add(values)
+        return values
+
+    def _hashed(self, name: str, values: Any) -> Any:
+        hashing = self._hashings[name]
+        checked = check(hashing.kind, values)
+        self._counts[name] += np.bincount(checked.reason.to_numpy(zero_copy_only=False), minlength=len(Reason))
+        return hash_values(checked.canonical, hashing.key, hashing.spec.algorithm)
+
+    def _scanned(self, name: str, values: Any, known: NameWords, own: list[Any], records: Ints) -> Any:
+        texts = as_strings(values)
+        found = scan_text(texts, known, own)
+        self._leaks.add(name, found, records)
+        if name not in self._blanked:
+            return texts
+        leaking = any_leak(found, len(texts))
+        self._blanked[name] += int(leaking.sum())
+        return pc.if_else(pa.array(leaking), pa.scalar(None, pa.string()), texts)
+
+    def _known_names(self) -> NameWords:
+        """All words of the delivery's name columns: a pass of its own, since any row may name any other's person."""
+        known = NameWords()
+        if self._names:
+            for batch in self._source.read(self._names):
+                for column in batch.columns:
+                    known.add(as_strings(column))
+        return known
+
+    def refuse_leaks(self) -> None:
+        """Raise Refused when an identifier stayed behind where the schema does not have it blanked."""
+        faults = [fault for fault in self._leaks.faults(self._file) if fault.column not in self._blanked]
+        faults += [
+            Fault(self._file, f"leak:{LeakKind.DENSITY.value}", LeakKind.DENSITY.description(), name)
+            for name, density in self._density.items()
+            if density.leaks()
+        ]
+        if faults:
+            raise Refused(
+                "\n  - ".join(["identifiers were left behind; nothing was written", *map(str, faults)]),
+                where=self._file,
+                next_step="ask the supplier for corrected rows, or let the schema drop the column "
+                f"or blank such texts ({BLANK_ON_LEAK})",
+            )
+
+    def report(self, rows: int) -> PseudonymisationReport:
+        """The counts of a finished run."""
+        counts = {name: {reason: int(seen[reason]) for reason in Reason} for name, seen in self._counts.items()}
+        return PseudonymisationReport(rows, counts, dict(self._blanked), self._leaks.faults(self._file))
+
+
+def _targets(column: ColumnSpec, types: Mapping[str, Any]) -> Iterator[tuple[str, _Target]]:
+    """The column that ``column`` becomes; none when it is dropped."""
+    treatment = column.treatment
+    if treatment == "hash":
+        yield f"{column.name}_hash", _Target(column, pa.binary(HASH_BYTES), f"key:{column.kind}")
+    elif treatment.startswith("coarsen:"):
+        rule = treatment.removeprefix("coarsen:")
+        yield f"{column.name}_{rule}", _Target(column, coarsening(rule).type, "attribute")
+    elif treatment in _TEXT:
+        yield column.name, _Target(column, pa.string(), "text")
+    elif treatment == "keep":
+        yield column.name, _Target(column, types[column.name], "attribute")
+    elif treatment != "drop":
+        raise Refused(f"column {column.name} has no treatment that is known here", next_step="mend the schema")
+
+
+def _hashing(column: ColumnSpec, project: str, custody: Custody, version: int, wanted: str) -> _Hashing:
+    kind = str(column.kind)
+    algorithm = algorithm_for(kind, wanted)
+    key_id = custody.hash_key_id(project, kind, version, algorithm=algorithm)
+    key = custody.hash_key(project, kind, version, algorithm=algorithm)
+    return _Hashing(kind, key, HashSpec(algorithm, key_id, version))
+
+
+def _refuse_mismatch(frame: Frame[Identified], found: Mapping[str, Any], schema: DeliverySchema, project: str) -> None:
+    if frame.tag is not Identified or frame.manifest.zone is not Zone.IDENTIFIED:
+        raise WrongZone(f"frame {frame.manifest.name} is not of the identified zone")
+    if frame.manifest.project != project:
+        raise Refused(
+            f"frame {frame.manifest.name} was delivered for another project than {project}",
+            next_step="pseudonymise it for the project whose purpose and legal basis it came under",
+        )
+    records = set(frame.manifest.column_names("record"))
+    undeclared = sorted(set(found) - set(schema.names) - records)
+    absent = sorted(c.name for c in schema.columns if c.required and c.name not in found)
+    faults = [f"column {name} is not declared by schema {schema.name}" for name in undeclared]
+    faults += [f"column {name} of schema {schema.name} is not in the frame" for name in absent]
+    if faults:
+        raise Refused(
+            "; ".join(faults), where=frame.manifest.name, next_step="receive the delivery under the schema it follows"
+        )
