@@ -1,0 +1,144 @@
+"""The custodian's steps: receive, pseudonymise, link; each a step of the runner, so each is skipped when up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from enclave.errors import NotReady
+from enclave.fingerprints import Json
+from enclave.zones import Workspace, Zone
+from pipeline.office import Office, utc_now
+from pipeline.progress import Teller
+from pipeline.runner import Outcome, Runner, Step
+from pseudonymise.custody import Custody
+from pseudonymise.pseudonymise import pseudonymise
+from pseudonymise.receipt import Receipt
+from pseudonymise.receive import accepted_frame, receipts, receive
+from pseudonymise.schemas import DeliverySchema, load_schemas
+from pseudonymise.sealing import SUFFIX
+
+ACTOR = "custodian"
+CODE = ("enclave", "pseudonymise")
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Receipts of this run, and how many of them came from steps that really ran."""
+
+    receipts: tuple[Receipt, ...]
+    ran: int
+
+    def total(self, field: str) -> int:
+        """Sum of a count (``received``, ``accepted``, ``quarantined``) over all receipts."""
+        return sum(int(getattr(receipt.findings, field)) for receipt in self.receipts)
+
+
+class CustodianDesk:
+    """What the custodian's process works with: the opened keys never leave it."""
+
+    def __init__(self, office: Office, custody: Custody, teller: Teller) -> None:
+        self.office = office
+        self.custody = custody
+        self.teller = teller
+        self.runner = Runner(office.workspace.root, office.journal, actor=ACTOR, clock=utc_now)
+        self._schema_folder = office.configs / "schemas"
+
+    def schemas(self) -> Mapping[str, DeliverySchema]:
+        """All delivery schemas."""
+        return load_schemas(self._schema_folder)
+
+    def inbox(self) -> tuple[Path, ...]:
+        """Sealed deliveries that wait or were received, by name."""
+        return tuple(sorted(self.office.workspace.path(Zone.INBOX).glob(f"*{SUFFIX}")))
+
+    def receive(self, sealed: Iterable[Path], *, again: bool = False) -> Intake:
+        """Receive every delivery in ``sealed``; faults of one do not keep the others out."""
+        schemas = self.schemas()
+        files = sorted(sealed)
+        ran = 0
+        with self.teller.bar("receive") as tick:
+            for position, file in enumerate(files):
+                tick(file.name, position, len(files))
+                ran += self.runner.run(self._receiving(file, schemas), again=again).ran
+        answered = {receipt.findings.delivery: receipt for receipt in receipts(self.office.workspace, self.custody)}
+        return Intake(tuple(answered[name] for name in sorted(answered)), ran)
+
+    def _receiving(self, sealed: Path, schemas: Mapping[str, DeliverySchema]) -> Step:
+        counts: dict[str, Json] = {}
+
+        def action() -> Mapping[str, Path]:
+            receipt = receive(
+                sealed,
+                custody=self.custody,
+                project=self.office.project,
+                schemas=schemas,
+                workspace=self.office.workspace,
+                journal=self.office.journal,
+                actor=ACTOR,
+                now=utc_now(),
+            )
+            found = receipt.findings
+            counts.update(received=found.received, accepted=found.accepted, quarantined=found.quarantined)
+            return _written(receipt, self.office.workspace)
+
+        inputs = {"sealed": sealed, **self._schema_files()}
+        return Step(f"receive {sealed.stem}", inputs, CODE, {}, action, lambda: counts)
+
+    def pseudonymise(self, *, again: bool = False) -> list[Outcome]:
+        """Pseudonymise every accepted delivery.
+
+        Raises:
+            NotReady: nothing was accepted yet.
+        """
+        accepted = [receipt for receipt in receipts(self.office.workspace, self.custody) if receipt.accepted]
+        if not accepted:
+            raise NotReady("no delivery has been accepted yet", next_step="zicht receive SEALED…")
+        outcomes = []
+        with self.teller.bar("pseudonymise") as tick:
+            for position, receipt in enumerate(accepted):
+                tick(receipt.findings.delivery, position, len(accepted))
+                outcomes.append(self.runner.run(self._pseudonymising(receipt), again=again))
+        return outcomes
+
+    def _pseudonymising(self, receipt: Receipt) -> Step:
+        found = receipt.findings
+        target = self.pseudonymised_path(receipt)
+        schema = self.schemas()[found.schema_name]
+
+        def action() -> Mapping[str, Path]:
+            frame = accepted_frame(receipt, self.office.workspace, custody=self.custody)
+            pseudonymise(frame, schema=schema, project=self.office.project.name, custody=self.custody, out=target)
+            return {"frame": target}
+
+        source = self.office.workspace.path(Zone.IDENTIFIED) / found.supplier
+        inputs = {
+            "accepted": source / f"{found.schema_name}_{found.period}.parquet",
+            "schema": self._schema_folder / f"{found.schema_name}.yaml",
+        }
+        counts: dict[str, Json] = {"rows": found.accepted}
+        name = f"pseudonymise {found.supplier} {found.schema_name} {found.period}"
+        return Step(name, inputs, CODE, {"project": self.office.project.name}, action, partial(dict, counts))
+
+    def pseudonymised_path(self, receipt: Receipt) -> Path:
+        """Where the pseudonymised frame of a delivery lies."""
+        found = receipt.findings
+        folder = self.office.workspace.path(Zone.PSEUDONYMISED) / found.supplier
+        return folder / f"{found.schema_name}_{found.period}.parquet"
+
+    def _schema_files(self) -> dict[str, Path]:
+        return {f"schema {file.name}": file for file in sorted(self._schema_folder.glob("*.yaml"))}
+
+
+def _written(receipt: Receipt, workspace: Workspace) -> dict[str, Path]:
+    """The files that receiving wrote; a rejected delivery leaves a receipt only."""
+    found = receipt.findings
+    identified = workspace.path(Zone.IDENTIFIED)
+    name = f"{found.schema_name}_{found.period}.parquet"
+    files = {"receipt": identified / "receipts" / f"{found.delivery}.json"}
+    if receipt.accepted:
+        files["accepted"] = identified / found.supplier / name
+        files["quarantine"] = identified / "quarantine" / found.supplier / name
+    return files

@@ -1,0 +1,121 @@
+"""Setting up an installation: key store, root key, release key and its certificate, policy, roster, personal keys."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from enclave.entropy import Entropy
+from enclave.errors import BadInput
+from enclave.files import write_bytes
+from enclave.signatures import SigningKey, load_public
+from enclave.zones import Zone
+from output_control.approvals import certify_release_key
+from output_control.bundle import RELEASE_KEY
+from output_control.policy import provision_confidential
+from output_control.roster import Role, authorisation, sign_roster
+from pipeline.office import Office
+from pseudonymise.custody import Custody
+
+ROOT_KEY = "release.pem"
+RELEASE_SIGNING_KEY = "signing.pem"
+ROSTER = "roster.json"
+
+
+class Person(BaseModel):
+    """One line of the file from which the office signs its roster."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    id: str
+    role: Literal["researcher", "checker", "custodian", "publisher", "auditor"]
+    public_key: Path
+    valid_from: datetime
+    valid_until: datetime
+    projects: tuple[str, ...]
+
+
+def set_up(
+    office: Office,
+    *,
+    custodian: bytes,
+    root: bytes,
+    service: bytes,
+    entropy: Entropy,
+    confidential: Path,
+    now: datetime,
+) -> None:
+    """Make what an empty workspace needs; ``custodian``, ``root`` and ``service`` are three passphrases.
+
+    Raises:
+        BadInput: keys are there already; nothing is replaced.
+    """
+    keys, gate = office.workspace.path(Zone.KEY), office.workspace.path(Zone.GATE)
+    if (keys / ROOT_KEY).exists():
+        raise BadInput("this workspace has its keys already; nothing was replaced", where=ROOT_KEY)
+    custody = Custody.create(keys, custodian, entropy)
+    custody.seal_recipient(office.project.name)
+    root_key = SigningKey.from_seed(entropy.draw(32, "root key"))
+    release_key = SigningKey.from_seed(entropy.draw(32, "release key"))
+    release_key.save(gate / RELEASE_SIGNING_KEY, service)
+    write_bytes(gate / RELEASE_KEY, certify_release_key(release_key.public, root_key, valid_from=now), mode=0o644)
+    provision_confidential(confidential, gate, entropy)
+    root_key.save(keys / ROOT_KEY, root)
+    office.journal.append(
+        actor="office",
+        action="office set up",
+        subject=office.project.name,
+        details={"root_key": root_key.public.text, "release_key": release_key.public.text},
+        now=now,
+    )
+
+
+def new_personal_key(folder: Path, passphrase: bytes, entropy: Entropy, *, person: str) -> Path:
+    """A person's own signing key in a folder of their own; returns the public half, which goes into the roster.
+
+    Raises:
+        BadInput: a key is there already.
+    """
+    key = folder / f"{person}.pem"
+    if key.exists():
+        raise BadInput("there is a key already; it was not replaced", where=key.name)
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    SigningKey.from_seed(entropy.draw(32, f"personal key {person}")).save(key, passphrase)
+    return key.with_suffix(".pub")
+
+
+def publish_roster(office: Office, people: Sequence[Person], *, root: bytes, serial: int, now: datetime) -> Path:
+    """Sign the roster of ``people`` with the root key and put it where everyone can read it."""
+    root_key = SigningKey.load(office.workspace.path(Zone.KEY) / ROOT_KEY, root)
+    lines = [
+        authorisation(
+            person.id,
+            Role(person.role),
+            load_public(person.public_key),
+            valid_from=person.valid_from,
+            valid_until=person.valid_until,
+            projects=person.projects,
+        )
+        for person in people
+    ]
+    target = office.workspace.root / ROSTER
+    write_bytes(target, sign_roster(lines, root_key, serial=serial), mode=0o644)
+    office.journal.append(
+        actor="office", action="roster signed", subject=ROSTER, details={"serial": serial, "lines": len(lines)}, now=now
+    )
+    return target
+
+
+def read_people(path: Path) -> tuple[Person, ...]:
+    """The people file: a YAML list; key paths are relative to it."""
+    try:
+        listed = yaml.safe_load(path.read_text())
+        people = tuple(Person(**item) for item in listed)
+    except (OSError, yaml.YAMLError, ValidationError, TypeError):
+        raise BadInput("the people file is missing or does not hold", where=path.name) from None
+    return tuple(person.model_copy(update={"public_key": path.parent / person.public_key}) for person in people)
