@@ -1,4 +1,4 @@
-"""The synthetic country: registers, key register, deliveries and planted truths, one municipality in memory at a time."""
+"""The synthetic country: registers, key register, deliveries and planted truths, one municipality at a time."""
 
 from __future__ import annotations
 
@@ -49,9 +49,7 @@ def make_country(
     """
     plan = divide(persons)
     _may_replace(out)
-    numbers = NumberSpace(
-        seed=seed, persons=persons, others=sum(place.unregistered + place.entities for place in plan)
-    )
+    numbers = NumberSpace(seed=seed, persons=persons, others=sum(place.unregistered + place.entities for place in plan))
     dwellings = 0
     areas = [("NL", "", "NL", "Nederland (verzonnen)", "The Netherlands (invented)")]
     with replacing_folder(out) as folder:

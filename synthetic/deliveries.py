@@ -1,4 +1,4 @@
-"""What municipalities and the land registry deliver about one municipality, as Arrow tables of the contract's columns."""
+"""What municipalities and the land registry deliver about one municipality: Arrow tables as in the data model."""
 
 from __future__ import annotations
 
@@ -53,7 +53,8 @@ LAYOUTS = {
     "debt_assistance": _layout(
         "xlsx",
         MUNICIPAL_PERIOD,
-        "bsn surname prefix first_names birth_date sex postcode house_number addition start_date end_date debt_eur creditors",
+        "bsn surname prefix first_names birth_date sex postcode house_number addition start_date end_date "
+        "debt_eur creditors",
         birth_date=pa.date32(),
         start_date=pa.date32(),
         end_date=pa.date32(),
@@ -73,8 +74,8 @@ LAYOUTS = {
     "land_registry": _layout(
         "csv",
         LAND_REGISTRY_PERIOD,
-        "deed bag_id deed_date deed_sequence deed_type price_eur buyer_bsn buyer_rsin buyer_kvk buyer_name buyer_birth_date "
-        "share",
+        "deed bag_id deed_date deed_sequence deed_type price_eur buyer_bsn buyer_rsin buyer_kvk buyer_name "
+        "buyer_birth_date share",
     ),
 }
 _REMARKS = (

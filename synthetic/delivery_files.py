@@ -6,8 +6,11 @@ import datetime
 import hashlib
 import io
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import yaml
@@ -15,10 +18,10 @@ import yaml
 from synthetic.deliveries import LAYOUTS, NATIONAL_SUPPLIER
 from synthetic.sav_stream import CREATED
 
-_FIXED = datetime.datetime(2016, 1, 1)  # noqa: DTZ001 - a document property without a zone
+_FIXED = datetime.datetime(2016, 1, 1)
 _ZIP_TIME = (2016, 1, 1, 0, 0, 0)
-_SAV_DATE_AT = 84
-VALUE_LABELS = {
+_SAV_DATE_AT = 92  # after 60 bytes of product name, 24 of numbers and the 8 of the compression bias
+VALUE_LABELS: dict[str, dict[int | float, str]] = {
     "owner_kind": {1: "natuurlijk persoon", 2: "rechtspersoon"},
     "use_code": {10: "woning", 11: "woning met praktijkruimte", 12: "recreatiewoning en overige woning"},
 }
@@ -36,16 +39,16 @@ def delivery_path(folder: Path, supplier: str, schema: str) -> Path:
     return folder / supplier / f"{schema}_{layout.period}.{layout.extension}"
 
 
-def csv_bytes(table: pa.Table, *, header: bool) -> bytes:
-    """A CSV in cp1252 with ``;``, every value quoted, an empty value an empty field."""
+def csv_bytes(table: pa.Table, *, header: bool, encoding: str = "cp1252") -> bytes:
+    """A CSV in ``encoding`` with ``;``, every value quoted, an empty value an empty field."""
     columns = [pa.compute.if_else(pa.compute.equal(c, ""), pa.scalar(None, pa.string()), c) for c in table.columns]
     sink = io.BytesIO()
     options = arrow_csv.WriteOptions(include_header=header, delimiter=";", eol="\r\n")
     arrow_csv.write_csv(pa.table(columns, names=table.column_names), sink, options)
-    return sink.getvalue().decode().encode("cp1252")
+    return sink.getvalue().decode().encode(encoding)
 
 
-def write_xlsx(path: Path, header: list[str], rows: list[tuple[object, ...]], *, title_rows: list[list[str]]) -> None:
+def write_xlsx(path: Path, header: list[str], rows: list[list[Any]], *, title_rows: list[list[str]]) -> None:
     """One sheet; ``title_rows`` stand above the header, the first of them merged over the whole width."""
     from openpyxl import Workbook
 
@@ -87,17 +90,19 @@ def _fixed_times(core: bytes) -> bytes:
     return re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", b"2016-01-01T00:00:00Z", core)
 
 
-def write_sav(path: Path, table: pa.Table, user_missing: dict[str, list[int]]) -> None:
+def write_sav(path: Path, frame: pd.DataFrame, user_missing: Mapping[str, int]) -> None:
     """A `.sav` by pyreadstat with value labels and declared user-missings, its time stamp fixed."""
     import pyreadstat
 
-    present = {name: labels for name, labels in VALUE_LABELS.items() if name in table.column_names}
+    labels: dict[str, dict[int | float, str]] = {
+        name: dict(found) for name, found in VALUE_LABELS.items() if name in frame.columns
+    }
     pyreadstat.write_sav(
-        table.to_pandas(),
+        frame,
         str(path),
         file_label="SYNTHETIC",
-        variable_value_labels=present,
-        missing_ranges=user_missing,
+        variable_value_labels=labels,
+        missing_ranges={name: [code] for name, code in user_missing.items()},
         row_compress=True,
     )
     with path.open("r+b") as handle:
@@ -105,10 +110,10 @@ def write_sav(path: Path, table: pa.Table, user_missing: dict[str, list[int]]) -
         handle.write(CREATED[0] + CREATED[1])
 
 
-def sheet_rows(table: pa.Table) -> list[tuple[object, ...]]:
+def sheet_rows(table: pa.Table) -> list[list[Any]]:
     """Rows for a sheet; empty text becomes an empty cell."""
     columns = [[None if value == "" else value for value in column.to_pylist()] for column in table.columns]
-    return list(zip(*columns, strict=True))
+    return [list(row) for row in zip(*columns, strict=True)]
 
 
 def write_manifest(path: Path, supplier: str, schema: str, rows: int, *, period: str | None = None) -> None:

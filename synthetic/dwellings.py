@@ -1,4 +1,4 @@
-"""Objects of one municipality: homes, demolished homes and institutions; type, floor area, tenure, value and address."""
+"""Objects of one municipality: homes, demolished homes, institutions; type, floor area, tenure, value, address."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from synthetic.calendar_days import OPEN, Texts, day, digits, glue
 from synthetic.identifiers import postcode
 from synthetic.names import STREETS
 from synthetic.plan import Municipality
-from synthetic.randomness import Bools, Floats, Ints, normals, uniforms
+from synthetic.randomness import Floats, Ints, normals, uniforms
 
 DETACHED, SEMI, CORNER, TERRACED, APARTMENT = 1, 2, 3, 4, 5
 OWN, CORPORATION, PRIVATE, UNKNOWN = 1, 2, 3, 9
@@ -83,7 +83,7 @@ def make_objects(seed: int, place: Municipality, areas: Areas, *, households: in
         kind=kind,
         floor_area=np.maximum(np.rint(floor_area), 15).astype(np.int64),
         tenure=_tenure(seed, ids, kind, deprivation),
-        woz=_woz(seed, ids, kind, floor_area, deprivation, place.index),
+        woz=_woz(seed, place, kind, floor_area, deprivation),
         start=start,
         end=end,
         postcode=code,
@@ -98,7 +98,8 @@ def _types(deprivation: Floats, u: Floats) -> Ints:
     pull = np.array([-0.6, -0.3, 0.0, 0.05, 0.5])
     weights = _TYPE_SHARES * np.exp(np.clip(deprivation, -2, 2)[:, None] * pull)
     edges = np.cumsum(weights, axis=1)
-    return (u[:, None] * edges[:, -1:] > edges[:, :-1]).sum(axis=1) + 1
+    kinds: Ints = (u[:, None] * edges[:, -1:] > edges[:, :-1]).sum(axis=1) + 1
+    return kinds
 
 
 def _tenure(seed: int, ids: int, kind: Ints, deprivation: Floats) -> Ints:
@@ -117,10 +118,11 @@ def _tenure(seed: int, ids: int, kind: Ints, deprivation: Floats) -> Ints:
     return tenure
 
 
-def _woz(seed: int, ids: int, kind: Ints, floor_area: Floats, deprivation: Floats, index: int) -> Ints:
+def _woz(seed: int, place: Municipality, kind: Ints, floor_area: Floats, deprivation: Floats) -> Ints:
     """Lognormal values of 2012 … 2016 in whole thousands of euros; 0.5 % missing."""
+    ids = place.first_id
     noise = normals(seed, "object/woz", ids, len(kind), 1 + len(WOZ_YEARS))
-    local = 0.10 * normals(seed, "municipality/woz", index, 1)[0, 0]
+    local = 0.10 * normals(seed, "municipality/woz", place.index, 1)[0, 0]
     relative = np.log(np.maximum(floor_area, 15.0) / np.maximum(_AREA_MEDIAN[kind], 15.0))
     level = np.log(205_000) + _TYPE_VALUE[kind] + 0.6 * relative - 0.2 * deprivation + local + 0.13 * noise[:, 0]
     yearly = np.exp(level[:, None] + 0.01 * noise[:, 1:]) * np.array(_WOZ_INDEX)
@@ -129,7 +131,9 @@ def _woz(seed: int, ids: int, kind: Ints, floor_area: Floats, deprivation: Float
     return np.where(missing, WOZ_MISSING, values)
 
 
-def _addresses(place: Municipality, areas: Areas, buurt: Ints, kind: Ints, u: Floats) -> tuple[Texts, Texts, Ints, Texts]:
+def _addresses(
+    place: Municipality, areas: Areas, buurt: Ints, kind: Ints, u: Floats
+) -> tuple[Texts, Texts, Ints, Texts]:
     """House number, addition, street position and postcode; forty addresses to a street and postcode."""
     order = np.argsort(buurt, kind="stable")
     wijk = areas.wijk[buurt]

@@ -16,7 +16,12 @@ from synthetic.randomness import Ints, pick, uniforms
 # sole trader, partnership, NV/BV, other (domain.md, section 4)
 FORM_SHARES = (0.617, 0.100, 0.246, 0.037)
 FORMS = ("10", "20", "30", "40")
-FORM_LABELS = {"10": "eenmanszaak", "20": "maatschap, vof of cv", "30": "NV of BV", "40": "stichting, vereniging, overig"}
+FORM_LABELS = {
+    "10": "eenmanszaak",
+    "20": "maatschap, vof of cv",
+    "30": "NV of BV",
+    "40": "stichting, vereniging, overig",
+}
 _FORM_NAMES = ("Bedrijf", "V.O.F.", "B.V.", "Stichting")
 _BRANCHES = ("6810", "6820", "4120", "4711", "5610", "5630", "9602", "4520", "7022", "6420", "4932", "8130")
 _SIZES = ("00", "10", "21", "22", "30", "40")

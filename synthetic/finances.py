@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synthetic.areas import Areas
 from synthetic.calendar_days import OPEN, REFERENCE, day
-from synthetic.dwellings import OWN, Objects
-from synthetic.households import CHILD, Households, Persons
+from synthetic.dwellings import OWN
+from synthetic.households import CHILD, Persons
 from synthetic.occupancy import Occupancy
-from synthetic.plan import Municipality
 from synthetic.randomness import Bools, Ints, normals, uniforms
+from synthetic.setting import Setting
 
 INCOME_YEARS = (2011, 2012, 2013, 2014, 2015)
 INCOME_MISSING = 9_999_999_999
@@ -43,11 +42,10 @@ class Debts:
     creditors: Ints
 
 
-def make_finances(
-    seed: int, place: Municipality, areas: Areas, homes: Households, objects: Objects, occupancy: Occupancy
-) -> Finances:
+def make_finances(setting: Setting, occupancy: Occupancy) -> Finances:
     """Income of 2011 … 2015 and wealth of 2016 per household; 2 % of incomes are unknown, and all of institutions."""
-    ids, count = place.first_id, homes.count
+    seed, areas, homes, objects = setting.seed, setting.areas, setting.homes, setting.objects
+    ids, count = setting.place.first_id, homes.count
     noise = normals(seed, "household/income", ids, count, len(INCOME_YEARS))
     missing = uniforms(seed, "household/income-missing", ids, count, len(INCOME_YEARS)) < 0.02
     missing |= (homes.kind == 8)[:, None]
@@ -61,7 +59,7 @@ def make_finances(
     members = np.array([0, 0, 0.42, 0.45, 0.5, 0.52, 0.18, 0.4, 0])[homes.kind]
     income = np.rint(np.exp(np.log(24_500) + members[:, None] + level)).astype(np.int64)
     low = (level < _LOW_INCOME_BELOW).astype(np.int64)
-    wealth, without_home = _wealth(seed, place, homes, objects, occupancy)
+    wealth, without_home = _wealth(setting, occupancy)
     first = np.searchsorted(occupancy.household, np.arange(count))
     return Finances(
         income=np.where(missing, INCOME_MISSING, income),
@@ -72,10 +70,9 @@ def make_finances(
     )
 
 
-def _wealth(
-    seed: int, place: Municipality, homes: Households, objects: Objects, occupancy: Occupancy
-) -> tuple[Ints, Ints]:
+def _wealth(setting: Setting, occupancy: Occupancy) -> tuple[Ints, Ints]:
     """Shifted lognormal, 10–15 % negative; owners add a part of their home's value. 1 % unknown."""
+    seed, place, homes, objects = setting.seed, setting.place, setting.homes, setting.objects
     noise = normals(seed, "household/wealth", place.first_id, homes.count, 2)
     u = uniforms(seed, "household/wealth-missing", place.first_id, homes.count)[:, 0]
     free = np.exp(9.7 + 1.5 * noise[:, 0] + 1.2 * homes.talent) - 4_500
@@ -90,20 +87,12 @@ def _wealth(
     )
 
 
-def make_debts(
-    seed: int,
-    place: Municipality,
-    areas: Areas,
-    homes: Households,
-    persons: Persons,
-    objects: Objects,
-    occupancy: Occupancy,
-    finances: Finances,
-) -> Debts:
+def make_debts(setting: Setting, occupancy: Occupancy, finances: Finances) -> Debts:
     """Debt assistance by low income and deprivation; about 5 % of adults between 2009 and 2016."""
-    u = uniforms(seed, "person/debt", place.first_id, persons.count, 6)
+    homes, persons, objects = setting.homes, setting.persons, setting.objects
+    u = uniforms(setting.seed, "person/debt", setting.place.first_id, persons.count, 6)
     household = persons.household
-    deprivation = areas.deprivation[objects.buurt[occupancy.at(2013)]][household]
+    deprivation = setting.areas.deprivation[objects.buurt[occupancy.at(2013)]][household]
     low = (finances.low[household] == 1).any(axis=1)
     adult: Bools = (persons.role != CHILD) & (homes.kind[household] != 8) & (persons.birth < day(1991))
     chance = 1.0 / (1.0 + np.exp(3.5 - 1.2 * low - 0.5 * deprivation))

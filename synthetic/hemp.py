@@ -1,4 +1,4 @@
-"""The planted truth of D2: a logistic model of hemp clearances with a *buurt* effect that is independent of all covariates.
+"""The planted truth of D2: a logistic model of hemp clearances with an independent *buurt* effect.
 
 A pooled logistic regression doesn't estimate the conditional log-odds of a model with a random effect, but smaller ones
 (Zeger, Liang and Albert 1988, doi:10.2307/2531734). ``marginal_truth`` solves its expected score equations.
@@ -10,14 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synthetic.areas import HEMP_SIGMA, Areas
+from synthetic.areas import HEMP_SIGMA
 from synthetic.calendar_days import MOVES_START_YEAR, OUTCOME_YEARS, day
-from synthetic.dwellings import APARTMENT, DETACHED, PRIVATE, WOZ_MISSING, WOZ_YEARS, Objects
+from synthetic.dwellings import APARTMENT, DETACHED, PRIVATE, WOZ_MISSING, WOZ_YEARS
 from synthetic.finances import INCOME_YEARS, Debts, Finances
-from synthetic.households import Households, Persons
 from synthetic.occupancy import Spells
-from synthetic.plan import Municipality
 from synthetic.randomness import Bools, Floats, Ints, uniforms
+from synthetic.setting import Setting
 
 COVARIATES = (
     "moves", "debt", "low_income", "private_rent", "detached",
@@ -42,23 +41,14 @@ class DwellingYears:
     event_day: Ints
 
 
-def dwelling_years(
-    seed: int,
-    place: Municipality,
-    areas: Areas,
-    homes: Households,
-    persons: Persons,
-    objects: Objects,
-    spells: Spells,
-    finances: Finances,
-    debts: Debts,
-) -> DwellingYears:
+def dwelling_years(setting: Setting, spells: Spells, finances: Finances, debts: Debts) -> DwellingYears:
     """Every home with an occupant on 1 January 2012 … 2016, in order of year and object."""
-    u = uniforms(seed, "hemp/event", place.first_id, objects.count, 2 * len(OUTCOME_YEARS))
+    areas, objects = setting.areas, setting.objects
+    u = uniforms(setting.seed, "hemp/event", setting.place.first_id, objects.count, 2 * len(OUTCOME_YEARS))
     parts = []
     keys = np.unique(spells.object * _SPELL_DAYS + (spells.start + _SPELL_DAYS // 2))
     for column, year in enumerate(OUTCOME_YEARS):
-        things, covariates, occupant = _year(year, homes, persons, objects, spells, finances, debts, keys)
+        things, covariates, occupant = _year(year, setting, spells, finances, debts=debts, keys=keys)
         score = INTERCEPT + covariates @ np.log(ODDS_RATIOS) + areas.hemp_effect[objects.buurt[things]]
         event = u[things, 2 * column] < 1.0 / (1.0 + np.exp(-score))
         length = day(year + 1) - day(year)
@@ -69,15 +59,9 @@ def dwelling_years(
 
 
 def _year(
-    year: int,
-    homes: Households,
-    persons: Persons,
-    objects: Objects,
-    spells: Spells,
-    finances: Finances,
-    debts: Debts,
-    keys: Ints,
+    year: int, setting: Setting, spells: Spells, finances: Finances, *, debts: Debts, keys: Ints
 ) -> tuple[Ints, Bools, Ints]:
+    persons, objects = setting.persons, setting.objects
     first = day(year)
     rows = np.flatnonzero((spells.start <= first) & (spells.end >= first) & (spells.object < objects.homes))
     person, thing = spells.person[rows], spells.object[rows]
@@ -127,13 +111,13 @@ def pattern_counts(rows: DwellingYears) -> Ints:
 def marginal_truth(counts: Ints) -> Floats:
     """Intercept and ten coefficients to which a pooled logit converges, given the counts per combination.
 
-    Solves Σ n x (p(x) − σ(xγ)) = 0 by Newton, p(x) = E σ(xβ + u) with u ~ N(0, 0.5²) by Gauss–Hermite quadrature. A column
-    that is constant over the population has coefficient 0 here and none in a regression.
+    Solves Σ n x (p(x) − σ(xγ)) = 0 by Newton, p(x) = E σ(xβ + u) with u ~ N(0, 0.5²) by Gauss–Hermite quadrature. A
+    column that is constant over the population has coefficient 0 here and none in a regression.
     """
     patterns = np.flatnonzero(counts)
-    x = np.column_stack(
-        [np.ones(len(patterns)), (patterns[:, None] >> np.arange(len(COVARIATES))) & 1]
-    ).astype(np.float64)
+    x = np.column_stack([np.ones(len(patterns)), (patterns[:, None] >> np.arange(len(COVARIATES))) & 1]).astype(
+        np.float64
+    )
     weight = counts[patterns].astype(np.float64)
     nodes, weights = np.polynomial.hermite_e.hermegauss(_NODES)
     beta = np.concatenate([[INTERCEPT], np.log(ODDS_RATIOS)])

@@ -1,7 +1,7 @@
 """Households and persons of one municipality, by the national shares of household types, positions and ages.
 
-Shares: CBS 2024, households by size and persons by position (domain.md, section 4). Household composition is that of the
-reference date; members appear at their birth, households when their reference person turns 18.
+Shares: CBS 2024, households by size and persons by position (domain.md, section 4). Household composition is that of
+the reference date; members appear at their birth, households when their reference person turns 18.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ def _persons(seed: int, place: Municipality, homes: Households) -> Persons:
         CHILD,
     )
     u = uniforms(seed, "person/sex-age", place.first_id, len(household), 3)
-    age = _ages(seed, place, homes, household, rank, role, u)
+    age = _ages(seed, place, homes, role, u)
     position = np.select(
         [role == RESIDENT, role == CHILD, kind == 1, kind == 6, kind == 7],
         [10, 1, 2, 7, np.where(rank == 0, 8, 9)],
@@ -117,15 +117,15 @@ def _persons(seed: int, place: Municipality, homes: Households) -> Persons:
         household=household.astype(np.int64),
         role=role.astype(np.int64),
         position=position.astype(np.int64),
-        woman=_women(homes, household, role, kind, age, u[:, 0]),
+        woman=_women(homes, role, age, u[:, 0]),
         birth=(REFERENCE - 1 - np.floor(age * _YEAR)).astype(np.int64),
     )
 
 
-def _ages(
-    seed: int, place: Municipality, homes: Households, household: Ints, rank: Ints, role: Ints, u: Floats
-) -> Floats:
+def _ages(seed: int, place: Municipality, homes: Households, role: Ints, u: Floats) -> Floats:
     """Ages in years at the reference date; partners differ by N(0, 3²), children follow the eldest."""
+    household = np.repeat(np.arange(homes.count), homes.size)
+    rank = np.arange(len(household)) - homes.first[household]
     v = uniforms(seed, "household/age", place.first_id, homes.count, 2)
     # every municipality has its own age pyramid: the quantiles are bent, not the household types
     bend = float(np.exp(0.25 * (uniforms(seed, "municipality/age", place.index, 1)[0, 0] - 0.5)))
@@ -149,7 +149,9 @@ def _ages(
     return age.astype(np.float64)
 
 
-def _women(homes: Households, household: Ints, role: Ints, kind: Ints, age: Floats, u: Floats) -> Bools:
+def _women(homes: Households, role: Ints, age: Floats, u: Floats) -> Bools:
+    household = np.repeat(np.arange(homes.count), homes.size)
+    kind = homes.kind[household]
     chance = np.select(
         [role == CHILD, role == RESIDENT, kind == 6, (kind == 1) & (age >= 65), kind == 1, role == REFERENCE_ROLE],
         [0.488, 0.66, 0.83, 0.68, 0.47, 0.15],

@@ -1,7 +1,7 @@
 """Who lived where, 2009 – 2016: households move within their municipality, month by month.
 
-A household moves with hazard 0.10 a year × age factor × 2 under private rent (domain.md, section 4) to a vacated or vacant
-home that fits its means. Move days lie on the 2nd – 28th, so the state on the first of a month is never in between.
+A household moves with hazard 0.10 a year × age factor × 2 under private rent (domain.md, section 4) to a vacated or
+vacant home that fits its means. Move days lie on the 2nd – 28th, so the first of a month is never in between.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synthetic.areas import Areas
 from synthetic.calendar_days import MOVES_END_YEAR, MOVES_START_YEAR, OPEN, day
-from synthetic.dwellings import CORPORATION, OWN, PRIVATE, Objects
+from synthetic.dwellings import CORPORATION, OWN, PRIVATE
 from synthetic.households import Households, Persons
-from synthetic.plan import Municipality
 from synthetic.randomness import Floats, Ints, normals, uniforms
+from synthetic.setting import Setting
 
 MONTHS = (MOVES_END_YEAR - MOVES_START_YEAR + 1) * 12
 YEARLY_MOVES = 0.10
@@ -51,14 +50,13 @@ class Spells:
     end: Ints
 
 
-def simulate(
-    seed: int, place: Municipality, areas: Areas, homes: Households, persons: Persons, objects: Objects
-) -> Occupancy:
+def simulate(setting: Setting) -> Occupancy:
     """All household spells; institutions (at the end of both lists) never move."""
-    means = _means(seed, place, areas, homes, objects)
+    seed, place, homes, objects = setting.seed, setting.place, setting.homes, setting.objects
+    pays, asks = _means(setting)
     home = np.empty((MONTHS + 1, homes.count), dtype=np.int64)
-    home[0] = _settle(seed, place, homes, objects, *means)
-    heads = persons.birth[homes.first]
+    home[0] = _settle(setting, pays, asks)
+    heads = setting.persons.birth[homes.first]
     adult_day = heads + _ADULT
     u = uniforms(seed, "move/month", place.first_id, homes.homes, 2 * MONTHS).reshape(homes.homes, MONTHS, 2)
     jitter = uniforms(seed, "move/choice", place.first_id, objects.homes, MONTHS)
@@ -68,31 +66,33 @@ def simulate(
         now = home[month, : homes.homes]
         hazard = _hazard(first - heads[: homes.homes], objects.tenure[now])
         movers = np.flatnonzero((u[:, month, 0] < hazard) & (adult_day[: homes.homes] + 31 < first))
-        chosen = _choose(movers, now, objects.homes, jitter[:, month], *means)
+        pool = _free_homes(movers, now, jitter[:, month])
+        chosen = np.empty(len(movers), dtype=np.int64)
+        chosen[np.argsort(pays[movers], kind="stable")] = pool[np.argsort(asks[pool], kind="stable")]
         real = chosen != now[movers]
         movers, chosen = movers[real], chosen[real]
         home[month + 1] = home[month]
         home[month + 1, movers] = chosen
         moves.append((movers, chosen, first + 1 + (u[movers, month, 1] * 27).astype(np.int64)))
-    return _household_spells(seed, place, objects, adult_day, home, moves)
+    return _household_spells(setting, adult_day, home, moves)
 
 
-def _means(
-    seed: int, place: Municipality, areas: Areas, homes: Households, objects: Objects
-) -> tuple[Floats, Floats]:
-    """What households can pay and what homes ask, on one scale: matching by rank makes tenure and place follow income."""
+def _means(setting: Setting) -> tuple[Floats, Floats]:
+    """What households can pay and what homes ask; matching them by rank makes tenure and place follow income."""
+    place, homes, objects = setting.place, setting.homes, setting.objects
     asks = np.log(objects.woz[: objects.homes, 4].clip(0, 2_000_000) + 1.0) - 12.2
     tenure = objects.tenure[: objects.homes]
     asks = asks + 0.5 * (tenure == OWN) - 0.6 * (tenure == CORPORATION) - 0.1 * (tenure == PRIVATE)
-    asks = asks - 0.15 * areas.deprivation[objects.buurt[: objects.homes]]
-    asks = asks + 0.35 * normals(seed, "object/asks", place.first_id, objects.homes)[:, 0]
+    asks = asks - 0.15 * setting.areas.deprivation[objects.buurt[: objects.homes]]
+    asks = asks + 0.35 * normals(setting.seed, "object/asks", place.first_id, objects.homes)[:, 0]
     kind = homes.kind[: homes.homes]
     pays = homes.talent[: homes.homes] + 0.3 * ((kind >= 2) & (kind <= 5))
-    return pays + 0.35 * normals(seed, "household/pays", place.first_id, homes.homes)[:, 0], asks
+    return pays + 0.35 * normals(setting.seed, "household/pays", place.first_id, homes.homes)[:, 0], asks
 
 
-def _settle(seed: int, place: Municipality, homes: Households, objects: Objects, pays: Floats, asks: Floats) -> Ints:
-    u = uniforms(seed, "object/vacant", place.first_id, objects.homes)[:, 0]
+def _settle(setting: Setting, pays: Floats, asks: Floats) -> Ints:
+    homes, objects = setting.homes, setting.objects
+    u = uniforms(setting.seed, "object/vacant", setting.place.first_id, objects.homes)[:, 0]
     filled = np.sort(np.argsort(u, kind="stable")[: homes.homes])
     home = np.empty(homes.count, dtype=np.int64)
     home[np.argsort(pays, kind="stable")] = filled[np.argsort(asks[filled], kind="stable")]
@@ -105,25 +105,20 @@ def _hazard(age_days: Ints, tenure: Ints) -> Floats:
     return YEARLY_MOVES / 12.0 * factor * np.where(tenure == PRIVATE, 2.0, 1.0)
 
 
-def _choose(movers: Ints, now: Ints, homes: int, jitter: Floats, pays: Floats, asks: Floats) -> Ints:
-    """A home for each mover among those that movers leave and those that stand vacant."""
-    free = np.ones(homes, dtype=np.bool_)
+def _free_homes(movers: Ints, now: Ints, jitter: Floats) -> Ints:
+    """As many homes as movers, at random among those that movers leave and those that stand vacant."""
+    free = np.ones(len(jitter), dtype=np.bool_)
     free[now] = False
     free[now[movers]] = True
     pool = np.flatnonzero(free)
-    pool = pool[np.argsort(jitter[pool], kind="stable")[: len(movers)]]
-    chosen = np.empty(len(movers), dtype=np.int64)
-    chosen[np.argsort(pays[movers], kind="stable")] = pool[np.argsort(asks[pool], kind="stable")]
-    return chosen
+    return pool[np.argsort(jitter[pool], kind="stable")[: len(movers)]]
 
 
-def _household_spells(
-    seed: int, place: Municipality, objects: Objects, adult_day: Ints, home: Ints, moves: list[tuple[Ints, Ints, Ints]]
-) -> Occupancy:
+def _household_spells(setting: Setting, adult_day: Ints, home: Ints, moves: list[tuple[Ints, Ints, Ints]]) -> Occupancy:
     count = home.shape[1]
-    u = uniforms(seed, "household/since", place.first_id, count)[:, 0]
+    u = uniforms(setting.seed, "household/since", setting.place.first_id, count)[:, 0]
     since = _FIRST_DAY - 1 + np.floor(np.log(u) * 9 * 365.2425).astype(np.int64)
-    since = np.maximum(np.maximum(since, adult_day), objects.start[home[0]] + 40)
+    since = np.maximum(np.maximum(since, adult_day), setting.objects.start[home[0]] + 40)
     since = np.where(adult_day >= _FIRST_DAY, adult_day, np.minimum(since, _FIRST_DAY - 1))
     household = np.concatenate([np.arange(count), *(m[0] for m in moves)])
     where = np.concatenate([home[0], *(m[1] for m in moves)])
@@ -146,6 +141,4 @@ def person_spells(persons: Persons, homes: Households, occupancy: Occupancy) -> 
     keep = start <= end
     person, row, start, end = person[keep], row[keep], start[keep], end[keep]
     order = np.lexsort((start, person))
-    return Spells(
-        person=person[order], object=occupancy.object[row][order], start=start[order], end=end[order]
-    )
+    return Spells(person=person[order], object=occupancy.object[row][order], start=start[order], end=end[order])

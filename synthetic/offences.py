@@ -6,13 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synthetic.areas import Areas
 from synthetic.calendar_days import OUTCOME_YEARS, Texts, day, digits
-from synthetic.dwellings import Objects
-from synthetic.households import CHILD, Households, Persons
+from synthetic.households import CHILD, Persons
 from synthetic.occupancy import Occupancy
-from synthetic.plan import Municipality
 from synthetic.randomness import Ints, pick, uniforms
+from synthetic.setting import Setting
 
 CLASSES = ("F40", "F41", "F42", "F43", "F44", "F45", "F46")
 _CLASS_SHARES = (0.24, 0.22, 0.17, 0.14, 0.05, 0.14, 0.04)
@@ -33,22 +31,16 @@ class Offences:
     municipality: Texts
 
 
-def offences_of(
-    seed: int,
-    place: Municipality,
-    municipalities: int,
-    areas: Areas,
-    homes: Households,
-    persons: Persons,
-    objects: Objects,
-    occupancy: Occupancy,
-    year: int,
-) -> Offences:
+def offences_of(setting: Setting, occupancy: Occupancy, *, municipalities: int, year: int) -> Offences:
     """At most one registration per person and year; place of offence unknown (``----``) in 4 %."""
-    u = uniforms(seed, f"offence/{year}", place.first_id, persons.count, 5)
+    place, homes, persons = setting.place, setting.homes, setting.persons
+    u = uniforms(setting.seed, f"offence/{year}", place.first_id, persons.count, 5)
     age = (day(year) - persons.birth) / 365.2425
-    deprivation = areas.deprivation[objects.buurt[occupancy.at(year)]][persons.household]
-    rate = np.interp(age, _AGES, _RATES) / 10_000 * np.where(persons.woman, 0.4, 1.6) * np.exp(0.35 * deprivation - 0.06)
+    home = occupancy.at(year)[persons.household]
+    deprivation = setting.areas.deprivation[setting.objects.buurt[home]]
+    rate = (
+        np.interp(age, _AGES, _RATES) / 10_000 * np.where(persons.woman, 0.4, 1.6) * np.exp(0.35 * deprivation - 0.06)
+    )
     rate = np.where(homes.kind[persons.household] == 8, 0.0, rate)
     person = np.flatnonzero(u[:, 0] < rate)
     v = u[person]
@@ -66,13 +58,14 @@ def offences_of(
     )
 
 
-def parents(seed: int, place: Municipality, homes: Households, persons: Persons) -> tuple[Ints, Ints, Ints]:
+def parents(setting: Setting) -> tuple[Ints, Ints, Ints]:
     """Child, mother, father (−1 unknown): children at home, and 40 % of adults under 60 with older inhabitants."""
+    homes, persons = setting.homes, setting.persons
     at_home = np.flatnonzero(persons.role == CHILD)
     head = homes.first[persons.household[at_home]]
     couple = homes.kind[persons.household[at_home]] != 6
     mother, father = _by_sex(persons, head, np.where(couple, head + 1, -1))
-    u = uniforms(seed, "kin/adult", place.first_id, persons.count, 2)
+    u = uniforms(setting.seed, "kin/adult", setting.place.first_id, persons.count, 2)
     wanted = (persons.role != CHILD) & (u[:, 0] < 0.4) & (persons.birth > day(1956))
     adult = np.flatnonzero(wanted)
     couples = np.flatnonzero((homes.kind >= 2) & (homes.kind <= 5))
@@ -94,7 +87,7 @@ def parents(seed: int, place: Municipality, homes: Households, persons: Persons)
 
 
 def _by_sex(persons: Persons, one: Ints, other: Ints) -> tuple[Ints, Ints]:
-    """Mother and father of two persons; of two of one sex, the reference person stands in the own column, the other opposite."""
+    """Mother and father; of two of one sex, the reference person stands in the own column, the other opposite."""
     one_is_woman = persons.woman[one]
     return np.where(one_is_woman, one, other), np.where(one_is_woman, other, one)
 

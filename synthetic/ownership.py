@@ -1,8 +1,8 @@
 """Deeds 1996 – 2015 and owners of every object.
 
-Owner-occupied homes pass to the household that moves in; let homes pass between landlords; frailty (gamma, shape 2) makes some
-change hands often. Planted on top: pass-through homes (5 – 30 changes) and decoys that resemble them. An owner is a number: persons by
-their position, unregistered persons from ``UNREGISTERED``, entities from ``ENTITY``, nobody −1.
+Owner-occupied homes pass to the household that moves in; let homes pass between landlords; frailty (gamma, shape 2)
+makes some change hands often. Planted on top: pass-through homes (5 – 30 changes) and decoys that resemble them. An
+owner is a number: persons by position, unregistered persons from ``UNREGISTERED``, entities from ``ENTITY``, nobody −1.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from enum import IntEnum
 
 import numpy as np
 
-from synthetic.areas import Areas
 from synthetic.calendar_days import REFERENCE, WINDOW_START, day
 from synthetic.dwellings import CORPORATION, OWN, PRIVATE, UNKNOWN, Objects
 from synthetic.entities import CORPORATIONS
@@ -20,6 +19,7 @@ from synthetic.households import CHILD, Households, Persons
 from synthetic.occupancy import Occupancy
 from synthetic.plan import Municipality
 from synthetic.randomness import Bools, Floats, Ints, gamma_shape_two, pick, poisson, uniforms
+from synthetic.setting import Setting
 
 UNREGISTERED = 1 << 30
 ENTITY = 1 << 31
@@ -102,36 +102,34 @@ class _Market:
     landlords: Ints
 
 
-def make_ownership(
-    seed: int,
-    place: Municipality,
-    areas: Areas,
-    homes: Households,
-    persons: Persons,
-    objects: Objects,
-    occupancy: Occupancy,
-) -> Ownership:
+def make_ownership(setting: Setting, occupancy: Occupancy) -> Ownership:
     """Deeds and owners of one municipality."""
-    market = _market(seed, place, persons, objects)
+    homes, persons, objects = setting.homes, setting.persons, setting.objects
+    market = _market(setting.seed, setting.place, persons, objects)
     since, occupant = _first_occupants(homes, objects, occupancy)
-    planted = _plant(seed, place, areas, objects, since)
+    planted = _plant(setting, since)
     past = _past_deeds(market, planted, since)
     moved = _move_in_deeds(market, homes, persons, occupancy)
     rows = np.concatenate([past, moved])
     rows = rows[np.lexsort((rows[:, 2], rows[:, 1], rows[:, 0]))]
     rows = _without_repeats(rows, market.adults, planted)
     rows[:, 2] = _sequence(rows)
-    before_first, before_second = _before(market, homes, persons, objects, occupant)
+    before_first, before_second = _before(market, homes, persons, occupant)
     return Ownership(
-        deeds=Deeds(*rows[:, :6].T.copy(), price=_prices(market, rows)),
+        deeds=_as_deeds(market, rows),
         before_first=before_first,
         before_second=before_second,
         planted=planted,
     )
 
 
+def _as_deeds(market: _Market, rows: Ints) -> Deeds:
+    thing, of_day, sequence, type_, first, second = rows[:, :6].T.copy()
+    return Deeds(thing, of_day, sequence, type_, first, second, _prices(market, rows))
+
+
 def _market(seed: int, place: Municipality, persons: Persons, objects: Objects) -> _Market:
-    """Buyers of the past are today's inhabitants who were adults in 1996; landlords are few, and some own many homes."""
+    """Buyers of the past are today's inhabitants who were adults in 1996; of the few landlords some own many homes."""
     adults = np.flatnonzero(persons.birth < day(1978))
     lets = int((objects.tenure == PRIVATE).sum())
     u = uniforms(seed, "landlord/who", place.first_id, max(4, lets), 2)
@@ -151,14 +149,15 @@ def _first_occupants(homes: Households, objects: Objects, occupancy: Occupancy) 
     return since, occupant
 
 
-def _plant(seed: int, place: Municipality, areas: Areas, objects: Objects, since: Ints) -> Ints:
+def _plant(setting: Setting, since: Ints) -> Ints:
     """Pass-through homes mostly in deprived *buurten*; decoys among let homes."""
-    u = uniforms(seed, "planted/which", place.first_id, objects.count)[:, 0]
+    areas, objects = setting.areas, setting.objects
+    u = uniforms(setting.seed, "planted/which", setting.place.first_id, objects.count)[:, 0]
     old = (objects.start <= WINDOW_START) & (objects.kind > 0)
     let = old & np.isin(objects.tenure, (PRIVATE, UNKNOWN))
     eligible = let | (old & (objects.tenure == OWN) & (since >= day(2004)))
     eligible[objects.homes :] = False
-    chance = np.minimum(0.024 * np.exp(1.1 * areas.deprivation[objects.buurt] - 0.6), 0.4)
+    chance = np.minimum(0.021 * np.exp(1.1 * areas.deprivation[objects.buurt] - 0.6), 0.4)
     planted = np.where(eligible & (u < chance), int(Planted.PASS_THROUGH), int(Planted.NATURAL))
     for number, kind in enumerate(
         (Planted.FOUR_CHANGES, Planted.SAME_DAY, Planted.INHERITANCE_CHAIN, Planted.SAME_OWNER)
@@ -170,7 +169,7 @@ def _plant(seed: int, place: Municipality, areas: Areas, objects: Objects, since
 
 
 def _past_deeds(market: _Market, planted: Ints, since: Ints) -> Ints:
-    """Deeds that don't follow from the moves of 2009 – 2015, one row (object, day, sequence, type, first, second, fixed) each."""
+    """Deeds that don't follow from moves: rows (object, day, sequence, type, first owner, second owner, source)."""
     objects, place = market.objects, market.place
     ids, count = place.first_id, objects.count
     u = uniforms(market.seed, "deed/count", ids, count, 4)
@@ -178,7 +177,9 @@ def _past_deeds(market: _Market, planted: Ints, since: Ints) -> Ints:
     end = np.where(objects.end < REFERENCE, objects.end, end)
     start = np.maximum(WINDOW_START, objects.start + 45)
     years = np.maximum(end - start, 0) / _YEAR
-    rate = np.select([objects.tenure == OWN, objects.tenure == CORPORATION, objects.kind == 0], [0.055, 0.006, 0.0], 0.06)
+    rate = np.select(
+        [objects.tenure == OWN, objects.tenure == CORPORATION, objects.kind == 0], [0.055, 0.006, 0.0], 0.06
+    )
     number = poisson(u[:, 0], rate * years * gamma_shape_two(u[:, 1:3]), 12)
     number = np.select(
         [planted == kind for kind in Planted if kind],
@@ -273,8 +274,8 @@ def _household_owners(homes: Households, persons: Persons, household: Ints) -> t
 def _without_repeats(rows: Ints, adults: Ints, planted: Ints) -> Ints:
     """Every deed changes the owner set, but where repeats were planted.
 
-    A drawn buyer who owned it one or two deeds before is replaced; a household that moves back into the home it still owns makes
-    no deed; one that buys it back does so from someone who bought it, so that every reading of "change" agrees.
+    A drawn buyer who owned it one or two deeds before is replaced; a household that moves back into the home it still
+    owns makes no deed; one that buys it back does so from a buyer, so that every reading of "change" agrees.
     """
     for attempt in range(8):
         one_back, two_back = _same_set(rows, 1), _same_set(rows, 2)
@@ -306,10 +307,9 @@ def _sequence(rows: Ints) -> Ints:
     return at - np.maximum.accumulate(np.where(leads, at, 0)) + 1
 
 
-def _before(
-    market: _Market, homes: Households, persons: Persons, objects: Objects, occupant: Ints
-) -> tuple[Ints, Ints]:
+def _before(market: _Market, homes: Households, persons: Persons, occupant: Ints) -> tuple[Ints, Ints]:
     """Owners on 1 January 1996, as far as no deed has replaced them."""
+    objects = market.objects
     u = uniforms(market.seed, "owner/before", market.place.first_id, objects.count, 4)
     type_ = np.full(objects.count, int(DeedType.SALE))
     first, second = _buyers(market, np.arange(objects.count), type_, u)
@@ -330,8 +330,3 @@ def _prices(market: _Market, rows: Ints) -> Ints:
     euros = np.rint(value * index * np.exp(0.25 * (u - 0.5)) / 250) * 250
     free = np.isin(rows[:, 3], (DeedType.INHERITANCE, DeedType.DIVORCE))
     return np.where(free, 0, euros * 100).astype(np.int64)
-
-
-def traded(type_: Ints) -> Bools:
-    """Deeds that count as a change of hands in V3: sales only; see the data model."""
-    return type_ == DeedType.SALE

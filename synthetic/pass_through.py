@@ -28,7 +28,8 @@ def changes_of_hands(deeds: Deeds, objects: int) -> Ints:
 
 def in_population(objects: Objects) -> Bools:
     """Homes that stood through the whole window."""
-    return (objects.kind > 0) & (objects.start <= WINDOW_START) & (objects.end == OPEN)
+    standing: Bools = (objects.kind > 0) & (objects.start <= WINDOW_START) & (objects.end == OPEN)
+    return standing
 
 
 def woz_class(objects: Objects) -> Ints:

@@ -1,7 +1,7 @@
 """Counter-based random numbers: a draw depends on (seed, stream, entity id, draw number) and on nothing else.
 
-Philox 4x64 (Salmon et al. 2011, doi:10.1145/2063384.2063405) turns a counter into four words. Draw ``d`` of entity ``i``
-in a stream with ``k`` draws per entity is word ``i*k + d``, so any split of the ids into chunks gives the same numbers.
+Philox 4x64 (Salmon et al. 2011, doi:10.1145/2063384.2063405) turns a counter into four words. Draw ``d`` of entity
+``i`` in a stream with ``k`` draws per entity is word ``i*k + d``, so any split of the ids gives the same numbers.
 """
 
 from __future__ import annotations

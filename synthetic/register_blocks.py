@@ -17,11 +17,21 @@ from synthetic.randomness import Bools, Ints
 from synthetic.registers import Block
 from synthetic.town import Town
 
-KEY_PERSONS = (
-    "bsn surname prefix first_names birth_date sex postcode house_number addition RINPERSOONS RINPERSOON".split()
-)
-KEY_ADDRESSES = "bag_id postcode house_number addition street municipality RINOBJECTNUMMER".split()
-KEY_ENTITIES = "rsin kvk establishment name BEID".split()
+KEY_PERSONS = [
+    "bsn",
+    "surname",
+    "prefix",
+    "first_names",
+    "birth_date",
+    "sex",
+    "postcode",
+    "house_number",
+    "addition",
+    "RINPERSOONS",
+    "RINPERSOON",
+]
+KEY_ADDRESSES = ["bag_id", "postcode", "house_number", "addition", "street", "municipality", "RINOBJECTNUMMER"]
+KEY_ENTITIES = ["rsin", "kvk", "establishment", "name", "BEID"]
 
 
 def register_blocks(town: Town, municipalities: int) -> Iterator[tuple[str, Block]]:
@@ -37,7 +47,10 @@ def register_blocks(town: Town, municipalities: int) -> Iterator[tuple[str, Bloc
         yield names.owner_tab(year), _owners(town, year, column)
     for column, year in enumerate(INCOME_YEARS):
         present = present_in(town.finances, year)
-        yield names.head_tab(year), _heads(town, np.flatnonzero(born_by(town.persons, year) & present[town.persons.household]))
+        yield (
+            names.head_tab(year),
+            _heads(town, np.flatnonzero(born_by(town.persons, year) & present[town.persons.household])),
+        )
         yield names.income_tab(year), _incomes(town, np.flatnonzero(present), column)
     yield names.WEALTH_TAB, _wealth(town)
     for year in OFFENCE_YEARS:
@@ -148,7 +161,7 @@ def _households(town: Town, everyone: Ints) -> Block:
 
 
 def _kin(town: Town) -> Block:
-    child, mother, father = parents(town.seed, town.place, town.homes, town.persons)
+    child, mother, father = parents(town.setting)
     family = np.where(mother >= 0, mother, father)
     return {
         **_person(town, child),
@@ -249,9 +262,7 @@ def _wealth(town: Town) -> Block:
 
 
 def _suspects(town: Town, municipalities: int, year: int) -> Block:
-    found = offences_of(
-        town.seed, town.place, municipalities, town.areas, town.homes, town.persons, town.objects, town.occupancy, year
-    )
+    found = offences_of(town.setting, town.occupancy, municipalities=municipalities, year=year)
     return {
         **_person(town, found.person),
         "VERDDATUM": yyyymmdd(found.day),

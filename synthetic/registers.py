@@ -47,7 +47,12 @@ _PLHH = {
     "9": "overig lid",
     "10": "lid van institutioneel huishouden",
 }
-_USE = {"10": "woning", "11": "woning met praktijkruimte", "12": "recreatiewoning en overige woning", "30": "niet-woning"}
+_USE = {
+    "10": "woning",
+    "11": "woning met praktijkruimte",
+    "12": "recreatiewoning en overige woning",
+    "30": "niet-woning",
+}
 _CRIME = {
     "F40": "bezit harddrugs",
     "F41": "bezit softdrugs",
@@ -92,7 +97,11 @@ def suspect_tab(year: int) -> str:
 _OWNER_COLUMNS = (
     *_OBJECT,
     Column("TypeEigendom", 1, {"E": "eigendom", "H": "huur"}),
-    Column("TypeEigenaar", 1, {"1": "eigenaar-bewoner", "2": "woningcorporatie", "3": "overige verhuurder", "9": "onbekend"}),
+    Column(
+        "TypeEigenaar",
+        1,
+        {"1": "eigenaar-bewoner", "2": "woningcorporatie", "3": "overige verhuurder", "9": "onbekend"},
+    ),
     Column("SOORTRINEIGENAAR", 1, _OWNER),
     Column("RINEIGENAAR", 9),
     Column("SOORTRINEIGENAAR2", 1, _OWNER),

@@ -1,8 +1,8 @@
 """SPSS system files written a block of rows at a time, in bounded memory.
 
-pyreadstat writes a file from one data frame in memory and can't append, so a register of millions of rows would not fit. This writes
-the uncompressed form of the format (documented in PSPP's developers' guide, "System File Format"); readers are pyreadstat and SPSS.
-The header's creation date is fixed, so the same rows give the same bytes.
+pyreadstat writes a file from one data frame in memory and can't append, so a register of millions of rows would not
+fit. This writes the uncompressed form of the format (documented in PSPP's developers' guide, "System File Format"); readers
+are pyreadstat and SPSS. The header's creation date is fixed, so the same rows give the same bytes.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Column:
 
 
 class SavStream:
-    """Use as a context manager; ``append`` as often as wanted. Text is bytes ('S' arrays) in UTF-8, numbers are floats."""
+    """A context manager; ``append`` as often as wanted. Text is bytes ('S' arrays) in UTF-8, numbers are floats."""
 
     def __init__(self, path: Path, columns: Sequence[Column]) -> None:
         self._columns = tuple(columns)

@@ -19,7 +19,8 @@ from synthetic.identifiers import NumberSpace, bag_id, rin_object, rin_person
 from synthetic.occupancy import Occupancy, Spells, person_spells, simulate
 from synthetic.ownership import Ownership, make_ownership
 from synthetic.plan import Municipality
-from synthetic.randomness import Ints, uniforms
+from synthetic.randomness import Floats, Ints, uniforms
+from synthetic.setting import Setting
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +42,7 @@ class Identities:
 class Town:
     """One municipality in memory."""
 
-    seed: int
-    place: Municipality
-    areas: Areas
-    homes: Households
-    persons: Persons
-    objects: Objects
+    setting: Setting
     occupancy: Occupancy
     spells: Spells
     finances: Finances
@@ -59,30 +55,56 @@ class Town:
     rin_object: Texts
     street: pa.Array
 
+    @property
+    def seed(self) -> int:
+        """The country's seed."""
+        return self.setting.seed
+
+    @property
+    def place(self) -> Municipality:
+        """Size and number ranges."""
+        return self.setting.place
+
+    @property
+    def areas(self) -> Areas:
+        """Wijken and buurten."""
+        return self.setting.areas
+
+    @property
+    def homes(self) -> Households:
+        """Households."""
+        return self.setting.homes
+
+    @property
+    def persons(self) -> Persons:
+        """Persons."""
+        return self.setting.persons
+
+    @property
+    def objects(self) -> Objects:
+        """Dwellings and other objects."""
+        return self.setting.objects
+
 
 def make_town(seed: int, place: Municipality, numbers: NumberSpace) -> Town:
     """Draw one municipality; nothing depends on any other."""
     areas = make_areas(seed, place)
     homes, persons = make_households(seed, place)
     objects = make_objects(seed, place, areas, households=homes.homes, institutions=homes.count - homes.homes)
-    occupancy = simulate(seed, place, areas, homes, persons, objects)
+    setting = Setting(seed, place, areas, homes, persons, objects)
+    occupancy = simulate(setting)
     spells = person_spells(persons, homes, occupancy)
-    finances = make_finances(seed, place, areas, homes, objects, occupancy)
-    debts = make_debts(seed, place, areas, homes, persons, objects, occupancy, finances)
+    finances = make_finances(setting, occupancy)
+    debts = make_debts(setting, occupancy, finances)
     return Town(
-        seed=seed,
-        place=place,
-        areas=areas,
-        homes=homes,
-        persons=persons,
-        objects=objects,
+        setting=setting,
         occupancy=occupancy,
         spells=spells,
         finances=finances,
         debts=debts,
         entities=make_entities(seed, place, numbers),
-        ownership=make_ownership(seed, place, areas, homes, persons, objects, occupancy),
-        hemp=dwelling_years(seed, place, areas, homes, persons, objects, spells, finances, debts),
+        ownership=make_ownership(setting, occupancy),
+        hemp=dwelling_years(setting, spells, finances, debts),
         identities=_identities(seed, place, homes, persons, numbers),
         bag=bag_id(place.digits.encode(), _bag_numbers(objects.count)),
         rin_object=rin_object(seed, place.first_id + np.arange(objects.count)),
@@ -131,6 +153,5 @@ def _identities(
     )
 
 
-def _second_names(u: np.ndarray[tuple[int], np.dtype[np.float64]], v: np.ndarray[tuple[int], np.dtype[np.float64]],
-                  persons: Persons) -> Ints:
+def _second_names(u: Floats, v: Floats, persons: Persons) -> Ints:
     return np.where(u < 0.45, 1 + names.first_name_numbers(v, persons.woman), 0)

@@ -1,4 +1,4 @@
-"""Files of planted truths: V3 dwellings, D2 covariates, events and coefficients, and canaries for the search of leaks."""
+"""Planted truths: V3 dwellings, D2 covariates, events and coefficients, and canaries for the search of leaks."""
 
 from __future__ import annotations
 
