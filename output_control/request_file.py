@@ -135,7 +135,7 @@ def digests(files: Mapping[str, bytes]) -> dict[str, str]:
 def check_names(files: Mapping[str, bytes], *, below: str) -> None:
     """Refuse names that leave ``below``, hide, or hold other than letters, digits, ``_``, ``-`` and ``.``."""
     for name in files:
-        if not _NAME.match(name) or not name.startswith(f"{below}/") or ".." in name:
+        if not _NAME.fullmatch(name) or not name.startswith(f"{below}/") or ".." in name:
             raise BadInput(f"a file name below {below}/ is not allowed", next_step="letters, digits, _, - and . only")
 
 
@@ -194,7 +194,7 @@ def read_request(review: Path, request_id: str) -> StoredRequest:
         NotReady: there is none of this id.
         Tampered: its document is not the one that the id names.
     """
-    if not _ID.match(request_id):
+    if not _ID.fullmatch(request_id):
         raise BadInput("this is no request id", next_step="zicht review list")
     try:
         written = (review / request_id / REQUEST).read_bytes()
@@ -213,7 +213,7 @@ def list_requests(review: Path) -> tuple[str, ...]:
     """Ids of all requests, sorted."""
     if not review.is_dir():
         return ()
-    return tuple(sorted(entry.name for entry in review.iterdir() if _ID.match(entry.name)))
+    return tuple(sorted(entry.name for entry in review.iterdir() if _ID.fullmatch(entry.name)))
 
 
 @contextlib.contextmanager

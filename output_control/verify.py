@@ -133,7 +133,8 @@ def verify_bundle(
         raise NotReady("there is no release bundle here", where=bundle.name, next_step="name the bundle's folder")
     found = _Findings()
     files = _read_files(bundle, found)
-    _check_manifest(files, root_public, found)
+    key = _release_key(files, root_public, found)
+    _check_manifest(files, key, found)
     roster = _roster(files, root_public, found)
     approvals = _parsed(files, "approvals.json", _Approvals, found)
     head = _parsed(files, "journal-head", _Head, found)
@@ -141,7 +142,7 @@ def verify_bundle(
     if approvals is not None:
         _check_people(files, approvals, roster, found)
     if approvals is not None and head is not None:
-        _check_times(approvals, head, _release_key(files, root_public, found), now, found)
+        _check_times(approvals, head, key, now, found)
         if journal is not None:
             _check_journal(approvals, head, journal, found)
     found.conclude(bundle.name)
@@ -184,11 +185,11 @@ def _printable(name: str) -> str:
     return name if name.isprintable() and len(name) < 200 else "a file with an unprintable name"
 
 
-def _check_manifest(files: Mapping[str, bytes], root_public: PublicKey, found: _Findings) -> None:
+def _check_manifest(files: Mapping[str, bytes], key: ReleaseKey | None, found: _Findings) -> None:
     missing = [name for name in (*_FIXED, *_UNLISTED) if name not in files]
     found.bytes_ += [f"{name} is missing" for name in missing]
     manifest = _parsed(files, "manifest.json", _Manifest, found)
-    _check_signature(files, root_public, found)
+    _check_signature(files, key, found)
     if manifest is None:
         return
     if (manifest.algorithm, manifest.format) != ("sha256", "zicht-bundle/1"):
@@ -214,17 +215,14 @@ def _proper(name: str) -> bool:
     return clean and "\\" not in name and len(parts) > 1 and parts[0] in ("outputs", "evidence")
 
 
-def _check_signature(files: Mapping[str, bytes], root_public: PublicKey, found: _Findings) -> None:
-    key = _release_key(files, root_public, _Findings())
-    signature = files.get("manifest.sig", b"")
-    if key is None or "manifest.json" not in files or not signature:
-        return
+def _check_signature(files: Mapping[str, bytes], key: ReleaseKey | None, found: _Findings) -> None:
+    """Whatever is missing here is a fault: only a signature that was verified adds none."""
     try:
-        text = signature.decode("ascii")
-        if not text.endswith("\n"):
-            raise Tampered("cut")
-        PublicKey(key.public_key).verify(PayloadType.RELEASE, files["manifest.json"], text[:-1])
-    except (Tampered, UnicodeDecodeError):
+        if key is None or files["manifest.sig"][-1:] != b"\n":
+            raise Tampered("no key, or a signature that was cut")
+        signature = files["manifest.sig"][:-1].decode("ascii")
+        PublicKey(key.public_key).verify(PayloadType.RELEASE, files["manifest.json"], signature)
+    except (Tampered, KeyError, UnicodeDecodeError):
         found.bytes_.append("manifest.sig is not the release key's signature over manifest.json")
     else:
         found.checks.append("the manifest is signed by a release key that the office certified")
@@ -267,20 +265,25 @@ def _parsed(files: Mapping[str, bytes], name: str, model: type[Model], found: _F
 
 
 def _check_evidence(files: Mapping[str, bytes], found: _Findings) -> None:
-    """Every table has evidence, and every piece of evidence says that its checks and its audit passed."""
-    evidence = [name for name in sorted(files) if name.startswith("evidence/") and name.endswith(".json")]
-    if not evidence or not any(name.startswith("outputs/") for name in files):
-        found.bytes_.append("there are no outputs, or there is no evidence")
-    for name in evidence:
+    """Every released CSV has evidence of its name that says what passed; no evidence says that something did not."""
+    needed = {f"evidence/{_stem(name)}.json" for name in files if name.startswith("outputs/") and name.endswith(".csv")}
+    if not needed:
+        found.bytes_.append("there are no outputs")
+    for name in sorted(needed - files.keys()):
+        found.bytes_.append(f"{name} is missing: an output without evidence")
+    for name in sorted(name for name in files if name.startswith("evidence/")):
         try:
-            content = json.loads(files[name])
+            said = list(_verdicts(json.loads(files[name])))
         except (ValueError, RecursionError):
-            found.bytes_.append(f"{name} is not readable")
+            found.bytes_.append(f"{name} is not readable as evidence")
             continue
-        said = list(_verdicts(content))
-        if not said or not all(verdict is True for verdict in said):
-            found.people.append(f"{name} does not say that the checks and the audit passed")
-    found.checks.append("the evidence says that every check and audit passed")
+        if not all(verdict is True for verdict in said) or (name in needed and not said):
+            found.people.append(f"{name} does not say that every check and the audit passed")
+    found.checks.append("the evidence says of every output that its checks and its audit passed")
+
+
+def _stem(name: str) -> str:
+    return name.removeprefix("outputs/").removesuffix(".csv")
 
 
 def _verdicts(value: object) -> Iterable[object]:
@@ -373,9 +376,7 @@ def _check_times(
         found.people.append("submission, approvals and release do not follow one another in the journal")
     if any(anchor.time > approvals.released for anchor in anchors):
         found.people.append("something was approved after the release")
-    if key is None:
-        found.bytes_.append("release-key.json is not certified by this office's root key")
-    elif not key.valid_from <= approvals.released < key.valid_until:
+    if key is not None and not key.valid_from <= approvals.released < key.valid_until:
         found.people.append("the release key was not valid at the time of release")
     if now is not None and approvals.released > moment(now):
         found.people.append("the release bears a time that has not come yet")
