@@ -31,7 +31,7 @@ IdentifierKind = Literal[
     "birth_date",
     "own_number",
 ]
-CHECKED_KINDS = frozenset({"bsn", "rsin", "kvk", "establishment", "bag", "postcode"})
+CHECKED_KINDS = frozenset({"bsn", "rsin", "kvk", "establishment", "bag", "postcode", "own_number"})
 _DIRECT_KINDS = frozenset({"house_number", "addition", "name", "birth_date", "own_number"})
 _TREATMENT = r"^(hash|drop|keep|text-scan|coarsen:[a-z0-9_]+)$"
 _PERIOD = re.compile(r"^(\d{4})(?:-(\d{4}))?$")

@@ -1,0 +1,23 @@
+"""Readers of delivered files: CSV, XLSX and SPSS, all yielding batches of text columns with record numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pseudonymise.formats.batch import Batch, Source
+from pseudonymise.schemas import DeliverySchema
+
+
+def read_batches(source: Source, schema: DeliverySchema) -> Iterator[Batch]:
+    """The records of a delivered file, in bounded batches.
+
+    Raises:
+        BadInput: the file as a whole cannot be read as the schema says; its ``faults`` list everything found.
+    """
+    if schema.format == "csv":
+        from pseudonymise.formats.delimited import read_delimited as read
+    elif schema.format == "xlsx":
+        from pseudonymise.formats.workbook import read_workbook as read
+    else:
+        from pseudonymise.formats.spss import read_spss as read
+    yield from read(source, schema)

@@ -1,0 +1,80 @@
+"""Which encoding a text file is in, found from all of its bytes and confirmed against the schema.
+
+Text of any length in cp1252 with accented letters is practically never valid UTF-8, so valid UTF-8 beyond ASCII means
+UTF-8 (RFC 3629, section 1). Plain ASCII is the same text in both.
+"""
+
+from __future__ import annotations
+
+import codecs
+
+from enclave.errors import Fault
+from pseudonymise.formats.batch import Note, Remark
+
+_CP1252_UNDEFINED = bytes([0x81, 0x8D, 0x8F, 0x90, 0x9D])
+_BOM_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+class EncodingSurvey:
+    """Takes a file's blocks in order; afterwards says what they can be."""
+
+    def __init__(self) -> None:
+        self._decoder: codecs.IncrementalDecoder | None = codecs.getincrementaldecoder("utf-8")()
+        self._start = b""
+        self._ascii = True
+        self._nul = False
+        self._undefined = False
+
+    def feed(self, block: bytes) -> None:
+        """Look at the next block."""
+        if len(self._start) < 4:
+            self._start += block[:4]
+        self._nul = self._nul or b"\0" in block
+        if self._decoder is None or not block.isascii():
+            self._ascii = self._ascii and block.isascii()
+            # deleting characters is the quickest way to ask whether any of them is there
+            self._undefined = self._undefined or len(block.translate(None, _CP1252_UNDEFINED)) < len(block)
+        if self._decoder is not None:
+            self._try_utf8(block)
+
+    def _try_utf8(self, block: bytes, *, final: bool = False) -> None:
+        try:
+            if self._decoder is not None:
+                self._decoder.decode(block, final)
+        except UnicodeDecodeError:
+            self._decoder = None
+
+    def detected(self) -> str:
+        """``ascii``, ``utf-8``, ``utf-8-sig``, ``cp1252``, ``utf-16``, ``binary`` or ``unknown``."""
+        self._try_utf8(b"", final=True)
+        if self._start.startswith(_BOM_UTF16):
+            return "utf-16"
+        if self._nul:
+            return "binary"
+        if self._decoder is not None:
+            if self._start.startswith(codecs.BOM_UTF8):
+                return "utf-8-sig"
+            return "ascii" if self._ascii else "utf-8"
+        return "unknown" if self._undefined else "cp1252"
+
+
+_SHOWN = {
+    "utf-8": "UTF-8",
+    "utf-8-sig": "UTF-8 with byte order mark",
+    "utf-16": "UTF-16",
+    "cp1252": "cp1252 (Western European)",
+    "binary": "no text: it holds zero bytes",
+    "unknown": "neither UTF-8 nor cp1252",
+}
+
+
+def confirm(detected: str, accepted: tuple[str, ...], file: str) -> tuple[str, tuple[Remark, ...], tuple[Fault, ...]]:
+    """The encoding to read with, remarks, and a fault when what was found is not what the schema accepts."""
+    if detected == "ascii":
+        return accepted[0].removesuffix("-sig"), (), ()
+    if detected in accepted:
+        marked = (Remark(Note.BYTE_ORDER_MARK),) if detected == "utf-8-sig" else ()
+        return detected, marked, ()
+    wanted = " or ".join(_SHOWN[name] for name in accepted)
+    message = f"the file is in the wrong encoding: found {_SHOWN[detected]}, the schema asks for {wanted}"
+    return detected, (), (Fault(file, "encoding", message),)

@@ -1,0 +1,162 @@
+"""The manifest of a delivery: who delivers what, for which period and purpose, on what legal basis, and until when."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from enclave.errors import BadInput, Fault
+from enclave.fingerprints import digest_json
+from enclave.project import Project
+from enclave.requests import Slug
+from pseudonymise.schemas import DeliverySchema, period_years
+
+MUNICIPALITY = re.compile(r"^GM[0-9]{4}$")
+_LONG_NUMBER = re.compile(r"[0-9]{8}")
+MANIFEST = "manifest"
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DeliveredFile(_File):
+    """A file of the delivery: its name, SHA-256 (64 hexadecimal digits) and number of records (header not counted)."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    rows: int = Field(ge=0)
+
+
+class Manifest(_File):
+    """What the supplier declares."""
+
+    supplier: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{1,39}$")
+    schema_name: Slug = Field(alias="schema")
+    schema_version: int = Field(ge=1)
+    period: Annotated[str, Field(pattern=r"^[0-9]{4}(-[0-9]{4})?$")]
+    legal_basis: str = Field(max_length=300)
+    purpose: str = Field(max_length=1000)
+    retention_date: date
+    contact: str = Field(max_length=300)
+    files: tuple[DeliveredFile, ...] = Field(min_length=1, max_length=1)
+
+    @property
+    def file(self) -> DeliveredFile:
+        """The one file."""
+        return self.files[0]
+
+    @property
+    def delivery_id(self) -> str:
+        """A name for this delivery that follows from all that the manifest says, the file's digest included."""
+        return f"{self.supplier}-{self.schema_name}-{self.period}-{digest_json(self.as_json())[:12]}"
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return self.model_dump(mode="json", by_alias=True)
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Read a manifest that a supplier wrote as YAML; all faults at once.
+
+    Raises:
+        BadInput: missing, not YAML, or a field is missing or wrong.
+    """
+    try:
+        return parse_manifest(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise BadInput("there is no such manifest", where=path.name) from None
+    except (yaml.YAMLError, UnicodeDecodeError):
+        raise BadInput("the manifest is not readable as YAML", where=path.name) from None
+
+
+def parse_manifest(fields: object) -> Manifest:
+    """Check the fields of a manifest.
+
+    Raises:
+        BadInput: names each field that is missing or wrong, not what it holds.
+    """
+    if not isinstance(fields, Mapping):
+        raise BadInput("the manifest is not a list of fields and values", where=MANIFEST)
+    try:
+        return Manifest.model_validate(dict(fields))
+    except ValidationError as error:
+        faults = [Fault(MANIFEST, "field", _plain(e["type"]), column=_place(e["loc"])) for e in error.errors()]
+        raise BadInput("the manifest does not hold", where=MANIFEST, faults=faults) from None
+
+
+def _plain(kind: str) -> str:
+    known = {"missing": "the field is missing", "extra_forbidden": "there is no such field in a manifest"}
+    return known.get(kind, f"the field does not hold what it must hold ({kind.replace('_', ' ')})")
+
+
+def _place(parts: tuple[int | str, ...]) -> str:
+    """Where in the manifest; names that the supplier made up are not repeated."""
+    known = {*Manifest.model_fields, *DeliveredFile.model_fields, "schema"}
+    return ".".join(str(part) if part in known or isinstance(part, int) else "…" for part in parts)
+
+
+def manifest_faults(
+    manifest: Manifest, project: Project, schemas: Mapping[str, DeliverySchema], today: date
+) -> tuple[Fault, ...]:
+    """Everything that keeps this delivery from being received in this project."""
+    return tuple(
+        Fault(MANIFEST, check, message, column=column)
+        for check, column, message in [
+            *_own_faults(manifest, project, today),
+            *_schema_faults(manifest, project, schemas),
+        ]
+    )
+
+
+def _own_faults(manifest: Manifest, project: Project, today: date) -> Iterator[tuple[str, str, str]]:
+    if len(manifest.legal_basis.strip()) < 5:
+        yield "legal_basis", "legal_basis", "a delivery without a legal basis is not received"
+    if len(manifest.purpose.strip()) < 5:
+        yield "purpose", "purpose", "a delivery without a purpose is not received"
+    if len(manifest.contact.strip()) < 3:
+        yield "contact", "contact", "there is nobody to send questions to"
+    if _LONG_NUMBER.search(manifest.file.name):
+        yield "file_name", "files", "the file's name holds a long number: names of files travel unprotected"
+    try:
+        last = period_years(manifest.period)[1]
+    except BadInput as error:
+        yield "period", "period", error.what
+        return
+    if manifest.retention_date <= date(last, 12, 31):
+        yield "retention", "retention_date", "the retention date lies within the period of the data"
+    if manifest.retention_date > project.retention_date:
+        yield "retention", "retention_date", "the retention date lies after the project's own"
+    if manifest.retention_date <= today:
+        yield "retention", "retention_date", "the retention date has passed"
+
+
+def _schema_faults(
+    manifest: Manifest, project: Project, schemas: Mapping[str, DeliverySchema]
+) -> Iterator[tuple[str, str, str]]:
+    schema = schemas.get(manifest.schema_name)
+    if schema is None:
+        yield "schema", "schema", "there is no such schema"
+        return
+    if schema.version != manifest.schema_version:
+        yield "schema", "schema_version", f"the schema in use is version {schema.version}"
+    if not manifest.file.name.lower().endswith(f".{schema.format}"):
+        yield "file_name", "files", f"the schema asks for a .{schema.format} file"
+    if not _is_expected(manifest, project):
+        yield "expected", "supplier", f"project {project.name} expects no such delivery from this supplier and period"
+
+
+def _is_expected(manifest: Manifest, project: Project) -> bool:
+    for owed in project.deliveries:
+        by_all = owed.suppliers == "municipalities" and MUNICIPALITY.match(manifest.supplier) is not None
+        if (owed.schema_name, owed.period) == (manifest.schema_name, manifest.period) and (
+            by_all or manifest.supplier in owed.suppliers
+        ):
+            return True
+    return False

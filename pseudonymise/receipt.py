@@ -1,0 +1,160 @@
+"""The signed receipt of a delivery: what came in, what of it goes on, and why the rest does not. Holds no value."""
+
+from __future__ import annotations
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from enclave.errors import BadInput, Fault, Tampered
+from enclave.files import write_bytes
+from enclave.fingerprints import canonical_json, digest_bytes
+from enclave.signatures import PayloadType, PublicKey, SigningKey
+
+
+class _File(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ReceiptFault(_File):
+    """A :class:`~enclave.errors.Fault` as it stands in a receipt."""
+
+    file: str
+    check: str
+    message: str
+    column: str = ""
+    rows: tuple[int, ...] = ()
+    count: int = 1
+
+    @classmethod
+    def of(cls, fault: Fault) -> ReceiptFault:
+        """The same fault."""
+        return cls(
+            file=fault.file,
+            check=fault.check,
+            message=fault.message,
+            column=fault.column,
+            rows=fault.rows,
+            count=fault.count,
+        )
+
+    def __str__(self) -> str:
+        return str(Fault(self.file, self.check, self.message, self.column, self.rows, self.count))
+
+
+class Findings(_File):
+    """What receiving a delivery found; journalled as it is.
+
+    ``received`` = ``accepted`` + ``quarantined``, always. ``by_reason`` counts rows per ``column:defect``; a row with
+    two defects stands under both. In a rejected delivery nothing is accepted; rows that no parser could count are taken
+    from the manifest. ``accepted_frame`` and ``quarantine_frame`` are SHA-256 digests of the encrypted files.
+    """
+
+    delivery: str
+    project: str
+    supplier: str
+    schema_name: str
+    schema_version: int
+    period: str
+    outcome: Literal["accepted", "rejected"]
+    sha256: str
+    sealed_sha256: str
+    received: int = Field(ge=0)
+    accepted: int = Field(ge=0)
+    quarantined: int = Field(ge=0)
+    by_reason: dict[str, int] = {}
+    notes: dict[str, int] = {}
+    faults: tuple[ReceiptFault, ...] = ()
+    checks: tuple[str, ...] = ()
+    tolerance: float
+    legal_basis: str
+    purpose: str
+    retention_date: date
+    accepted_frame: str = ""
+    quarantine_frame: str = ""
+    time: str
+
+    @model_validator(mode="after")
+    def _nothing_is_lost(self) -> Findings:
+        if self.received != self.accepted + self.quarantined:
+            raise ValueError("received rows must be accepted or quarantined")
+        return self
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return self.model_dump(mode="json")
+
+
+class JournalHead(_File):
+    """The journal's head at the entry of this delivery."""
+
+    sequence: int
+    digest: str
+
+
+class Receipt(_File):
+    """Findings, the journal's head, and the signature of the custodian's receipt key over both."""
+
+    findings: Findings
+    journal_head: JournalHead
+    key_id: str
+    signature: str = ""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the delivery's good rows go on."""
+        return self.findings.outcome == "accepted"
+
+    def payload(self) -> bytes:
+        """The bytes that are signed."""
+        return canonical_json(self.model_dump(mode="json", exclude={"signature"}))
+
+    def verify(self, key: PublicKey) -> None:
+        """Raise :class:`Tampered` unless the signature is ``key``'s."""
+        if self.key_id != key_id(key):
+            raise Tampered("the receipt is signed by another key", where=self.findings.delivery)
+        key.verify(PayloadType.RECEIPT, self.payload(), self.signature)
+
+    def save(self, path: Path, *, mode: int) -> None:
+        """Write the receipt as JSON, atomically."""
+        content = json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False)
+        write_bytes(path, content.encode() + b"\n", mode=mode)
+
+    def __str__(self) -> str:
+        found = self.findings
+        lines = [
+            f"{found.delivery}: {found.outcome}; received {found.received}, accepted {found.accepted}, "
+            f"quarantined {found.quarantined}"
+        ]
+        return "\n".join([*lines, *(f"  - {fault}" for fault in found.faults)])
+
+
+def key_id(key: PublicKey) -> str:
+    """A short name of a verifying key: the first 16 hexadecimal digits of the SHA-256 of its text."""
+    return f"ed25519/{digest_bytes(key.text.encode())[:16]}"
+
+
+def sign_receipt(findings: Findings, head: JournalHead, key: SigningKey) -> Receipt:
+    """A signed receipt; the same findings, head and key give the same bytes (RFC 8032)."""
+    bare = Receipt(findings=findings, journal_head=head, key_id=key_id(key.public))
+    return bare.model_copy(update={"signature": key.sign(PayloadType.RECEIPT, bare.payload())})
+
+
+def load_receipt(path: Path, key: PublicKey) -> Receipt:
+    """Read a receipt and check its signature.
+
+    Raises:
+        BadInput: there is none.
+        Tampered: not whole, or the signature does not hold.
+    """
+    try:
+        receipt = Receipt.model_validate_json(path.read_bytes())
+    except FileNotFoundError:
+        raise BadInput("there is no such receipt", where=path.name) from None
+    except ValidationError:
+        raise Tampered("the receipt is not whole", where=path.name) from None
+    receipt.verify(key)
+    return receipt
