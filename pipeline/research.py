@@ -1,0 +1,213 @@
+"""The researcher's run and the gate's check; each a step of the runner.
+
+``run`` puts requests and derived frames into the results zone. ``check`` belongs to the gate: it believes none of that,
+has the analysis run again in a fresh sandbox of its own, and keeps what it found in the gate's zone.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from enclave.engine import open_engine
+from enclave.errors import NotReady
+from enclave.files import storage_errors
+from enclave.fingerprints import Json, digest_code, digest_environment, digest_json
+from enclave.frames import Frame, open_frame
+from enclave.project import AnalysisUse
+from enclave.requests import OutputRequest, dump_requests, parse_requests
+from enclave.zones import Derived, Linked, Zone
+from output_control import gate, shelf
+from output_control.policy import Policy, load_policy
+from pipeline.office import Office, utc_now
+from pipeline.progress import Teller
+from pipeline.runner import CODE_ROOT, Outcome, Runner, Step, locked_distributions
+from pipeline.sandbox.run import SandboxResult, run_analysis
+
+SANDBOX_CODE = ("enclave", "pipeline/sandbox")
+GATE_CODE = (*SANDBOX_CODE, "output_control")
+
+
+class ResearchDesk:
+    """Runs and checks analyses of one installation."""
+
+    def __init__(self, office: Office, teller: Teller, *, actor: str) -> None:
+        self.office = office
+        self.teller = teller
+        self.runner = Runner(office.workspace.root, office.journal, actor=actor, clock=utc_now)
+
+    def uses(self, name: str | None) -> tuple[AnalysisUse, ...]:
+        """The analyses of the project, or the one called ``name``."""
+        return (self.office.project.analysis(name),) if name else self.office.project.analyses
+
+    def run(self, use: AnalysisUse, *, again: bool = False) -> Outcome:
+        """Run an analysis in the sandbox, for its requests and derived frames."""
+        out = self._results(use)
+
+        def action() -> Mapping[str, Path]:
+            result = self._sandboxed(use, out, self.office.workspace.path(Zone.RESULTS) / ".scratch")
+            return {"requests": out / "requests.json", **{f"derived {n}": p for n, p in result.derived.items()}}
+
+        step = Step(
+            f"run {_label(use)}", self._inputs(use), self._code(use, SANDBOX_CODE), self._parameters(use), action
+        )
+        return self.runner.run(step, again=again)
+
+    def check(self, use: AnalysisUse, *, again: bool = False) -> Outcome:
+        """Have the gate check what the analysis asks for, and keep the result in the gate's zone.
+
+        Raises:
+            NotReady: the analysis has not been run.
+            Refused: with every reason why nothing of it can be released.
+        """
+        requests = self._results(use) / "requests.json"
+        if not requests.is_file():
+            raise NotReady(f"{use.name} has not been run", next_step=f"zicht run {use.name}")
+        policy = self.policy()
+        counts: dict[str, Json] = {}
+
+        def action() -> Mapping[str, Path]:
+            checked = self.checker(use, policy)()
+            counts.update(outputs=len(checked.outputs), suppressed=suppressed_cells(checked.evidence))
+            return {"checked": shelf.put(checked, self.checked_path(use))}
+
+        inputs = {**self._inputs(use), "requests": requests, "policy": self._policy_file()}
+        parameters = {**self._parameters(use), "policy": policy.commitment()}
+        step = Step(f"check {_label(use)}", inputs, self._code(use, GATE_CODE), parameters, action, lambda: counts)
+        return self.runner.run(step, again=again)
+
+    def checker(self, use: AnalysisUse, policy: Policy | None = None) -> shelf.Recheck:
+        """A function that has the whole analysis run and checked anew, from the linked zone."""
+        agreed = policy or self.policy()
+        return lambda: self._checked(use, agreed)
+
+    def _checked(self, use: AnalysisUse, policy: Policy) -> shelf.Checked:
+        settings = self.office.settings
+        with self._scratch() as scratch:
+            derived = scratch / "derived"
+            result = self._sandboxed(use, derived, scratch / "sandbox")
+            linked = {name: open_frame(path, Linked) for name, path in self._linked(use).items()}
+            readable = [*(frame.path for frame in linked.values()), *result.derived.values()]
+            with open_engine(
+                settings.engine,
+                scratch=scratch / "engine",
+                readable=readable,
+                threads=settings.threads,
+                memory_gib=settings.memory_gib,
+            ) as engine:
+                return gate.check(
+                    use.name,
+                    use.version,
+                    result.requests,
+                    rederive=lambda: _frames(result),
+                    linked=linked,
+                    policy=policy,
+                    classifications=self.office.classifications(),
+                    engine=engine,
+                    fingerprint=self.fingerprint(use, result.requests),
+                    threads=settings.threads,
+                )
+
+    def _sandboxed(self, use: AnalysisUse, out: Path, scratch: Path) -> SandboxResult:
+        settings, project = self.office.settings, self.office.project
+        return run_analysis(
+            module=use.name,
+            version=use.version,
+            parameters=use.parameters,
+            inputs=self._linked(use),
+            declared=project.questions[use.question].uses,
+            classifications=self.office.classifications(),
+            out=out,
+            engine=settings.engine,
+            threads=settings.threads,
+            scratch=scratch,
+            policy=project.sandbox,
+            code_root=CODE_ROOT,
+        )
+
+    def fingerprint(self, use: AnalysisUse, requests: tuple[OutputRequest, ...]) -> str:
+        """Digest of the code, the parameters, the requests and the environment of a check; the same at any path."""
+        return digest_json(
+            {
+                "code": digest_code([CODE_ROOT / place for place in self._code(use, GATE_CODE)]),
+                "parameters": dict(self._parameters(use)),
+                "requests": dump_requests(requests).decode(),
+                "environment": digest_environment(locked_distributions()),
+            }
+        )
+
+    def policy(self) -> Policy:
+        """The project's policy, both parts."""
+        return load_policy(self._policy_file(), self.office.workspace.path(Zone.GATE))
+
+    def requests(self, use: AnalysisUse) -> tuple[OutputRequest, ...]:
+        """What the last run asked for."""
+        return parse_requests((self._results(use) / "requests.json").read_bytes())
+
+    def checked_path(self, use: AnalysisUse) -> Path:
+        """Where the gate keeps what it checked."""
+        return self.office.workspace.path(Zone.GATE) / "checked" / f"{_label(use).replace(' ', '-')}.json"
+
+    def linked_folder(self) -> Path:
+        """The project's linked data sets."""
+        return self.office.workspace.path(Zone.LINKED) / self.office.project.name
+
+    def _linked(self, use: AnalysisUse) -> dict[str, Path]:
+        names = self.office.project.questions[use.question].uses
+        return {name: self.linked_folder() / f"{name}.parquet" for name in sorted(names)}
+
+    def _inputs(self, use: AnalysisUse) -> dict[str, Path]:
+        linked = self._linked(use)
+        missing = [name for name, path in linked.items() if not path.is_file()]
+        if missing:
+            raise NotReady(f"{len(missing)} linked data sets are missing", next_step="zicht link")
+        return {**linked, **self.office.classification_files()}
+
+    def _code(self, use: AnalysisUse, common: tuple[str, ...]) -> tuple[str, ...]:
+        methods = ("analyses/methods",) if (CODE_ROOT / "analyses/methods").is_dir() else ()
+        return (*common, f"analyses/{use.name}", *methods)
+
+    def _parameters(self, use: AnalysisUse) -> dict[str, Json]:
+        uses = self.office.project.questions[use.question].uses
+        declared: dict[str, Json] = {name: list(columns) for name, columns in uses.items()}
+        return {
+            "version": use.version,
+            "parameters": dict(use.parameters),
+            "declared": declared,
+            "engine": self.office.settings.engine,
+        }
+
+    def _results(self, use: AnalysisUse) -> Path:
+        return self.office.workspace.path(Zone.RESULTS) / self.office.project.name / _label(use).replace(" ", "-")
+
+    def _policy_file(self) -> Path:
+        return self.office.configs / "policies" / f"{self.office.project.policy}.yaml"
+
+    @contextmanager
+    def _scratch(self) -> Iterator[Path]:
+        parent = self.office.workspace.path(Zone.GATE) / ".scratch"
+        with storage_errors("the gate's scratch folder"):
+            parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder = Path(tempfile.mkdtemp(dir=parent))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _frames(result: SandboxResult) -> dict[str, Frame[Derived]]:
+    return {name: open_frame(path, Derived) for name, path in result.derived.items()}
+
+
+def _label(use: AnalysisUse) -> str:
+    return f"{use.name}-v{use.version}"
+
+
+def suppressed_cells(evidence: Mapping[str, bytes]) -> int:
+    """How many cells the tables of an output hide, by its evidence."""
+    documents = (json.loads(content) for name, content in evidence.items() if name.endswith(".json"))
+    return sum(document.get("cells", {}).get("suppressed", 0) for document in documents)
