@@ -32,15 +32,28 @@ class OutOfBudget(Exception):
 
 
 @dataclass(slots=True, eq=False)
+class Counter:
+    """How many LPs were solved, and how many may be."""
+
+    budget: int | None
+    solved: int = 0
+
+    def count(self) -> None:
+        """One more LP. Raises `OutOfBudget` when it is one too many."""
+        if self.budget is not None and self.solved >= self.budget:
+            raise OutOfBudget
+        self.solved += 1
+
+
+@dataclass(slots=True, eq=False)
 class Search:
-    """What is hidden so far, with the proof, and how many LPs that took."""
+    """What is hidden so far, with the proof. Random numbers follow from the seed and the number of earlier draws."""
 
     problem: Problem
     proof: Proof
     near: Neighbourhoods
     hidden: BoolArray
-    budget: int | None = None
-    solved: int = 0
+    counter: Counter
     _random: np.random.Generator = field(
         default_factory=lambda: np.random.Generator(np.random.Philox(key=SEED))
     )
@@ -48,13 +61,17 @@ class Search:
     @staticmethod
     def start(problem: Problem, budget: int | None) -> Search:
         """Only the primaries are hidden, nothing is proven."""
-        return Search(problem, Proof(problem), Neighbourhoods(problem), problem.primary.copy(), budget)
+        near = Neighbourhoods(problem)
+        return Search(problem, Proof(problem), near, problem.primary.copy(), Counter(budget))
+
+    def over(self, targets: list[Target], hidden: BoolArray) -> Search:
+        """Another pattern of the same table; nothing is proven, the LPs count on."""
+        problem = self.problem.with_targets(targets)
+        return Search(problem, Proof(problem), self.near, hidden.copy(), self.counter)
 
     def count(self) -> None:
         """One more LP."""
-        if self.budget is not None and self.solved >= self.budget:
-            raise OutOfBudget
-        self.solved += 1
+        self.counter.count()
 
     def signs(self, count: int) -> FloatArray:
         """Random ± 1."""
@@ -83,9 +100,14 @@ def certify(search: Search, rounds: int = FREE_ROUNDS, targets: Sequence[Target]
             ball = search.near.around(np.array([queue[0].cell]), search.hidden, BALL, hidden_only=True)
             inside = _inside(queue, ball)
             _push(search, ball, inside)
-            done = {id(target) for target in inside} | {id(queue[0])}
-            queue = [target for target in queue if id(target) not in done]
+            queue = _left(queue, ball, inside)
         idle = idle + 1 if len([target for target in wanted if not target.met]) == before else 0
+
+
+def _left(queue: Sequence[Target], ball: Ball, served: Sequence[Target]) -> list[Target]:
+    """What a round has still to look at; who is not in a whole ball cannot move at all."""
+    done = {id(target) for target in (*served, queue[0])}
+    return [] if ball.whole else [target for target in queue if id(target) not in done and not target.met]
 
 
 def _inside(targets: Sequence[Target], ball: Ball) -> list[Target]:
@@ -115,7 +137,7 @@ def _compatible(search: Search, targets: Sequence[Target]) -> list[Target]:
     """Targets that one LP may serve together: nothing that one must move is held for another."""
     first = next((target for target in targets if len(target.held)), None)
     free = [target for target in targets if not len(target.held)]
-    if first is None or (free and search.solved % 2 == 0):
+    if first is None or (free and search.counter.solved % 2 == 0):
         return free
     return [target for target in targets if target.held == first.held]
 
@@ -169,8 +191,7 @@ def _batch_round(search: Search, reward: float) -> None:
         inside = [target for target in _inside(queue, ball) if not target.met]
         if inside:
             _batch(search, ball, _compatible(search, inside), reward * max(typical, 1e-9))
-        done = {id(target) for target in inside} | {id(queue[0])}
-        queue = [target for target in queue if id(target) not in done and not target.met]
+        queue = _left(queue, ball, inside)
 
 
 def _batch(search: Search, ball: Ball, targets: Sequence[Target], reward: float) -> None:
@@ -225,14 +246,12 @@ def _accept(search: Search, ball: Ball, move: FloatArray) -> bool:
 def serve(search: Search, target: Target) -> bool:
     """Prove one target at least cost, in growing balls; False when even the whole table holds no witness."""
     size = BALL
-    while True:
+    while not target.met:
         ball = search.near.around(np.array([target.cell]), search.hidden, size)
-        whole = len(ball.cells) < size or size >= search.problem.size
-        if _serve_in(search, ball, target):
-            return True
-        if whole:
+        if not _serve_in(search, ball, target) and ball.whole:
             return False
         size *= 4
+    return True
 
 
 def _serve_in(search: Search, ball: Ball, target: Target) -> bool:
@@ -347,3 +366,15 @@ def shortest_move(
             if found is not None:
                 return ball, (found.x[: len(lower)] - found.x[len(lower) :]) * far
     return ball, None
+
+
+def prove_alone(search: Search, target: Target) -> bool:
+    """One LP per side over hidden cells; for counts an integer programme where the LP's vertex is fractional."""
+    size = BALL
+    while True:
+        ball = search.near.around(np.array([target.cell]), search.hidden, size, hidden_only=True)
+        if _serve_in(search, ball, target):
+            return True
+        if ball.whole:
+            return False
+        size *= 4

@@ -16,10 +16,14 @@ WHOLE = 2500
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ball:
-    """Some groups and the equations that they are in; all other groups stand still."""
+    """Some groups and the equations that they are in; all other groups stand still.
+
+    ``whole``: every group that was allowed and can move is in it.
+    """
 
     cells: IntArray
     matrix: sparse.csr_array
+    whole: bool
 
 
 class Neighbourhoods:
@@ -47,10 +51,11 @@ class Neighbourhoods:
         """The ``size`` groups nearest to ``centres`` (all of a small table); only suppressed ones if asked."""
         allowed = suppressed if hidden_only else suppressed | ~self._problem.keep
         if int(allowed.sum()) <= max(size, WHOLE):
-            return ball(self._problem, np.flatnonzero(allowed))
+            return ball(self._problem, np.flatnonzero(allowed), whole=True)
         distance = self._distances(centres, suppressed, allowed, size)
         order = np.argsort(distance, kind="stable")[:size]
-        return ball(self._problem, np.sort(order[np.isfinite(distance[order])]))
+        near = np.sort(order[np.isfinite(distance[order])])
+        return ball(self._problem, near, whole=len(near) == int(allowed.sum()))
 
     def _distances(
         self, centres: IntArray, suppressed: BoolArray, allowed: BoolArray, size: int
@@ -68,12 +73,12 @@ class Neighbourhoods:
             radius *= 2
 
 
-def ball(problem: Problem, cells: IntArray) -> Ball:
+def ball(problem: Problem, cells: IntArray, *, whole: bool) -> Ball:
     """The ball of ``cells`` with its equations; a cell alone in an equation cannot move and is left out."""
     while True:
         part = sparse.csr_array(problem.columns[:, cells])
         length = np.diff(part.indptr)
         lonely = np.unique(part.indices[part.indptr[:-1][length == 1]])
         if not len(lonely):
-            return Ball(cells, sparse.csr_array(part[np.flatnonzero(length)]))
+            return Ball(cells, sparse.csr_array(part[np.flatnonzero(length)]), whole)
         cells = np.delete(cells, lonely)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import sparse
@@ -85,6 +85,10 @@ class Problem:
     def size(self) -> int:
         """Number of groups."""
         return len(self.amount)
+
+    def with_targets(self, targets: list[Target]) -> Problem:
+        """The same table with other demands."""
+        return replace(self, targets=targets)
 
 
 def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem:

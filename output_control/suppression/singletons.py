@@ -6,9 +6,11 @@ stands still. Cells are combined by contributor id over the whole table, not onl
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
-from output_control.suppression.flow import Search, serve, shortest_move
+from output_control.suppression.flow import Search, prove_alone, serve, shortest_move
 from output_control.suppression.problem import Target, against_contributor, away
 from output_control.table import BoolArray
 
@@ -17,13 +19,22 @@ DETOURS = 3
 
 def cover_singletons(search: Search) -> list[Target]:
     """Prove every primary against every sole contributor, hiding more where needed; returns what cannot be."""
+    return _against_all(search, serve)
+
+
+def open_against_contributors(search: Search) -> list[Target]:
+    """The demands against sole contributors that the hidden cells do not prove."""
+    return _against_all(search, prove_alone)
+
+
+def _against_all(search: Search, attempt: Callable[[Search, Target], bool]) -> list[Target]:
     lost: list[Target] = []
     for target in [target for target in search.problem.targets if target.against < 0]:
         _lean_on_few(search, target)
         for contributor in sorted(_suspects(search, target)):
             made = against_contributor(search.problem, target, contributor)
             search.proof.demand(made)
-            if not serve(search, made):
+            if not attempt(search, made):
                 lost.append(made)
     return lost
 

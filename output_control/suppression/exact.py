@@ -1,0 +1,270 @@
+"""The optimal pattern by cuts: the cheapest set of cells that no attacker's LP refutes.
+
+Master problem over x (1: hidden): an equation with one primary hides another member; a hidden member of an equation
+without primaries is not alone (s_e ≥ 2 x_j with s_e the sum of the equation's x). Whatever pattern the master
+proposes, the attacker's LP for each target either finds a witness or, by its dual, a capacity cut
+Σ min(capacity, level) x ≥ level that the pattern breaks. Source: Fischetti & Salazar, *Management Science* 47 (2001)
+1008–1027, doi:10.1287/mnsc.47.7.1008.9805.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import sparse
+
+from output_control.suppression.flow import OutOfBudget, Search
+from output_control.suppression.lp import Model, Solution
+from output_control.suppression.problem import Problem, Target
+from output_control.suppression.prove import check
+from output_control.table import BoolArray, FloatArray
+
+ZERO = 1e-9
+LP_ROUNDS = 30
+ROUNDS = 60
+NODES = 3000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cut:
+    """Σ weight·x over ``cells`` ≥ level."""
+
+    cells: np.ndarray[tuple[int], np.dtype[np.int64]]
+    weight: FloatArray
+    level: float
+
+
+@dataclass(slots=True, eq=False)
+class Master:
+    """The rows of the master problem: columns are the groups and then one sum per equation without primaries."""
+
+    problem: Problem
+    rows: sparse.csr_array
+    row_lower: FloatArray
+    row_upper: FloatArray
+    sums: int
+    cuts: list[Cut] = field(default_factory=list)
+
+    @staticmethod
+    def build(problem: Problem) -> Master:
+        """Cover and bridge rows for every equation."""
+        pattern = sparse.csr_array(abs(problem.matrix))
+        pattern.data[:] = 1.0
+        primaries = pattern @ problem.primary.astype(np.float64)
+        demanding = np.zeros(problem.size)
+        demanding[[target.cell for target in problem.targets]] = 1.0
+        single = np.flatnonzero((primaries == 1) & (pattern @ demanding == 1))
+        free = np.flatnonzero(primaries == 0)
+        bridged = sparse.coo_array(pattern[free])
+        sums, members = len(free), len(bridged.col)
+        total = sparse.hstack([pattern[free], -sparse.eye_array(sums)])
+        doubled = sparse.csr_array(
+            (np.full(members, -2.0), (np.arange(members), bridged.col)), shape=(members, problem.size)
+        )
+        owner = sparse.csr_array((np.ones(members), (np.arange(members), bridged.row)), shape=(members, sums))
+        empty = sparse.csr_array((len(single), sums))
+        rows = sparse.vstack([sparse.hstack([pattern[single], empty]), total, sparse.hstack([doubled, owner])])
+        lower = np.concatenate([np.full(len(single), 2.0), np.zeros(sums + members)])
+        upper = np.concatenate([np.full(len(single), np.inf), np.zeros(sums), np.full(members, np.inf)])
+        return Master(problem, sparse.csr_array(rows), lower, upper, sums)
+
+    def model(self, *, whole: bool) -> Model:
+        """The master with all cuts so far, as an LP or an integer programme."""
+        problem = self.problem
+        lower = np.concatenate([problem.primary.astype(np.float64), np.zeros(self.sums)])
+        upper = np.concatenate([(~problem.keep).astype(np.float64), np.full(self.sums, np.inf)])
+        cost = np.concatenate([np.where(problem.primary, 0.0, problem.cost), np.zeros(self.sums)])
+        integer = np.concatenate([~problem.primary & ~problem.keep, np.zeros(self.sums, np.bool_)])
+        rows = sparse.csr_array(sparse.vstack([self.rows, self.cut_rows(self.cuts)]))
+        levels = np.array([cut.level for cut in self.cuts])
+        return Model(
+            rows,
+            cost / self.scale,
+            lower,
+            upper,
+            np.concatenate([self.row_lower, levels]),
+            np.concatenate([self.row_upper, np.full(len(levels), np.inf)]),
+            integer=integer if whole else None,
+            max_nodes=NODES if whole else None,
+        )
+
+    @property
+    def scale(self) -> float:
+        """What one unit of the master's objective is worth."""
+        free = self.problem.cost[~self.problem.primary]
+        return float(np.median(free)) if len(free) else 1.0
+
+    def cut_rows(self, cuts: list[Cut]) -> sparse.csr_array:
+        """The left-hand sides of ``cuts``."""
+        start = np.cumsum([0, *(len(cut.cells) for cut in cuts)])
+        cells = np.concatenate([cut.cells for cut in cuts]) if cuts else np.zeros(0, np.int64)
+        weight = np.concatenate([cut.weight for cut in cuts]) if cuts else np.zeros(0)
+        return sparse.csr_array((weight, cells, start), shape=(len(cuts), self.problem.size + self.sums))
+
+
+class Separation:
+    """Finds capacity cuts that a (fractional) pattern breaks."""
+
+    def __init__(self, problem: Problem, x: FloatArray) -> None:
+        self.problem, self.x = problem, np.clip(x, 0.0, 1.0)
+        self._model: Model | None = None
+
+    def cut(self, target: Target) -> Cut | None:
+        """A cut for one target, or None when the attacker is held off by x."""
+        parts: list[tuple[float, FloatArray]] = []
+        if target.up:
+            parts.append((target.up, self._side(target, 1.0, target.up)))
+        if target.down:
+            parts.append((target.down, self._side(target, -1.0, target.down)))
+        for level, capacity in parts:
+            if (found := self._make(capacity, level)) is not None:
+                return found
+        if target.width:
+            up = self._side(target, 1.0, target.width)
+            if np.minimum(up, target.width) @ self.x < target.width * (1 - 1e-6):
+                return self._make(up + self._side(target, -1.0, target.width), target.width)
+        return None
+
+    def _side(self, target: Target, side: float, level: float) -> FloatArray:
+        """Capacities of all groups that bound the target's move to one side, from the dual of the attacker's LP."""
+        problem, x = self.problem, self.x
+        amount = problem.amount / level
+        fixed = problem.primary
+        lower = np.where(fixed, -amount, -np.minimum(amount, 1.0) * x)
+        upper = np.where(fixed, np.inf, x)
+        held = sorted(target.held)
+        lower[held] = upper[held] = 0.0
+        at = target.cell
+        lower[at], upper[at] = (max(lower[at], -1.0), 1.0) if side < 0 else (lower[at], 1.0)
+        cost = np.zeros(problem.size)
+        cost[at] = -side
+        found = self._solve(cost, lower, upper)
+        if found is None:
+            return np.full(problem.size, np.inf)
+        slope = cost - problem.columns.T @ found.row_dual
+        own = 1.0 + side * slope[at]
+        if own < ZERO:
+            return np.full(problem.size, np.inf)
+        slope[at] = 0.0
+        slope[held] = 0.0
+        slope[np.abs(slope) < ZERO] = 0.0
+        falls = np.maximum(slope, 0) * problem.amount / own
+        return np.where(slope < 0, np.inf, falls)
+
+    def _solve(self, cost: FloatArray, lower: FloatArray, upper: FloatArray) -> Solution | None:
+        if self._model is None:
+            zero = np.zeros(self.problem.matrix.shape[0])
+            self._model = Model(self.problem.matrix, cost, lower, upper, zero, zero)
+        else:
+            self._model.set_cost(cost)
+            self._model.set_bounds(lower, upper)
+        return self._model.solve()
+
+    def _make(self, capacity: FloatArray, level: float) -> Cut | None:
+        """The cut with primaries moved over and capacities clipped, if x breaks it."""
+        problem = self.problem
+        rest = level - float(capacity[problem.primary].sum())
+        if not rest > 1e-6 * level:
+            return None
+        cells = np.flatnonzero((capacity > 0) & ~problem.primary)
+        weight = np.minimum(capacity[cells] / rest, 1.0)
+        if weight @ self.x[cells] > 1 - 1e-4:
+            return None
+        return Cut(cells, weight, 1.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Optimum:
+    """The best pattern with its proof, and a bound on the cost of any."""
+
+    search: Search
+    bound: float
+    proven: bool
+
+
+def optimise(search: Search) -> Optimum:
+    """Improve the safe pattern of ``search`` until it is proven optimal, or the rounds or the budget end."""
+    master = Master.build(search.problem)
+    best, bound = search, 0.0
+    try:
+        bound = _relax(master, search)
+        for _ in range(ROUNDS):
+            solution = _integer(master, best)
+            if solution is None:
+                break
+            bound = max(bound, solution.bound * master.scale)
+            x = np.rint(solution.x[: search.problem.size])
+            proposal, lost = check(search, x > 0.5)
+            if not lost and cost_of(proposal) < cost_of(best):
+                best = proposal
+            if cost_of(best) <= bound * (1 + 1e-7) + 1e-9:
+                return Optimum(best, bound, True)
+            if not lost:
+                break
+            _tighten(master, search, x, lost)
+    except OutOfBudget:
+        pass
+    return Optimum(best, bound, False)
+
+
+def cost_of(search: Search) -> float:
+    """What the hidden non-primary cells cost."""
+    return float(search.problem.cost[search.hidden & ~search.problem.primary].sum())
+
+
+def _relax(master: Master, search: Search) -> float:
+    """Cuts at the fractional optimum; returns the bound it gives."""
+    model = master.model(whole=False)
+    bound = 0.0
+    watched = list(search.problem.targets)
+    for _ in range(LP_ROUNDS):
+        search.count()
+        solution = model.solve()
+        if solution is None:
+            return bound
+        bound = solution.objective * master.scale
+        found, watched = _separate(search, watched, solution.x[: search.problem.size])
+        if not found:
+            found, watched = _separate(search, search.problem.targets, solution.x[: search.problem.size])
+        if not found:
+            return bound
+        master.cuts += found
+        model.add_rows(master.cut_rows(found), np.array([cut.level for cut in found]))
+    return bound
+
+
+def _separate(search: Search, targets: list[Target], x: FloatArray) -> tuple[list[Cut], list[Target]]:
+    """The cuts that x breaks, and the targets that gave them."""
+    separation = Separation(search.problem, x)
+    cuts, broken = [], []
+    for target in targets:
+        search.count()
+        if (cut := separation.cut(target)) is not None:
+            cuts.append(cut)
+            broken.append(target)
+    return _distinct(cuts), broken
+
+
+def _distinct(cuts: list[Cut]) -> list[Cut]:
+    return list({(cut.cells.tobytes(), np.round(cut.weight, 9).tobytes()): cut for cut in cuts}.values())
+
+
+def _integer(master: Master, best: Search) -> Solution | None:
+    best.count()
+    model = master.model(whole=True)
+    hidden = best.hidden.astype(np.float64)
+    pattern = sparse.csr_array(abs(master.problem.matrix))
+    free = np.flatnonzero(pattern @ master.problem.primary.astype(np.float64) == 0)
+    model.start_from(np.concatenate([hidden, pattern[free] @ hidden]))
+    return model.solve()
+
+
+def _tighten(master: Master, search: Search, x: FloatArray, lost: list[Target]) -> None:
+    """Cut off a pattern that leaves ``lost`` open; where only integrality fails, ask for any further cell."""
+    cuts, _ = _separate(search, lost, x)
+    if not cuts:
+        free: BoolArray = (x < 0.5) & ~search.problem.keep
+        cells = np.flatnonzero(free)
+        cuts = [Cut(cells, np.ones(len(cells)), 1.0)]
+    master.cuts += cuts

@@ -1,0 +1,33 @@
+"""Is a set of hidden cells enough? Witnesses if so; if not, which targets stay open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from output_control.suppression.flow import Search, certify, prove_alone
+from output_control.suppression.problem import Target
+from output_control.suppression.singletons import open_against_contributors
+from output_control.table import BoolArray
+
+
+def check(search: Search, hidden: BoolArray) -> tuple[Search, list[Target]]:
+    """A search of its own over ``hidden`` with all witnesses there are, and the targets that cannot be proven.
+
+    Demands against sole contributors are looked at when all primaries are proven.
+    """
+    problem = search.problem
+    mains = [fresh(target) for target in problem.targets if target.against < 0]
+    own = search.over(mains, hidden)
+    lost = prove_all(own, own.problem.targets)
+    return own, lost or open_against_contributors(own)
+
+
+def prove_all(search: Search, targets: Sequence[Target]) -> list[Target]:
+    """Prove ``targets`` from hidden cells only; returns those that fail."""
+    certify(search, rounds=4, targets=targets)
+    return [target for target in targets if not target.met and not prove_alone(search, target)]
+
+
+def fresh(target: Target) -> Target:
+    """The same demand, nothing shown."""
+    return Target(target.cell, target.up, target.down, target.width, target.held, target.against)
