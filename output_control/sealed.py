@@ -21,7 +21,8 @@ class CheckedOutput:
 
     ``outputs`` lie under ``outputs/<analysis>/``, ``evidence`` under ``evidence/``. ``checker_annex`` is confidential:
     checkers see it, a bundle never holds it. ``policy_document`` is the public ``policy.json``. ``inputs`` maps each
-    data set to its SHA-256; ``fingerprint`` covers code, parameters, policy and environment.
+    data set to its SHA-256; ``fingerprint`` covers code, parameters, policy and environment. ``advice`` tells the
+    researcher how less would be lost; it goes into no file.
     """
 
     analysis: str
@@ -32,6 +33,7 @@ class CheckedOutput:
     policy_document: bytes
     inputs: Mapping[str, str]
     fingerprint: str
+    advice: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("outputs", "evidence", "checker_annex", "inputs"):

@@ -1,0 +1,161 @@
+"""The gate: requests in, a checked output out, or a refusal with all its reasons.
+
+The gate trusts no number of an analysis. It has the derivation run again (``rederive``, in a fresh sandbox), computes
+every figure itself with the evidence for it, applies the policy, and has an attacker written apart from the
+suppressor try every hidden cell. Anything that it cannot judge is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from enclave.classifications import Classification
+from enclave.engine import Engine
+from enclave.errors import BadInput, EnclaveError, Refused
+from enclave.frames import Frame
+from enclave.requests import OutputRequest, RegressionRequest, TableRequest
+from enclave.zones import Derived, Linked
+from output_control.derived import Sources
+from output_control.dossier import (
+    Contents,
+    Dossier,
+    dossier,
+    regression_contents,
+    table_contents,
+    tree_contents,
+)
+from output_control.outputs import json_bytes
+from output_control.policy import Policy
+from output_control.regression import fit_regression
+from output_control.sealed import CheckedOutput
+from output_control.table_check import protect_table
+from output_control.tree import grow_tree
+
+Rederive = Callable[[], Mapping[str, Frame[Derived]]]
+
+
+def check(
+    analysis: str,
+    version: int,
+    requests: Sequence[OutputRequest],
+    *,
+    rederive: Rederive,
+    linked: Mapping[str, Frame[Linked]],
+    policy: Policy,
+    classifications: Mapping[str, Classification],
+    engine: Engine,
+    fingerprint: str,
+    threads: int = 1,
+) -> CheckedOutput:
+    """Check all requests of one analysis version.
+
+    ``engine`` must be allowed to read the linked and the derived frames. ``fingerprint`` covers code, parameters and
+    environment, and is carried along. Same input, same bytes, whatever ``threads``.
+
+    Raises:
+        Refused: every reason of every request at once; nothing is made when one of them fails.
+    """
+    faults = faults_of_requests(requests, linked, policy)
+    if faults:
+        raise _refusal(analysis, faults)
+    found = _Findings()
+    gate = _Gate(Sources(engine, rederive(), linked), classifications, policy, threads)
+    for request in requests:
+        try:
+            found.add(dossier(analysis, version, gate.judge(request)))
+        except (Refused, BadInput) as error:
+            found.refuse(request.name, error)
+    if found.faults:
+        raise _refusal(analysis, found.faults)
+    inputs = {name: frame.digest() for name, frame in sorted(linked.items())}
+    found.evidence[f"evidence/{analysis}/inputs.json"] = json_bytes(
+        {"analysis": analysis, "version": version, "inputs": inputs, "fingerprint": fingerprint}
+    )
+    return CheckedOutput(
+        analysis=analysis,
+        version=version,
+        outputs=found.outputs,
+        evidence=found.evidence,
+        checker_annex=found.annex,
+        policy_document=policy.public_document(),
+        inputs=inputs,
+        fingerprint=fingerprint,
+        advice=tuple(found.advice),
+    )
+
+
+def faults_of_requests(
+    requests: Sequence[OutputRequest], linked: Mapping[str, Frame[Linked]], policy: Policy
+) -> list[str]:
+    """What can be said before anything is computed: kinds, names, tables that hang together."""
+    if not requests:
+        return ["the analysis asks for no output"]
+    faults = []
+    names = [request.name for request in requests]
+    if len(set(names)) < len(names):
+        faults.append("two requests have the same name")
+    allowed = policy.public.output_kinds.value
+    faults += [
+        f"{request.name}: outputs of kind {request.kind} need a person under policy {policy.public.profile}"
+        for request in requests
+        if request.kind not in allowed
+    ]
+    tables = [request for request in requests if isinstance(request, TableRequest)]
+    for position, table in enumerate(tables):
+        for other in tables[:position]:
+            if table.derivation == other.derivation or table.population == other.population:
+                faults.append(
+                    f"{table.name} and {other.name}: two tables of one population hang together, and linked tables are "
+                    "not protected jointly yet; ask for one table with all dimensions"
+                )
+    return faults
+
+
+@dataclass(slots=True)
+class _Findings:
+    outputs: dict[str, bytes] = field(default_factory=dict)
+    evidence: dict[str, bytes] = field(default_factory=dict)
+    annex: dict[str, bytes] = field(default_factory=dict)
+    advice: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def add(self, dossier: Dossier) -> None:
+        self.outputs |= dossier.outputs
+        self.evidence |= dossier.evidence
+        self.annex |= dossier.annex
+        self.advice += dossier.advice
+
+    def refuse(self, name: str, error: EnclaveError) -> None:
+        self.faults += [f"{name}: {line}" for line in error.what.splitlines()]
+        if error.next_step:
+            self.faults.append(f"{name}: next, {error.next_step}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Gate:
+    """What every request is judged with."""
+
+    sources: Sources
+    classifications: Mapping[str, Classification]
+    policy: Policy
+    threads: int
+
+    def judge(self, request: OutputRequest) -> Contents:
+        models = self.policy.public.models
+        if isinstance(request, TableRequest):
+            return table_contents(
+                protect_table(request, self.sources, self.classifications, self.policy, threads=self.threads)
+            )
+        if isinstance(request, RegressionRequest):
+            return regression_contents(fit_regression(request, self.sources, self.policy), models)
+        return tree_contents(grow_tree(request, self.sources, self.policy), models)
+
+
+def _refusal(analysis: str, faults: list[str]) -> Refused:
+    listed = "\n".join(f"  - {fault}" for fault in faults)
+    return Refused(
+        f"{len(faults)} reason(s) why nothing of {analysis} is released\n{listed}",
+        where="output control",
+        next_step="change the requests or the derivation, and run the analysis again",
+    )

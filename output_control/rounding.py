@@ -1,0 +1,13 @@
+"""How figures beside and in models are rounded before they leave."""
+
+from __future__ import annotations
+
+
+def significant(value: float, digits: int) -> float:
+    """``value`` to ``digits`` significant digits (ties as the decimal formatting does, half to even)."""
+    return float(f"{value:.{digits - 1}e}")
+
+
+def to_base(count: int, base: int) -> int:
+    """``count`` to the nearest multiple of ``base``, halves up."""
+    return (2 * count + base) // (2 * base) * base

@@ -1,0 +1,147 @@
+"""One table through the gate: tabulated, judged, suppressed, audited; or the reasons why it may not leave."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from enclave.classifications import Classification
+from enclave.errors import CannotProtect, Refused
+from enclave.requests import TableRequest
+from output_control.audit import AuditReport, audit
+from output_control.derived import Sources, faults_of_frame
+from output_control.evidence import (
+    Evidence,
+    faults_of_codes,
+    faults_of_table,
+    shown_dimensions,
+    tabulate,
+)
+from output_control.policy import Policy
+from output_control.protection import Pattern
+from output_control.rules import PrimaryResult, group_disclosure, primary
+from output_control.suppression import suppress
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProtectedTable:
+    """A table whose pattern the audit found safe, with everything that checkers see."""
+
+    evidence: Evidence
+    primary: PrimaryResult
+    pattern: Pattern
+    report: AuditReport
+    advice: tuple[str, ...]
+
+
+def protect_table(
+    request: TableRequest,
+    sources: Sources,
+    classifications: Mapping[str, Classification],
+    policy: Policy,
+    *,
+    threads: int = 1,
+) -> ProtectedTable:
+    """Tabulate ``request`` and hide what the policy asks.
+
+    Raises:
+        Refused: everything that is wrong with the request or its frame, a group that no suppression hides, or a
+            pattern that the audit does not find safe.
+    """
+    rules = policy.public.tables
+    faults = faults_of_table(request, classifications, rules) + faults_of_frame(request, sources)
+    if faults:
+        raise reasons(faults)
+    shown = shown_dimensions(request, classifications)
+    faults = faults_of_codes(request, shown, sources) + _faults_of_groups(request, classifications)
+    if faults:
+        raise reasons(faults)
+    evidence = tabulate(request, shown, sources)
+    advice = advise(evidence, policy)
+    sensitive = sensitive_cells(evidence, policy)
+    options = policy.options(threads=threads)
+    try:
+        pattern = suppress(evidence.table, sensitive, options=options)
+    except CannotProtect as error:
+        raise reasons([error.what, *advice], error.next_step) from None
+    report = audit(evidence.table, sensitive, pattern, options)
+    if not report.safe or not bool(pattern.suppressed[sensitive.mask].all()):
+        raise reasons(["the audit did not find the pattern safe; nothing is released", *advice])
+    return ProtectedTable(evidence, sensitive, pattern, report, tuple(advice))
+
+
+def reasons(faults: list[str], next_step: str = "") -> Refused:
+    """One refusal that lists everything."""
+    return Refused("\n".join(faults), next_step=next_step)
+
+
+def sensitive_cells(evidence: Evidence, policy: Policy) -> PrimaryResult:
+    """Cells that may not be published for their own sake: too few units, a dominant one, or a telling group.
+
+    Raises:
+        Refused: a group that lies in one sensitive category as a whole, which no hiding of figures conceals.
+    """
+    table, request = evidence.table, evidence.request
+    result = primary(table, policy.frequency_rule())
+    if request.measure is not None or bool((evidence.records != table.n_contributors).any()):
+        judged = replace(table, value=evidence.size) if evidence.signed else table
+        result = result.also(primary(judged, policy.dominance_rules()))
+    for position, shown in enumerate(evidence.shown):
+        if shown.classification.sensitive:
+            result = result.also(_groups(evidence, position, policy))
+    # a level is a distance that the published figure can move: never below 0, whatever the contributions were
+    return replace(result, lpl=np.minimum(result.lpl, table.value))
+
+
+def _groups(evidence: Evidence, position: int, policy: Policy) -> PrimaryResult:
+    """Group disclosure judged on distinct units and on records: what is published are records."""
+    table, rules = evidence.table, policy.public.tables
+    listed = evidence.shown[position].classification
+    neutral = [code for code in listed.neutral if code in evidence.shown[position].dimension.index]
+    found = [
+        group_disclosure(
+            replace(table, freq=counted),
+            sensitive=position,
+            neutral=neutral,
+            share=rules.group_share.value,
+            n=rules.minimum_frequency.value,
+        )
+        for counted in (table.freq, evidence.records.astype(np.float64))
+    ]
+    complete = int((found[0].complete | found[1].complete).sum())
+    if complete:
+        raise Refused(
+            f"{complete} group(s) lie as a whole in one sensitive category of {listed.name}",
+            next_step="show coarser levels, or drop a dimension, so that no group is of one kind",
+        )
+    return found[0].primary.also(found[1].primary)
+
+
+def _faults_of_groups(request: TableRequest, classifications: Mapping[str, Classification]) -> list[str]:
+    if request.measure is None:
+        return []
+    return [
+        f"a sum by the sensitive classification {dimension.classification} needs a person: ask the output checkers"
+        for dimension in request.dimensions
+        if classifications[dimension.classification].sensitive
+    ]
+
+
+def advise(evidence: Evidence, policy: Policy) -> list[str]:
+    """How the researcher could lose less, judged by the minimum frequency alone: the rest is confidential."""
+    rules = policy.public.tables
+    small = primary(evidence.table, policy.frequency_rule()).mask
+    if small.mean() <= rules.warn_primary_share.value:
+        return []
+    parts = []
+    for position, shown in enumerate(evidence.shown):
+        depth = shown.dimension.depth[evidence.table.codes[:, position]]
+        shares = [f"{small[depth <= deepest].mean():.0%} down to depth {deepest}" for deepest in range(depth.max() + 1)]
+        parts.append(f"{shown.column}: {', '.join(shares)}")
+    return [
+        f"{small.mean():.0%} of the cells have fewer than {rules.minimum_frequency.value} units: much will be hidden. "
+        f"Share by how deep each dimension goes — {'; '.join(parts)}. Ask for coarser levels, fewer dimensions, "
+        "merged categories or a longer period"
+    ]
