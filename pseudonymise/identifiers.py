@@ -146,7 +146,7 @@ def fixed_width(values: Any, width: int) -> tuple[NDArray[np.int64], Bytes]:
     starts, lengths, data = byte_view(values)
     if len(values) and bool((lengths == width).all()):
         first = int(starts[0])
-        return np.arange(len(values)), data[first : first + len(values) * width].reshape(-1, width)
+        return np.arange(len(values)), data[first : first + len(values) * width].reshape(len(values), width)
     rows = np.flatnonzero(lengths == width)
     return rows, data[starts[rows, None] + np.arange(width)]
 

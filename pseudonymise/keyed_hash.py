@@ -59,9 +59,9 @@ def hash_values(values: Any, key: bytes, algorithm: str) -> Any:
     if len(key) != 32:
         raise BadInput("a hash key has 32 bytes")
     if algorithm == CMAC:
-        return _cmac(as_strings(values), key)
+        return cmac(as_strings(values), key)
     if algorithm == HMAC:
-        return _hmac(as_strings(values), key)
+        return hmac_128(as_strings(values), key)
     raise BadInput(f"there is no hash algorithm {algorithm}", next_step=f"use {CMAC} or {HMAC}")
 
 
@@ -80,7 +80,12 @@ def _aes(key: bytes) -> Any:
     return Cipher(AES(key), modes.ECB()).encryptor()  # noqa: S305 - see above
 
 
-def _cmac(values: Any, key: bytes) -> Any:
+def cmac(values: Any, key: bytes) -> Any:
+    """AES-CMAC (by key length AES-128 or AES-256) of texts of at most 16 bytes, as ``fixed_size_binary[16]``.
+
+    Raises:
+        BadInput: a longer value.
+    """
     whole, padded = (np.frombuffer(k, dtype=np.uint64) for k in subkeys(key))
     encryptor = _aes(key)
     tags = np.empty(len(values) * HASH_BYTES + _BLOCK, dtype=np.uint8)  # update_into wants spare bytes
@@ -123,8 +128,11 @@ def _tags_array(tags: Bytes, values: Any) -> Any:
     return pa.Array.from_buffers(pa.binary(HASH_BYTES), size, [bitmap, pa.py_buffer(tags).slice(0, size * HASH_BYTES)])
 
 
-def _hmac(values: Any, key: bytes) -> Any:
-    """One call per distinct value: SHA-256 has no vectorised form in our libraries, and we write none ourselves."""
+def hmac_128(values: Any, key: bytes) -> Any:
+    """HMAC-SHA-256 of texts, its first 128 bits as ``fixed_size_binary[16]``.
+
+    One call per distinct value: SHA-256 has no vectorised form in our libraries, and we write none ourselves.
+    """
     encoded = values.dictionary_encode()
     tags = [hmac.digest(key, value.encode(), "sha256")[:HASH_BYTES] for value in encoded.dictionary.to_pylist()]
     return pa.array(tags, pa.binary(HASH_BYTES)).take(encoded.indices)

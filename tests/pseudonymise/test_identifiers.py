@@ -1,0 +1,220 @@
+"""Identifiers: canonical forms, reasons, and the eleven-test against an independent statement of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from stdnum.nl import bsn as stdnum_bsn
+
+from enclave.errors import BadInput
+from pseudonymise.identifiers import KINDS, Reason, check, check_address, join_address, passes_eleven_test
+
+OK, MISSING, MALFORMED = Reason.OK, Reason.MISSING, Reason.MALFORMED
+FAILED, ZERO = Reason.FAILED_CHECK, Reason.ALL_ZERO
+
+
+def one(kind: str, value: str | None) -> tuple[str | None, Reason]:
+    checked = check(kind, pa.array([value], pa.string()))
+    return checked.canonical.to_pylist()[0], Reason(checked.reason.to_pylist()[0])
+
+
+def eleven(nine: str) -> bool:
+    a, b, c, d, e, f, g, h, i = (int(x) for x in nine)
+    return (9 * a + 8 * b + 7 * c + 6 * d + 5 * e + 4 * f + 3 * g + 2 * h - i) % 11 == 0
+
+
+# 111222333: 9+8+7 + 2(6+5+4) + 3(3+2) − 3 = 24 + 30 + 15 − 3 = 66 = 6 × 11
+# 12345672 → 012345672: 0+8+14+18+20+20+18+14−2 = 110 = 10 × 11
+@pytest.mark.parametrize("kind", ["bsn", "rsin"])
+@pytest.mark.parametrize(
+    ("value", "canonical", "reason"),
+    [
+        ("111222333", "111222333", OK),
+        ("123456782", "123456782", OK),
+        ("012345672", "012345672", OK),
+        ("12345672", "012345672", OK),
+        (" 123456782\t", "123456782", OK),
+        ("1234.56.782", "123456782", OK),
+        ("123 456 782", "123456782", OK),
+        ("123456789", None, FAILED),
+        ("12345678", None, FAILED),
+        ("000000000", None, ZERO),
+        ("00000000", None, ZERO),
+        ("12", None, MALFORMED),
+        ("1234567", None, MALFORMED),
+        ("1234567820", None, MALFORMED),
+        ("12345678.0", None, MALFORMED),
+        ("12.345.6782", None, MALFORMED),
+        ("12345678X", None, MALFORMED),
+        ("１２３４５６７８２", None, MALFORMED),
+        ("", None, MISSING),
+        ("   ", None, MISSING),
+        (None, None, MISSING),
+    ],
+)
+def test_bsn_and_rsin_need_eight_or_nine_digits_and_the_eleven_test(
+    kind: str, value: str | None, canonical: str | None, reason: Reason
+) -> None:
+    assert one(kind, value) == (canonical, reason)
+
+
+def test_a_lost_leading_zero_gives_the_same_canonical_bsn() -> None:
+    """Against PRS, where 12345672 and 012345672 get different pseudonyms."""
+    assert one("bsn", "12345672") == one("bsn", "012345672")
+
+
+def test_short_numbers_that_python_stdnum_accepts_are_refused() -> None:
+    short = [str(n) for n in range(1, 100_000) if stdnum_bsn.is_valid(str(n))]
+    assert len(short) == 9_090  # the weakness: stdnum fills with zeros first
+    assert check("bsn", pa.array(short)).counts()[MALFORMED] == 9_090
+
+
+@given(st.lists(st.integers(0, 10**9 - 1).map(lambda n: f"{n:09d}"), max_size=40))
+def test_the_vectorised_eleven_test_is_the_formula(numbers: list[str]) -> None:
+    checked = check("bsn", pa.array(numbers, pa.string()))
+    assert checked.canonical.to_pylist() == [n if eleven(n) and n != "0" * 9 else None for n in numbers]
+
+
+def test_one_number_in_eleven_passes_the_eleven_test() -> None:
+    numbers = np.random.default_rng(5).integers(0, 10, (110_000, 9)).astype(np.uint8)
+    passed = int(passes_eleven_test(numbers).sum())
+    assert abs(passed - 10_000) < 5 * (110_000 * (1 / 11) * (10 / 11)) ** 0.5
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "canonical", "reason"),
+    [
+        ("kvk", "09123456", "09123456", OK),
+        ("kvk", "0912 3456", "09123456", OK),
+        ("kvk", "9123456", None, MALFORMED),
+        ("kvk", "00000000", None, ZERO),
+        ("establishment", "000009123456", "000009123456", OK),
+        ("establishment", "09123456", None, MALFORMED),
+        ("bag", "0363010000000001", "0363010000000001", OK),
+        ("bag", "0363 01 0000000001", "0363010000000001", OK),
+        ("bag", "0363300000000001", "0363300000000001", OK),
+        ("bag", "0363040000000001", None, FAILED),
+        ("bag", "0000010000000001", None, FAILED),
+        ("bag", "363010000000001", None, MALFORMED),
+        ("bag", "0" * 16, None, ZERO),
+        ("postcode", "1234AB", "1234AB", OK),
+        ("postcode", "1234 ab", "1234AB", OK),
+        ("postcode", " 1234\u00a0 aB ", "1234AB", OK),
+        ("postcode", "1234-AB", "1234AB", OK),
+        ("postcode", "0234AB", None, FAILED),
+        ("postcode", "1234SA", None, FAILED),
+        ("postcode", "1234sd", None, FAILED),
+        ("postcode", "1234SS", None, FAILED),
+        ("postcode", "1234SB", "1234SB", OK),
+        ("postcode", "1234A", None, MALFORMED),
+        ("postcode", "1234A1", None, MALFORMED),
+        ("postcode", "1234É", None, MALFORMED),
+        ("postcode", "", None, MISSING),
+        ("own_number", " D-2016/1 ", "D-2016/1", OK),
+        ("own_number", "x" * 64, "x" * 64, OK),
+        ("own_number", "x" * 65, None, MALFORMED),
+        ("own_number", " ", None, MISSING),
+    ],
+)
+def test_every_other_kind_has_its_form(kind: str, value: str, canonical: str | None, reason: Reason) -> None:
+    assert one(kind, value) == (canonical, reason)
+
+
+@pytest.mark.parametrize(
+    ("postcode", "number", "addition", "canonical"),
+    [
+        ("1234AB", "12", "A", "1234AB|12|A"),
+        ("1234 ab", "012", "a", "1234AB|12|A"),
+        ("1234AB", "12a", None, "1234AB|12|A"),
+        ("1234AB", "12-a", "", "1234AB|12|A"),
+        ("1234AB", "12 A", " ", "1234AB|12|A"),
+        ("1234AB", " 12", "-a.", "1234AB|12|A"),
+        ("1234AB", "12-2", "", "1234AB|12|2"),
+        ("1234AB", "12", "2", "1234AB|12|2"),
+        ("1234AB", "122", None, "1234AB|122|"),
+        ("1234AB", "12", "bis", "1234AB|12|BIS"),
+        ("1234AB", "12a", "bis", "1234AB|12|ABIS"),
+        ("1234AB", "100", "", "1234AB|100|"),
+    ],
+)
+def test_spellings_of_one_address_are_one_address(
+    postcode: str, number: str, addition: str | None, canonical: str
+) -> None:
+    columns = [pa.array([value], pa.string()) for value in (postcode, number, addition)]
+    assert check_address(*columns).canonical.to_pylist() == [canonical]
+    assert check("address", join_address(*columns)).canonical.to_pylist() == [canonical]
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, MISSING),
+        ("||", MISSING),
+        ("1234AB||A", MISSING),
+        ("|12|A", MISSING),
+        ("1234AB|12", MALFORMED),
+        ("1234AB|12|A|B", MALFORMED),
+        ("1234AB|twaalf|", MALFORMED),
+        ("1234AB|123456|", MALFORMED),
+        ("1234AB|12|é", MALFORMED),
+        ("1234AB|12|ABCDEFGHI", MALFORMED),
+        ("1234AB|0|", ZERO),
+        ("0234AB|12|", FAILED),
+    ],
+)
+def test_an_address_that_is_none_gets_its_reason(value: str | None, reason: Reason) -> None:
+    assert one("address", value) == (None, reason)
+
+
+def test_an_empty_address_joins_to_null() -> None:
+    empty = pa.array([None, ""], pa.string())
+    assert join_address(empty, empty, empty).to_pylist() == [None, None]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_slices_chunks_and_empty_arrays_give_what_whole_arrays_give(kind: str) -> None:
+    values = ["123456782", None, "1234AB", "1234 ab", "0363010000000001", "09123456", "1234AB|1|", "", "12345672"] * 3
+    whole = check(kind, pa.array(values))
+    chunked = check(kind, pa.chunked_array([values[:5], values[5:]]))
+    sliced = check(kind, pa.array(["x", *values]).slice(1))
+    for other in (chunked, sliced):
+        assert other.canonical.to_pylist() == whole.canonical.to_pylist()
+        assert other.reason.equals(whole.reason)
+    for nothing in (pa.array([], pa.string()), pa.chunked_array([], pa.string())):
+        assert len(check(kind, nothing).canonical) == 0
+    assert check(kind, pa.array([None, None], pa.string())).counts()[MISSING] == 2
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_canonical_is_null_exactly_where_there_is_a_reason_and_checks_again_as_itself(kind: str) -> None:
+    values = pa.array(["123456782", " 1234 ab", "0912 3456", "1234ab|012|-b", None, "000012345678", "9001010000000001"])
+    first = check(kind, values)
+    assert first.canonical.is_valid().to_pylist() == [reason == 0 for reason in first.reason.to_pylist()]
+    assert sum(first.counts().values()) == len(values)
+    usable = first.canonical.drop_null()
+    assert check(kind, usable).canonical.equals(usable)
+
+
+def test_large_strings_and_dictionaries_are_read_too() -> None:
+    values = pa.array(["123456782", None])
+    for other in (values.cast(pa.large_string()), values.dictionary_encode()):
+        assert check("bsn", other).canonical.to_pylist() == ["123456782", None]
+
+
+@given(st.sampled_from(KINDS), st.lists(st.one_of(st.none(), st.text(max_size=20)), max_size=20))
+def test_any_text_whatever_gets_a_reason(kind: str, values: list[str | None]) -> None:
+    checked = check(kind, pa.array(values, pa.string()))
+    assert len(checked.canonical) == len(checked.reason) == len(values)
+    assert checked.canonical.is_valid().to_pylist() == [reason == 0 for reason in checked.reason.to_pylist()]
+
+
+def test_an_unknown_kind_is_bad_input_that_names_the_known_ones() -> None:
+    with pytest.raises(BadInput, match=r"kenteken.*\n.*bsn"):
+        check("kenteken", pa.array(["x"]))
+
+
+def test_every_reason_describes_itself() -> None:
+    assert len({reason.description() for reason in Reason}) == len(Reason)
