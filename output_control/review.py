@@ -24,6 +24,7 @@ from output_control.request_file import (
     check_names,
     check_texts,
     digests,
+    list_requests,
     locked,
     write_request,
 )
@@ -225,8 +226,20 @@ def state(request_id: str, *, desk: Desk) -> State:
 
 
 def show(request_id: str, *, desk: Desk) -> View:
-    """What a checker sees; confidential where the annex is."""
-    return view(open_case(desk.workspace, request_id, desk.journal))
+    """What a checker sees of a request, with the decisions on earlier requests for the same analysis; confidential.
+
+    Raises:
+        Tampered: a file is not the one that the author signed.
+    """
+    case = open_case(desk.workspace, request_id, desk.journal)
+    document = case.request.document
+    earlier = {}
+    for other in list_requests(desk.workspace.path(Zone.REVIEW)):
+        if other != request_id and other.startswith(f"{document.analysis}-v"):
+            known = open_case(desk.workspace, other, desk.journal)
+            if known.request.document.project == document.project:
+                earlier[other] = known
+    return view(case, earlier)
 
 
 def tidy(workspace: Workspace) -> int:

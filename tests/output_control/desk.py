@@ -22,7 +22,22 @@ NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)
 CONTEXT = "Number of pass-through homes per municipality and type of dwelling, all dwellings that existed in 2025."
 CONTROLS = "Minimum frequency of ten units, dominance and group rules; two sparse municipalities were merged."
-TABLE = b"region,type,OBS_VALUE,OBS_STATUS\nNL,total,120,A\nGM0001,total,,Q\nGM0002,total,,Q\nGM0003,total,80,A\n"
+TABLE = (
+    b'"region","value","OBS_STATUS","CONF_STATUS"\n'
+    b'"NL",120,"A","F"\n"0001",,"Q","C"\n"0002",,"Q","C"\n"0003",80,"A","F"\n"0004",0,"A","F"\n'
+)
+CELLS = (
+    b'"region","records","units","value","top1","lower","upper","status","reason"\n'
+    b'"NL",120,120,120,1,,,"published",""\n"0001",7,7,7,1,0,40,"primary","frequency"\n'
+    b'"0002",33,33,33,1,,,"secondary",""\n"0003",80,80,80,1,,,"published",""\n'
+)
+EVIDENCE = {
+    "kind": "table",
+    "title": "Pass-through homes by municipality",
+    "cells": {"all": 5, "published": 3, "published_zero": 1, "suppressed": 2},
+    "checks": ["minimum frequency on distinct units"],
+    "audit": {"passed": True},
+}
 
 
 def seed_key(number: int) -> SigningKey:
@@ -53,7 +68,6 @@ def a_roster(lines: list[Any] | None = None, *, serial: int = 1) -> Roster:
 
 def a_checked_output(**changed: Any) -> CheckedOutput:
     """What the gate could have made: one table with its metadata, its evidence, and an annex for checkers."""
-    evidence = {"table": "area", "published": 2, "suppressed": 2, "checks": [{"name": "frequency", "passed": True}]}
     fields: dict[str, Any] = {
         "analysis": "v3",
         "version": 1,
@@ -62,9 +76,13 @@ def a_checked_output(**changed: Any) -> CheckedOutput:
             "outputs/v3/area.csv-metadata.json": b'{"@context":"http://www.w3.org/ns/csvw","url":"area.csv"}\n',
         },
         "evidence": {
-            "evidence/v3/area.json": json.dumps({**evidence, "audit": {"passed": True}}, sort_keys=True).encode()
+            "evidence/v3/area.json": json.dumps(EVIDENCE, sort_keys=True).encode(),
+            "evidence/v3/inputs.json": b'{"inputs":{}}',
         },
-        "checker_annex": {"annex/v3/area.json": b'{"hidden":"CONFIDENTIAL-7"}'},
+        "checker_annex": {
+            "annex/v3/area.cells.csv": CELLS,
+            "annex/v3/area.json": b'{"method":"flow","suppressed_value":"CONFIDENTIAL-7"}',
+        },
         "policy_document": b'{"name":"cbs_ra","commitment":"00"}\n',
         "inputs": {"dwellings": "d" * 64},
         "fingerprint": "f" * 64,

@@ -348,7 +348,64 @@ def test_a_checker_sees_outputs_evidence_annex_texts_and_earlier_decisions(offic
         ("p-first", "approve", ""),
         ("p-second", "request_changes", WHY),
     ]
-    assert b"CONFIDENTIAL-7" in seen.annex["annex/v3/area.json"]
+    assert seen.earlier == {}
+    assert seen.policy["name"] == "cbs_ra"
+
+
+def test_a_checker_sees_why_each_cell_is_hidden_and_what_an_attacker_finds(office: Office) -> None:
+    (table,) = review.show(office.submit(), desk=office.desk).outputs
+    assert (table.name, table.kind, table.title) == ("v3/area", "table", "Pass-through homes by municipality")
+    assert table.cells is not None
+    hidden = next(cell for cell in table.cells.to_pylist() if cell["status"] == "primary")
+    assert (hidden["region"], hidden["reason"], hidden["lower"], hidden["upper"]) == ("0001", "frequency", 0, 40)
+    assert table.released.column("value").to_pylist() == [120, None, None, 80, 0]
+    assert table.summary["suppressed_value"] == "CONFIDENTIAL-7"
+    assert table.suppressed_share == 2 / 4  # of five cells one is empty
+
+
+def test_a_checker_of_a_model_sees_its_evidence_and_no_cells(office: Office) -> None:
+    model = a_checked_output(
+        outputs={"outputs/v3/odds.csv": b'"term","odds_ratio"\n"a",1.5\n'},
+        evidence={"evidence/v3/odds.json": b'{"kind":"regression","checks":["converged"]}'},
+        checker_annex={},
+    )
+    (odds,) = review.show(office.submit(model), desk=office.desk).outputs
+    assert (odds.kind, odds.cells, odds.suppressed_share, odds.summary) == ("regression", None, None, {})
+
+
+def test_a_table_without_a_filled_cell_loses_nothing(office: Office) -> None:
+    counts = b'{"kind":"table","checks":["x"],"cells":{"all":3,"published":3,"published_zero":3,"suppressed":0}}'
+    empty = a_checked_output(evidence={"evidence/v3/area.json": counts}, checker_annex={"area.json": b"[]"})
+    (table,) = review.show(office.submit(empty), desk=office.desk).outputs
+    assert table.suppressed_share == 0.0
+
+
+def test_evidence_that_says_nothing_is_shown_as_nothing(office: Office) -> None:
+    for evidence in (b"no json", b"[1]", b'{"cells":{}}', b'{"cells":{"all":3}}'):
+        silent = a_checked_output(evidence={"evidence/v3/area.json": evidence}, checker_annex={})
+        (table,) = review.show(office.draft(silent), desk=office.desk).outputs
+        assert (table.suppressed_share, table.kind) == (None, "unknown")
+
+
+def test_a_checker_sees_the_decisions_on_earlier_requests_for_the_same_analysis(office: Office) -> None:
+    first = office.submit()
+    do(office, Action.REJECT, first, "p-first")
+    office.draft(a_checked_output(analysis="v3b", outputs={"outputs/v3b/area.csv": b"x\n"}))
+    second = office.submit(context=CONTEXT + " Merged, as asked.")
+    elsewhere = review.draft(
+        a_checked_output(),
+        project="other",
+        author="p-author",
+        title="t",
+        context=CONTEXT,
+        controls=CONTROLS,
+        desk=office.desk,
+    )
+    seen = review.show(second, desk=office.desk)
+    assert list(seen.earlier) == [first]
+    assert elsewhere not in seen.earlier
+    assert seen.earlier[first][0] is State.REJECTED
+    assert [d.remark for d in seen.earlier[first][1]] == [WHY]
 
 
 def test_the_annex_is_for_its_owner_alone(office: Office) -> None:

@@ -494,10 +494,15 @@ def approve_anew(files: Files) -> None:
 @pytest.mark.parametrize(
     "evidence",
     [
-        b'{"audit":{"passed":false},"checks":[{"passed":true}]}',
-        b'{"audit":{"passed":true},"checks":[{"passed":true},{"passed":"yes"}]}',
-        b'{"audit_passed":1}',
-        b'{"published":3}',
+        b'{"kind":"table","audit":{"passed":false},"checks":["frequency"]}',
+        b'{"kind":"table","audit":{"passed":"yes"},"checks":["frequency"]}',
+        b'{"kind":"table","audit":{"passed":true},"checks":[]}',
+        b'{"kind":"table","audit":{"passed":true},"checks":[{"name":"frequency","passed":false}]}',
+        b'{"kind":"table","audit":{"passed":true},"checks":["frequency"],"ledger_passed":0}',
+        b'{"kind":"table","checks":["frequency"]}',
+        b'{"kind":"something new","checks":["frequency"]}',
+        b'{"kind":"regression","checks":[]}',
+        b'{"kind":"regression","audit":{"passed":false},"checks":["converged"]}',
         b"[]",
     ],
 )
@@ -508,6 +513,14 @@ def test_evidence_that_does_not_say_passed_is_refused_under_good_signatures(bund
 
     said = fault(resigned(bundle, change), NotAllowed)
     assert "evidence/v3/area.json does not say that every check and the audit passed" in said
+
+
+def test_a_model_needs_checks_and_no_audit(bundle: Path) -> None:
+    def change(files: Files) -> None:
+        files["evidence/v3/area.json"] = b'{"kind":"regression","checks":["converged"]}'
+        approve_anew(files)
+
+    verify_bundle(resigned(bundle, change), ROOT.public)
 
 
 def test_an_output_without_evidence_is_found_under_good_signatures(bundle: Path) -> None:
