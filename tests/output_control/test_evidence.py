@@ -1,0 +1,384 @@
+"""Tabulation with evidence, against arithmetic written apart from it."""
+
+from __future__ import annotations
+
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from enclave.classifications import Classification
+from enclave.engine.interface import EngineName
+from enclave.errors import Refused
+from enclave.requests import DimensionRequest, Population, TableRequest
+from output_control.derived import faults_of_frame
+from output_control.evidence import (
+    Evidence,
+    cross_product,
+    faults_of_codes,
+    faults_of_table,
+    shown_dimensions,
+    tabulate,
+)
+from output_control.shown import shown_dimension
+from tests.output_control.gate_world import (
+    CLASSIFICATIONS,
+    FLAG,
+    KIND,
+    REGION,
+    World,
+    policy_in,
+    random_homes,
+    table_request,
+    tree_of,
+)
+
+
+def evidence_of(world: World, request: TableRequest, engine: EngineName = "duckdb", threads: int = 1) -> Evidence:
+    shown = shown_dimensions(request, world.classifications)
+    with world.sources(engine, threads) as sources:
+        assert faults_of_frame(request, sources) == []
+        assert faults_of_codes(request, shown, sources) == []
+        return tabulate(request, shown, sources)
+
+
+def below(classification: Classification, code: str) -> set[str]:
+    """The leaves below a code, by walking up from each leaf."""
+    parent = {each.code: each.parent for each in classification.codes}
+
+    def is_above(leaf: str) -> bool:
+        return leaf == code or (parent[leaf] != "" and is_above(parent[leaf]))
+
+    return {leaf for leaf in classification.leaves() if is_above(leaf)}
+
+
+def by_hand(homes: pd.DataFrame, columns: list[str], measure: str | None) -> dict[tuple[str, ...], tuple[object, ...]]:
+    """Every non-empty cell of the cross product: records, units, total, three largest units, the only unit."""
+    cells = {}
+    for codes in product(*([code.code for code in CLASSIFICATIONS[column].codes] for column in columns)):
+        inside = homes
+        for column, code in zip(columns, codes, strict=True):
+            inside = inside[inside[column].isin(below(CLASSIFICATIONS[column], code))]
+        inside = inside if measure is None else inside[inside[measure].notna()]
+        if inside.empty:
+            continue
+        per_unit = inside.groupby("owner").size() if measure is None else inside.groupby("owner")[measure].sum()
+        largest = sorted(per_unit.abs().tolist(), reverse=True)[:3] + [0, 0, 0]
+        sole = int(per_unit.index[0]) if len(per_unit) == 1 else -1
+        cells[codes] = (len(inside), len(per_unit), round(float(per_unit.sum()), 4), *largest[:3], sole)
+    return cells
+
+
+def by_gate(found: Evidence) -> dict[tuple[str, ...], tuple[object, ...]]:
+    table = found.table
+    return {
+        table.labels(i): (
+            int(found.records[i]),
+            int(table.freq[i]),
+            float(table.value[i]),
+            *table.top[i].tolist(),
+            int(table.sole_contributor[i]),
+        )
+        for i in range(len(table))
+    }
+
+
+homes = st.lists(
+    st.tuples(
+        st.integers(0, 5),
+        st.sampled_from(REGION.leaves()),
+        st.sampled_from(KIND.leaves()),
+        st.one_of(st.none(), st.integers(0, 400)),
+    ),
+    min_size=1,
+    max_size=40,
+)
+
+
+def frame_of(rows: list[tuple[int, str, str, int | None]]) -> pa.Table:
+    return pa.table(
+        {
+            "home": pa.array(range(len(rows)), pa.int64()),
+            "owner": pa.array([row[0] for row in rows], pa.int64()),
+            "region": [row[1] for row in rows],
+            "kind": [row[2] for row in rows],
+            "worth": pa.array([row[3] for row in rows], pa.int64()),
+        }
+    )
+
+
+@given(rows=homes)
+@settings(max_examples=25)
+def test_counts_and_their_evidence_are_those_of_the_records(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, str, str, int | None]]
+) -> None:
+    world = World(tmp_path_factory.mktemp("w")).add("homes", frame_of(rows))
+    found = evidence_of(world, table_request("region", "kind"))
+    assert by_gate(found) == by_hand(frame_of(rows).to_pandas(), ["region", "kind"], None)
+    assert found.table.integral
+    assert not found.signed
+
+
+@given(rows=homes.filter(lambda rows: any(row[3] is not None for row in rows)))
+@settings(max_examples=25)
+def test_sums_and_their_evidence_are_those_of_the_records_that_have_a_measure(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, str, str, int | None]]
+) -> None:
+    world = World(tmp_path_factory.mktemp("w")).add("homes", frame_of(rows))
+    found = evidence_of(world, table_request("region", "kind", statistic="sum", measure="worth"))
+    assert by_gate(found) == by_hand(frame_of(rows).to_pandas(), ["region", "kind"], "worth")
+    assert not found.table.integral
+
+
+def test_a_crosstab_of_pandas_gives_the_same_margins(tmp_path: Path) -> None:
+    table = random_homes(3, 3000, 800)
+    found = evidence_of(World(tmp_path).add("homes", table), table_request("region", "kind"))
+    data = table.to_pandas()
+    crossed = pd.crosstab(data["region"], data["kind"], margins=True, margins_name="all")
+    value = dict(zip((found.table.labels(i) for i in range(len(found.table))), found.table.value, strict=True))
+    for region in REGION.leaves():
+        for kind in ("all", *KIND.leaves()):
+            assert value.get((region, kind), 0) == crossed.loc[region, kind]
+    assert value["NL", "all"] == 3000
+
+
+def test_levels_that_are_not_asked_for_are_left_out_and_the_total_stays(tmp_path: Path) -> None:
+    world = World(tmp_path).add("homes", random_homes(4, 500))
+    found = evidence_of(world, table_request("region", levels={"region": ("BU", "GM")}))
+    dimension = found.shown[0].dimension
+    assert dimension.codes == ("NL", "G1", "G1a1", "G1a2", "G1b1", "G2", "G2a1", "G2a2")
+    assert dimension.children["G1"] == ("G1a1", "G1a2", "G1b1")
+    assert float(found.table.value[0]) == 500
+
+
+def test_finer_codes_count_in_the_coarsest_level_that_is_shown(tmp_path: Path) -> None:
+    data = random_homes(4, 500)
+    found = evidence_of(World(tmp_path).add("homes", data), table_request("region", levels={"region": ("GM",)}))
+    by_municipality = data.to_pandas()["region"].str[:2].value_counts()
+    assert {found.table.labels(i)[0]: found.table.value[i] for i in range(1, 3)} == by_municipality.to_dict()
+
+
+def test_the_order_of_rows_and_the_number_of_threads_change_nothing(tmp_path: Path) -> None:
+    data = random_homes(5, 2000, 300)
+    shuffled = data.take(pa.array(np.random.default_rng(1).permutation(2000)))
+    request = table_request("region", "kind", statistic="sum", measure="worth")
+    first = evidence_of(World(tmp_path).add("homes", data), request)
+    (tmp_path / "b").mkdir()
+    second = evidence_of(World(tmp_path / "b").add("homes", shuffled), request, threads=2)
+    assert by_gate(first) == by_gate(second)
+    assert list(by_gate(first)) == list(by_gate(second))
+
+
+def test_a_sum_of_cents_is_exact(tmp_path: Path) -> None:
+    rows = 1000
+    data = frame_of([(i % 50, "G1a1", "k1", 1) for i in range(rows)])
+    data = data.set_column(4, "worth", pa.array(np.full(rows, 0.1)))
+    found = evidence_of(World(tmp_path).add("homes", data), table_request("kind", statistic="sum", measure="worth"))
+    assert found.table.value[0] == 100.0
+
+
+def test_negative_contributions_are_ranked_by_size(tmp_path: Path) -> None:
+    rows = [(1, "G1a1", "k1", 100), (2, "G1a1", "k1", -70), (3, "G1a1", "k1", 20), (3, "G1a1", "k1", -5)]
+    found = evidence_of(
+        World(tmp_path).add("homes", frame_of(rows)), table_request("kind", statistic="sum", measure="worth")
+    )
+    assert found.signed
+    assert found.table.value[0] == 100 - 70 + 20 - 5
+    assert found.table.top[0].tolist() == [100, 70, 15]
+    assert found.size[0] == 100 + 70 + 15
+
+
+def test_a_cell_below_zero_is_refused(tmp_path: Path) -> None:
+    rows = [(1, "G1a1", "k1", -100), (2, "G1a1", "k2", 500)]
+    with pytest.raises(Refused, match=r"1 cell\(s\) have a total below 0"):
+        evidence_of(
+            World(tmp_path).add("homes", frame_of(rows)), table_request("kind", statistic="sum", measure="worth")
+        )
+
+
+def test_a_measure_that_nobody_has_is_refused(tmp_path: Path) -> None:
+    world = World(tmp_path).add("homes", frame_of([(1, "G1a1", "k1", None)]))
+    with pytest.raises(Refused, match="no record has a value"):
+        evidence_of(world, table_request("kind", statistic="sum", measure="worth"))
+
+
+def frame_faults(world: World, request: TableRequest) -> str:
+    with world.sources() as sources:
+        return "\n".join(faults_of_frame(request, sources))
+
+
+def code_faults(world: World, request: TableRequest) -> str:
+    with world.sources() as sources:
+        shown = shown_dimensions(request, world.classifications)
+        return "\n".join(faults_of_codes(request, shown, sources))
+
+
+def test_faults_of_a_frame_are_counted_and_named_without_a_value(tmp_path: Path) -> None:
+    data = pa.table(
+        {
+            "home": pa.array([77123, 77123, None, 4], pa.int64()),
+            "owner": pa.array([1, None, 2, -3], pa.int64()),
+            "kind": ["k1"] * 4,
+        }
+    )
+    found = frame_faults(World(tmp_path).add("homes", data), table_request("kind"))
+    assert "1 row(s) of homes have no value in key column home" in found
+    assert "1 row(s) of homes have no value in key column owner" in found
+    assert "1 row(s) of homes have a unit key below 0 in owner" in found
+    assert "1 row(s) of homes repeat a record; one row per home" in found
+    assert "77123" not in found
+
+
+def test_a_record_may_recur_over_periods(tmp_path: Path) -> None:
+    data = pa.table({"home": pa.array([1, 1], pa.int64()), "owner": pa.array([1, 1], pa.int64()), "kind": ["k1", "k1"]})
+    twice = data.append_column("year", pa.array([2015, 2016], pa.int64()))
+    request = table_request("kind", period="year")
+    assert frame_faults(World(tmp_path).add("homes", twice), request) == ""
+    (tmp_path / "b").mkdir()
+    again = data.append_column("year", pa.array([2016, 2016], pa.int64()))
+    assert "one row per home and year" in frame_faults(World(tmp_path / "b").add("homes", again), request)
+
+
+def test_a_record_outside_the_population_is_counted(tmp_path: Path) -> None:
+    data = frame_of([(1, "G1a1", "k1", 1)] * 5)
+    population = pa.table({"home": pa.array([0, 1, 2, 2], pa.int64())})
+    found = frame_faults(World(tmp_path).add("homes", data, population), table_request("kind"))
+    assert found == "2 row(s) of homes lie outside the population homes: home is not among its home"
+
+
+def test_without_the_population_key_the_record_itself_must_lie_in_the_population(tmp_path: Path) -> None:
+    data = frame_of([(1, "G1a1", "k1", 1)] * 3)
+    population = pa.table({"object": pa.array([0, 1], pa.int64())})
+    request = table_request("kind", population=Population(dataset="homes", key="object"))
+    found = frame_faults(World(tmp_path).add("homes", data, population), request)
+    assert found == "1 row(s) of homes lie outside the population homes: home is not among its object"
+
+
+def test_a_population_key_of_another_type_is_refused(tmp_path: Path) -> None:
+    world = World(tmp_path).add("homes", frame_of([(1, "G1a1", "k1", 1)]), pa.table({"home": ["0"]}))
+    assert "not of the type of home" in frame_faults(world, table_request("kind"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "fault"),
+    [
+        ({"derivation": "others"}, "there is no derived frame others"),
+        ({"population": Population(dataset="others", key="home")}, "there is no linked data set others"),
+        ({"population": Population(dataset="homes", key="object")}, "data set homes has no column object"),
+        ({"unit": "keeper"}, "no column keeper"),
+        ({"unit": "kind"}, "column kind holds no unit keys"),
+        ({"measure": "height", "statistic": "sum"}, "no column height"),
+    ],
+)
+def test_a_frame_that_is_not_what_the_request_says_is_named(
+    tmp_path: Path, changes: dict[str, object], fault: str
+) -> None:
+    world = World(tmp_path).add("homes", frame_of([(1, "G1a1", "k1", 1)]))
+    assert fault in frame_faults(world, table_request("kind", **changes))
+
+
+def test_an_empty_frame_is_refused(tmp_path: Path) -> None:
+    assert "is empty" in frame_faults(World(tmp_path).add("homes", frame_of([])), table_request("kind"))
+
+
+def test_codes_outside_the_classification_and_inner_codes_are_counted_and_not_shown(tmp_path: Path) -> None:
+    data = frame_of([(1, "G1a1", "k1", 1), (2, "canary-code", "k1", 1), (3, "G1", "k1", 1), (4, "G1a", "k1", 1)])
+    data = data.set_column(3, "kind", pa.array(["k1", None, "k1", "all"]))
+    found = code_faults(World(tmp_path).add("homes", data), table_request("region", "kind"))
+    assert "3 row(s) have a code in column region" in found
+    assert "2 row(s) have a code in column kind" in found
+    assert "canary" not in found
+
+
+def test_an_inner_code_is_fine_when_it_is_the_finest_level_shown(tmp_path: Path) -> None:
+    data = frame_of([(1, "G1", "k1", 1), (2, "G1a", "k1", 1), (3, "G2a1", "k1", 1)])
+    world = World(tmp_path).add("homes", data)
+    assert code_faults(world, table_request("region", levels={"region": ("GM",)})) == ""
+
+
+def test_a_dimension_of_numbers_is_refused(tmp_path: Path) -> None:
+    data = frame_of([(1, "G1a1", "k1", 1)]).set_column(3, "kind", pa.array([1], pa.int64()))
+    assert "column kind holds no text codes" in code_faults(World(tmp_path).add("homes", data), table_request("kind"))
+
+
+@pytest.mark.parametrize(
+    ("values", "fault"),
+    [
+        (pa.array(["12"]), "is no number column"),
+        (pa.array([float("nan")]), "no finite number"),
+        (pa.array([float("-inf")]), "no finite number"),
+        (pa.array([2.0**53]), "too large"),
+    ],
+)
+def test_a_measure_that_cannot_be_added_up_is_refused(tmp_path: Path, values: pa.Array, fault: str) -> None:
+    data = frame_of([(1, "G1a1", "k1", 1)]).set_column(4, "worth", values)
+    request = table_request("kind", statistic="sum", measure="worth")
+    assert fault in code_faults(World(tmp_path).add("homes", data), request)
+
+
+DEEP = tree_of(
+    "region",
+    {"NL": ("NL",), "GM": ("G1", "G2"), "BU": ("G1a", "G2a"), "PC6": ("G1a1", "G2a1")},
+    geographic=True,
+)
+STREETS = tree_of("region", {"NL": ("NL",), "street": ("s1", "s2")}, geographic=True)
+
+
+@pytest.mark.parametrize(
+    ("request_", "classifications", "fault"),
+    [
+        (table_request("kind", "kind"), CLASSIFICATIONS, "a dimension twice"),
+        (table_request("kind", statistic="sum"), CLASSIFICATIONS, "a sum needs a measure"),
+        (table_request("kind", measure="worth"), CLASSIFICATIONS, "a count has none"),
+        (table_request("kind"), {"flag": FLAG}, "there is no classification kind"),
+        (table_request("kind", levels={"kind": ("sort",)}), CLASSIFICATIONS, "1 level(s) that kind does not have"),
+        (table_request("region"), {"region": DEEP}, "an area finer than BU; ask for levels NL, GM, BU"),
+        (table_request("region"), {"region": STREETS}, "no level BU"),
+        (table_request("kind", levels={"kind": ("total",)}), CLASSIFICATIONS, "one cell only"),
+    ],
+)
+def test_a_request_that_may_not_be_tabulated_is_refused_before_any_data_is_read(
+    tmp_path: Path, request_: TableRequest, classifications: dict[str, Classification], fault: str
+) -> None:
+    rules = policy_in(tmp_path).public.tables
+    assert any(fault in found for found in faults_of_table(request_, classifications, rules))
+
+
+def test_a_finer_area_level_may_exist_when_it_is_not_shown(tmp_path: Path) -> None:
+    rules = policy_in(tmp_path).public.tables
+    request = table_request("region", levels={"region": ("GM", "BU")})
+    assert faults_of_table(request, {"region": DEEP}, rules) == []
+
+
+def test_a_table_beyond_the_most_cells_is_refused(tmp_path: Path) -> None:
+    cells = len(REGION.codes) * len(KIND.codes)
+    request = table_request("region", "kind")
+    allowed, below_it = (policy_in(tmp_path, most_cells=most).public.tables for most in (cells, cells - 1))
+    assert faults_of_table(request, CLASSIFICATIONS, allowed) == []
+    assert f"more than {cells - 1} cells" in faults_of_table(request, CLASSIFICATIONS, below_it)[0]
+
+
+def test_a_ragged_leaf_is_shown_where_its_own_level_is_shown() -> None:
+    ragged = tree_of("kind", {"total": ("all",), "kind": ("k1", "x"), "sort": ("k1a", "k1b")})
+    shown = shown_dimension(DimensionRequest(column="kind", classification="kind"), ragged)
+    assert shown.home == {"k1a": "k1a", "k1b": "k1b", "x": "x"}
+    coarse = shown_dimension(DimensionRequest(column="kind", classification="kind", levels=("kind",)), ragged)
+    assert coarse.home == {"k1a": "k1", "k1b": "k1", "k1": "k1", "x": "x"}
+
+
+def test_the_cross_product_is_row_major() -> None:
+    assert cross_product((2, 2)).tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+
+
+@pytest.mark.spark
+@pytest.mark.parametrize("measure", [None, "worth"])
+def test_spark_and_duckdb_give_the_same_evidence(tmp_path: Path, measure: str | None) -> None:
+    world = World(tmp_path).add("homes", random_homes(6, 1500, 200))
+    request = table_request("region", "kind", "flag", measure=measure, statistic="sum" if measure else "count")
+    first, second = evidence_of(world, request), evidence_of(world, request, "spark")
+    assert by_gate(first) == by_gate(second)
