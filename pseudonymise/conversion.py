@@ -7,6 +7,7 @@ ranges or code lists: that is :mod:`pseudonymise.validation`.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pseudonymise import identifiers
+from pseudonymise.formats.batch import Note
 from pseudonymise.quarantine import Defect
 from pseudonymise.schemas import CHECKED_KINDS, ColumnSpec, DeliverySchema
 
@@ -52,13 +54,11 @@ _BROKEN_CHARACTERS += "|\u00e2\u20ac|\ufffd"
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """A typed column (null = no usable value), codes of :data:`FORM_CODES` (0 = sound), and which values were
-    repaired or hold damaged letters."""
+    """A typed column (null = no usable value), codes of :data:`FORM_CODES` (0 = sound), and the values to note."""
 
     values: Any
     form: Codes
-    repaired: Bools
-    damaged: Bools
+    notes: dict[Note, Bools]
 
 
 def arrow_type(spec: ColumnSpec) -> pa.DataType:
@@ -68,19 +68,28 @@ def arrow_type(spec: ColumnSpec) -> pa.DataType:
 
 def convert(spec: ColumnSpec, schema: DeliverySchema, values: Any) -> Converted:
     """Convert one column of text."""
-    trimmed = pc.utf8_trim_whitespace(pc.fill_null(_one_array(values), ""))
+    values = pc.fill_null(_one_array(values), "")
+    trimmed = pc.utf8_trim_whitespace(values)
     empty = _mask(pc.equal(trimmed, ""))
     too_long = _mask(pc.greater(pc.binary_length(trimmed), spec.max_length))
     typed, form = _typed(spec, schema, pc.if_else(pa.array(empty), pa.scalar(None, pa.string()), trimmed))
     form = np.where(too_long, FORM_CODES[Defect.TOO_LONG], form)
     form = np.where(empty, 0 if spec.nullable else FORM_CODES[Defect.MISSING], form).astype(np.int8)
-    repaired = np.zeros(len(form), dtype=np.bool_)
+    return Converted(typed, form, {note: mask for note, mask in _notes(spec, schema, values, typed) if mask.any()})
+
+
+def _notes(spec: ColumnSpec, schema: DeliverySchema, raw: Any, typed: Any) -> Iterator[tuple[Note, Bools]]:
     if spec.kind in CHECKED_KINDS:
-        repaired = _mask(pc.fill_null(pc.not_equal(typed, trimmed), False))
-    damaged = np.zeros(len(form), dtype=np.bool_)
-    if spec.type == "text" or spec.kind == "name":
-        damaged = _mask(pc.match_substring_regex(trimmed, _BROKEN_CHARACTERS))
-    return Converted(typed, form, repaired, damaged)
+        yield Note.REPAIRED, _mask(pc.fill_null(pc.not_equal(typed, raw), False))
+    elif spec.type == "text" or spec.kind == "name":
+        yield Note.BROKEN_CHARACTERS, _mask(pc.match_substring_regex(raw, _BROKEN_CHARACTERS))
+        yield Note.LINE_BREAK, _mask(pc.match_substring(raw, "\n"))
+    elif spec.type in ("integer", "decimal"):
+        separated = pc.match_substring(raw, "." if schema.decimal_mark == "," else ",")
+        yield Note.VARIANT, _mask(pc.and_(separated, pc.is_valid(typed)))
+    elif spec.type == "date" or spec.kind == "birth_date":
+        short = pc.less(pc.binary_length(raw), len(schema.date_format))
+        yield Note.VARIANT, _mask(pc.and_(short, pc.is_valid(typed)))
 
 
 def _typed(spec: ColumnSpec, schema: DeliverySchema, text: Any) -> tuple[Any, Codes]:

@@ -33,7 +33,8 @@ IdentifierKind = Literal[
 ]
 CHECKED_KINDS = frozenset({"bsn", "rsin", "kvk", "establishment", "bag", "postcode", "own_number"})
 _DIRECT_KINDS = frozenset({"house_number", "addition", "name", "birth_date", "own_number"})
-_TREATMENT = r"^(hash|drop|keep|text-scan|coarsen:[a-z0-9_]+)$"
+_TREATMENT = r"^(hash|drop|keep|text-scan|text-drop-on-leak|coarsen:[a-z0-9_]+)$"
+_KEPT = ("keep", "text-scan", "text-drop-on-leak")
 _PERIOD = re.compile(r"^(\d{4})(?:-(\d{4}))?$")
 MAX_CELL = 1 << 20
 
@@ -49,7 +50,7 @@ class ColumnSpec(_File):
     ``code`` column with their meaning. ``minimum``/``maximum`` are inclusive, numbers only. ``pattern`` is a regular
     expression that the whole value must match. ``treatment``: ``hash`` (keyed hash), ``drop``, ``keep``,
     ``coarsen:<rule>`` (a coarser value, rule known to ``pseudonymise``), ``text-scan`` (kept when the scan for
-    identifiers finds nothing).
+    identifiers finds nothing), ``text-drop-on-leak`` (texts in which it finds something are blanked).
     """
 
     name: ColumnName
@@ -81,8 +82,8 @@ class ColumnSpec(_File):
         yield not numeric and (self.minimum, self.maximum) != (None, None), "only numbers have a range"
         yield self.treatment == "hash" and self.kind not in CHECKED_KINDS, "only checked identifiers can be hashed"
         direct = self.kind in _DIRECT_KINDS or self.kind == "postcode"
-        yield direct and self.treatment in ("keep", "text-scan"), "a direct identifier is dropped, hashed or coarsened"
-        yield self.kind in CHECKED_KINDS and self.treatment in ("keep", "text-scan"), "an identifier is never kept"
+        yield direct and self.treatment in _KEPT, "a direct identifier is dropped, hashed or coarsened"
+        yield self.kind in CHECKED_KINDS and self.treatment in _KEPT, "an identifier is never kept"
         yield self.type == "text" and self.treatment == "keep", "free text is scanned or dropped, never just kept"
         try:
             re.compile(self.pattern)

@@ -70,10 +70,11 @@ def _keep_first(kept: list[int], rows: Iterable[int]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Sorted:
-    """A batch after validation: typed sound rows, and the rows set aside as they were delivered."""
+    """A batch after validation: typed sound rows, the rows set aside as they were delivered, and all notes."""
 
     accepted: pa.Table
     quarantined: pa.Table
+    remarks: tuple[Remark, ...]
 
 
 def accepted_schema(schema: DeliverySchema) -> pa.Schema:
@@ -98,7 +99,9 @@ class Validator:
         """Divide a batch into sound rows and rows set aside; every received row is in exactly one of the two."""
         records = batch.rows.to_numpy(zero_copy_only=False)
         converted = {c.name: convert(c, self._schema, batch.cells.column(c.name)) for c in self._schema.columns}
-        self._note(batch.remarks, converted, records)
+        remarks = (*batch.remarks, *_remarks(converted, records))
+        for remark in remarks:
+            self.tally.add_remark(remark)
         typed = pa.table(
             {RECORD: batch.rows, **{name: column.values for name, column in converted.items()}},
             schema=accepted_schema(self._schema),
@@ -116,7 +119,7 @@ class Validator:
         self.tally.received += len(records) + len(batch.broken)
         self.tally.accepted += sound.num_rows
         self.tally.quarantined += aside.num_rows
-        return Sorted(sound, aside)
+        return Sorted(sound, aside, remarks)
 
     def faults_of_file(self, file: str) -> tuple[Fault, ...]:
         """What is wrong with the file as a whole, now that all its rows were seen."""
@@ -126,14 +129,6 @@ class Validator:
         first, last = self._years
         message = f"{tally.outside_period} of {tally.dated} dates lie outside {first}-{last}: a file of another period?"
         return (Fault(file, "period", message, column=rule.column),)
-
-    def _note(self, remarks: tuple[Remark, ...], converted: Mapping[str, Converted], records: Any) -> None:
-        for remark in remarks:
-            self.tally.add_remark(remark)
-        for name, column in converted.items():
-            for note, mask in ((Note.REPAIRED, column.repaired), (Note.BROKEN_CHARACTERS, column.damaged)):
-                if mask.any():
-                    self.tally.add_remark(Remark(note, name, tuple(records[mask].tolist())))
 
     def _count_period(self, typed: pa.Table, failures: list[_Failure]) -> None:
         rule = self._schema.rules.period
@@ -164,6 +159,12 @@ class Validator:
 
 
 _Failure = tuple[np.ndarray[Any, np.dtype[np.int64]], str]
+
+
+def _remarks(converted: Mapping[str, Converted], records: Any) -> Iterator[Remark]:
+    for name, column in converted.items():
+        for note, mask in column.notes.items():
+            yield Remark(note, name, tuple(records[mask].tolist()))
 
 
 def _without_nulls(table: pa.Table) -> pa.Table:

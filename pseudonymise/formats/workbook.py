@@ -130,7 +130,7 @@ def _header(rows: Iterator[tuple[Any, ...]], schema: DeliverySchema, file: str) 
 
 def _batches(rows: Iterator[tuple[Any, ...]], names: list[str], schema: DeliverySchema) -> Iterator[Batch]:
     text = CellText(schema)
-    numeric = {column.name for column in schema.columns if column.type in ("integer", "decimal")}
+    odd = _odd_kinds(schema)
     first, blanks, started = 1, 0, False
     while chunk := list(islice(rows, BATCH_ROWS)):
         filled = np.fromiter((any(cell is not None and cell != "" for cell in row) for row in chunk), np.bool_)
@@ -146,7 +146,7 @@ def _batches(rows: Iterator[tuple[Any, ...]], names: list[str], schema: Delivery
             first=first,
             empty=empty,
             names=names,
-            numeric=numeric,
+            odd=odd,
             text=text,
             schema=schema,
         )
@@ -162,7 +162,7 @@ def _batch(
     first: int,
     empty: list[int],
     names: list[str],
-    numeric: set[str],
+    odd: dict[str, tuple[Note, tuple[type, ...]]],
     text: CellText,
     schema: DeliverySchema,
 ) -> Batch:
@@ -181,9 +181,9 @@ def _batch(
     cells = {name: columns.get(name, [None] * len(kept)) for name in schema.names}
     rows = pa.array(places + first, pa.int64())
     remarks = tuple(
-        Remark(Note.NUMBER_AS_TEXT, name, rows_of)
-        for name in schema.names
-        if name in numeric and (rows_of := _text_rows(cells[name], places + first))
+        Remark(note, name, rows_of)
+        for name, (note, kinds) in odd.items()
+        if (rows_of := _rows_of_kind(cells[name], kinds, places + first))
     )
     table = pa.table({name: text.column(values) for name, values in cells.items()})
     return Batch(rows, table, tuple(sorted(broken, key=lambda row: row.row)), remarks)
@@ -194,11 +194,22 @@ def _transposed(rows: Sequence[tuple[Any, ...]], width: int) -> list[Sequence[An
     return list(zip(*padded, strict=True)) if padded else [()] * width
 
 
-def _text_rows(values: Sequence[Any], rows: np.ndarray[Any, Any]) -> tuple[int, ...]:
-    if str not in set(map(type, values)):
+def _odd_kinds(schema: DeliverySchema) -> dict[str, tuple[Note, tuple[type, ...]]]:
+    """Per column the kinds of cell that the supplier should know of."""
+    odd: dict[str, tuple[Note, tuple[type, ...]]] = {}
+    for column in schema.columns:
+        if column.type in ("integer", "decimal"):
+            odd[column.name] = (Note.NUMBER_AS_TEXT, (str,))
+        elif column.type in ("identifier", "code"):
+            odd[column.name] = (Note.TEXT_AS_NUMBER, (int, float))
+    return odd
+
+
+def _rows_of_kind(values: Sequence[Any], kinds: tuple[type, ...], rows: np.ndarray[Any, Any]) -> tuple[int, ...]:
+    if set(map(type, values)).isdisjoint(kinds):
         return ()
-    is_text = np.fromiter((isinstance(value, str) and value.strip() != "" for value in values), np.bool_, len(values))
-    return tuple(rows[is_text].tolist())
+    found = np.fromiter((type(value) in kinds for value in values), np.bool_, len(values))
+    return tuple(rows[found].tolist())
 
 
 def _raw(row: tuple[Any, ...]) -> str:
