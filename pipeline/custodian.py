@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from enclave.errors import NotReady
-from enclave.fingerprints import Json
+from enclave.errors import BadInput, EnclaveError, Fault, KeyUnavailable, NotReady, Tampered
+from enclave.files import replacing
+from enclave.fingerprints import Json, digest_file
 from enclave.zones import Workspace, Zone
 from pipeline.office import Office, utc_now
 from pipeline.progress import Teller
@@ -30,6 +32,7 @@ class Intake:
 
     receipts: tuple[Receipt, ...]
     ran: int
+    refused: tuple[Fault, ...] = ()
 
     def total(self, field: str) -> int:
         """Sum of a count (``received``, ``accepted``, ``quarantined``) over all receipts."""
@@ -54,17 +57,33 @@ class CustodianDesk:
         """Sealed deliveries that wait or were received, by name."""
         return tuple(sorted(self.office.workspace.path(Zone.INBOX).glob(f"*{SUFFIX}")))
 
+    def accept_into_inbox(self, sealed: Iterable[Path]) -> tuple[Path, ...]:
+        """Copy sealed deliveries into the inbox; one that is there already stays as it is."""
+        inbox = self.office.workspace.path(Zone.INBOX)
+        targets = []
+        for file in sealed:
+            target = inbox / file.name
+            if not target.exists() or digest_file(target) != digest_file(file):
+                with replacing(target, mode=0o440) as temporary:
+                    shutil.copyfile(file, temporary)
+            targets.append(target)
+        return tuple(targets)
+
     def receive(self, sealed: Iterable[Path], *, again: bool = False) -> Intake:
         """Receive every delivery in ``sealed``; faults of one do not keep the others out."""
         schemas = self.schemas()
         files = sorted(sealed)
         ran = 0
+        refused = []
         with self.teller.bar("receive") as tick:
             for position, file in enumerate(files):
                 tick(file.name, position, len(files))
-                ran += self.runner.run(self._receiving(file, schemas), again=again).ran
+                try:
+                    ran += self.runner.run(self._receiving(file, schemas), again=again).ran
+                except (BadInput, KeyUnavailable, Tampered) as error:
+                    refused += _faults(file, error)
         answered = {receipt.findings.delivery: receipt for receipt in receipts(self.office.workspace, self.custody)}
-        return Intake(tuple(answered[name] for name in sorted(answered)), ran)
+        return Intake(tuple(answered[name] for name in sorted(answered)), ran, tuple(refused))
 
     def _receiving(self, sealed: Path, schemas: Mapping[str, DeliverySchema]) -> Step:
         counts: dict[str, Json] = {}
@@ -130,6 +149,18 @@ class CustodianDesk:
 
     def _schema_files(self) -> dict[str, Path]:
         return {f"schema {file.name}": file for file in sorted(self._schema_folder.glob("*.yaml"))}
+
+
+def open_desk(office: Office, passphrase: bytes, teller: Teller) -> CustodianDesk:
+    """The custodian's desk, its key store opened."""
+    custody = Custody.open(office.workspace.path(Zone.KEY), passphrase, office.entropy)
+    return CustodianDesk(office, custody, teller)
+
+
+def _faults(file: Path, error: EnclaveError) -> list[Fault]:
+    """What kept a delivery out, as faults of the sealed file."""
+    inner = error.faults if isinstance(error, BadInput) else ()
+    return [Fault(file.name, "refused", error.what), *inner]
 
 
 def _written(receipt: Receipt, workspace: Workspace) -> dict[str, Path]:

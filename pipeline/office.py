@@ -105,6 +105,35 @@ class Office:
         return (self.workspace.root / relative).resolve()
 
 
+def settings_for(
+    workspace: Path,
+    data: Path,
+    configs: Path,
+    *,
+    project: str,
+    engine: EngineName = "duckdb",
+    demo_seed: int | None = None,
+) -> Settings:
+    """Settings for ``data`` (registers, key register, classifications) and ``configs``, relative to the workspace.
+
+    Raises:
+        BadInput: a folder is missing.
+    """
+    for folder in (data, configs):
+        if not folder.is_dir():
+            raise BadInput("there is no such folder", where=folder.name)
+    relative = os.path.relpath(data.resolve(), workspace.resolve())
+    return Settings(
+        project=project,
+        configs=os.path.relpath(configs.resolve(), workspace.resolve()),
+        registers=f"{relative}/registers",
+        key_register=f"{relative}/key_register",
+        data_roots=(relative,),
+        engine=engine,
+        demo_seed=demo_seed,
+    )
+
+
 def create_office(root: Path, settings: Settings) -> Office:
     """Make the zones and write ``office.yaml``; an existing one with other settings is refused.
 

@@ -33,6 +33,7 @@ from pipeline.sandbox.job import (
     Report,
     looks_tabular,
 )
+from pipeline.sandbox.source import ANALYSES
 
 _SCALARS = (int, float, str, bool)
 
@@ -90,12 +91,12 @@ def run(job: Job, source: Path, reporter: Reporter) -> Report:
 
     if job.phase == "ask":
         guard.arm(source.parent.parent, job.readable, violated)
-        return ask(job, load(job))
+        return ask(job, load(job, source))
     from pipeline.sandbox.derive import derive, opened
 
     with opened(job) as engine:
         guard.arm(source.parent.parent, job.readable, violated)
-        derive(job, load(job), engine)
+        derive(job, load(job, source), engine)
         return Report(outcome=Outcome.DONE)
 
 
@@ -113,13 +114,19 @@ def limit_resources(job: Job) -> None:
 
 def source_of(job: Job) -> Path | None:
     """The analysis' file on this process' own search path."""
-    places = (Path(entry) / "analyses" / job.module / f"v{job.version}.py" for entry in sys.path if entry)
+    places = (Path(entry) / ANALYSES / job.module / f"v{job.version}.py" for entry in sys.path if entry)
     return next((place for place in places if place.is_file()), None)
 
 
-def load(job: Job) -> ModuleType:
-    """Import the analysis; :class:`Ended` when it lacks a part that every analysis has."""
-    module = importlib.import_module(f"analyses.{job.module}.v{job.version}")
+def load(job: Job, source: Path) -> ModuleType:
+    """Import the analysis; :class:`Ended` when it lacks a part that every analysis has.
+
+    The package is made here, over the folder of ``source``: no other ``analyses`` on the search path can stand in.
+    """
+    package = ModuleType(ANALYSES)
+    package.__path__ = [str(source.parent.parent)]
+    sys.modules[ANALYSES] = package
+    module = importlib.import_module(f"{ANALYSES}.{job.module}.v{job.version}")
     if not all(hasattr(module, part) for part in ("TITLE", "INPUTS", "PARAMETERS", "derive", "requests")):
         raise Ended(Outcome.NOT_AN_ANALYSIS)
     return module

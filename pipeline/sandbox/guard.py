@@ -14,6 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
+import enclave
 from pipeline.sandbox.job import Attempt
 from pipeline.sandbox.source import ANALYSES, may_import
 
@@ -48,11 +49,13 @@ Ending = Callable[[Attempt, int], NoReturn]
 def arm(analyses: Path, readable: Sequence[Path], end: Ending) -> None:
     """From now on, ``end`` is called with what was tried and the analysis' line. Cannot be undone in this process.
 
-    ``analyses`` is the folder of analysis modules; ``readable`` are the folders that Python itself loads code from.
+    ``analyses`` is the folder of analysis modules; ``readable`` are the folders that Python itself loads code from. An
+    event belongs to the analysis when no library stands between the two on the stack: what narwhals or an engine opens
+    on its own account is theirs; what the standard library or text under ``exec`` does is its caller's.
     """
     own = str(analyses) + os.sep
     libraries = tuple(str(place) + os.sep for place in readable)
-    standard = (os.path.dirname(os.__file__) + os.sep, "<frozen ")  # noqa: PTH120 - compared with co_filename text
+    house = (str(Path(enclave.__file__).parent) + os.sep, str(Path(__file__).parent) + os.sep)
 
     def culprit() -> int | None:
         frame: FrameType | None = sys._getframe(2)
@@ -60,7 +63,7 @@ def arm(analyses: Path, readable: Sequence[Path], end: Ending) -> None:
             name = frame.f_code.co_filename
             if name.startswith(own):
                 return frame.f_lineno
-            if not name.startswith(standard) or "site-packages" in name:
+            if name.startswith(house) or "site-packages" in name:
                 return None
             frame = frame.f_back
         return None

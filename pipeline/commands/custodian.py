@@ -1,0 +1,127 @@
+"""``zicht init``, ``receive``, ``pseudonymise``, ``link``: the custodian's commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from enclave.errors import BadInput
+from pipeline.commands.options import (
+    DEFAULT_WORKSPACE,
+    AgainOption,
+    JsonOption,
+    PassphraseOption,
+    WorkspaceOption,
+    opened,
+    teller,
+)
+from pipeline.custodian import CustodianDesk, open_desk
+from pipeline.office import create_office, read_passphrase, settings_for, utc_now
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands."""
+    app.command("init")(init)
+    app.command("receive")(receive)
+    app.command("pseudonymise")(pseudonymise)
+    app.command("link")(link)
+
+
+def init(
+    data: Annotated[Path, typer.Option(help="Folder with registers/, key_register/ and classifications/.")],
+    project: Annotated[str, typer.Option(help="Name of the project file.")] = "ondermijning",
+    configs: Annotated[Path, typer.Option(help="Folder with policies, schemas, classifications, projects.")] = Path(
+        "configs"
+    ),
+    confidential: Annotated[
+        Path | None, typer.Option(help="The policy's confidential part; the example's when absent.")
+    ] = None,
+    custodian_passphrase_file: PassphraseOption = None,
+    root_passphrase_file: Annotated[Path | None, typer.Option(help="Passphrase of the office's root key.")] = None,
+    service_passphrase_file: Annotated[Path | None, typer.Option(help="Passphrase of the release key.")] = None,
+    engine: Annotated[Literal["duckdb", "spark"], typer.Option(help="Engine of the large steps.")] = "duckdb",
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+) -> None:
+    """Set up an installation: zones, key store, root and release key, policy.
+
+    Example: zicht init --data build/country --workspace build/office
+    """
+    from enclave.entropy import SecureEntropy
+    from pipeline.office_setup import set_up
+
+    office = create_office(workspace, settings_for(workspace, data, configs, project=project, engine=engine))
+    policies = office.configs / "policies"
+    if confidential is None:
+        confidential = policies / f"{office.project.policy}.confidential.example.yaml"
+        typer.echo("the policy's confidential part is the published example: replace it before real use", err=True)
+    set_up(
+        office,
+        custodian=read_passphrase("the custodian's key store", custodian_passphrase_file),
+        root=read_passphrase("the office's root key", root_passphrase_file),
+        service=read_passphrase("the release key", service_passphrase_file),
+        entropy=SecureEntropy(),
+        confidential=confidential,
+        now=utc_now(),
+    )
+    typer.echo(f"set up {workspace}\nNext: zicht key new, zicht roster sign; suppliers: zicht delivery seal")
+
+
+def receive(
+    sealed: Annotated[
+        list[Path] | None, typer.Argument(help="Sealed deliveries; all of the inbox when absent.")
+    ] = None,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    passphrase_file: PassphraseOption = None,
+    again: AgainOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Open, check and receive sealed deliveries; every one gets a signed receipt.
+
+    Example: zicht receive build/run/inbox/*.zicht --passphrase-file custodian.pass
+    """
+    desk = _desk(workspace, passphrase_file, as_json=as_json)
+    intake = desk.receive(desk.accept_into_inbox(sealed) if sealed else desk.inbox(), again=again)
+    for receipt in intake.receipts:
+        typer.echo(receipt.model_dump_json() if as_json else str(receipt))
+    if not as_json:
+        typer.echo(f"Next: zicht pseudonymise ({intake.total('accepted')} rows accepted)")
+    if intake.refused:
+        raise BadInput("deliveries were refused", faults=intake.refused, next_step="tell the suppliers, see above")
+
+
+def pseudonymise(
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    passphrase_file: PassphraseOption = None,
+    again: AgainOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Replace the identifiers of accepted deliveries by keyed hashes.
+
+    Example: zicht pseudonymise --passphrase-file custodian.pass
+    """
+    outcomes = _desk(workspace, passphrase_file, as_json=as_json).pseudonymise(again=again)
+    ran = sum(outcome.ran for outcome in outcomes)
+    typer.echo(f"{len(outcomes)} deliveries are pseudonymised ({ran} now)\nNext: zicht link")
+
+
+def link(
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    passphrase_file: PassphraseOption = None,
+    again: AgainOption = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Link deliveries and registers by random integers of the project, and report how well they match.
+
+    Example: zicht link --passphrase-file custodian.pass
+    """
+    outcome = _desk(workspace, passphrase_file, as_json=as_json).link(again=again)
+    facts = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in outcome.record.counts.items())
+    typer.echo(f"{'linked' if outcome.ran else 'up to date'}: {facts}\nNext: zicht run")
+
+
+def _desk(workspace: Path, passphrase_file: Path | None, *, as_json: bool) -> CustodianDesk:
+    office = opened(workspace)
+    passphrase = read_passphrase("the custodian's key store", passphrase_file)
+    return open_desk(office, passphrase, teller(as_json=as_json))
