@@ -34,10 +34,10 @@ INPUTS = (
 PARAMETERS: Parameters = {"max_depth": 4, "min_leaf": 50}
 
 RISKS = ("moves", "debt", "low_income", "private_rent", "detached")
-CONTROLS = ("apartment", "large_floor", "high_woz", "occupant_65", "child_under_12")
+CONTROLS = ("apartment", "large_area", "high_woz", "elderly", "child")
 HOME_USE_CODES = ("10", "11", "12")
 WOZ_MISSING = 9_999_999_999
-NO_OCCUPANT_DATA = ("debt", "low_income", "occupant_65", "child_under_12")
+NO_OCCUPANT_DATA = ("debt", "low_income", "elderly", "child")
 
 
 def derive(inputs: Mapping[str, Lazy], parameters: Parameters) -> Mapping[str, Lazy]:
@@ -91,7 +91,7 @@ def homes(inputs: Mapping[str, Lazy], year: int) -> Lazy:
         "dwelling",
         detached=yes(nw.col("WONINGTYPE") == "1"),
         apartment=yes(nw.col("WONINGTYPE") == "5"),
-        large_floor=yes(nw.col("VBOOPPERVLAKTE") >= 100),
+        large_area=yes(nw.col("VBOOPPERVLAKTE") >= 100),
     )
     return (
         owned.select("dwelling", private_rent=yes(nw.col("TypeEigenaar") == "3"), high_woz=yes(valued))
@@ -121,8 +121,8 @@ def ages(persons: Lazy, year: int) -> Lazy:
     birth = nw.concat_str([nw.col("GBAGEBOORTEJAAR"), nw.col("GBAGEBOORTEMAAND"), nw.col("GBAGEBOORTEDAG")])
     return persons.select("person", birth=birth).select(
         "person",
-        occupant_65=yes((nw.col("birth") != "") & (nw.col("birth") <= f"{year - 65}0101")),
-        child_under_12=yes(nw.col("birth") > f"{year - 12}0101"),
+        elderly=yes((nw.col("birth") != "") & (nw.col("birth") <= f"{year - 65}0101")),
+        child=yes(nw.col("birth") > f"{year - 12}0101"),
     )
 
 
