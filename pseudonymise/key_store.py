@@ -96,6 +96,8 @@ class KeyStore:
         """
         if not passphrase:
             raise BadInput("a key store needs a passphrase", where=STORE_FILE)
+        if folder.exists() and not folder.is_dir():
+            raise BadInput(f"the key zone must be a folder; {folder.name} is a file", where=STORE_FILE)
         with storage_errors("the key zone"):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)
