@@ -61,6 +61,6 @@ def _offences(tree: ast.AST) -> set[tuple[int, str]]:
     return found
 
 
-def may_import(name: str) -> bool:
+def may_import(name: str, also: tuple[str, ...] = ()) -> bool:
     """Whether an analysis may import module ``name``."""
-    return name in ALLOWED_MODULES or name.partition(".")[0] in (ANALYSES, "narwhals")
+    return name in ALLOWED_MODULES or name in also or name.partition(".")[0] in (ANALYSES, "narwhals")

@@ -1,0 +1,110 @@
+"""What is where and what comes next, read from the journal and from names of files; no frame is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from enclave.errors import EnclaveError
+from enclave.zones import Zone
+from output_control.request_file import list_requests
+from pipeline.commands.review import desk_of
+from pipeline.office import Office, utc_now
+from pipeline.office_setup import ROSTER
+from pipeline.runner import Record, Runner
+from pseudonymise.sealing import SUFFIX
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One zone and what stands in it."""
+
+    zone: str
+    says: str
+
+
+def overview(office: Office) -> tuple[list[Line], list[str]]:
+    """A line per zone, and the commands that come next; zones that this user may not read say so."""
+    runner = Runner(office.workspace.root, office.journal, actor="reader", clock=utc_now)
+    records = runner.records()
+    requests = _requests(office)
+    released = sorted(path.parent.name for path in office.workspace.root.glob("released/*/*/manifest.json"))
+    sealed = _names(office.workspace.path(Zone.INBOX), f"*{SUFFIX}")
+    received, hashed = _of(records, "receive"), _of(records, "pseudonymise")
+    lines = [
+        Line("inbox", "not readable by this user" if sealed is None else f"{len(sealed)} sealed deliveries"),
+        Line(
+            "identified",
+            f"{len(received)} deliveries received: {_sum(received, 'accepted')} rows accepted, "
+            f"{_sum(received, 'quarantined')} quarantined",
+        ),
+        Line("pseudonymised", f"{len(hashed)} deliveries"),
+        Line("linked", _facts(records.get("link"), "not linked yet")),
+        Line("results", ", ".join(_of(records, "run")) or "no analysis has run"),
+        Line("gate", ", ".join(_of(records, "check")) or "nothing checked yet"),
+        Line("review", ", ".join(f"{name}: {state}" for name, state in requests.items()) or "no requests"),
+        Line("released", ", ".join(released) or "nothing yet"),
+        Line("journal", f"{office.journal.head().sequence} entries"),
+    ]
+    waiting = None if sealed is None else len(sealed) - len(received)
+    return lines, _next(office, records, requests, waiting)
+
+
+def _next(office: Office, records: Mapping[str, Record], requests: Mapping[str, str], waiting: int | None) -> list[str]:
+    if not (office.workspace.root / ROSTER).is_file():
+        return ["zicht roster sign people.yaml --serial 1"]
+    if waiting is not None and waiting > 0:
+        return [f"zicht receive ({waiting} sealed deliveries wait)"]
+    if not _of(records, "receive"):
+        return ["suppliers: zicht delivery seal FILE --to RECIPIENT --manifest FILE; then zicht receive"]
+    if len(_of(records, "pseudonymise")) == 0:
+        return ["zicht pseudonymise"]
+    if "link" not in records:
+        return ["zicht link"]
+    steps = [
+        f"zicht {verb} {use.name}"
+        for use in office.project.analyses
+        for verb in ("run", "check")
+        if f"{verb} {use.name}-v{use.version}" not in records
+    ]
+    for name, state in requests.items():
+        if state in ("submitted", "approved by one"):
+            steps.append(f"a checker: zicht review show {name}; zicht review approve {name}")
+        elif state == "approved":
+            steps.append(f"the release service: zicht release {name}")
+    asked = {name for name, state in requests.items() if state != "draft"}
+    return steps or (["zicht request ANALYSIS …"] if not asked else ["nothing waits"])
+
+
+def _requests(office: Office) -> dict[str, str]:
+    from output_control import review
+
+    try:
+        desk = desk_of(office)
+        names = list_requests(office.workspace.path(Zone.REVIEW))
+        return {name: review.state(name, desk=desk).value for name in names}
+    except (EnclaveError, PermissionError):
+        return {}
+
+
+def _names(folder: Path, pattern: str) -> list[str] | None:
+    try:
+        return sorted(path.name for path in folder.iterdir() if path.match(pattern))
+    except PermissionError:
+        return None
+
+
+def _of(records: Mapping[str, Record], verb: str) -> dict[str, Record]:
+    return {name.removeprefix(f"{verb} "): record for name, record in records.items() if name.startswith(f"{verb} ")}
+
+
+def _sum(records: Mapping[str, Record], count: str) -> int:
+    counts = (record.counts.get(count) for record in records.values())
+    return sum(value for value in counts if isinstance(value, int))
+
+
+def _facts(record: Record | None, otherwise: str) -> str:
+    if record is None:
+        return otherwise
+    return ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in record.counts.items())
