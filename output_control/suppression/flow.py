@@ -25,6 +25,7 @@ FREE_ROUNDS = 12
 REWARDS = (1.0, 4.0, 16.0, 64.0)
 SLOPE_ROUNDS = 3
 AVOID_WEIGHT = 50.0
+WIDE = 8.0
 
 
 class OutOfBudget(Exception):
@@ -155,9 +156,9 @@ def _unit(problem: Problem, targets: Sequence[Target]) -> float:
     return 1.0 if problem.integral else float(np.median([target.size for target in targets]))
 
 
-def limits(problem: Problem, ball: Ball, unit: float) -> tuple[FloatArray, FloatArray]:
-    """How far each cell of a ball may fall and rise, in units."""
-    amount, box = problem.amount[ball.cells], problem.box[ball.cells]
+def limits(problem: Problem, ball: Ball, unit: float, stretch: float = 1.0) -> tuple[FloatArray, FloatArray]:
+    """How far each cell of a ball may fall and rise, in units; ``stretch`` widens the box of counts."""
+    amount, box = problem.amount[ball.cells], problem.box[ball.cells] * stretch
     return -np.minimum(amount, box) / unit, box / unit
 
 
@@ -259,67 +260,78 @@ def _serve_in(search: Search, ball: Ball, target: Target) -> bool:
     at = int(np.searchsorted(ball.cells, target.cell))
     if at == len(ball.cells) or ball.cells[at] != target.cell:
         return False
-    for _ in range(2):
-        options = [
-            move
-            for side in ((1.0,) if target.needs_up else ()) + ((-1.0,) if target.needs_down else ())
-            if (move := _cheapest_move(search, ball, target, at, side)) is not None
-        ]
-        if not options:
-            return False
-        _, best = min(options, key=lambda option: option[0])
-        if not _accept(search, ball, best) or target.met:
-            break
-    return target.met
+    # a table of three dimensions or more may need a cell to move twice as far as the target
+    for stretch in (1.0, WIDE) if search.problem.integral else (1.0,):
+        for _ in range(2):
+            moves = [
+                move
+                for side in ((1.0,) if target.needs_up else ()) + ((-1.0,) if target.needs_down else ())
+                if (move := _cheapest_move(search, ball, target, at, side, stretch)) is not None
+            ]
+            if not moves or not _accept(search, ball, min(moves, key=lambda move: move[0])[1]):
+                break
+            if target.met:
+                return True
+    return False
 
 
 def _cheapest_move(
-    search: Search, ball: Ball, target: Target, at: int, side: float
+    search: Search, ball: Ball, target: Target, at: int, side: float, stretch: float
 ) -> tuple[float, FloatArray] | None:
-    """A move of the target to its level on one side that hides as little as possible, by slope scaling."""
+    """A move of the target to its level on one side, with the price of what it hides."""
     problem = search.problem
     need = (target.needs_up if side > 0 else target.needs_down) * side
     unit = 1.0 if problem.integral else target.size
-    lower, upper = limits(problem, ball, unit)
+    lower, upper = limits(problem, ball, unit, stretch)
     _hold(ball, target, lower, upper)
     # a hair beyond the level, so that the solver's tolerance does not leave the witness short of it
     need = need / unit if problem.integral else need / unit * (1 + 1e-7)
     if not lower[at] - 1e-6 <= need <= upper[at]:
         return None
-    need = max(need, lower[at])
-    lower[at] = upper[at] = need
-    hidden = search.hidden[ball.cells]
-    fixed = np.where(hidden, 0.0, problem.cost[ball.cells])
-    model, slope = _two_sided(ball, fixed, lower, upper)
+    lower[at] = upper[at] = max(need, lower[at])
+    fixed = np.where(search.hidden[ball.cells], 0.0, problem.cost[ball.cells])
+    found = _slope_scaling(search, ball, fixed, lower, upper)
+    if found is None or not problem.integral or _whole(found[1]):
+        return None if found is None else (found[0], found[1] * unit)
+    return _integer_move(search, ball, fixed, lower, upper)
+
+
+def _slope_scaling(
+    search: Search, ball: Ball, fixed: FloatArray, lower: FloatArray, upper: FloatArray
+) -> tuple[float, FloatArray] | None:
+    """The cheapest support found for a move within bounds: costs per unit are set so that the last move costs its price.
+
+    Counts move by ones, where the first LP is as good as any.
+    """
+    model = _two_sided(ball, fixed, lower, upper)
+    slope = fixed
     best: tuple[float, FloatArray] | None = None
-    for _ in range(1 if problem.integral else SLOPE_ROUNDS):
+    for _ in range(1 if search.problem.integral else SLOPE_ROUNDS):
         search.count()
         found = model.solve()
         if found is None:
             break
         move = found.x[: len(lower)] - found.x[len(lower) :]
-        price = float(fixed[np.abs(move) > 1e-7].sum())
-        if best is None or price < best[0]:
-            best = price, move * unit
         used = np.abs(move) > 1e-7
+        price = float(fixed[used].sum())
+        if best is None or price < best[0]:
+            best = price, move
         slope = np.where(used, fixed / np.maximum(np.abs(move), 1e-3), slope)
         model.set_cost(np.concatenate([slope, slope]) + 1e-9 * fixed.max(initial=1.0))
-    if best is None or not problem.integral or _whole(best[1]):
-        return best
-    return _integer_move(search, ball, fixed, lower, upper)
+    return best
 
 
 def _two_sided(
     ball: Ball, fixed: FloatArray, lower: FloatArray, upper: FloatArray
-) -> tuple[Model, FloatArray]:
-    """The model of min cost·(rise + fall), with the cost per unit moved."""
+) -> Model:
+    """The model of min cost·(rise + fall)."""
     matrix = sparse.csr_array(sparse.hstack([ball.matrix, -ball.matrix]))
     small = 1e-6 * float(fixed.max(initial=1.0))
     cost = np.concatenate([fixed, fixed]) + small
     low = np.concatenate([np.maximum(lower, 0), np.maximum(-upper, 0)])
     high = np.concatenate([np.maximum(upper, 0), np.maximum(-lower, 0)])
     zero = np.zeros(matrix.shape[0])
-    return Model(matrix, cost, low, high, zero, zero), fixed
+    return Model(matrix, cost, low, high, zero, zero)
 
 
 def _whole(move: FloatArray) -> bool:
@@ -362,7 +374,7 @@ def shortest_move(
         low[at] = high[at] = side * (1 + 1e-7)
         if lower[at] <= low[at] <= upper[at]:
             search.count()
-            found = _two_sided(ball, weight, low, high)[0].solve()
+            found = _two_sided(ball, weight, low, high).solve()
             if found is not None:
                 return ball, (found.x[: len(lower)] - found.x[len(lower) :]) * far
     return ball, None
