@@ -112,6 +112,7 @@ def settings_for(
     *,
     project: str,
     engine: EngineName = "duckdb",
+    threads: int = 2,
     demo_seed: int | None = None,
 ) -> Settings:
     """Settings for ``data`` (registers, key register, classifications) and ``configs``, relative to the workspace.
@@ -130,6 +131,7 @@ def settings_for(
         key_register=f"{relative}/key_register",
         data_roots=(relative,),
         engine=engine,
+        threads=threads,
         demo_seed=demo_seed,
     )
 
