@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from enclave.errors import Tampered
 from enclave.files import replacing_folder
 from enclave.fingerprints import Json, canonical_json, digest_bytes
 from enclave.journal import Head
@@ -53,18 +51,3 @@ def write_bundle(folder: Path, files: Mapping[str, bytes], check: Callable[[Path
             if inner.is_dir():
                 inner.chmod(0o755)
         check(fresh)
-
-
-def content_digest(folder: Path) -> str:
-    """Digest of what a bundle publishes (outputs, evidence, policy), from its own approvals.
-
-    Raises:
-        Tampered: the bundle has no readable approvals.
-    """
-    try:
-        approvals = json.loads((folder / APPROVALS).read_bytes())
-        subject = approvals["submission"]["statement"]["subject"]
-        named = {part: str(subject[part]) for part in ("outputs", "evidence", "policy")}
-    except (OSError, ValueError, KeyError, TypeError):
-        raise Tampered("the bundle has no readable approvals", where=folder.name) from None
-    return digest_bytes(canonical_json(named))

@@ -174,7 +174,7 @@ def _publish(case: Case, checked: CheckedOutput, service: _Service, now: datetim
         files = _files(case, checked, service, begun)
         bundle.write_bundle(folder, files, lambda fresh: verify_bundle(fresh, service.root_public))
     else:
-        _check_same(folder, content, service)
+        _check_same(folder, case, service)
     digest = digest_file(folder / bundle.MANIFEST)
     service.journal.append(
         actor=SERVICE,
@@ -186,10 +186,12 @@ def _publish(case: Case, checked: CheckedOutput, service: _Service, now: datetim
     return _release_of(case, folder, digest)
 
 
-def _check_same(folder: Path, content: str, service: _Service) -> None:
+def _check_same(folder: Path, case: Case, service: _Service) -> None:
     """The bundle that stands under this name is whole and publishes the same."""
-    verify_bundle(folder, service.root_public, journal=service.journal)
-    if bundle.content_digest(folder) != content:
+    document = case.request.document
+    asked = (document.project, document.analysis, document.version, document.subject.content)
+    stands = verify_bundle(folder, service.root_public, journal=service.journal)
+    if (stands.project, stands.analysis, stands.version, stands.content) != asked:
         raise Tampered("another release stands under this name", where=folder.name)
 
 

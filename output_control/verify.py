@@ -82,12 +82,16 @@ Said = TypeVar("Said", Submission, Decision)
 
 @dataclass(frozen=True, slots=True)
 class VerifyReport:
-    """What a bundle that holds says of itself; ``checks`` are the things that were found in order."""
+    """What a bundle that holds says of itself.
+
+    ``content`` is the digest of what it publishes; ``checks`` are the things that were found in order.
+    """
 
     project: str
     analysis: str
     version: int
     request: str
+    content: str
     author: str
     checkers: tuple[str, ...]
     released: str
@@ -155,6 +159,7 @@ def verify_bundle(
         analysis=submission.analysis,
         version=submission.version,
         request=submission.request,
+        content=submission.subject.content,
         author=submission.person,
         checkers=tuple(item.statement.person for item in approvals.approvals),
         released=approvals.released,

@@ -79,14 +79,6 @@ def test_a_bundle_that_its_check_refuses_is_never_there(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("approvals", [None, b"", b"[]", b"{}", b'{"submission":{"statement":{"subject":{}}}}'])
-def test_a_bundle_without_readable_approvals_has_no_content_digest(tmp_path: Path, approvals: bytes | None) -> None:
-    if approvals is not None:
-        (tmp_path / "approvals.json").write_bytes(approvals)
-    with pytest.raises(Tampered, match="no readable approvals"):
-        bundle.content_digest(tmp_path)
-
-
 def test_the_crate_names_every_file_the_author_and_both_disclosure_checks() -> None:
     graph: dict[str, Any] = {entity["@id"]: entity for entity in json.loads(build_crate(FACTS, FILES))["@graph"]}
     root = graph["./"]

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import sys
 import tempfile
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -40,6 +37,7 @@ from tests.output_control.desk import (
     roster_lines,
     seed_key,
 )
+from tests.output_control.killing import audited
 
 WHY = "The population is not the one of the question."
 
@@ -527,26 +525,6 @@ def test_an_unsigned_statement_never_counts(office: Office) -> None:
 # kills
 
 
-def killed(work: Callable[[], object], at: int) -> bool:
-    """Run ``work`` in a forked process that dies by SIGKILL at its ``at``-th file operation; whether it died."""
-    child = os.fork()
-    if child == 0:
-        seen = [0]
-
-        def hook(event: str, _args: object) -> None:
-            if event in ("open", "os.rename", "os.mkdir", "os.chmod", "os.remove", "fcntl.flock", "os.rmdir"):
-                seen[0] += 1
-                if seen[0] == at:
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-        try:
-            sys.addaudithook(hook)
-            work()
-        finally:
-            os._exit(0)
-    return os.waitpid(child, 0)[1] != 0
-
-
 def test_a_kill_at_any_file_operation_of_an_approval_is_made_good_by_the_next_command(tmp_path: Path) -> None:
     office = Office(tmp_path / "0").open()
     request = office.submit()
@@ -558,7 +536,7 @@ def test_a_kill_at_any_file_operation_of_an_approval_is_made_good_by_the_next_co
         def approve(desk: review.Desk = copy.desk) -> None:
             review.approve(request, person="p-first", key=KEYS["p-first"], desk=desk, now=now)
 
-        if not killed(approve, at):
+        if not audited(approve, at):
             break
         before = review.state(request, desk=copy.desk)
         assert before in (State.SUBMITTED, State.APPROVED_ONCE)
