@@ -36,7 +36,7 @@ def make_areas(seed: int, place: Municipality) -> Areas:
     wc = [f"{place.digits}{number:02d}" for number in range(place.wijken)]
     # as in the real classification, a few buurten end in a letter
     bc = [
-        f"{wc[w]}0{chr(65 + n)}" if (w + n) % 7 == 6 else f"{wc[w]}{n:02d}"
+        f"{wc[w]}0{chr(65 + n)}" if (w + n) % 3 == 2 else f"{wc[w]}{n:02d}"
         for w, n in zip(wijk.tolist(), within.tolist(), strict=True)
     ]
     start = place.first_id

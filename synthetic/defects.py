@@ -31,7 +31,7 @@ SEMANTIC = frozenset({"bsn_typo", "near_duplicate", "day_month_swapped", "munici
 _BSN = ("occupant_bsn", "bsn", "owner_bsn", "buyer_bsn")
 _MAY_BE_EMPTY = ("occupant_bsn",)
 _BIRTH = ("occupant_birth_date", "birth_date", "buyer_birth_date")
-_NAME = ("occupant_name", "surname", "owner_name", "buyer_name")
+NAME_COLUMNS = ("occupant_name", "surname", "owner_name", "buyer_name")
 _KVK = ("owner_kvk", "buyer_kvk")
 
 
@@ -97,7 +97,7 @@ def _with_duplicates(
     free = ~taken
     exact = np.flatnonzero(free & (u < DUPLICATE_RATE))
     near = np.flatnonzero(free & (u >= DUPLICATE_RATE) & (u < DUPLICATE_RATE + NEAR_DUPLICATE_RATE))
-    name = next(column for column in _NAME if column in frame.columns)
+    name = next(column for column in NAME_COLUMNS if column in frame.columns)
     altered = frame.iloc[near].copy()
     altered[name] = np.array([_misspelt(value) for value in altered[name].tolist()], dtype=object)
     first = before + len(frame) + 1
@@ -113,7 +113,7 @@ def _column(frame: pd.DataFrame, kind: str) -> str | None:
         "bsn_missing": tuple(column for column in _BSN if column not in _MAY_BE_EMPTY),
         "day_month_swapped": _BIRTH,
         "postcode_variant": ("postcode",),
-        "diacritics_broken": _NAME,
+        "diacritics_broken": NAME_COLUMNS,
         "municipality_outdated": ("bag_id",),
         "leading_zero_lost": _KVK,
     }[kind]

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from synthetic.defects import Ledger
+from synthetic.defects import NAME_COLUMNS, Ledger
 from synthetic.plan import Municipality
-from synthetic.randomness import uniforms
+from synthetic.randomness import Bools, uniforms
 
 WRONG_PERIOD = "2014"
 COLUMN_DEFECT_SHARE = 0.05
@@ -109,7 +109,8 @@ def _absent_column(spoiled: Spoiled, context: _Context) -> str:
 
 
 def _extra_column(spoiled: Spoiled, _: _Context) -> str:
-    numbers = [f"06-{number:08d}" for number in range(len(spoiled.frame))]
+    # by the first column's value, so that a duplicate stays one
+    numbers = [f"06-{number:08d}" for number in pd.factorize(spoiled.frame.iloc[:, 0])[0].tolist()]
     spoiled.frame[_EXTRA] = np.array(numbers, dtype=object)
     return _EXTRA
 
@@ -142,11 +143,18 @@ def _bsn_as_number(spoiled: Spoiled, context: _Context) -> str:
     return "bsn"
 
 
+def _single(frame: pd.DataFrame) -> Bools:
+    """Records that were not repeated: a repeated one must stay the same in both places."""
+    but_names = [column for column in frame.columns if column not in NAME_COLUMNS]
+    return ~frame.duplicated(but_names, keep=False).to_numpy()
+
+
 def _quoted_newline(spoiled: Spoiled, context: _Context) -> None:
     u = uniforms(context.seed, "defect/newline", context.first_id, len(spoiled.frame))[:, 0]
     remarks = spoiled.frame["remark"].to_numpy(dtype=object, copy=True)
-    rows = np.flatnonzero(u < _NEWLINE_RATE)
-    rows = rows if len(rows) else np.arange(min(1, len(remarks)))
+    single = np.flatnonzero(_single(spoiled.frame))
+    rows = single[u[single] < _NEWLINE_RATE]
+    rows = rows if len(rows) else single[:1]
     remarks[rows] = [f'{value}\r\nZie bijlage; "kopie" in dossier.' for value in remarks[rows].tolist()]
     spoiled.frame["remark"] = remarks
     context.ledger.rows(context.file, (rows + 1).tolist(), "remark", "quoted_newline")
@@ -154,7 +162,7 @@ def _quoted_newline(spoiled: Spoiled, context: _Context) -> None:
 
 def _user_missing(spoiled: Spoiled, context: _Context) -> None:
     u = uniforms(context.seed, "defect/user-missing", context.first_id, len(spoiled.frame))[:, 0]
-    rows = np.flatnonzero(u < _USER_MISSING_RATE)
+    rows = np.flatnonzero(_single(spoiled.frame) & (u < _USER_MISSING_RATE))
     values = spoiled.frame["woz_value"].to_numpy(copy=True)
     values[rows] = USER_MISSING
     spoiled.frame["woz_value"] = values

@@ -75,7 +75,7 @@ def _wealth(setting: Setting, occupancy: Occupancy) -> tuple[Ints, Ints]:
     seed, place, homes, objects = setting.seed, setting.place, setting.homes, setting.objects
     noise = normals(seed, "household/wealth", place.first_id, homes.count, 2)
     u = uniforms(seed, "household/wealth-missing", place.first_id, homes.count)[:, 0]
-    free = np.exp(9.7 + 1.5 * noise[:, 0] + 1.2 * homes.talent) - 4_500
+    free = np.exp(9.7 + 1.5 * noise[:, 0] + 1.2 * homes.talent) - 3_000
     home = occupancy.at(2016)
     value = np.where(objects.woz[home, 4] > 10**9, 200_000, objects.woz[home, 4])
     equity = np.where(objects.tenure[home] == OWN, value * (0.35 + 0.35 * noise[:, 1]), 0.0)

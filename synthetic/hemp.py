@@ -49,13 +49,21 @@ def dwelling_years(setting: Setting, spells: Spells, finances: Finances, debts: 
     keys = np.unique(spells.object * _SPELL_DAYS + (spells.start + _SPELL_DAYS // 2))
     for column, year in enumerate(OUTCOME_YEARS):
         things, covariates, occupant = _year(year, setting, spells, finances, debts=debts, keys=keys)
-        score = INTERCEPT + covariates @ np.log(ODDS_RATIOS) + areas.hemp_effect[objects.buurt[things]]
+        score = _fixed_part(covariates) + areas.hemp_effect[objects.buurt[things]]
         event = u[things, 2 * column] < 1.0 / (1.0 + np.exp(-score))
         length = day(year + 1) - day(year)
         moment = day(year) + np.floor(u[things, 2 * column + 1] * length).astype(np.int64)
         parts.append((things, np.full(len(things), year), covariates, occupant, event, moment))
     joined = [np.concatenate([part[field] for part in parts]) for field in range(6)]
     return DwellingYears(*joined)
+
+
+def _fixed_part(covariates: Bools) -> Floats:
+    """Intercept plus log-odds, added in a fixed order: a matrix product may differ in its last bit elsewhere."""
+    score = np.full(len(covariates), INTERCEPT)
+    for column, ratio in enumerate(ODDS_RATIOS):
+        score += np.log(ratio) * covariates[:, column]
+    return score
 
 
 def _year(
@@ -145,7 +153,7 @@ def truth_document(counts: Ints, events: int) -> dict[str, object]:
             "intercept": INTERCEPT,
             **{name: float(np.log(ratio)) for name, ratio in zip(COVARIATES, ODDS_RATIOS, strict=True)},
         },
-        "marginal": dict(zip(("intercept", *COVARIATES), (float(value) for value in marginal), strict=True)),
+        "marginal": dict(zip(("intercept", *COVARIATES), (round(float(value), 9) for value in marginal), strict=True)),
         "null_variables": [n for n, ratio in zip(COVARIATES, ODDS_RATIOS, strict=True) if ratio == 1.0],
         "sigma_buurt": HEMP_SIGMA,
         "years": list(OUTCOME_YEARS),

@@ -1,7 +1,7 @@
 """Invented identifiers that pass their checks, from ranges reserved for the synthetic country.
 
 BSN and RSIN share one number space with one check, the eleven-test: 9a+8b+7c+6d+5e+4f+3g+2h−i ≡ 0 (mod 11). The reserve
-is 9999xxxxx, which holds 9,090 such numbers; larger countries go on downwards through 9xxxxxxxx (9.09 million) and on.
+is 9999xxxxx, which holds 9,091 such numbers; larger countries go on downwards through 9xxxxxxxx (9.09 million) and on.
 One person in fifty has a number from 0999xxxxx downwards, so that a lost leading zero is visible.
 """
 

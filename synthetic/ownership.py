@@ -151,13 +151,16 @@ def _first_occupants(homes: Households, objects: Objects, occupancy: Occupancy) 
 
 def _plant(setting: Setting, since: Ints) -> Ints:
     """Pass-through homes mostly in deprived *buurten*; decoys among let homes."""
-    areas, objects = setting.areas, setting.objects
-    u = uniforms(setting.seed, "planted/which", setting.place.first_id, objects.count)[:, 0]
+    areas, objects, place = setting.areas, setting.objects, setting.place
+    u = uniforms(setting.seed, "planted/which", place.first_id, objects.count)[:, 0]
     old = (objects.start <= WINDOW_START) & (objects.kind > 0)
     let = old & np.isin(objects.tenure, (PRIVATE, UNKNOWN))
     eligible = let | (old & (objects.tenure == OWN) & (since >= day(2004)))
     eligible[objects.homes :] = False
-    chance = np.minimum(0.021 * np.exp(1.1 * areas.deprivation[objects.buurt] - 0.6), 0.4)
+    # hot spots: the most deprived sixth of the buurten, in every municipality at least one
+    hot = np.zeros(place.buurten, dtype=np.bool_)
+    hot[np.argsort(-areas.deprivation, kind="stable")[: max(1, place.buurten // 6)]] = True
+    chance = np.where(hot, 0.18, 0.01)[objects.buurt]
     planted = np.where(eligible & (u < chance), int(Planted.PASS_THROUGH), int(Planted.NATURAL))
     for number, kind in enumerate(
         (Planted.FOUR_CHANGES, Planted.SAME_DAY, Planted.INHERITANCE_CHAIN, Planted.SAME_OWNER)

@@ -1,8 +1,8 @@
 """SPSS system files written a block of rows at a time, in bounded memory.
 
 pyreadstat writes a file from one data frame in memory and can't append, so a register of millions of rows would not
-fit. This writes the uncompressed form of the format (documented in PSPP's developers' guide, "System File Format"); readers
-are pyreadstat and SPSS. The header's creation date is fixed, so the same rows give the same bytes.
+fit. This writes the uncompressed form of the format (PSPP's developers' guide, "System File Format"); readers are
+pyreadstat and SPSS. The header's creation date is fixed, so the same rows give the same bytes.
 """
 
 from __future__ import annotations
