@@ -77,6 +77,8 @@ class Demo:
         self._seal(office)
         intake = custodian.receive(custodian.inbox())
         self.teller.say("received", deliveries=len(intake.receipts), rows=intake.total("received"))
+        for fault in intake.refused:
+            self.teller.say(f"refused: {fault}")
         custodian.pseudonymise()
         self.teller.say("pseudonymised")
         linked = custodian.link().record
