@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,9 @@ from enclave.frames import Frame, FrameManifest, manifest_columns, open_frame, w
 from enclave.zones import Identified, Pseudonymised, Zone
 from pseudonymise.coarsening import coarsening
 from pseudonymise.custody import CMAC, Custody
+from pseudonymise.identifier_hashing import IdentifierHasher
 from pseudonymise.identifiers import Reason, as_strings, check
-from pseudonymise.keyed_hash import HASH_BYTES, HashSpec, algorithm_for, hash_values
+from pseudonymise.keyed_hash import HASH_BYTES
 from pseudonymise.leak_names import NameWords
 from pseudonymise.leak_patterns import Ints, LeakKind
 from pseudonymise.leak_scan import DensityCheck, LeakTally, any_leak, scan_text
@@ -45,13 +46,6 @@ class PseudonymisationReport:
     identifiers: Mapping[str, Mapping[Reason, int]]
     blanked: Mapping[str, int]
     leaks: tuple[Fault, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Hashing:
-    kind: str
-    key: bytes = field(repr=False)
-    spec: HashSpec
 
 
 def pseudonymise(
@@ -80,12 +74,8 @@ def pseudonymise(
     """
     source = _Source(frame, custody)
     _refuse_mismatch(frame, source.types, schema, project)
-    hashings = {
-        column.name: _hashing(column, project, custody, hash_version, algorithm)
-        for column in schema.columns
-        if column.treatment == "hash" and column.name in source.types
-    }
-    run = _Run(source, schema, hashings)
+    hasher = IdentifierHasher(project, custody, version=hash_version, algorithm=algorithm)
+    run = _Run(source, schema, hasher)
     target = pa.schema([(name, made.type) for name, made in run.targets.items()])
     manifest = FrameManifest(
         zone=Zone.PSEUDONYMISED,
@@ -94,7 +84,7 @@ def pseudonymise(
         columns=manifest_columns(target, {name: made.role for name, made in run.targets.items()}),
         made_by=f"pseudonymise/{schema.name}/v{schema.version}",
         parents=frame.manifest.parents or {frame.manifest.name: frame.digest()},
-        key_ids={f"{name}_hash": hashing.spec.text() for name, hashing in hashings.items()},
+        key_ids={name: hasher.spec(kind).text() for name, kind in run.hashed_kinds().items()},
         period=frame.manifest.period,
         retention_date=frame.manifest.retention_date,
     )
@@ -158,10 +148,10 @@ class _Source:
 class _Run:
     """One pass over a frame; collects counts and leaks on the way."""
 
-    def __init__(self, source: _Source, schema: DeliverySchema, hashings: Mapping[str, _Hashing]) -> None:
+    def __init__(self, source: _Source, schema: DeliverySchema, hasher: IdentifierHasher) -> None:
         self._source = source
         self._file = source.frame.manifest.name
-        self._hashings = hashings
+        self._hasher = hasher
         present = [column for column in schema.columns if column.name in source.types]
         self.targets = {name: made for column in present for name, made in _targets(column, source.types)}
         self._texts = [column.name for column in present if column.treatment in _TEXT]
@@ -169,7 +159,11 @@ class _Run:
         self._leaks = LeakTally()
         self._density = {name: DensityCheck() for name, made in self.targets.items() if made.role == "attribute"}
         self._blanked = dict.fromkeys((c.name for c in present if c.treatment == BLANK_ON_LEAK), 0)
-        self._counts = {name: np.zeros(len(Reason), dtype=np.int64) for name in hashings}
+        self._counts = {c.name: np.zeros(len(Reason), dtype=np.int64) for c in present if c.treatment == "hash"}
+
+    def hashed_kinds(self) -> dict[str, str]:
+        """Identifier kind of every column of hashes."""
+        return {name: str(made.source.kind) for name, made in self.targets.items() if made.source.treatment == "hash"}
 
     def batches(self) -> Iterator[pa.Table]:
         """The pseudonymised batches."""
@@ -189,7 +183,7 @@ class _Run:
     def _made(self, name: str, made: _Target, batch: Any, texts: Mapping[str, Any]) -> Any:
         source = made.source.name
         if made.role.startswith("key:"):
-            return self._hashed(source, batch.column(source))
+            return self._hashed(made.source, batch.column(source))
         if made.role == "text":
             return texts[source]
         values = batch.column(source)
@@ -198,11 +192,11 @@ class _Run:
         self._density[name].add(values)
         return values
 
-    def _hashed(self, name: str, values: Any) -> Any:
-        hashing = self._hashings[name]
-        checked = check(hashing.kind, values)
-        self._counts[name] += np.bincount(checked.reason.to_numpy(zero_copy_only=False), minlength=len(Reason))
-        return hash_values(checked.canonical, hashing.key, hashing.spec.algorithm)
+    def _hashed(self, column: ColumnSpec, values: Any) -> Any:
+        checked = check(str(column.kind), values)
+        reasons = checked.reason.to_numpy(zero_copy_only=False)
+        self._counts[column.name] += np.bincount(reasons, minlength=len(Reason))
+        return self._hasher.hash(str(column.kind), checked)
 
     def _scanned(self, name: str, values: Any, known: NameWords, own: list[Any], records: Ints) -> Any:
         texts = as_strings(values)
@@ -259,14 +253,6 @@ def _targets(column: ColumnSpec, types: Mapping[str, Any]) -> Iterator[tuple[str
         yield column.name, _Target(column, types[column.name], "attribute")
     elif treatment != "drop":
         raise Refused(f"column {column.name} has no treatment that is known here", next_step="mend the schema")
-
-
-def _hashing(column: ColumnSpec, project: str, custody: Custody, version: int, wanted: str) -> _Hashing:
-    kind = str(column.kind)
-    algorithm = algorithm_for(kind, wanted)
-    key_id = custody.hash_key_id(project, kind, version, algorithm=algorithm)
-    key = custody.hash_key(project, kind, version, algorithm=algorithm)
-    return _Hashing(kind, key, HashSpec(algorithm, key_id, version))
 
 
 def _refuse_mismatch(frame: Frame[Identified], found: Mapping[str, Any], schema: DeliverySchema, project: str) -> None:
