@@ -1,0 +1,124 @@
+"""Matched and unmatched records of a delivery by supplier, municipality, sex and age band.
+
+Sex and birth year come from the delivery where it has them, so that unmatched records have one too; else from the
+register, for matched records only (unmatched ones are then *unknown*).
+"""
+
+# ruff: noqa: S608 (statements hold names from checked files and constants, never a value)
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pyarrow.parquet as pq
+
+from enclave.engine import Dialect, Engine
+from enclave.project import Key
+from linkage.report import Counts, Group
+from linkage.sources import SUPPLIER, Source
+
+UNKNOWN = "unknown"
+_SEX, _BIRTH_YEAR, _MUNICIPALITY = "GBAGESLACHT", "GBAGEBOORTEJAAR", "gem2016"
+_BANDS = ((18, "0-17"), (30, "18-29"), (45, "30-44"), (65, "45-64"), (120, "65+"))
+_DELIVERED_SEX = re.compile(r"(^|_)sex$")
+_DELIVERED_YEAR = re.compile(r"(^|_)birth_(date_)?year$")
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """Which registers describe persons and objects, and the year that ages refer to (None: no age bands)."""
+
+    persons: bool
+    objects: bool
+    reference_year: int | None
+
+
+def attach_background(sources: Sequence[Source], engine: Engine, reference_year: int | None) -> Background:
+    """Make the tables ``background_persons`` and ``background_objects`` from the project's own registers."""
+    persons = _register_with(sources, {"RINPERSOON", _SEX, _BIRTH_YEAR})
+    objects = _register_with(sources, {"RINOBJECTNUMMER", _MUNICIPALITY})
+    if persons is not None and persons.path is not None:
+        engine.attach("background_persons", persons.path)
+        year = re.search(r"(\d{4})[A-Z]", persons.path.stem)
+        reference_year = reference_year or (int(year.group(1)) if year else None)
+    if objects is not None and objects.path is not None:
+        engine.attach("background_objects", objects.path)
+    return Background(persons is not None, objects is not None, reference_year)
+
+
+def context_columns(source: Source) -> list[str]:
+    """Columns of a delivery that describe the person: sex, birth year."""
+    return [n for n in source.available if _DELIVERED_SEX.search(n) or _DELIVERED_YEAR.search(n)]
+
+
+def groups_of(source: Source, key: Key, *, engine: Engine, background: Background) -> tuple[Group, ...]:
+    """Counts by category, categories sorted within each breakdown."""
+    terms = _terms(source, key, background, engine.dialect)
+    view = f"categories_{source.name}_{key.name}"
+    engine.define(view, _query(source, key, terms, background, engine.dialect))
+    groups: list[Group] = []
+    for by in terms:
+        found = engine.collect(
+            f"SELECT {by} AS category, status, count(*) AS n FROM {view} GROUP BY {by}, status"
+        ).to_pylist()
+        cells: dict[str, dict[str, int]] = {}
+        for row in found:
+            category = source.suppliers()[row["category"]] if by == "supplier" else str(row["category"])
+            counted = cells.setdefault(category, {"R": 0, "S": 0, "": 0})
+            counted[row["status"]] += row["n"]
+        groups += [Group(by=by, category=c, counts=counts_of(n)) for c, n in sorted(cells.items())]
+    return tuple(groups)
+
+
+def counts_of(statuses: Mapping[str, int]) -> Counts:
+    """Counts out of a count per status letter."""
+    return Counts(matched=statuses["R"], unmatched=statuses["S"], without=statuses[""])
+
+
+def _register_with(sources: Sequence[Source], columns: set[str]) -> Source | None:
+    for source in sources:
+        if source.path is not None and columns <= set(source.available):
+            with pq.ParquetFile(source.path) as file:
+                if columns <= set(file.schema_arrow.names):
+                    return source
+    return None
+
+
+def _terms(source: Source, key: Key, background: Background, dialect: Dialect) -> dict[str, str]:
+    """Breakdown -> SQL of its category."""
+    terms = {"supplier": f"k.{SUPPLIER}"}
+    if background.objects and _object_key(source) is not None:
+        terms["municipality"] = f"coalesce(CASE WHEN o.{_MUNICIPALITY} <> '' THEN o.{_MUNICIPALITY} END, '{UNKNOWN}')"
+    if key.kind not in ("person", "owner"):
+        return terms
+    delivered = context_columns(source)
+    sex = [f"CAST(k.{dialect.quote(n)} AS STRING)" for n in delivered if _DELIVERED_SEX.search(n)]
+    year = [f"CAST(k.{dialect.quote(n)} AS STRING)" for n in delivered if _DELIVERED_YEAR.search(n)]
+    if background.persons:
+        sex, year = [*sex, f"p.{_SEX}"], [*year, f"p.{_BIRTH_YEAR}"]
+    if sex:
+        terms["sex"] = f"coalesce({', '.join(sex)}, '{UNKNOWN}')"
+    if year and background.reference_year is not None:
+        age = f"{background.reference_year} - TRY_CAST(coalesce({', '.join(year)}, '') AS BIGINT)"
+        bands = " ".join(f"WHEN {age} BETWEEN 0 AND {below - 1} THEN '{band}'" for below, band in _BANDS)
+        terms["age"] = f"CASE {bands} ELSE '{UNKNOWN}' END"
+    return terms
+
+
+def _query(source: Source, key: Key, terms: Mapping[str, str], background: Background, dialect: Dialect) -> str:
+    columns = ", ".join(f"{term} AS {by}" for by, term in terms.items())
+    joins = []
+    place = _object_key(source)
+    if background.objects and place is not None:
+        joins.append(
+            f"LEFT JOIN background_objects o ON k.{dialect.quote(place.name + '__unit')} = 'O' || o.RINOBJECTNUMMER"
+        )
+    if background.persons and key.kind in ("person", "owner"):
+        joins.append(f"LEFT JOIN background_persons p ON k.{dialect.quote(key.name + '__unit')} = 'P' || p.RINPERSOON")
+    status = dialect.quote(f"{key.name}_status")
+    return f"SELECT {columns}, k.{status} AS status FROM keyed_{source.name} k {' '.join(joins)}"
+
+
+def _object_key(source: Source) -> Key | None:
+    return next((key for key in source.data.keys if key.kind == "object"), None)

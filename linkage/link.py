@@ -1,0 +1,197 @@
+"""``Frame[Pseudonymised]`` and registers → ``Frame[Linked]``: every unit by a number of this project, nothing else.
+
+The order of work is what makes it safe to stop anywhere: the key table, then numbers for all new units (committed),
+then one data set after the other (each appears whole). Running again finds what is there.
+"""
+
+# ruff: noqa: S608 (statements hold names from checked files and constants, never a value)
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from enclave.engine import Engine
+from enclave.entropy import Entropy
+from enclave.errors import NotReady
+from enclave.files import write_text
+from enclave.frames import Frame, FrameManifest, manifest_columns, open_frame, writing_frame
+from enclave.project import Project
+from enclave.zones import Linked, Pseudonymised, Zone
+from linkage.breakdown import Background, attach_background, context_columns, counts_of, groups_of
+from linkage.key_register import PAIRS, KeyTableVersion, versions
+from linkage.key_zone import KeyZone
+from linkage.minimisation import minimise
+from linkage.report import DataSetReport, KeyReport, KeyTableReport, LinkageReport, total
+from linkage.sources import Source, attach_source, find_sources
+from linkage.tally import Tally
+from linkage.units import Assigned, assign, later_matched, load_units, update_remap
+
+REPORT = "linkage"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkResult:
+    """The linked data sets by name, and the full report (custodian only; :meth:`LinkageReport.for_researchers`)."""
+
+    frames: Mapping[str, Frame[Linked]]
+    report: LinkageReport
+
+
+def link(
+    project: Project,
+    *,
+    pseudonymised: Mapping[str, Sequence[Frame[Pseudonymised]]],
+    registers: Path,
+    zone: KeyZone,
+    engine: Engine,
+    out: Path,
+    entropy: Entropy,
+    dropped: Mapping[str, Collection[str]] | None = None,
+    named: Mapping[str, Collection[str]] | None = None,
+    reference_year: int | None = None,
+    progress: Callable[[str], None] = lambda _: None,
+) -> LinkResult:
+    """Link all data sets of ``project`` into the folder ``out``.
+
+    Args:
+        project: the project file.
+        pseudonymised: delivery schema -> its frames, in a fixed order; each lies in a folder named after its supplier.
+        registers: folder below which ``data.<set>.register`` names Parquet files, without the ending.
+        zone: the project's key tables; :func:`linkage.key_register.build_key_table` has been run.
+        engine: may read ``registers`` and the frames; its scratch lies in the key zone.
+        out: ``linked/<project>``; gets ``<data set>.parquet`` and the researchers' report.
+        entropy: source of the numbers.
+        dropped: delivery schema -> columns that pseudonymisation removes, for a clearer refusal.
+        named: analysis -> texts in its code, for the minimisation report.
+        reference_year: year that age bands refer to; without it, the year in the person register's name.
+        progress: told each data set's name before it is linked.
+
+    Raises:
+        NotReady: no key table yet, a register or a delivery is missing.
+        Refused, BadInput: see :func:`linkage.sources.find_sources`; nothing is written.
+    """
+    version = _latest(zone)
+    sources = find_sources(
+        project, pseudonymised=pseudonymised, registers=registers, dropped=dropped or {}, version=version
+    )
+    engine.load("hashes", zone.reader([version.file], PAIRS))
+    for source in sources:
+        attach_source(source, engine, context_columns(source), zone.decryption)
+    assigned = _assign(project, sources, zone, engine, entropy)
+    remapped = update_remap(version.version, zone=zone, engine=engine)
+    background = attach_background(sources, engine, reference_year)
+    frames, reports = {}, []
+    for source in sources:
+        progress(source.name)
+        frames[source.name], tally = _write(project, source, engine, out)
+        reports.append(_data_set_report(source, tally, engine, background))
+    report = LinkageReport(
+        project=project.name,
+        key_tables=KeyTableReport(
+            version=version.version,
+            hashes=version.hashes,
+            ambiguous=version.ambiguous,
+            units=assigned.total,
+            new_units=assigned.new,
+            remapped=remapped,
+        ),
+        overall=total(key.counts for found in reports if found.delivered for key in found.keys),
+        data_sets=tuple(reports),
+        minimisation=minimise(project, _attributes(sources), named or {}),
+    )
+    _write_report(report, zone.folder, mode=0o600)
+    _write_report(report.for_researchers(), out, mode=0o440)
+    return LinkResult(frames, report)
+
+
+def _latest(zone: KeyZone) -> KeyTableVersion:
+    known = versions(zone)
+    if not known or not (zone.folder / known[-1].file).is_file():
+        raise NotReady("the project has no key table yet", next_step="build it from the key register first")
+    return known[-1]
+
+
+def _assign(project: Project, sources: Sequence[Source], zone: KeyZone, engine: Engine, entropy: Entropy) -> Assigned:
+    load_units(zone, engine)
+    quote = engine.dialect.quote
+    needed = [
+        f"SELECT {quote(key.name + '__unit')} AS unit FROM keyed_{source.name}"
+        for source in sources
+        for key in source.data.keys
+    ]
+    # Units that were unmatched and are known now: both numbers must exist for the remap table.
+    needed.append(later_matched("unit"))
+    return assign(" UNION ".join(needed), project=project.name, zone=zone, engine=engine, entropy=entropy)
+
+
+def _write(project: Project, source: Source, engine: Engine, out: Path) -> tuple[Frame[Linked], Tally]:
+    query = _query(source, engine)
+    schema = engine.schema(query)
+    roles = {key.name: f"key:{key.kind}" for key in source.data.keys}
+    roles |= {f"{key.name}_status": f"status:{key.kind}" for key in source.data.keys}
+    periods = sorted({frame.manifest.period for frame in source.frames})
+    dates = [frame.manifest.retention_date for frame in source.frames if frame.manifest.retention_date]
+    manifest = FrameManifest(
+        zone=Zone.LINKED,
+        name=source.name,
+        project=project.name,
+        columns=manifest_columns(schema, roles),
+        made_by="linkage",
+        parents=source.parents,
+        period=", ".join(periods),
+        retention_date=min([project.retention_date.isoformat(), *dates]),
+    )
+    path = out / f"{source.name}.parquet"
+    keys = [key.name for key in source.data.keys]
+    with writing_frame(path, manifest, schema) as sink:
+        tally = Tally(keys, sink.write)
+        engine.write(query, keys, tally)
+    return open_frame(path, Linked), tally
+
+
+def _query(source: Source, engine: Engine) -> str:
+    quote = engine.dialect.quote
+    columns, joins = [], []
+    for at, key in enumerate(source.data.keys):
+        columns += [f"u{at}.integer AS {quote(key.name)}", f"k.{quote(key.name + '_status')}"]
+        joins.append(f"LEFT JOIN units u{at} ON k.{quote(key.name + '__unit')} = u{at}.unit")
+    columns += [f"k.{quote(name)}" for name in source.declared]
+    return f"SELECT {', '.join(columns)} FROM keyed_{source.name} k {' '.join(joins)}"
+
+
+def _data_set_report(source: Source, tally: Tally, engine: Engine, background: Background) -> DataSetReport:
+    keys = tuple(
+        KeyReport(
+            key=key.name,
+            kind=key.kind,
+            counts=counts_of(tally.statuses[key.name]),
+            groups=groups_of(source, key, engine=engine, background=background) if source.is_delivery else (),
+        )
+        for key in source.data.keys
+    )
+    return DataSetReport(
+        name=source.name,
+        source=source.data.delivery or source.data.register_file,
+        delivered=source.is_delivery,
+        rows=tally.rows,
+        duplicates=tally.duplicates,
+        several_records=tally.several,
+        most_records=tally.most,
+        keys=keys,
+    )
+
+
+def _attributes(sources: Sequence[Source]) -> dict[str, list[str]]:
+    """Delivered data set -> columns of its pseudonymised frames that are neither keys nor record numbers."""
+    found = {}
+    for source in sources:
+        roles = {c.name: c.role for frame in source.frames for c in frame.manifest.columns}
+        if source.frames:
+            found[source.name] = [c for c in source.available if roles[c] in ("attribute", "text")]
+    return found
+
+
+def _write_report(report: LinkageReport, folder: Path, *, mode: int) -> None:
+    write_text(folder / f"{REPORT}.json", report.model_dump_json(indent=1) + "\n", mode=mode)
+    write_text(folder / f"{REPORT}.md", report.markdown(), mode=mode)

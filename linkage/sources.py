@@ -1,0 +1,241 @@
+"""Where the rows of a linked data set come from, and which unit each of their keys means.
+
+For every data set of a project this makes a view ``keyed_<data set>`` with, per key, ``<key>__unit`` (marked register
+key, or ``U`` and the keyed hash of an unmatched identifier) and ``<key>_status``, and the declared columns.
+"""
+
+# ruff: noqa: S608 (statements hold names from checked files and constants, never a value)
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from enclave.engine import Dialect, Engine
+from enclave.errors import BadInput, Fault, NotReady, Refused, WrongZone
+from enclave.fingerprints import digest_file
+from enclave.frames import Frame
+from enclave.project import DataSet, Key, Project
+from enclave.zones import Pseudonymised, Zone
+from linkage.key_register import KeyTableVersion, require_same_keys
+from linkage.key_zone import is_encrypted, read_batches
+from linkage.units import UNMATCHED
+
+SUPPLIER = "supplier__index"
+_UNIT_COLUMNS = re.compile(r"^(RIN|SOORTRIN|SOORTOBJECT|BEID$)")
+# (kind letter in the register, mark of the unit, status): S is a person whose number is no register key (CBS).
+_LETTERS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
+    "person": (("R", "P", "R"), ("S", "PS", "S")),
+    "household": (("R", "H", "R"), ("S", "HS", "S")),
+    "object": (("B", "O", "R"),),
+    "entity": (("E", "E", "R"),),
+    "owner": (("R", "P", "R"), ("S", "PS", "S"), ("E", "E", "R")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A data set's rows: where they lie, what columns they have, and what is declared of them."""
+
+    name: str
+    data: DataSet
+    declared: tuple[str, ...]
+    available: tuple[str, ...]
+    parents: Mapping[str, str]
+    frames: tuple[Frame[Pseudonymised], ...] = ()
+    path: Path | None = None
+
+    @property
+    def is_delivery(self) -> bool:
+        """Whether the rows were delivered, and so may be unmatched."""
+        return bool(self.data.delivery)
+
+    def suppliers(self) -> tuple[str, ...]:
+        """Who delivered each frame: the name of the folder it lies in."""
+        return tuple(frame.path.parent.name for frame in self.frames)
+
+    def hash_columns(self) -> tuple[str, ...]:
+        """Columns of keyed hashes of all keys, without repeats."""
+        return tuple(dict.fromkeys(f"{column}_hash" for key in self.data.keys for column in key.source))
+
+
+def find_sources(
+    project: Project,
+    *,
+    pseudonymised: Mapping[str, Sequence[Frame[Pseudonymised]]],
+    registers: Path,
+    dropped: Mapping[str, Collection[str]],
+    version: KeyTableVersion,
+) -> tuple[Source, ...]:
+    """Find and check the sources of all data sets; all faults at once, nothing is read but headers.
+
+    ``dropped``: per delivery schema, the columns that pseudonymisation removes.
+
+    Raises:
+        NotReady: a register file or a pseudonymised delivery is missing.
+        Refused: a question declares a column that is removed, or that says which unit a record is about; a frame
+            belongs to another project or is hashed under other keys.
+        BadInput: a declared column or a key's column is not there.
+    """
+    sources = []
+    for name, data in sorted(project.data.items()):
+        declared = project.declared_columns(name)
+        if data.delivery:
+            frames = tuple(pseudonymised.get(data.delivery, ()))
+            sources.append(_delivery(project, name, data, frames, version))
+        else:
+            sources.append(_register(name, data, declared, registers / f"{data.register_file}.parquet"))
+    refusals = [text for source in sources for text in _refusals(source, dropped.get(source.data.delivery, ()))]
+    if refusals:
+        raise Refused("; ".join(refusals), next_step="take the columns out of the questions in the project file")
+    faults = [fault for source in sources for fault in _faults(source)]
+    if faults:
+        raise BadInput("data sets of the project file don't fit their sources", where=project.name, faults=faults)
+    return tuple(sources)
+
+
+def _register(name: str, data: DataSet, declared: tuple[str, ...], path: Path) -> Source:
+    if not path.is_file():
+        raise NotReady(
+            f"data set {name}: there is no register file {path.name}", next_step="see data in the project file"
+        )
+    with pq.ParquetFile(path) as file:
+        available = tuple(file.schema_arrow.names)
+    return Source(name, data, declared, available, {data.register_file: digest_file(path)}, path=path)
+
+
+def _delivery(
+    project: Project,
+    name: str,
+    data: DataSet,
+    frames: tuple[Frame[Pseudonymised], ...],
+    version: KeyTableVersion,
+) -> Source:
+    if not frames:
+        raise NotReady(f"data set {name}: no delivery of {data.delivery} was pseudonymised", next_step="zicht status")
+    available: dict[str, None] = {}
+    parents: dict[str, str] = {}
+    for index, frame in enumerate(frames, start=1):
+        _require_frame(frame, project, version)
+        names = [column.name for column in frame.manifest.columns]
+        available = dict.fromkeys(names if not available else [n for n in available if n in names])
+        # An encrypted file's bytes differ from run to run; what it was made from does not.
+        digests = frame.manifest.parents if is_encrypted(frame.path) else {"frame": frame.digest()}
+        parents |= {f"{data.delivery}/{index:04d}/{key}": value for key, value in digests.items()}
+    return Source(name, data, project.declared_columns(name), tuple(available), parents, frames=frames)
+
+
+def _require_frame(frame: Frame[Pseudonymised], project: Project, version: KeyTableVersion) -> None:
+    if frame.manifest.zone is not Zone.PSEUDONYMISED:
+        raise WrongZone(f"{frame.path.name} belongs to zone {frame.manifest.zone.value}, not pseudonymised")
+    if frame.manifest.project != project.name:
+        raise Refused(f"frame {frame.manifest.name} was made for project {frame.manifest.project}")
+    kinds = {c.name: c.role.removeprefix("key:") for c in frame.manifest.columns if c.role.startswith("key:")}
+    known = {kind: frame.manifest.key_ids[name] for name, kind in kinds.items() if name in frame.manifest.key_ids}
+    require_same_keys(frame.manifest.name, {k: v for k, v in known.items() if k in version.key_ids}, version)
+
+
+def _refusals(source: Source, dropped: Collection[str]) -> list[str]:
+    what = f"data set {source.name}"
+    keys = {column for key in source.data.keys for column in (*key.source, *(f"{c}_hash" for c in key.source))}
+    roles = {c.name: c.role for frame in source.frames for c in frame.manifest.columns}
+    said = []
+    for column in source.declared:
+        if column in dropped and column not in source.available:
+            said.append(f"{what}: column {column} is removed by pseudonymisation")
+        elif column in keys or _UNIT_COLUMNS.match(column) or roles.get(column, "attribute").startswith("key:"):
+            said.append(f"{what}: column {column} says which unit a record is about")
+    return said
+
+
+def _faults(source: Source) -> list[Fault]:
+    place = source.data.register_file or source.data.delivery
+    wanted = [*source.declared, *_key_columns(source)]
+    missing = [column for column in wanted if column not in source.available]
+    faults = [Fault(place, "column", f"data set {source.name} needs it and it is not there", c) for c in missing]
+    outputs = [name for key in source.data.keys for name in (key.name, f"{key.name}_status")] + list(source.declared)
+    if len(set(outputs)) < len(outputs):
+        faults.append(Fault(place, "columns", f"data set {source.name} would have two columns of one name"))
+    for key in source.data.keys:
+        if source.is_delivery and key.kind == "household":
+            faults.append(Fault(place, "key", "a delivery has no household key", key.name))
+        if not source.is_delivery and len(key.source) != 2 and not (key.kind == "entity" and len(key.source) == 1):
+            faults.append(Fault(place, "key", "a register key is a pair: kind letter and number", key.name))
+    return faults
+
+
+def _key_columns(source: Source) -> tuple[str, ...]:
+    if source.is_delivery:
+        return source.hash_columns()
+    return tuple(dict.fromkeys(column for key in source.data.keys for column in key.source))
+
+
+def attach_source(source: Source, engine: Engine, context: Sequence[str], decryption: Callable[[], Any] | None) -> None:
+    """Make ``keyed_<data set>``; ``context`` names further columns of deliveries that the report needs."""
+    quote = engine.dialect.quote
+    if source.path is not None:
+        engine.attach(f"source_{source.name}", source.path)
+        selected = [*_register_units(source.data.keys, engine.dialect), *map(quote, source.declared)]
+        engine.define(f"keyed_{source.name}", f"SELECT {', '.join(selected)} FROM source_{source.name}")
+        return
+    columns = list(dict.fromkeys([*source.hash_columns(), *source.declared, *context]))
+    parts = []
+    for index, frame in enumerate(source.frames):
+        part = f"part_{source.name}_{index}"
+        _attach_frame(part, frame, columns, engine, decryption)
+        parts.append(f"SELECT {index} AS {SUPPLIER}, {', '.join(map(quote, columns))} FROM {part}")
+    engine.define(f"source_{source.name}", " UNION ALL ".join(parts))
+    kept = [f"s.{quote(name)}" for name in dict.fromkeys([*source.declared, *context])] + [f"s.{SUPPLIER}"]
+    engine.define(f"keyed_{source.name}", _delivery_units(source, kept, engine.dialect))
+
+
+def _attach_frame(
+    part: str, frame: Frame[Pseudonymised], columns: list[str], engine: Engine, decryption: Callable[[], Any] | None
+) -> None:
+    if not is_encrypted(frame.path):
+        engine.attach(part, frame.path)
+        return
+    types = {column.name: column for column in _schema(frame, decryption)}
+    schema = pa.schema([types[name] for name in columns])
+    engine.load(part, pa.RecordBatchReader.from_batches(schema, read_batches(frame.path, columns, decryption)))
+
+
+def _schema(frame: Frame[Pseudonymised], decryption: Callable[[], Any] | None) -> pa.Schema:
+    with pq.ParquetFile(frame.path, decryption_properties=decryption() if decryption else None) as file:
+        return file.schema_arrow
+
+
+def _register_units(keys: Sequence[Key], dialect: Dialect) -> list[str]:
+    terms = []
+    for key in keys:
+        number = dialect.quote(key.source[-1])
+        if len(key.source) == 1:
+            found = [(f"{number} <> ''", "E", "R")]
+        else:
+            letter = dialect.quote(key.source[0])
+            found = [(f"{letter} = '{given}' AND {number} <> ''", mark, st) for given, mark, st in _LETTERS[key.kind]]
+        unit = " ".join(f"WHEN {condition} THEN '{mark}' || {number}" for condition, mark, _ in found)
+        status = " ".join(f"WHEN {condition} THEN '{status}'" for condition, _, status in found)
+        terms.append(f"CASE {unit} END AS {dialect.quote(key.name + '__unit')}")
+        terms.append(f"CASE {status} ELSE '' END AS {dialect.quote(key.name + '_status')}")
+    return terms
+
+
+def _delivery_units(source: Source, kept: list[str], dialect: Dialect) -> str:
+    """The first identifier that the register knows says the unit; when none is known, the first that is filled."""
+    joins, terms = [], []
+    for at, key in enumerate(source.data.keys):
+        hashes = [f"s.{dialect.quote(column + '_hash')}" for column in key.source]
+        aliases = [f"h{at}_{i}" for i in range(len(hashes))]
+        joins += [f"LEFT JOIN hashes {a} ON {h} = {a}.hash" for a, h in zip(aliases, hashes, strict=True)]
+        matched = f"coalesce({', '.join(f'{a}.unit' for a in aliases)}, NULL)"
+        filled = f"coalesce({', '.join(hashes)}, NULL)"
+        terms.append(f"coalesce({matched}, '{UNMATCHED}' || hex({filled})) AS {dialect.quote(key.name + '__unit')}")
+        status = f"CASE WHEN {matched} IS NOT NULL THEN 'R' WHEN {filled} IS NOT NULL THEN 'S' ELSE '' END"
+        terms.append(f"{status} AS {dialect.quote(key.name + '_status')}")
+    return f"SELECT {', '.join(terms + kept)} FROM source_{source.name} s {' '.join(joins)}"
