@@ -7,7 +7,7 @@ occupant on 1 January *t*; dwellings without a known *buurt* are left out. All c
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any, TypeAlias
 
@@ -37,13 +37,17 @@ RISKS = ("moves", "debt", "low_income", "private_rent", "detached")
 CONTROLS = ("apartment", "large_area", "high_woz", "elderly", "child")
 HOME_USE_CODES = ("10", "11", "12")
 WOZ_MISSING = 9_999_999_999
-NO_OCCUPANT_DATA = ("debt", "low_income", "elderly", "child")
+OF_OCCUPANTS = ("debt", "low_income", "elderly", "child")
+RECORD = ["dwelling", "year"]
 
 
 def derive(inputs: Mapping[str, Lazy], parameters: Parameters) -> Mapping[str, Lazy]:
     """One row per dwelling and year: the outcome, ten 0/1 characteristics, and the *buurt* that errors cluster in."""
-    years = [dwellings_of_year(inputs, year) for year in YEARS]
-    return {"dwelling_years": nw.concat(years, how="vertical")}
+    joined = homes(inputs).join(occupied(inputs), on=RECORD, how="inner")
+    for found in (moves(inputs["addresses"]), clearances(inputs["clearances"])):
+        joined = joined.join(found, on=RECORD, how="left")
+    flags = [nw.col(name).fill_null(0).cast(nw.Int64).alias(name) for name in ("clearance", *RISKS, *CONTROLS)]
+    return {"dwelling_years": joined.select("dwelling", nw.col("year").cast(nw.Int64), "buurt", *flags)}
 
 
 def requests(parameters: Parameters) -> Sequence[OutputRequest]:
@@ -74,18 +78,21 @@ def requests(parameters: Parameters) -> Sequence[OutputRequest]:
     return (regression, tree)
 
 
-def dwellings_of_year(inputs: Mapping[str, Lazy], year: int) -> Lazy:
-    """The dwelling-years of one year."""
-    joined = homes(inputs, year).join(occupied(inputs, year), on="dwelling", how="inner")
-    for found in (moves(inputs["addresses"], year), clearances(inputs["clearances"], year)):
-        joined = joined.join(found, on="dwelling", how="left")
-    flags = [nw.col(name).fill_null(0).cast(nw.Int64).alias(name) for name in ("clearance", *RISKS, *CONTROLS)]
-    return joined.select("dwelling", nw.lit(year).cast(nw.Int64).alias("year"), "buurt", *flags)
+def every_year(one_year: Callable[[int], Lazy]) -> Lazy:
+    """The rows of all years, one year below the other, with the year as a column."""
+    return nw.concat([one_year(year).with_columns(year=nw.lit(year)) for year in YEARS], how="vertical")
 
 
-def homes(inputs: Mapping[str, Lazy], year: int) -> Lazy:
+def homes(inputs: Mapping[str, Lazy]) -> Lazy:
     """Dwellings in use as homes on 1 January: area, tenure, value, type and size."""
-    owned = inputs[f"property_{year}"].filter(nw.col("GEBRUIKSCODEWOZ").is_in(HOME_USE_CODES))
+
+    def owned(year: int) -> Lazy:
+        return (
+            inputs[f"property_{year}"]
+            .filter(nw.col("GEBRUIKSCODEWOZ").is_in(HOME_USE_CODES))
+            .select("dwelling", "TypeEigenaar", "WOZWAARDE")
+        )
+
     valued = (nw.col("WOZWAARDE") >= 250_000) & (nw.col("WOZWAARDE") != WOZ_MISSING)
     built = inputs["dwellings"].select(
         "dwelling",
@@ -94,7 +101,8 @@ def homes(inputs: Mapping[str, Lazy], year: int) -> Lazy:
         large_area=yes(nw.col("VBOOPPERVLAKTE") >= 100),
     )
     return (
-        owned.select("dwelling", private_rent=yes(nw.col("TypeEigenaar") == "3"), high_woz=yes(valued))
+        every_year(owned)
+        .with_columns(private_rent=yes(nw.col("TypeEigenaar") == "3"), high_woz=yes(valued))
         .join(areas(inputs["dwelling_areas"]), on="dwelling", how="inner")
         .join(built, on="dwelling", how="left")
     )
@@ -106,53 +114,71 @@ def areas(dwelling_areas: Lazy) -> Lazy:
     return placed.select("dwelling", buurt=nw.concat_str([nw.lit("BU"), nw.col("bc2016")]))
 
 
-def occupied(inputs: Mapping[str, Lazy], year: int) -> Lazy:
-    """Dwellings with an occupant on 1 January, and whether any occupant has the characteristic."""
-    first_day = f"{year}0101"
-    there = (nw.col("GBADATUMAANVANGADRESHOUDING") <= first_day) & (nw.col("GBADATUMEINDEADRESHOUDING") >= first_day)
-    occupants = inputs["addresses"].filter(there).select("person", "dwelling")
-    for found in (ages(inputs["persons"], year), in_debt(inputs["debts"], year), poor(inputs, year - 1)):
-        occupants = occupants.join(found, on="person", how="left")
-    return occupants.group_by("dwelling").agg(*(nw.col(name).max() for name in NO_OCCUPANT_DATA))
+def occupied(inputs: Mapping[str, Lazy]) -> Lazy:
+    """Dwelling-years with an occupant on 1 January, and whether any occupant has the characteristic."""
 
+    def occupants(year: int) -> Lazy:
+        day = f"{year}0101"
+        there = (nw.col("GBADATUMAANVANGADRESHOUDING") <= day) & (nw.col("GBADATUMEINDEADRESHOUDING") >= day)
+        limits = {"born_by": nw.lit(f"{year - 65}0101"), "born_after": nw.lit(f"{year - 12}0101")}
+        return inputs["addresses"].filter(there).select("person", "dwelling", **limits)
 
-def ages(persons: Lazy, year: int) -> Lazy:
-    """Person -> 65 or older, younger than 12 on 1 January; dates are yyyymmdd text, and an empty one is neither."""
     birth = nw.concat_str([nw.col("GBAGEBOORTEJAAR"), nw.col("GBAGEBOORTEMAAND"), nw.col("GBAGEBOORTEDAG")])
-    return persons.select("person", birth=birth).select(
-        "person",
-        elderly=yes((nw.col("birth") != "") & (nw.col("birth") <= f"{year - 65}0101")),
-        child=yes(nw.col("birth") > f"{year - 12}0101"),
+    people = every_year(occupants).join(inputs["persons"].select("person", birth=birth), on="person", how="left")
+    for found in (in_debt(inputs["debts"]), poor(inputs)):
+        people = people.join(found, on=["person", "year"], how="left")
+    # Dates are yyyymmdd text; an empty date of birth is neither old nor young.
+    aged = people.with_columns(
+        elderly=yes((nw.col("birth") != "") & (nw.col("birth") <= nw.col("born_by"))),
+        child=yes(nw.col("birth") > nw.col("born_after")),
     )
+    return aged.group_by(RECORD).agg(*(nw.col(name).max() for name in OF_OCCUPANTS))
 
 
-def in_debt(debts: Lazy, year: int) -> Lazy:
-    """Persons whose debt assistance started before 1 January and had not ended by then."""
-    first_day = nw.lit(date(year, 1, 1))
-    running = (nw.col("start_date") < first_day) & (nw.col("end_date").is_null() | (nw.col("end_date") >= first_day))
-    return debts.filter(running).select("person").unique().with_columns(debt=nw.lit(1))
+def in_debt(debts: Lazy) -> Lazy:
+    """Person-years whose debt assistance started before 1 January and had not ended by then."""
+
+    def running(year: int) -> Lazy:
+        first_day = nw.lit(date(year, 1, 1))
+        not_ended = nw.col("end_date").is_null() | (nw.col("end_date") >= first_day)
+        return debts.filter((nw.col("start_date") < first_day) & not_ended).select("person")
+
+    return every_year(running).unique().with_columns(debt=nw.lit(1))
 
 
-def poor(inputs: Mapping[str, Lazy], year: int) -> Lazy:
-    """Persons in a household with a low income in ``year``."""
-    low = inputs[f"income_{year}"].filter(nw.col("INHARMLAGL") == "1").select("household")
-    members = inputs[f"household_link_{year}"].select("person", "household").join(low, on="household", how="inner")
-    return members.select("person").unique().with_columns(low_income=nw.lit(1))
+def poor(inputs: Mapping[str, Lazy]) -> Lazy:
+    """Person-years in a household with a low income in the year before."""
+
+    def members(year: int) -> Lazy:
+        low = inputs[f"income_{year - 1}"].filter(nw.col("INHARMLAGL") == "1").select("household")
+        linked = inputs[f"household_link_{year - 1}"].select("person", "household")
+        return linked.join(low, on="household", how="inner").select("person")
+
+    return every_year(members).unique().with_columns(low_income=nw.lit(1))
 
 
-def moves(addresses: Lazy, year: int) -> Lazy:
-    """Dwelling -> two or more distinct start dates of spells in the 24 months before 1 January."""
+def moves(addresses: Lazy) -> Lazy:
+    """Dwelling-year -> two or more distinct start dates of spells in the 24 months before 1 January."""
     start = nw.col("GBADATUMAANVANGADRESHOUDING")
-    recent = addresses.filter((start >= f"{year - 2}0101") & (start <= f"{year - 1}1231"))
-    starts = recent.group_by("dwelling", "GBADATUMAANVANGADRESHOUDING").agg(spells=nw.len())
-    return starts.group_by("dwelling").agg(dates=nw.len()).select("dwelling", moves=yes(nw.col("dates") >= 2))
+
+    def recent(year: int) -> Lazy:
+        return addresses.filter((start >= f"{year - 2}0101") & (start <= f"{year - 1}1231")).select(
+            "dwelling", "GBADATUMAANVANGADRESHOUDING"
+        )
+
+    dates = every_year(recent).unique().group_by(RECORD).agg(dates=nw.len())
+    return dates.select(*RECORD, moves=yes(nw.col("dates") >= 2))
 
 
-def clearances(dated: Lazy, year: int) -> Lazy:
-    """Dwellings where a farm was cleared in ``year``."""
+def clearances(dated: Lazy) -> Lazy:
+    """Dwelling-years in which a farm was cleared."""
     day = nw.col("clearance_date")
-    cleared = dated.filter((day >= nw.lit(date(year, 1, 1))) & (day < nw.lit(date(year + 1, 1, 1))))
-    return cleared.select("dwelling").unique().with_columns(clearance=nw.lit(1))
+
+    def cleared(year: int) -> Lazy:
+        within = (day >= nw.lit(date(year, 1, 1))) & (day < nw.lit(date(year + 1, 1, 1)))
+        return dated.filter(within).select("dwelling")
+
+    return every_year(cleared).unique().with_columns(clearance=nw.lit(1))
 
 
 def yes(condition: nw.Expr) -> nw.Expr:
