@@ -64,7 +64,7 @@ def groups_of(source: Source, key: Key, *, engine: Engine, background: Backgroun
         ).to_pylist()
         cells: dict[str, dict[str, int]] = {}
         for row in found:
-            category = source.suppliers()[row["category"]] if by == "supplier" else str(row["category"])
+            category = suppliers[row["category"]] if by == "supplier" else str(row["category"])
             counted = cells.setdefault(category, {"R": 0, "S": 0, "": 0})
             counted[row["status"]] += row["n"]
         groups += [Group(by=by, category=c, counts=counts_of(n)) for c, n in sorted(cells.items())]

@@ -48,6 +48,7 @@ def link(
     out: Path,
     entropy: Entropy,
     dropped: Mapping[str, Collection[str]] | None = None,
+    suppliers: Mapping[str, Sequence[str]] | None = None,
     named: Mapping[str, Collection[str]] | None = None,
     reference_year: int | None = None,
     progress: Callable[[str], None] = lambda _: None,
@@ -56,13 +57,14 @@ def link(
 
     Args:
         project: the project file.
-        pseudonymised: delivery schema -> its frames, in a fixed order; each lies in a folder named after its supplier.
+        pseudonymised: delivery schema -> its frames, in a fixed order (suppliers sorted).
         registers: folder below which ``data.<set>.register`` names Parquet files, without the ending.
         zone: the project's key tables; :func:`linkage.key_register.build_key_table` has been run.
         engine: may read ``registers`` and the frames; its scratch lies in the key zone.
         out: ``linked/<project>``; gets ``<data set>.parquet`` and the researchers' report.
         entropy: source of the numbers.
         dropped: delivery schema -> columns that pseudonymisation removes, for a clearer refusal.
+        suppliers: delivery schema -> supplier per frame, for the report; without it, the folder that a frame lies in.
         named: analysis -> texts in its code, for the minimisation report.
         reference_year: year that age bands refer to; without it, the year in the person register's name.
         progress: told each data set's name before it is linked.
@@ -85,7 +87,8 @@ def link(
     for source in sources:
         progress(source.name)
         frames[source.name], tally = _write(project, source, engine, out)
-        reports.append(_data_set_report(source, tally, engine, background))
+        names = (suppliers or {}).get(source.data.delivery) or [frame.path.parent.name for frame in source.frames]
+        reports.append(_data_set_report(source, tally, engine, background, names))
     report = LinkageReport(
         project=project.name,
         key_tables=KeyTableReport(
@@ -166,7 +169,9 @@ def _data_set_report(source: Source, tally: Tally, engine: Engine, background: B
             key=key.name,
             kind=key.kind,
             counts=counts_of(tally.statuses[key.name]),
-            groups=groups_of(source, key, engine=engine, background=background) if source.is_delivery else (),
+            groups=groups_of(source, key, engine=engine, background=background, suppliers=suppliers)
+            if source.is_delivery
+            else (),
         )
         for key in source.data.keys
     )

@@ -55,10 +55,6 @@ class Source:
         """Whether the rows were delivered, and so may be unmatched."""
         return bool(self.data.delivery)
 
-    def suppliers(self) -> tuple[str, ...]:
-        """Who delivered each frame: the name of the folder it lies in."""
-        return tuple(frame.path.parent.name for frame in self.frames)
-
     def hash_columns(self) -> tuple[str, ...]:
         """Columns of keyed hashes of all keys, without repeats."""
         return tuple(dict.fromkeys(f"{column}_hash" for key in self.data.keys for column in key.source))

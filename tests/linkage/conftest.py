@@ -22,8 +22,8 @@ from enclave.zones import Pseudonymised, Zone
 from linkage.key_register import KeyTableVersion, build_key_table
 from linkage.key_zone import KeyZone
 from linkage.link import LinkResult, link
-from pseudonymise.identifiers import check
 from pseudonymise.custody import CMAC
+from pseudonymise.identifiers import check
 from pseudonymise.keyed_hash import hash_values
 from synthetic.country import make_country
 
