@@ -79,7 +79,7 @@ HOMES = Population(dataset="homes", key="home")
 
 
 def table_request(*columns: str, **fields: object) -> TableRequest:
-    """A count of homes by columns named as their classifications; ``region=("NL", "GM")`` style levels by ``levels``."""
+    """A count of homes by columns named as their classifications; ``levels`` maps a column to the levels shown."""
     levels = fields.pop("levels", {})
     assert isinstance(levels, dict)
     settings: dict[str, object] = {

@@ -1,0 +1,185 @@
+"""Leaf tables by brute force, and the splits that the gate takes back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from enclave.errors import Refused
+from enclave.requests import Population, TreeRequest
+from output_control.rounding import significant, to_base
+from output_control.tree import GrownTree, Leaf, Split, grow_tree, leaves_of, place_records
+from tests.output_control.gate_world import World
+
+
+def tree(*features: str, **fields: object) -> TreeRequest:
+    settings: dict[str, object] = {
+        "name": "leaves",
+        "title": "Tree of the outcome",
+        "derivation": "homes",
+        "population": Population(dataset="homes", key="home"),
+        "record": "home",
+        "unit": "owner",
+        "outcome": "y",
+        "features": features,
+    }
+    return TreeRequest.model_validate(settings | fields)
+
+
+def simulated(seed: int = 1, rows: int = 3000, owners: int | None = None) -> pa.Table:
+    rng = np.random.default_rng(seed)
+    x1, x2, worth = rng.integers(0, 2, rows), rng.integers(0, 2, rows), rng.lognormal(12, 0.4, rows).round(2)
+    risk = 0.05 + 0.3 * x1 + 0.25 * x1 * x2 + 0.2 * (worth > 180_000)
+    owner = np.arange(rows) if owners is None else rng.integers(0, owners, rows)
+    return pa.table(
+        {
+            "home": pa.array(rng.permutation(rows).astype(np.int64)),
+            "owner": pa.array(owner.astype(np.int64)),
+            "x1": pa.array(x1),
+            "x2": pa.array(x2),
+            "worth": pa.array(worth),
+            "y": pa.array((rng.random(rows) < risk).astype(np.int64)),
+        }
+    )
+
+
+def grown(tmp_path: Path, data: pa.Table, request: TreeRequest, **policy: object) -> GrownTree:
+    world = World(tmp_path, policy_overrides=policy).add("homes", data)
+    with world.sources() as sources:
+        return grow_tree(request, sources, world.policy)
+
+
+def holds(frame: pd.DataFrame, condition: str) -> pd.Series:
+    name, sign, number = condition.split(" ")
+    column, value = frame[name], float(number)
+    return {"=": column == value, "<=": column <= value, ">": column > value}[sign]
+
+
+def check_leaves(frame: pd.DataFrame, leaves: tuple[Leaf, ...], least: int = 50, n: int = 10) -> None:
+    """Each leaf holds what its conditions say, each record lies in one leaf, and each leaf is large enough."""
+    times_seen = np.zeros(len(frame), dtype=int)
+    for leaf in leaves:
+        inside = np.logical_and.reduce([holds(frame, condition) for condition in leaf.conditions])
+        times_seen += inside
+        rows = frame[inside]
+        assert (leaf.records, leaf.events) == (len(rows), int(rows["y"].sum()))
+        assert leaf.units == rows["owner"].nunique() >= least
+        assert rows[rows["y"] == 1]["owner"].nunique() >= n
+        assert rows[rows["y"] == 0]["owner"].nunique() >= n
+        assert leaf.events <= 0.9 * leaf.records
+    assert (times_seen == 1).all()
+
+
+def test_each_leaf_holds_the_records_that_its_conditions_say(tmp_path: Path) -> None:
+    data = simulated()
+    found = grown(tmp_path, data, tree("x1", "x2", "worth"))
+    assert len(found.leaves) >= 4
+    check_leaves(data.to_pandas(), found.leaves)
+
+
+@given(seed=st.integers(0, 10**6), rows=st.integers(150, 700), owners=st.integers(60, 700))
+@settings(max_examples=25)
+def test_no_leaf_is_smaller_than_the_policy_asks_whatever_the_data(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, rows: int, owners: int
+) -> None:
+    data = simulated(seed, rows, owners)
+    try:
+        found = grown(tmp_path_factory.mktemp("w"), data, tree("x1", "x2", "worth", min_leaf=10, max_depth=6))
+    except Refused as error:
+        assert "no split of the tree" in str(error)
+    else:
+        check_leaves(data.to_pandas(), found.leaves)
+
+
+def test_records_of_few_owners_make_no_leaf(tmp_path: Path) -> None:
+    data = simulated()
+    owner = data.column("owner").to_numpy().copy()
+    few = (data.column("x1").to_numpy() == 1) & (data.column("x2").to_numpy() == 1)
+    (tmp_path / "b").mkdir()
+    before = grown(tmp_path, data, tree("x1", "x2", max_depth=2))
+    assert before.taken_back == 0
+    owner[few] %= 49
+    after = grown(tmp_path / "b", data.set_column(1, "owner", pa.array(owner)), tree("x1", "x2", max_depth=2))
+    assert after.taken_back > 0
+    assert ("x1 = 1", "x2 = 1") in {leaf.conditions for leaf in before.leaves}
+    assert ("x1 = 1",) in {leaf.conditions for leaf in after.leaves}
+
+
+def test_a_leaf_where_nearly_everyone_has_the_outcome_is_merged(tmp_path: Path) -> None:
+    data = simulated()
+    x1 = data.column("x1").to_numpy()
+    sure = np.where((x1 == 1) & (np.arange(len(x1)) % 50 > 2), 1, data.column("y").to_numpy())
+    with pytest.raises(Refused, match="no split"):
+        grown(tmp_path, data.set_column(5, "y", pa.array(sure)), tree("x1"))
+
+
+def test_a_leaf_without_any_event_is_merged(tmp_path: Path) -> None:
+    data = simulated()
+    none = np.where(data.column("x1").to_numpy() == 0, 0, data.column("y").to_numpy())
+    with pytest.raises(Refused, match="no split"):
+        grown(tmp_path, data.set_column(5, "y", pa.array(none)), tree("x1"))
+
+
+def test_one_owner_of_most_records_of_a_leaf_takes_the_split_back(tmp_path: Path) -> None:
+    data = simulated()
+    x1, owner = data.column("x1").to_numpy(), data.column("owner").to_numpy().copy()
+    mine = np.flatnonzero(x1 == 1)[: int(0.6 * (x1 == 1).sum())]
+    owner[mine] = 7
+    with pytest.raises(Refused, match="no split"):
+        grown(tmp_path, data.set_column(1, "owner", pa.array(owner)), tree("x1"))
+
+
+def test_thresholds_are_rounded_and_counts_are_those_of_the_rounded_tree(tmp_path: Path) -> None:
+    data = simulated()
+    found = grown(tmp_path, data, tree("worth", max_depth=2))
+    bounds = {float(c.split()[2]) for leaf in found.leaves for c in leaf.conditions}
+    assert bounds
+    assert all(bound == significant(bound, 2) for bound in bounds)
+    check_leaves(data.to_pandas(), found.leaves)
+
+
+def test_the_order_of_rows_changes_nothing(tmp_path: Path) -> None:
+    data = simulated()
+    shuffled = data.take(pa.array(np.random.default_rng(4).permutation(data.num_rows)))
+    (tmp_path / "b").mkdir()
+    request = tree("x1", "x2", "worth")
+    assert grown(tmp_path, data, request).leaves == grown(tmp_path / "b", shuffled, request).leaves
+
+
+def test_a_text_feature_or_a_missing_value_is_refused(tmp_path: Path) -> None:
+    data = simulated(rows=60)
+    text = data.set_column(2, "x1", pa.array(["a"] * 60)).set_column(3, "x2", pa.array([None, *[1] * 59]))
+    with pytest.raises(Refused) as caught:
+        grown(tmp_path, text, tree("x1", "x2"))
+    assert "column x1 is no number" in str(caught.value)
+    assert "1 row(s) have no value in column x2" in str(caught.value)
+
+
+def test_a_frame_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="no derived frame others"):
+        grown(tmp_path, simulated(rows=60), tree("x1", derivation="others"))
+
+
+def test_leaves_are_listed_from_low_to_high() -> None:
+    splits = {0: Split("a", 0.5, 1, 4), 1: Split("b", 0.5, 2, 3)}
+    assert leaves_of(splits) == [2, 3, 4]
+    placed = place_records(splits, {"a": np.array([0.0, 0.0, 1.0]), "b": np.array([0.0, 1.0, 0.0])}, 3)
+    assert placed.tolist() == [2, 3, 4]
+
+
+@pytest.mark.parametrize(("count", "base", "rounded"), [(14, 10, 10), (15, 10, 20), (25, 10, 30), (7, 1, 7), (2, 5, 0)])
+def test_counts_are_rounded_to_the_nearest_multiple_halves_up(count: int, base: int, rounded: int) -> None:
+    assert to_base(count, base) == rounded
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "rounded"), [(187_350.4, 2, 190_000), (0.5, 2, 0.5), (-0.01234, 3, -0.0123), (0, 2, 0)]
+)
+def test_thresholds_keep_their_significant_digits(value: float, digits: int, rounded: float) -> None:
+    assert significant(value, digits) == rounded
