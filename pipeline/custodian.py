@@ -12,6 +12,7 @@ from enclave.errors import BadInput, EnclaveError, Fault, KeyUnavailable, NotRea
 from enclave.files import replacing
 from enclave.fingerprints import Json, digest_file
 from enclave.zones import Workspace, Zone
+from pipeline.linking import link_step
 from pipeline.office import Office, utc_now
 from pipeline.progress import Teller
 from pipeline.runner import Outcome, Runner, Step
@@ -140,6 +141,15 @@ class CustodianDesk:
         counts: dict[str, Json] = {"rows": found.accepted}
         name = f"pseudonymise {found.supplier} {found.schema_name} {found.period}"
         return Step(name, inputs, CODE, {"project": self.office.project.name}, action, partial(dict, counts))
+
+    def link(self, *, again: bool = False) -> Outcome:
+        """Link what was pseudonymised, and the registers, into the project's linked zone."""
+        accepted = [receipt for receipt in receipts(self.office.workspace, self.custody) if receipt.accepted]
+        frames = {self.pseudonymised_path(receipt): receipt for receipt in accepted}
+        missing = sum(not path.is_file() for path in frames)
+        if missing or not frames:
+            raise NotReady(f"{missing or 'all'} deliveries are not pseudonymised yet", next_step="zicht pseudonymise")
+        return self.runner.run(link_step(self.office, self.custody, frames, self.schemas()), again=again)
 
     def pseudonymised_path(self, receipt: Receipt) -> Path:
         """Where the pseudonymised frame of a delivery lies."""

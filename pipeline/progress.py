@@ -47,7 +47,9 @@ class Teller:
             sys.stderr.write(json.dumps({"event": event, **facts}) + "\n")
         else:
             told = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in facts.items())
-            self._console.print(f"[{time.monotonic() - self._started:6.1f} s] {event}{': ' if told else ''}{told}", soft_wrap=True)
+            self._console.print(
+                f"[{time.monotonic() - self._started:6.1f} s] {event}{': ' if told else ''}{told}", soft_wrap=True
+            )
 
     @contextlib.contextmanager
     def bar(self, title: str) -> Iterator[Tick]:

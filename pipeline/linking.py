@@ -1,0 +1,122 @@
+"""The link step: key tables from the office's key register, then every data set of the project by its integers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from enclave.engine import open_engine
+from enclave.fingerprints import Json
+from enclave.frames import Frame, open_frame
+from enclave.project import Project
+from enclave.zones import Pseudonymised, Zone
+from linkage.key_register import SOURCES, build_key_table
+from linkage.key_zone import KeyZone
+from linkage.link import LinkResult, link
+from linkage.minimisation import names_in_code
+from pipeline.office import Office
+from pipeline.runner import CODE_ROOT, Step
+from pseudonymise.custody import Custody
+from pseudonymise.identifier_hashing import IdentifierHasher
+from pseudonymise.receipt import Receipt
+from pseudonymise.schemas import DeliverySchema
+
+STEP = "link"
+
+
+def link_step(
+    office: Office, custody: Custody, frames: Mapping[Path, Receipt], schemas: Mapping[str, DeliverySchema]
+) -> Step:
+    """The step that links ``frames`` (pseudonymised files with the receipts they come from) and the registers."""
+    out = office.workspace.path(Zone.LINKED) / office.project.name
+    counts: dict[str, Json] = {}
+
+    def action() -> Mapping[str, Path]:
+        result = _link(office, custody, frames, schemas, out)
+        overall = result.report.overall
+        counts.update(
+            data_sets=len(result.frames),
+            records=sum(frame.rows for frame in result.frames.values()),
+            identifiers_matched=overall.matched or 0,
+            unmatched=overall.unmatched or 0,
+            without=overall.without or 0,
+        )
+        made = {name: frame.path for name, frame in result.frames.items()}
+        return {**made, **{path.name: path for path in sorted(out.glob("linkage*")) if path.is_file()}}
+
+    inputs = {path.parent.name + "/" + path.name: path for path in sorted(frames)}
+    inputs |= {f"register {name}": path for name, path in _registers(office).items()}
+    inputs |= {f"key register {file}": office.key_register / f"{file}.parquet" for file in {s.file for s in SOURCES}}
+    parameters: dict[str, Json] = {"project": office.project.model_dump(mode="json"), "engine": office.settings.engine}
+    return Step(STEP, inputs, ("enclave", "linkage"), parameters, action, lambda: counts)
+
+
+def _registers(office: Office) -> dict[str, Path]:
+    files = sorted({data.register_file for data in office.project.data.values() if data.register_file})
+    return {name: office.registers / f"{name}.parquet" for name in files}
+
+
+def _link(
+    office: Office,
+    custody: Custody,
+    files: Mapping[Path, Receipt],
+    schemas: Mapping[str, DeliverySchema],
+    out: Path,
+) -> LinkResult:
+    project, settings = office.project, office.settings
+    zone = key_zone(office, custody)
+    hasher = IdentifierHasher(project.name, custody)
+    frames: dict[str, list[Frame[Pseudonymised]]] = {}
+    for path, receipt in sorted(files.items()):
+        found = receipt.findings
+        frames.setdefault(found.schema_name, []).append(open_frame(path, Pseudonymised))
+    with open_engine(
+        settings.engine,
+        scratch=zone.folder / ".scratch",
+        readable=[office.registers, office.workspace.path(Zone.PSEUDONYMISED)],
+        threads=settings.threads,
+        memory_gib=settings.memory_gib,
+    ) as engine:
+        build_key_table(
+            office.key_register,
+            hasher=hasher,
+            key_ids=hasher.key_ids({source.kind for source in SOURCES}),
+            zone=zone,
+            engine=engine,
+        )
+        return link(
+            project,
+            pseudonymised=frames,
+            registers=office.registers,
+            zone=zone,
+            engine=engine,
+            out=out,
+            entropy=office.entropy,
+            dropped=_dropped(schemas),
+            named=_named(project),
+        )
+
+
+def key_zone(office: Office, custody: Custody) -> KeyZone:
+    """The project's key tables: encrypted until the project's retention date."""
+    project = office.project
+    folder = office.workspace.path(Zone.KEY) / project.name
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return KeyZone(folder, lambda: custody.encryption(project.name, project.retention_date), custody.decryption)
+
+
+def _dropped(schemas: Mapping[str, DeliverySchema]) -> dict[str, list[str]]:
+    kept = ("keep", "text-scan", "text-drop-on-leak")
+    return {
+        name: [column.name for column in schema.columns if column.treatment not in kept]
+        for name, schema in schemas.items()
+    }
+
+
+def _named(project: Project) -> dict[str, frozenset[str]]:
+    """Texts that stand in each analysis' code: a declared column that no analysis names is reported as unused."""
+    found: dict[str, frozenset[str]] = {}
+    for use in project.analyses:
+        source = CODE_ROOT / "analyses" / use.name / f"v{use.version}.py"
+        found[use.name] = names_in_code(source.read_text() if source.is_file() else "")
+    return found
