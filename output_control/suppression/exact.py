@@ -24,6 +24,8 @@ ZERO = 1e-9
 LP_ROUNDS = 30
 ROUNDS = 60
 NODES = 3000
+BATCHES = 6
+FEW = 20
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -104,21 +106,45 @@ class Master:
 
 
 class Separation:
-    """Finds capacity cuts that a (fractional) pattern breaks."""
+    """Finds capacity cuts that a (fractional) pattern breaks. Only groups with x > 0 can move."""
 
     def __init__(self, problem: Problem, x: FloatArray) -> None:
         self.problem, self.x = problem, np.clip(x, 0.0, 1.0)
-        self._model: Model | None = None
+        self.active = np.flatnonzero((self.x > ZERO) | problem.primary)
+        part = sparse.csr_array(problem.columns[:, self.active])
+        self.rows = np.flatnonzero(np.diff(part.indptr))
+        self.amount = problem.amount[self.active]
+        self.fixed = problem.primary[self.active]
+        zero = np.zeros(len(self.active))
+        rest = np.zeros(len(self.rows))
+        self._model = Model(sparse.csr_array(part[self.rows]), zero, zero, zero, rest, rest)
+
+    def bounds(self, level: float) -> tuple[FloatArray, FloatArray]:
+        """How far the active groups may fall and rise under x, in units of ``level``."""
+        x, amount = self.x[self.active], self.amount / level
+        return np.where(self.fixed, -amount, -np.minimum(amount, 1.0) * x), np.where(self.fixed, np.inf, x)
+
+    def held_off(self, targets: list[Target], signs: FloatArray) -> BoolArray:
+        """Targets that one LP with random directions shows to be safe under x (those of about the same size)."""
+        done = np.zeros(len(targets), dtype=np.bool_)
+        level = max((target.size for target in targets), default=1.0)
+        lower, upper = self.bounds(level)
+        at = np.searchsorted(self.active, [target.cell for target in targets])
+        need = np.array([target.size for target in targets]) / level
+        lower[at] = np.where(signs > 0, np.minimum(lower[at], 0), np.maximum(lower[at], -need))
+        upper[at] = np.where(signs > 0, np.minimum(upper[at], need), upper[at])
+        cost = np.zeros(len(self.active))
+        cost[at] = -signs / need
+        found = self.solve(cost, lower, upper)
+        if found is not None:
+            one_sided = np.array([not target.up and not target.down and not target.held for target in targets])
+            done = one_sided & (found.x[at] * signs >= need * (1 - 1e-6))
+        return done
 
     def cut(self, target: Target) -> Cut | None:
         """A cut for one target, or None when the attacker is held off by x."""
-        parts: list[tuple[float, FloatArray]] = []
-        if target.up:
-            parts.append((target.up, self._side(target, 1.0, target.up)))
-        if target.down:
-            parts.append((target.down, self._side(target, -1.0, target.down)))
-        for level, capacity in parts:
-            if (found := self._make(capacity, level)) is not None:
+        for level, side in ((target.up, 1.0), (target.down, -1.0)):
+            if level and (found := self._make(self._side(target, side, level), level)) is not None:
                 return found
         if target.width:
             up = self._side(target, 1.0, target.width)
@@ -128,37 +154,34 @@ class Separation:
 
     def _side(self, target: Target, side: float, level: float) -> FloatArray:
         """Capacities of all groups that bound the target's move to one side, from the dual of the attacker's LP."""
-        problem, x = self.problem, self.x
-        amount = problem.amount / level
-        fixed = problem.primary
-        lower = np.where(fixed, -amount, -np.minimum(amount, 1.0) * x)
-        upper = np.where(fixed, np.inf, x)
+        problem = self.problem
+        lower, upper = self.bounds(level)
         held = sorted(target.held)
-        lower[held] = upper[held] = 0.0
-        at = target.cell
+        still = np.isin(self.active, held)
+        lower[still] = upper[still] = 0.0
+        at = int(np.searchsorted(self.active, target.cell))
         lower[at], upper[at] = (max(lower[at], -1.0), 1.0) if side < 0 else (lower[at], 1.0)
-        cost = np.zeros(problem.size)
+        cost = np.zeros(len(self.active))
         cost[at] = -side
-        found = self._solve(cost, lower, upper)
+        found = self.solve(cost, lower, upper)
         if found is None:
             return np.full(problem.size, np.inf)
-        slope = cost - problem.columns.T @ found.row_dual
-        own = 1.0 + side * slope[at]
+        price = np.zeros(problem.matrix.shape[0])
+        price[self.rows] = found.row_dual
+        slope = -(problem.columns.T @ price)
+        # Σ slope·z = 0 over all z with M z = 0, so own·(side·z_target) = -Σ slope·z over the others
+        own = side * slope[target.cell]
         if own < ZERO:
             return np.full(problem.size, np.inf)
-        slope[at] = 0.0
+        slope[target.cell] = 0.0
         slope[held] = 0.0
         slope[np.abs(slope) < ZERO] = 0.0
-        falls = np.maximum(slope, 0) * problem.amount / own
-        return np.where(slope < 0, np.inf, falls)
+        return np.where(slope < 0, np.inf, np.maximum(slope, 0) * problem.amount / own)
 
-    def _solve(self, cost: FloatArray, lower: FloatArray, upper: FloatArray) -> Solution | None:
-        if self._model is None:
-            zero = np.zeros(self.problem.matrix.shape[0])
-            self._model = Model(self.problem.matrix, cost, lower, upper, zero, zero)
-        else:
-            self._model.set_cost(cost)
-            self._model.set_bounds(lower, upper)
+    def solve(self, cost: FloatArray, lower: FloatArray, upper: FloatArray) -> Solution | None:
+        """The attacker's LP with this objective and these bounds, from the last basis."""
+        self._model.set_cost(cost)
+        self._model.set_bounds(lower, upper)
         return self._model.solve()
 
     def _make(self, capacity: FloatArray, level: float) -> Cut | None:
@@ -186,7 +209,7 @@ class Optimum:
 def optimise(search: Search) -> Optimum:
     """Improve the safe pattern of ``search`` until it is proven optimal, or the rounds or the budget end."""
     master = Master.build(search.problem)
-    best, bound = search, 0.0
+    best, proposal, bound = search, search, 0.0
     try:
         bound = _relax(master, search)
         for _ in range(ROUNDS):
@@ -195,7 +218,7 @@ def optimise(search: Search) -> Optimum:
                 break
             bound = max(bound, solution.bound * master.scale)
             x = np.rint(solution.x[: search.problem.size])
-            proposal, lost = check(search, x > 0.5)
+            proposal, lost = check(search, x > 0.5, (best, proposal))
             if not lost and cost_of(proposal) < cost_of(best):
                 best = proposal
             if cost_of(best) <= bound * (1 + 1e-7) + 1e-9:
@@ -237,8 +260,15 @@ def _relax(master: Master, search: Search) -> float:
 def _separate(search: Search, targets: list[Target], x: FloatArray) -> tuple[list[Cut], list[Target]]:
     """The cuts that x breaks, and the targets that gave them."""
     separation = Separation(search.problem, x)
+    left = list(targets)
+    for _ in range(BATCHES):
+        if len(left) <= FEW:
+            break
+        search.count()
+        done = separation.held_off(left, search.signs(len(left)))
+        left = [target for target, safe in zip(left, done, strict=True) if not safe]
     cuts, broken = [], []
-    for target in targets:
+    for target in left:
         search.count()
         if (cut := separation.cut(target)) is not None:
             cuts.append(cut)

@@ -21,6 +21,7 @@ from output_control.table import BoolArray, FloatArray
 
 SEED = 2718
 BALL = 1500
+NEARBY = 200
 FREE_ROUNDS = 12
 REWARDS = (1.0, 4.0, 16.0, 64.0)
 SLOPE_ROUNDS = 3
@@ -363,10 +364,20 @@ def shortest_move(
     search: Search, target: Target, far: float, avoid: BoolArray
 ) -> tuple[Ball, FloatArray | None]:
     """A move of the target by ``far`` over hidden cells that touches little, and what is to ``avoid`` least."""
-    ball = search.near.around(np.array([target.cell]), search.hidden, BALL, hidden_only=True)
+    for size in (NEARBY, BALL):
+        ball = search.near.around(np.array([target.cell]), search.hidden, size, hidden_only=True)
+        move = _shortest_in(search, ball, target, far, avoid)
+        if move is not None or ball.whole:
+            break
+    return ball, move
+
+
+def _shortest_in(
+    search: Search, ball: Ball, target: Target, far: float, avoid: BoolArray
+) -> FloatArray | None:
     at = int(np.searchsorted(ball.cells, target.cell))
     if at == len(ball.cells) or ball.cells[at] != target.cell:
-        return ball, None
+        return None
     lower, upper = limits(search.problem, ball, far)
     weight = np.where(avoid[ball.cells], AVOID_WEIGHT, 1.0)
     for side in (1.0, -1.0):
@@ -376,17 +387,18 @@ def shortest_move(
             search.count()
             found = _two_sided(ball, weight, low, high).solve()
             if found is not None:
-                return ball, (found.x[: len(lower)] - found.x[len(lower) :]) * far
-    return ball, None
+                move: FloatArray = (found.x[: len(lower)] - found.x[len(lower) :]) * far
+                return move
+    return None
 
 
 def prove_alone(search: Search, target: Target) -> bool:
     """One LP per side over hidden cells; for counts an integer programme where the LP's vertex is fractional."""
-    size = BALL
+    size = NEARBY
     while True:
         ball = search.near.around(np.array([target.cell]), search.hidden, size, hidden_only=True)
         if _serve_in(search, ball, target):
             return True
         if ball.whole:
             return False
-        size *= 4
+        size *= 8

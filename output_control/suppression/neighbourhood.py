@@ -12,6 +12,7 @@ from output_control.suppression.problem import Problem
 from output_control.table import BoolArray, FloatArray, IntArray
 
 WHOLE = 2500
+SMALL = 500
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +51,7 @@ class Neighbourhoods:
     ) -> Ball:
         """The ``size`` groups nearest to ``centres`` (all of a small table); only suppressed ones if asked."""
         allowed = suppressed if hidden_only else suppressed | ~self._problem.keep
-        if int(allowed.sum()) <= max(size, WHOLE):
+        if int(allowed.sum()) <= (size if size < SMALL else max(size, WHOLE)):
             return ball(self._problem, np.flatnonzero(allowed), whole=True)
         distance = self._distances(centres, suppressed, allowed, size)
         order = np.argsort(distance, kind="stable")[:size]

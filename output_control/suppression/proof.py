@@ -132,6 +132,30 @@ class Proof:
             return True
         return False
 
+    def adopt(self, other: Proof, hidden: BoolArray) -> None:
+        """Take over what ``other`` proves of the same primaries with moves of ``hidden`` groups only."""
+        valid = [bool(hidden[cells].all()) for cells, _ in other.moves]
+        copied: dict[int, int] = {}
+        for target in self.problem.targets:
+            for source in other.targets_at(target.cell):
+                if source.held == target.held:
+                    self._adopt_one(target, source, other, valid, copied)
+
+    def _adopt_one(
+        self, target: Target, source: Target, other: Proof, valid: list[bool], copied: dict[int, int]
+    ) -> None:
+        def place(by: int) -> int:
+            if by not in copied:
+                copied[by] = len(self.moves)
+                self.moves.append(other.moves[by])
+            return copied[by]
+
+        if source.up_by >= 0 and valid[source.up_by] and source.raised > target.raised:
+            target.raised, target.up_by = source.raised, place(source.up_by)
+        if source.down_by >= 0 and valid[source.down_by] and source.lowered > target.lowered:
+            target.lowered, target.down_by = source.lowered, place(source.down_by)
+        target.also += [place(by) for by in source.also if valid[by] and place(by) not in target.also]
+
     def forget(self, targets: Iterable[Target]) -> None:
         """Take away what has been shown for ``targets``."""
         for target in targets:

@@ -10,14 +10,15 @@ from output_control.suppression.singletons import open_against_contributors
 from output_control.table import BoolArray
 
 
-def check(search: Search, hidden: BoolArray) -> tuple[Search, list[Target]]:
+def check(search: Search, hidden: BoolArray, known: Sequence[Search]) -> tuple[Search, list[Target]]:
     """A search of its own over ``hidden`` with all witnesses there are, and the targets that cannot be proven.
 
-    Demands against sole contributors are looked at when all primaries are proven.
+    Witnesses of ``known`` searches that stay within ``hidden`` still hold. Demands against sole contributors are looked
+    at when all primaries are proven.
     """
-    problem = search.problem
-    mains = [fresh(target) for target in problem.targets if target.against < 0]
-    own = search.over(mains, hidden)
+    own = search.over([fresh(target) for target in search.problem.targets if target.against < 0], hidden)
+    for other in known:
+        own.proof.adopt(other.proof, hidden)
     lost = prove_all(own, own.problem.targets)
     return own, lost or open_against_contributors(own)
 
