@@ -52,7 +52,9 @@ def context_columns(source: Source) -> list[str]:
     return [n for n in source.available if _DELIVERED_SEX.search(n) or _DELIVERED_YEAR.search(n)]
 
 
-def groups_of(source: Source, key: Key, *, engine: Engine, background: Background) -> tuple[Group, ...]:
+def groups_of(
+    source: Source, key: Key, *, engine: Engine, background: Background, suppliers: Sequence[str]
+) -> tuple[Group, ...]:
     """Counts by category, categories sorted within each breakdown."""
     terms = _terms(source, key, background, engine.dialect)
     view = f"categories_{source.name}_{key.name}"

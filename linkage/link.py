@@ -163,7 +163,9 @@ def _query(source: Source, engine: Engine) -> str:
     return f"SELECT {', '.join(columns)} FROM keyed_{source.name} k {' '.join(joins)}"
 
 
-def _data_set_report(source: Source, tally: Tally, engine: Engine, background: Background) -> DataSetReport:
+def _data_set_report(
+    source: Source, tally: Tally, engine: Engine, background: Background, suppliers: Sequence[str]
+) -> DataSetReport:
     keys = tuple(
         KeyReport(
             key=key.name,
