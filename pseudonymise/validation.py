@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from enclave.errors import Fault
+from enclave.errors import EnclaveError, Fault
 from pseudonymise.conversion import FORM_CODES, Converted, arrow_type, convert
 from pseudonymise.formats.batch import Batch, Note, Remark
 from pseudonymise.quarantine import RECORD, Defect, set_aside
@@ -96,7 +96,21 @@ class Validator:
         self._seen = tuple(SeenBefore(columns, salt) for columns in schema.rules.unique)
 
     def sort(self, batch: Batch) -> Sorted:
-        """Divide a batch into sound rows and rows set aside; every received row is in exactly one of the two."""
+        """Divide a batch into sound rows and rows set aside; every received row is in exactly one of the two.
+
+        Raises:
+            EnclaveError: a library failed on these rows. Its own message is not passed on: it could hold a value.
+        """
+        try:
+            return self._sort(batch)
+        except (pa.ArrowException, ValueError, TypeError, LookupError, ArithmeticError) as error:
+            raise EnclaveError(
+                f"rows could not be validated ({type(error).__name__})",
+                where=self._schema.name,
+                next_step="nothing was received; report this to the maintainers with the schema and the row count",
+            ) from None
+
+    def _sort(self, batch: Batch) -> Sorted:
         records = batch.rows.to_numpy(zero_copy_only=False)
         converted = {c.name: convert(c, self._schema, batch.cells.column(c.name)) for c in self._schema.columns}
         remarks = (*batch.remarks, *_remarks(converted, records))
