@@ -92,14 +92,14 @@ def load_classification(path: Path, data_roots: Sequence[Path] = ()) -> Classifi
         BadInput: not readable, not a tree, or the code list is in none of the roots.
     """
     try:
-        fields = yaml.safe_load(path.read_text())
+        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
         listed = Classification(**fields)
         if listed.file:
             listed = Classification(**{**fields, "codes": tuple(_read_codes(listed.file, data_roots))})
     except FileNotFoundError:
         raise BadInput("there is no such classification", where=path.stem) from None
-    except (ValidationError, TypeError, yaml.YAMLError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not readable as YAML"
+    except (ValidationError, TypeError, yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not readable"
         raise BadInput(f"the classification does not hold: {reason}", where=path.name) from None
     return listed
 

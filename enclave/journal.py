@@ -156,9 +156,9 @@ class Journal:
         if not self.file.is_file():
             return
         with self.file.open("rb") as handle:
-            for line in itertools.islice(handle, after, None):
+            for number, line in enumerate(itertools.islice(handle, after, None), start=after + 1):
                 if line.endswith(b"\n"):
-                    yield Entry(**json.loads(line))
+                    yield _entry(line, number)
 
     def verify(self, anchors: Iterable[Head] = ()) -> Head:
         """Check the whole chain, the recorded head and every anchor kept elsewhere; returns the head.

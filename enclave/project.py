@@ -114,10 +114,10 @@ def load_project(path: Path) -> Project:
         BadInput: unreadable, a field is missing or wrong, or a question uses a data set that is not declared.
     """
     try:
-        project = Project(**yaml.safe_load(path.read_text()))
+        project = Project(**yaml.safe_load(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         raise BadInput("there is no such project file", where=path.name, next_step="see configs/projects/") from None
-    except (yaml.YAMLError, TypeError):
+    except (yaml.YAMLError, TypeError, UnicodeDecodeError):
         raise BadInput("the project file is not readable as YAML", where=path.name) from None
     except ValidationError as error:
         faults = [

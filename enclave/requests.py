@@ -95,6 +95,8 @@ class TreeRequest(_Request):
 OutputRequest = TableRequest | RegressionRequest | TreeRequest
 _ADAPTER: TypeAdapter[OutputRequest] = TypeAdapter(Annotated[OutputRequest, Field(discriminator="kind")])
 KINDS = ("table", "regression", "tree")
+_MODELS = (TableRequest, RegressionRequest, TreeRequest, Population, DimensionRequest, Term)
+_FIELDS = frozenset(name for model in _MODELS for name in model.model_fields)
 
 
 def parse_requests(text: bytes | str) -> tuple[OutputRequest, ...]:
@@ -106,7 +108,7 @@ def parse_requests(text: bytes | str) -> tuple[OutputRequest, ...]:
     """
     try:
         listed = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise Refused("the analysis did not return a list of output requests") from None
     if not isinstance(listed, list) or not listed:
         raise Refused(
@@ -129,9 +131,13 @@ def _parse_one(position: int, item: object) -> OutputRequest:
     try:
         return _ADAPTER.validate_json(json.dumps(item))
     except ValidationError as error:
-        fields = sorted({".".join(str(part) for part in e["loc"][1:]) for e in error.errors()})
-        known = [field for field in fields if field.replace("_", "").replace(".", "").isalnum()]
-        raise Refused(f"output request {position} is malformed at: {', '.join(known)}") from None
+        places = sorted({".".join(_shown(part) for part in e["loc"][1:]) for e in error.errors()})
+        raise Refused(f"output request {position} is malformed at: {', '.join(places)}") from None
+
+
+def _shown(part: int | str) -> str:
+    """A position, or a field that requests have; the name of any other field is content, and stays inside."""
+    return str(part) if isinstance(part, int) or part in _FIELDS else "(a field that requests do not have)"
 
 
 def dump_requests(requests: tuple[OutputRequest, ...]) -> bytes:
