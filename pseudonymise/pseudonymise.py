@@ -190,7 +190,7 @@ class _Run:
         if made.source.treatment.startswith("coarsen:"):
             values = coarsening(made.source.treatment.removeprefix("coarsen:")).apply(values)
         self._density[name].add(values)
-        return values
+        return _as_dates(values) if pa.types.is_date(made.type) else values
 
     def _hashed(self, column: ColumnSpec, values: Any) -> Any:
         checked = check(str(column.kind), values)
@@ -239,6 +239,13 @@ class _Run:
         return PseudonymisationReport(rows, counts, dict(self._blanked), self._leaks.faults(self._file))
 
 
+def _as_dates(values: Any) -> Any:
+    """Dates of the identified zone are texts yyyymmdd, checked when they were received."""
+    if pa.types.is_date(values.type):
+        return values
+    return pc.cast(pc.strptime(as_strings(values), format="%Y%m%d", unit="s"), pa.date32())
+
+
 def _targets(column: ColumnSpec, types: Mapping[str, Any]) -> Iterator[tuple[str, _Target]]:
     """The column that ``column`` becomes; none when it is dropped."""
     treatment = column.treatment
@@ -250,7 +257,7 @@ def _targets(column: ColumnSpec, types: Mapping[str, Any]) -> Iterator[tuple[str
     elif treatment in _TEXT:
         yield column.name, _Target(column, pa.string(), "text")
     elif treatment == "keep":
-        yield column.name, _Target(column, types[column.name], "attribute")
+        yield column.name, _Target(column, pa.date32() if column.type == "date" else types[column.name], "attribute")
     elif treatment != "drop":
         raise Refused(f"column {column.name} has no treatment that is known here", next_step="mend the schema")
 
