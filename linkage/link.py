@@ -101,7 +101,7 @@ def link(
         ),
         overall=total(key.counts for found in reports if found.delivered for key in found.keys),
         data_sets=tuple(reports),
-        minimisation=minimise(project, _attributes(sources), named or {}),
+        minimisation=minimise(project, _attributes(sources, pseudonymised), named or {}),
     )
     _write_report(report, zone.folder, mode=0o600)
     _write_report(report.for_researchers(), out, mode=0o440)
@@ -189,14 +189,18 @@ def _data_set_report(
     )
 
 
-def _attributes(sources: Sequence[Source]) -> dict[str, list[str]]:
-    """Delivered data set -> columns of its pseudonymised frames that are neither keys nor record numbers."""
-    found = {}
-    for source in sources:
-        roles = {c.name: c.role for frame in source.frames for c in frame.manifest.columns}
-        if source.frames:
-            found[source.name] = [c for c in source.available if roles[c] in ("attribute", "text")]
-    return found
+def _attributes(
+    sources: Sequence[Source], pseudonymised: Mapping[str, Sequence[Frame[Pseudonymised]]]
+) -> dict[str, list[str]]:
+    """Delivered columns that are neither keys nor record numbers: by data set, and by schema where none uses it."""
+    found = {source.name: _plain_columns(source.frames) for source in sources if source.frames}
+    used = {source.data.delivery for source in sources}
+    return found | {name: _plain_columns(frames) for name, frames in pseudonymised.items() if name not in used}
+
+
+def _plain_columns(frames: Sequence[Frame[Pseudonymised]]) -> list[str]:
+    roles = {column.name: column.role for frame in frames for column in frame.manifest.columns}
+    return sorted(name for name, role in roles.items() if role in ("attribute", "text"))
 
 
 def _write_report(report: LinkageReport, folder: Path, *, mode: int) -> None:

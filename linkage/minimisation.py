@@ -12,7 +12,8 @@ from enclave.project import Project
 
 class Minimisation(BaseModel):
     """``declared``: data set -> column -> questions that declare it. ``unused``: declared, but named in no analysis of
-    a declaring question. ``undeclared``: in the pseudonymised deliveries, but in no question."""
+    a declaring question. ``undeclared``: in the pseudonymised deliveries, but in no question; by data set,
+    or by delivery schema where no data set comes from it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     declared: Mapping[str, Mapping[str, tuple[str, ...]]]
@@ -49,7 +50,8 @@ def minimise(
         for data_set, columns in declared.items()
     }
     undeclared = {
-        data_set: tuple(sorted(set(columns) - set(declared[data_set]))) for data_set, columns in available.items()
+        data_set: tuple(sorted(set(columns) - set(declared.get(data_set, ()))))
+        for data_set, columns in available.items()
     }
     return Minimisation(declared=declared, unused=_filled(unused), undeclared=_filled(undeclared))
 

@@ -51,14 +51,8 @@ class SparkEngine:
         if SparkEngine._open:
             raise NotReady("a Spark session is already open in this process", next_step="close it first")
         self._readable = readable
-        # A folder of its own, so that closing removes what was spilled and nothing else.
-        self._scratch = scratch / f"spark-{secrets.token_hex(4)}"
-        self._scratch.mkdir()
-        try:
-            self._session = _start(self._scratch, threads, memory_gib)
-        except BaseException:
-            shutil.rmtree(self._scratch, ignore_errors=True)
-            raise
+        self._scratch = scratch
+        self._session = _start(scratch, threads, memory_gib)
         SparkEngine._open = True
 
     @property
@@ -72,12 +66,11 @@ class SparkEngine:
         return Dialect("spark")
 
     def close(self) -> None:
-        """Stop the session and remove what was spilled; the Java process stays for the next one."""
+        """Stop the session; the Java process stays for the next one."""
         try:
             self._session.stop()
         finally:
             SparkEngine._open = False
-            shutil.rmtree(self._scratch, ignore_errors=True)
 
     def attach(self, name: str, path: Path) -> None:
         """See :meth:`Engine.attach`."""
@@ -195,12 +188,11 @@ def _start(scratch: Path, threads: int, memory_gib: float) -> SparkSession:
 
 
 def _settings(scratch: Path, threads: int, memory_gib: float) -> dict[str, str]:
-    java = f"-Dlog4j2.configurationFile={scratch / 'log4j2.properties'} -Djava.io.tmpdir={scratch}"
     return {
         "spark.driver.host": "127.0.0.1",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.memory": f"{memory_gib * 1024:.0f}m",
-        "spark.driver.extraJavaOptions": java,
+        "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={scratch / 'log4j2.properties'}",
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": "false",
         "spark.eventLog.enabled": "false",

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 import pyarrow as pa
 
 from enclave.engine.dialect import Dialect
+from enclave.engine.scratch import own_scratch
 
 if TYPE_CHECKING:
     import narwhals as nw
@@ -98,21 +99,21 @@ def open_engine(
     Raises:
         NotReady: Spark is asked for, and pyspark or Java is missing, or a session is already open.
     """
-    scratch.mkdir(parents=True, exist_ok=True)
     allowed = [path.resolve() for path in readable]
-    if name == "duckdb":
-        from enclave.engine.embedded import EmbeddedEngine
+    with own_scratch(scratch) as folder:
+        if name == "duckdb":
+            from enclave.engine.embedded import EmbeddedEngine
 
-        embedded = EmbeddedEngine(scratch=scratch.resolve(), readable=allowed, threads=threads, memory_gib=memory_gib)
-        try:
-            yield embedded
-        finally:
-            embedded.close()
-    else:
-        from enclave.engine.distributed import SparkEngine
+            embedded = EmbeddedEngine(scratch=folder, readable=allowed, threads=threads, memory_gib=memory_gib)
+            try:
+                yield embedded
+            finally:
+                embedded.close()
+        else:
+            from enclave.engine.distributed import SparkEngine
 
-        spark = SparkEngine(scratch=scratch.resolve(), readable=allowed, threads=threads, memory_gib=memory_gib)
-        try:
-            yield spark
-        finally:
-            spark.close()
+            spark = SparkEngine(scratch=folder, readable=allowed, threads=threads, memory_gib=memory_gib)
+            try:
+                yield spark
+            finally:
+                spark.close()

@@ -188,6 +188,30 @@ def test_too_small_a_memory_limit_is_reported_as_such(tmp_path: Path) -> None:
         engine.collect("SELECT list(range) AS a FROM range(9000000)")
 
 
+_KILLED = """
+import os, signal, sys
+from pathlib import Path
+from enclave.engine import open_engine
+with open_engine("duckdb", scratch=Path(sys.argv[1]), readable=[], memory_gib=0.1) as engine:
+    engine.write("SELECT hash(range) % 1000003 AS a, range AS b FROM range(9000000)", ["a"],
+                 lambda batch: os.kill(os.getpid(), signal.SIGKILL))
+"""
+
+
+def test_what_a_killed_engine_spilled_is_removed_by_the_next_one_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    with open_engine("duckdb", scratch=tmp_path, readable=[]):
+        alive = {path.name for path in tmp_path.iterdir()}
+        assert subprocess.run([sys.executable, "-c", _KILLED, str(tmp_path)], check=False).returncode == -9
+        left = {path.name for path in tmp_path.iterdir()} - alive
+        assert [path for name in left for path in (tmp_path / name).rglob("*")]
+        with open_engine("duckdb", scratch=tmp_path, readable=[]):
+            now = {path.name for path in tmp_path.iterdir()}
+            assert alive < now
+            assert not left & now
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
+
+
 def test_one_and_two_threads_give_the_same_rows(tmp_path: Path) -> None:
     results = []
     for threads in (1, 2):
