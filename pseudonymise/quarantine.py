@@ -58,7 +58,7 @@ _DESCRIPTIONS = {
     Defect.OTHER_PERIOD: "lies outside the period of the delivery",
     Defect.DUPLICATE: "the same record stood earlier in the file",
     Defect.CELLS: "the row has too few or too many cells",
-    Defect.QUOTES: "a quote within a value is not doubled",
+    Defect.QUOTES: "a quote within a value is not doubled, or a line break not quoted",
     Defect.EMPTY_ROW: "an empty row between filled ones",
     Defect.DELIVERY: "a sound row of a delivery that is rejected as a whole",
 }
@@ -72,13 +72,13 @@ def quarantine_schema(schema: DeliverySchema) -> pa.Schema:
 
 
 def set_aside(
-    records: np.ndarray[Any, np.dtype[np.int64]], reasons: Sequence[str], cells: pa.Table, broken: Sequence[BrokenRow]
+    records: np.ndarray[Any, np.dtype[np.int64]], reasons: pa.Array, cells: pa.Table, broken: Sequence[BrokenRow]
 ) -> pa.Table:
     """Rows for the quarantine frame, in the order of the file: bad rows with their cells, and broken ones."""
     lost = len(broken)
     columns: dict[str, pa.ChunkedArray | pa.Array] = {
         RECORD: pa.array([*records.tolist(), *(row.row for row in broken)], pa.int64()),
-        REASONS: pa.array([*reasons, *(f":{row.defect}" for row in broken)], pa.string()),
+        REASONS: pa.concat_arrays([reasons, pa.array([f":{row.defect}" for row in broken], pa.string())]),
     }
     for name in cells.column_names:
         filled = cells.column(name).combine_chunks().fill_null("")

@@ -206,9 +206,10 @@ def _failures(checks: Any, frame: pd.DataFrame) -> list[_Failure]:
         cases = error.failure_cases[["column", "check", "index"]].copy()
     else:
         return []
-    cases["reason"] = [_reason(column, check) for column, check in zip(cases["column"], cases["check"], strict=True)]
-    grouped = cases.groupby("reason", sort=True)["index"]
-    return [(np.unique(places.to_numpy(dtype=np.int64)), str(reason)) for reason, places in grouped]
+    found: dict[str, list[Any]] = {}
+    for (column, check), places in cases.groupby(["column", "check"], sort=False)["index"]:
+        found.setdefault(_reason(str(column), str(check)), []).append(places.to_numpy(dtype=np.int64))
+    return [(np.unique(np.concatenate(places)), reason) for reason, places in sorted(found.items())]
 
 
 def _reason(column: str, check: str) -> str:
@@ -216,14 +217,16 @@ def _reason(column: str, check: str) -> str:
     return check if ":" in check else f"{column.removesuffix(_FORM)}:{check}"
 
 
-def _reasons_per_row(failures: list[_Failure], bad: Any) -> list[str]:
+def _reasons_per_row(failures: list[_Failure], bad: Any) -> pa.Array:
     """For each bad row its reasons, parted by ``; ``."""
     if not failures:
-        return []
+        return pa.array([], pa.string())
     places = np.concatenate([rows for rows, _ in failures])
-    names = np.repeat([reason for _, reason in failures], [len(rows) for rows, _ in failures])
-    joined = pd.Series(names).groupby(places, sort=True).agg("; ".join)
-    return [str(reasons) for reasons in joined.reindex(np.flatnonzero(bad))]
+    which = np.repeat(np.arange(len(failures)), [len(rows) for rows, _ in failures])
+    order = np.argsort(places, kind="stable")
+    offsets = np.searchsorted(places[order], [*np.flatnonzero(bad), len(bad)])
+    names = pa.array([reason for _, reason in failures]).take(pa.array(which[order]))
+    return pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), names), "; ")
 
 
 @contextlib.contextmanager

@@ -28,8 +28,8 @@ Bools = npt.NDArray[np.bool_]
 class Records:
     """Whole records of a stream: their bytes, where each starts and ends, and how it is built.
 
-    ``first`` is the position of the first one in the file (0 is the header). ``misquoted``: a quote stands within an
-    unquoted value, or text follows a closing quote. ``unfinished``: the file ends right after the last one, without a
+    ``first`` is the position of the first one in the file (0 is the header). ``misquoted``: a quote or a carriage
+    return stands within an unquoted value, or text follows a closing quote. ``unfinished``: the file ends right after the last one, without a
     line feed.
     """
 
@@ -77,7 +77,7 @@ def _whole_records(held: bytes, separator: str, first: int) -> tuple[Records, in
     starts = np.concatenate([np.zeros(1, dtype=np.int64), ends[:-1] + 1]) if len(ends) else ends
     separators = np.flatnonzero((data[:taken] == ord(separator)) & outside[:taken])
     cells = np.diff(np.searchsorted(separators, ends), prepend=0) + 1
-    stray = _stray_quotes(data[:taken], quotes[:taken], outside[:taken], ord(separator))
+    stray = _stray_marks(data[:taken], quotes[:taken], outside[:taken], ord(separator))
     misquoted = np.diff(np.searchsorted(stray, ends), prepend=0) > 0
     return Records(first, data[:taken], starts, ends, cells.astype(np.int64), misquoted), taken
 
@@ -93,17 +93,18 @@ def _without_blank_tail(data: Bytes, ends: Ints) -> int:
     return 0
 
 
-def _stray_quotes(data: Bytes, quotes: Bools, outside: Bools, separator: int) -> Ints:
-    """Places of quotes that open where no value starts, or close where none ends; a doubled quote is neither."""
+def _stray_marks(data: Bytes, quotes: Bools, outside: Bools, separator: int) -> Ints:
+    """Places of quotes that open where no value starts, or close where none ends (a doubled quote is neither), and of
+    carriage returns outside quotes that end no line."""
+    returns = np.flatnonzero((data == _RETURN) & outside)
+    lone = returns[data[np.minimum(returns + 1, len(data) - 1)] != _LINE_FEED]
     places = np.flatnonzero(quotes)
-    if not len(places):
-        return places
     before = np.where(places > 0, data[np.maximum(places - 1, 0)], _LINE_FEED)
     after = data[np.minimum(places + 1, len(data) - 1)]
     opens = ~outside[places]
     good_open = (before == separator) | (before == _LINE_FEED) | (before == _QUOTE)
     good_close = (after == separator) | (after == _LINE_FEED) | (after == _RETURN) | (after == _QUOTE)
-    stray: Ints = places[np.where(opens, ~good_open, ~good_close)]
+    stray: Ints = np.sort(np.concatenate([places[np.where(opens, ~good_open, ~good_close)], lone]))
     return stray
 
 

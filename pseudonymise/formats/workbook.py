@@ -24,7 +24,7 @@ MAX_SHEET = 2 << 30
 MAX_SHARED_STRINGS = 256 << 20
 MAX_RATIO = 200
 _SMALL = 1 << 20
-_MAX_COLUMNS = 16_384
+MAX_COLUMNS = 1000
 _SHARED = re.compile(r"sharedStrings", re.IGNORECASE)
 
 
@@ -103,7 +103,12 @@ def _sheet_rows(handle: Any, file: str) -> Iterator[tuple[Any, ...]]:
         book = load_workbook(handle, read_only=True, data_only=True, keep_links=False)
         sheet = book.worksheets[0]
         sheet.reset_dimensions()  # what a file says of its own size is often wrong
-        yield from sheet.iter_rows(values_only=True, max_col=_MAX_COLUMNS)
+        for row in sheet.iter_rows(values_only=True):
+            if len(row) > MAX_COLUMNS:
+                raise _bomb(file, f"a row has more than {MAX_COLUMNS} columns")
+            yield row
+    except BadInput:
+        raise
     except Exception:  # openpyxl lets errors of every kind through, and they may hold cells
         raise _unreadable(file) from None
 

@@ -18,7 +18,7 @@ EVENTS = frozenset({"os.rename", "os.remove", "os.chmod", "os.truncate", "os.mkd
 
 
 def main(root: Path, sealed: Path, kill_at: int) -> None:
-    """Receive ``sealed``; counts opened-for-writing files, renames, removals and such, and prints how many there were."""
+    """Receive ``sealed``; counts files opened for writing, renames, removals and such, and prints their number."""
     workspace = Workspace(root)
     custody = Custody.open(workspace.path(Zone.KEY), b"een zin")
     count = 0
