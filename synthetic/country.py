@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from enclave.errors import BadInput
-from enclave.files import replacing_folder
+from enclave.files import TEMPORARY_MARK, replacing_folder
 from synthetic.areas import region_rows
 from synthetic.delivery_files import sha256_of
 from synthetic.delivery_writer import DeliveryWriter
@@ -49,6 +50,7 @@ def make_country(
     """
     plan = divide(persons)
     _may_replace(out)
+    _remove_leftovers(out)
     numbers = NumberSpace(seed=seed, persons=persons, others=sum(place.unregistered + place.entities for place in plan))
     dwellings = 0
     areas = [("NL", "", "NL", "Nederland (verzonnen)", "The Netherlands (invented)")]
@@ -106,6 +108,12 @@ def _may_replace(out: Path) -> None:
             where=out.name,
             next_step="name a folder that does not exist yet, or empty this one yourself",
         )
+
+
+def _remove_leftovers(out: Path) -> None:
+    """What a killed run for the same place left half-written beside it."""
+    for left in sorted(out.parent.glob(f".{out.name}{TEMPORARY_MARK}*")):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def _is_country(out: Path) -> bool:

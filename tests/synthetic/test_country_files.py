@@ -171,6 +171,24 @@ def test_a_failure_halfway_leaves_the_earlier_country_intact(tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["country"]
 
 
+def test_a_killed_run_loses_nothing_and_the_next_one_cleans_up(tmp_path: Path) -> None:
+    out = tmp_path / "country"
+    make_country(out, persons=300, seed=1)
+    before = _digests(out)
+    code = (
+        "import os, signal, sys; from pathlib import Path; from synthetic.country import make_country; "
+        "make_country(Path(sys.argv[1]), persons=300, seed=2, "
+        "progress=lambda what, done, total: os.kill(os.getpid(), signal.SIGKILL))"
+    )
+    killed = subprocess.run([sys.executable, "-c", code, str(out)], check=False, cwd=CHECKOUT)
+    assert killed.returncode == -9
+    assert _digests(out) == before
+    assert len(list(tmp_path.iterdir())) == 2
+    make_country(out, persons=300, seed=1)
+    assert _digests(out) == before
+    assert [path.name for path in tmp_path.iterdir()] == ["country"]
+
+
 @pytest.mark.parametrize("persons", [0, 199, 20_000_001])
 def test_an_impossible_size_is_refused_with_the_possible_range(tmp_path: Path, persons: int) -> None:
     with pytest.raises(BadInput, match="200 to 20,000,000"):

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from synthetic.defects import DUPLICATE_RATE, NEAR_DUPLICATE_RATE, RATES, SEMANTIC
+from synthetic.file_defects import UNACCEPTABLE
 from synthetic.identifiers import eleven_test
 from synthetic.plan import divide
 
@@ -152,8 +153,8 @@ def test_most_files_have_no_defect_of_the_whole_file(
         "absent_column", "extra_column", "wrong_period", "bom_utf8", "thousand_dots", "day_month_short",
         "quoted_newline", "merged_header", "numbers_as_text", "leading_zero_lost", "user_missing",
     } <= kinds  # fmt: skip
-    unacceptable = set(ledger.file[ledger.kind.isin(["absent_column", "wrong_period"])])
-    assert len(unacceptable) == 2
+    unacceptable = set(ledger.file[ledger.kind.isin(UNACCEPTABLE)])
+    assert len(unacceptable) == 4
     assert len(pairs) - len(whole) >= 8
 
 
