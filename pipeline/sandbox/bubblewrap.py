@@ -7,8 +7,10 @@ network namespace: Spark's own processes can talk to each other, and nothing els
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -86,6 +88,7 @@ def sandboxed_command(bwrap: str, mounts: Mounts, command: list[str], variables:
     return [
         bwrap,
         *("--unshare-all", "--unshare-user", "--die-with-parent", "--new-session", "--hostname", "localhost"),
+        *(["--disable-userns"] if _has_option(bwrap, "--disable-userns") else []),
         *("--cap-drop", "ALL", "--clearenv", "--proc", "/proc", "--dev", "/dev"),
         *("--size", str(_TMP_BYTES), "--tmpfs", "/tmp"),  # noqa: S108 - inside the sandbox, private to it
         *_system(),
@@ -97,6 +100,13 @@ def sandboxed_command(bwrap: str, mounts: Mounts, command: list[str], variables:
         "--",
         *command,
     ]
+
+
+@functools.cache
+def _has_option(bwrap: str, option: str) -> bool:
+    """Whether this version knows ``option``; before 0.8 a sandbox may make namespaces of its own inside."""
+    shown = subprocess.run([bwrap, "--help"], capture_output=True, text=True, check=False, timeout=10)
+    return option in shown.stdout + shown.stderr
 
 
 def _system() -> Iterable[str]:

@@ -35,6 +35,8 @@ from pipeline.sandbox.job import (
 )
 from pipeline.sandbox.source import ANALYSES
 
+# Spark starts about a hundred threads; a fork bomb starts more.
+_PROCESSES = 4096
 _SCALARS = (int, float, str, bool)
 
 
@@ -107,6 +109,7 @@ def limit_resources(job: Job) -> None:
         resource.RLIMIT_FSIZE: job.file_bytes,
         resource.RLIMIT_CPU: job.seconds * (job.threads + 1),
         resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_NPROC: _PROCESSES,
     }
     for kind, cap in caps.items():
         resource.setrlimit(kind, (cap, cap))

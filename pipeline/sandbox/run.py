@@ -20,7 +20,7 @@ import enclave
 import pipeline
 from enclave.classifications import Classification
 from enclave.errors import SandboxViolation
-from enclave.files import storage_errors
+from enclave.files import TEMPORARY_MARK, storage_errors
 from enclave.frames import Frame, FrameManifest
 from enclave.requests import OutputRequest, parse_requests
 from enclave.zones import Linked, Zone
@@ -119,9 +119,10 @@ def _require_sandbox(policy: SandboxPolicy) -> str | None:
 
 @contextlib.contextmanager
 def _private_folder(scratch: Path) -> Iterator[Path]:
+    """A folder for one run; after a kill, :func:`enclave.files.sweep_temporaries` knows it by its name."""
     with storage_errors("the sandbox's scratch folder"):
         scratch.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix="sandbox-", dir=scratch)).resolve()
+        folder = Path(tempfile.mkdtemp(prefix=f".sandbox{TEMPORARY_MARK}", dir=scratch)).resolve()
     try:
         yield folder
     finally:

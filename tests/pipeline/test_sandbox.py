@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from enclave.errors import BadInput, NotReady, Refused, SandboxViolation, WrongZone
+from enclave.files import sweep_temporaries
 from enclave.fingerprints import digest_file
 from enclave.frames import open_frame
 from enclave.requests import TableRequest, parse_requests
@@ -17,6 +23,7 @@ from pipeline.sandbox.bubblewrap import find_bubblewrap
 from pipeline.sandbox.run import run_analysis
 from tests.pipeline.sandboxed import COLOUR, DERIVE, HEAD, REQUESTS, Bench
 
+CHECKOUT = Path(__file__).resolve().parents[2]
 needs_bubblewrap = pytest.mark.skipif(find_bubblewrap() is None, reason="bubblewrap is not installed")
 
 
@@ -174,7 +181,37 @@ def test_one_and_two_threads_give_the_same_bytes(bench: Bench) -> None:
 
 
 @needs_bubblewrap
-@pytest.mark.spark
-def test_spark_inside_the_sandbox_gives_the_same_bytes(bench: Bench) -> None:
-    embedded = digest_file(bench.run(HEAD, DERIVE, REQUESTS).derived["homes"])
-    assert digest_file(bench.run(HEAD, DERIVE, REQUESTS, engine="spark").derived["homes"]) == embedded
+def test_a_killed_run_leaves_no_process_and_only_what_the_sweep_removes(bench: Bench) -> None:
+    bench.write(HEAD, "def derive(inputs, parameters):\n    while True:\n        pass", REQUESTS)
+    code = (
+        "import sys; from pathlib import Path; from tests.pipeline.sandboxed import *;"
+        "bench = Bench.__new__(Bench); bench.root = Path(sys.argv[1]);"
+        "bench.inputs = {'homes': bench.root / 'homes.parquet'};"
+        "bench.run((bench.root / 'code/analyses/trial/v1.py').read_text())"
+    )
+    runner = subprocess.Popen([sys.executable, "-c", code, str(bench.root)], cwd=CHECKOUT)
+    try:
+        wait_until(lambda: any(b"/box/in/homes.parquet" in line for line in command_lines(bench.root)))
+    finally:
+        runner.kill()
+        runner.wait()
+    wait_until(lambda: not command_lines(bench.root))
+    assert not bench.out.exists()
+    assert sweep_temporaries(bench.root / "scratch") == 1
+    assert list((bench.root / "scratch").iterdir()) == []
+
+
+def command_lines(root: Path) -> list[bytes]:
+    """The command lines of running bubblewraps that mount something below ``root``."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            found.append(process.read_bytes())
+    return [line for line in found if b"bwrap" in line.split(b"\0")[0] and str(root).encode() in line]
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
