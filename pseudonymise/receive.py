@@ -7,6 +7,8 @@ Whatever is missing after a kill is made again, and is the same.
 from __future__ import annotations
 
 import contextlib
+import fcntl
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from enclave.errors import BadInput, EnclaveError, Fault, Tampered
-from enclave.files import sweep_temporaries
+from enclave.files import storage_errors, sweep_temporaries
 from enclave.fingerprints import digest_file
 from enclave.frames import Frame, FrameManifest, FrameSink, manifest_columns, open_frame, writing_frame
 from enclave.journal import Journal
@@ -99,15 +101,28 @@ def receive(
         delivery = open_seal(sealed, custody.seal_identity(project.name))
         subject = delivery.manifest.delivery_id
         _check_claims(delivery, intake, schemas)
-        answered = _answered_before(delivery.manifest, intake)
-        if answered is not None:
-            return answered
-        _refuse_second(delivery.manifest, intake)
-        return _receive_new(delivery, schemas[delivery.manifest.schema_name], intake, digest_file(sealed))
+        with _one_at_a_time(workspace.path(Zone.IDENTIFIED)):
+            answered = _answered_before(delivery.manifest, intake)
+            if answered is not None:
+                return answered
+            _refuse_second(delivery.manifest, intake)
+            return _receive_new(delivery, schemas[delivery.manifest.schema_name], intake, digest_file(sealed))
     except EnclaveError as error:
         details = {"error": type(error).__name__, "reason": error.what}
         journal.append(actor=actor, action=REFUSED, subject=subject, details=details, now=now)
         raise
+
+
+@contextlib.contextmanager
+def _one_at_a_time(folder: Path) -> Iterator[None]:
+    """Two processes that receive would sweep each other's unfinished files, and could both accept one delivery."""
+    with storage_errors(folder.name):
+        handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def accepted_frame(
@@ -380,5 +395,7 @@ def _rejected_counts(tally: Tally, manifest: Manifest) -> tuple[int, int, int]:
 
 
 def _hand_out(receipt: Receipt, places: Places) -> None:
+    for folder in (places.returned.parent, places.receipt.parent):
+        sweep_temporaries(folder)
     receipt.save(places.returned, mode=0o644)
     receipt.save(places.receipt, mode=0o600)

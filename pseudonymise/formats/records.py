@@ -29,8 +29,8 @@ class Records:
     """Whole records of a stream: their bytes, where each starts and ends, and how it is built.
 
     ``first`` is the position of the first one in the file (0 is the header). ``misquoted``: a quote or a carriage
-    return stands within an unquoted value, or text follows a closing quote. ``unfinished``: the file ends right after the last one, without a
-    line feed.
+    return stands within an unquoted value, or text follows a closing quote. ``unfinished``: the file ends right after
+    the last one, without a line feed.
     """
 
     first: int
