@@ -153,6 +153,7 @@ class Policy(BaseModel):
         return Options(
             count_protection=self.public.tables.count_protection.value.protection(),
             singletons=self.public.tables.singletons.value,
+            method="flow",  # the certified heuristic: its work grows with the table, not with the luck of a search
             threads=threads,
         )
 

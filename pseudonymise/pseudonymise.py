@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from enclave.errors import Fault, Refused, Tampered, WrongZone
+from enclave.errors import BadInput, Fault, Refused, Tampered, WrongZone
 from enclave.frames import Frame, FrameManifest, manifest_columns, open_frame, writing_frame
 from enclave.zones import Identified, Pseudonymised, Zone
 from pseudonymise.coarsening import coarsening
@@ -243,7 +243,12 @@ def _as_dates(values: Any) -> Any:
     """Dates of the identified zone are texts yyyymmdd, checked when they were received."""
     if pa.types.is_date(values.type):
         return values
-    return pc.cast(pc.strptime(as_strings(values), format="%Y%m%d", unit="s"), pa.date32())
+    texts = as_strings(values)
+    dates = pc.cast(pc.strptime(texts, format="%Y%m%d", unit="s", error_is_null=True), pa.date32())
+    empty = pc.fill_null(pc.equal(texts, ""), True)
+    if dates.null_count != (pc.sum(empty).as_py() or 0):
+        raise BadInput("a date column of a received delivery holds what is no date", next_step="receive it again")
+    return dates
 
 
 def _targets(column: ColumnSpec, types: Mapping[str, Any]) -> Iterator[tuple[str, _Target]]:
