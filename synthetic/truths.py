@@ -10,16 +10,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from synthetic.calendar_days import digits, glue, yyyymmdd
+from synthetic.calendar_days import OPEN, REFERENCE, digits, glue, yyyymmdd
 from synthetic.deliveries import dossiers
+from synthetic.dwellings import UNKNOWN
 from synthetic.hemp import COVARIATES, pattern_counts, truth_document
 from synthetic.key_register import ParquetFiles
-from synthetic.ownership import Planted
+from synthetic.ownership import UNREGISTERED, Planted
 from synthetic.pass_through import FLAG_FROM, WOZ_CLASSES, changes_of_hands, in_population, woz_class
 from synthetic.randomness import Ints
 from synthetic.registers import arrow_table
 from synthetic.town import Town
 
+COLLECTOR_FROM = 3
 _SCHEMAS = {
     "v3_dwellings": pa.schema(
         [
@@ -51,6 +53,8 @@ _SCHEMAS = {
             ("event", pa.bool_()),
         ]
     ),
+    "same_day_chains": pa.schema([("bag_id", pa.string()), ("deed_date", pa.string()), ("deeds", pa.int64())]),
+    "collectors": pa.schema([("RINPERSOON", pa.string()), ("homes", pa.int64())]),
     "canaries": pa.schema([("kind", pa.string()), ("value", pa.string())]),
 }
 
@@ -78,6 +82,8 @@ class TruthFiles:
     def append(self, town: Town) -> None:
         """Append one municipality's truths."""
         self._write_v3(town)
+        self._write_chains(town)
+        self._write_collectors(town)
         self._write_hemp(town)
         self._write_canaries(town)
         self._patterns += pattern_counts(town.hemp)
@@ -99,6 +105,26 @@ class TruthFiles:
             "planted": planted,
         }
         self._files.write("v3_dwellings", arrow_table(block, _SCHEMAS["v3_dwellings"]))
+
+    def _write_chains(self, town: Town) -> None:
+        """Days on which one object passed on more than once (V4)."""
+        deeds = town.ownership.deeds
+        last = np.flatnonzero(np.append(deeds.sequence[1:] == 1, True) & (deeds.sequence > 1))
+        block = {
+            "bag_id": town.bag[deeds.object[last]],
+            "deed_date": yyyymmdd(deeds.day[last]),
+            "deeds": deeds.sequence[last],
+        }
+        self._files.write("same_day_chains", arrow_table(block, _SCHEMAS["same_day_chains"]))
+
+    def _write_collectors(self, town: Town) -> None:
+        """Persons with a share in three homes or more on the reference date (V6), where the owner is known."""
+        known = (town.objects.kind > 0) & (town.objects.end == OPEN) & (town.objects.tenure != UNKNOWN)
+        owners = np.concatenate([owner[known] for owner in town.ownership.owners_at(REFERENCE)])
+        homes = np.bincount(owners[(owners >= 0) & (owners < UNREGISTERED)], minlength=town.persons.count)
+        many = np.flatnonzero(homes >= COLLECTOR_FROM)
+        block = {"RINPERSOON": town.identities.rin[many], "homes": homes[many]}
+        self._files.write("collectors", arrow_table(block, _SCHEMAS["collectors"]))
 
     def _write_hemp(self, town: Town) -> None:
         rows, dossier = dossiers(town)

@@ -138,3 +138,23 @@ def test_an_owner_occupier_lives_there(country: Path) -> None:
     pairs = set(zip(here.RINOBJECTNUMMER, here.RINPERSOON, strict=True))
     lives = [pair in pairs for pair in zip(occupied.index, occupied.RINEIGENAAR, strict=True)]
     assert sum(lives) / len(lives) > 0.99
+
+
+def test_same_day_chains_follow_from_the_deliveries(country: Path) -> None:
+    truth = pd.read_parquet(country / "truth/same_day_chains.parquet")
+    deeds = _deeds(country).groupby(["bag_id", "day"]).size()
+    found = deeds[deeds >= 2].reset_index(name="deeds")
+    assert len(truth) > 10
+    ours = set(zip(found.bag_id, found.day.dt.strftime("%Y%m%d"), found.deeds, strict=True))
+    assert ours == set(zip(truth.bag_id, truth.deed_date, truth.deeds, strict=True))
+
+
+def test_collectors_follow_from_the_register_of_owners(country: Path) -> None:
+    owners = pd.read_parquet(country / REGISTERS / "EIGENDOMWOZBAGTAB/EIGENDOMWOZBAG2016TABV1.parquet")
+    homes = owners[owners.GEBRUIKSCODEWOZ.isin(["10", "11", "12"])]
+    one = homes.RINEIGENAAR[homes.SOORTRINEIGENAAR == "R"]
+    two = homes.RINEIGENAAR2[homes.SOORTRINEIGENAAR2 == "R"]
+    held = pd.concat([one, two]).value_counts()
+    truth = pd.read_parquet(country / "truth/collectors.parquet").set_index("RINPERSOON").homes
+    assert held[held >= 3].to_dict() == truth.to_dict()
+    assert len(truth) > 50
