@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import cmac as library
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 
 from enclave.entropy import SeededEntropy
-from enclave.errors import KeyUnavailable, Refused, Tampered, WrongZone
+from enclave.errors import BadInput, KeyUnavailable, Refused, Tampered, WrongZone
 from enclave.frames import Frame, open_frame
 from enclave.zones import Identified, Pseudonymised, Zone
 from pseudonymise.coarsening import coarsening
@@ -115,6 +115,22 @@ def test_values_are_coarsened_and_kept_as_declared(tmp_path: Path, custody: Cust
     assert written.column("postcode_pc4").to_pylist() == ["1234", None, None]
     assert written.column("amount").equals(content.column("amount"))
     assert written.column("remark").to_pylist() == [None, "kelder; stroom afgetapt", None]
+
+
+@pytest.mark.parametrize("given", [pa.string(), pa.date32()])
+def test_kept_dates_become_dates(tmp_path: Path, custody: Custody, given: pa.DataType) -> None:
+    texts = ["20160229", None, "" if given == pa.string() else None]
+    dates = pa.array(texts) if given == pa.string() else pa.array([date(2016, 2, 29), None, None])
+    content = table(3).append_column("day", dates)
+    frame = run(tmp_path, custody, content, schema=schema(column("day", "date", "keep")))
+    assert pq.read_table(frame.path).column("day").to_pylist() == [date(2016, 2, 29), None, None]
+
+
+def test_what_is_no_date_in_a_date_column_is_bad_input_that_does_not_show_it(tmp_path: Path, custody: Custody) -> None:
+    content = table(2).append_column("day", pa.array(["20160229", bsns(1)[0]]))
+    with pytest.raises(BadInput, match="holds what is no date") as found:
+        run(tmp_path, custody, content, schema=schema(column("day", "date", "keep")))
+    assert bsns(1)[0] not in str(found.value)
 
 
 def test_years_are_read_from_every_way_to_write_a_date() -> None:
@@ -348,7 +364,8 @@ def test_a_damaged_or_undecryptable_frame_is_tampered_and_a_destroyed_key_unavai
 
 
 def test_an_empty_delivery_gives_an_empty_frame(tmp_path: Path, custody: Custody) -> None:
-    assert run(tmp_path, custody, table(5).slice(0, 0)).rows == 0
+    content = table(5).append_column("day", pa.array(["20160229"] * 5)).slice(0, 0)
+    assert run(tmp_path, custody, content, schema=schema(column("day", "date", "keep"))).rows == 0
 
 
 _KILLED = """
