@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import ClassVar, TypeVar, final
 
 from enclave.errors import StorageFailed
+from enclave.files import storage_errors
 
 
 class Zone(Enum):
@@ -111,13 +112,20 @@ class Workspace:
         return self.root / "state"
 
     def create(self) -> None:
-        """Make every zone's folder with its permission bits; existing ones keep their content."""
-        self.root.mkdir(parents=True, exist_ok=True)
-        for zone in Zone:
-            self.path(zone).mkdir(exist_ok=True)
-            self.path(zone).chmod(zone.mode)
-        for folder in (self.journal, self.state):
-            folder.mkdir(exist_ok=True)
+        """Make every zone's folder with its permission bits; existing ones keep their content and their owner.
+
+        Raises:
+            StorageFailed: a zone is missing or too open, and this user may not mend that.
+        """
+        with storage_errors("the zones of the workspace"):
+            self.root.mkdir(parents=True, exist_ok=True)
+            for zone in Zone:
+                folder = self.path(zone)
+                folder.mkdir(exist_ok=True)
+                if folder.stat().st_mode & 0o777 != zone.mode:
+                    folder.chmod(zone.mode)
+            for folder in (self.journal, self.state):
+                folder.mkdir(exist_ok=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,15 +197,16 @@ def _check_same(folder: Path, case: Case, service: _Service) -> None:
 
 def _begun(case: Case, service: _Service, now: datetime) -> Entry:
     """The journal entry that fixes the moment of release; that of a killed run when it came after the last decision."""
-    last = case.last.sequence if case.last else 0
-    for entry in service.journal.entries():
+    last, decided = (case.last.sequence, case.last.time) if case.last else (0, "")
+    for entry in service.journal.entries(after=last):
         known = (entry.subject, entry.action, entry.actor) == (case.request.id, BEGIN, SERVICE)
-        if known and entry.sequence > last and _serial(entry) == service.roster.serial:
+        in_time = decided <= entry.time <= moment(now)
+        if known and in_time and _serial(entry) == service.roster.serial:
             return entry
     head = service.journal.append(
         actor=SERVICE, action=BEGIN, subject=case.request.id, details={"roster": service.roster.serial}, now=now
     )
-    return next(entry for entry in service.journal.entries() if entry.sequence == head.sequence)
+    return next(service.journal.entries(after=head.sequence - 1))
 
 
 def _files(case: Case, checked: CheckedOutput, service: _Service, begun: Entry) -> dict[str, bytes]:
@@ -241,8 +242,8 @@ def _crate_facts(case: Case, roster: Roster, released: str) -> CrateFacts:
 def _released(service: _Service, case: Case) -> Release:
     """The release that stands already, verified again."""
     details = case.last.details if case.last else {}
-    folder = service.workspace.path(Zone.RELEASED) / str(details.get("bundle"))
-    verify_bundle(folder, service.root_public, journal=service.journal)
+    folder = _shelf(service, case) / Path(str(details.get("bundle"))).name
+    _check_same(folder, case, service)
     digest = digest_file(folder / bundle.MANIFEST)
     if digest != details.get("manifest"):
         raise Tampered("the bundle is not the one that the journal says was released", where=folder.name)

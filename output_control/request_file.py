@@ -18,7 +18,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from enclave.errors import BadInput, Fault, NotReady, Tampered
+from enclave.errors import BadInput, Fault, NotAllowed, NotReady, Tampered
 from enclave.files import replacing_folder
 from enclave.fingerprints import canonical_json, digest_bytes, digest_json
 from enclave.requests import Slug
@@ -92,7 +92,10 @@ class StoredRequest:
 
         Raises:
             Tampered: a file differs, is missing, is a link, or was added; names all of them.
+            NotAllowed: this user may not read them.
         """
+        if (self.folder / part).is_dir() and not os.access(self.folder / part, os.R_OK | os.X_OK):
+            raise NotAllowed(f"this user may not read {part}/", where=self.id, next_step="ask an output checker")
         listed: Mapping[str, str] = getattr(self.document, part)
         found = {path.relative_to(self.folder).as_posix(): path for path in _entries(self.folder / part)}
         faults = [f"{name} was added" for name in sorted(found.keys() - listed.keys())]
@@ -168,15 +171,16 @@ def write_request(
     Outputs and evidence are readable by checkers and author; the annex by its owner alone.
     """
     folder = review / document.id
-    if folder.exists():
-        return read_request(review, document.id)
-    with replacing_folder(folder, mode=0o755) as fresh:
-        (fresh / DECISIONS).mkdir(mode=0o775)
-        (fresh / ANNEX).mkdir(mode=0o700)
-        for name, content in {**files, POLICY: policy, REQUEST: document.as_bytes()}.items():
-            _put(fresh / name, content, 0o444)
-        for name, content in annex.items():
-            _put(fresh / name, content, 0o400)
+    with locked(review):  # or a second, slower writer of the same draft would replace what was decided on the first
+        if folder.exists():
+            return read_request(review, document.id)
+        with replacing_folder(folder, mode=0o755) as fresh:
+            (fresh / DECISIONS).mkdir(mode=0o775)
+            (fresh / ANNEX).mkdir(mode=0o700)
+            for name, content in {**files, POLICY: policy, REQUEST: document.as_bytes()}.items():
+                _put(fresh / name, content, 0o444)
+            for name, content in annex.items():
+                _put(fresh / name, content, 0o400)
     return StoredRequest(folder, document)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from enclave.errors import BadInput, NotAllowed, Tampered
-from enclave.files import sweep_temporaries, write_bytes
+from enclave.files import storage_errors, sweep_temporaries, write_bytes
 from enclave.fingerprints import Json, digest_bytes
 from enclave.journal import Journal
 from enclave.signatures import PayloadType, SigningKey
@@ -193,7 +193,8 @@ def _mended(request_id: str, desk: Desk, now: datetime) -> Case:
         try:
             _finish(case, path, desk, now)
         except (NotAllowed, Tampered):
-            path.unlink()
+            with storage_errors("the request"):
+                path.unlink()
         case = open_case(desk.workspace, request_id, desk.journal)
     return case
 

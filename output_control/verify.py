@@ -24,8 +24,9 @@ from enclave.signatures import PayloadType, PublicKey
 from output_control.roster import Moment, Role, Roster, moment, read_roster
 from output_control.statements import Decision, ReleaseKey, Sha256, Signed, Submission, read_signed
 
+_CRATE = "ro-crate-metadata.json"
 _FIXED = (
-    "ro-crate-metadata.json",
+    _CRATE,
     "policy.json",
     "roster.json",
     "approvals.json",
@@ -102,7 +103,7 @@ class VerifyReport:
 
 @dataclass(slots=True)
 class _Findings:
-    """Faults as they are found: in bytes (tampered) and in what persons did (not allowed)."""
+    """Faults as they are found: in bytes (tampered) and in what persons did or said (not allowed)."""
 
     bytes_: list[str] = field(default_factory=list)
     people: list[str] = field(default_factory=list)
@@ -146,6 +147,7 @@ def verify_bundle(
     _check_evidence(files, found)
     if approvals is not None:
         _check_people(files, approvals, roster, found)
+        _check_crate(files, approvals, found)
     if approvals is not None and head is not None:
         _check_times(approvals, head, key, now, found)
         if journal is not None:
@@ -332,6 +334,25 @@ def _check_people(files: Mapping[str, bytes], approvals: _Approvals, roster: Ros
             found.people.append(f"{decision.person} is the author and checked their own request")
         _check_role(decision, item.journal, (author.project, Role.CHECKER), roster, found)
     _check_two_persons([item.statement for item in approvals.approvals], found)
+
+
+def _check_crate(files: Mapping[str, bytes], approvals: _Approvals, found: _Findings) -> None:
+    """The crate, which people and search engines read, says of files and persons what the signatures say."""
+    checkers = {f"#person-{item.statement.person}" for item in approvals.approvals}
+    try:
+        graph = {entity["@id"]: entity for entity in json.loads(files.get(_CRATE, b""))["@graph"]}
+        root, run = graph["./"], graph["#run"]
+        assessed = {e["agent"]["@id"] for e in graph.values() if e["@type"] == "AssessAction"}
+        same = (
+            {part["@id"] for part in root["hasPart"]} == files.keys() - {_CRATE, *_UNLISTED}
+            and (root["identifier"], root["datePublished"])
+            == (approvals.submission.statement.request, approvals.released)
+            and (run["agent"]["@id"], assessed) == (f"#person-{approvals.submission.statement.person}", checkers)
+        )
+    except (ValueError, KeyError, TypeError, RecursionError):
+        same = False
+    if not same:
+        found.people.append(f"{_CRATE} does not describe these files and approvals")
 
 
 def _check_two_persons(checkers: list[Decision], found: _Findings) -> None:

@@ -97,6 +97,29 @@ def test_zones_go_to_their_owners_with_everything_in_them(tmp_path: Path) -> Non
     assert workspace.journal.stat().st_gid == 0
 
 
+@pytest.mark.parametrize("mode", [0o700, 0o777])
+def test_another_user_finds_the_zones_in_order_or_is_told_who_must_mend_them(tmp_path: Path, mode: int) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root to become another user")
+    workspace = Workspace(tmp_path / "office")
+    workspace.create()
+    workspace.path(Zone.GATE).chmod(mode)
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.chdir(workspace.root)
+            os.setuid(65534)
+            try:
+                Workspace(Path()).create()
+                status = 0
+            except StorageFailed:
+                status = 2
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == (0 if mode == 0o700 else 2)
+
+
 def test_the_journals_folder_goes_to_the_common_group(tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root to give folders away")

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -271,8 +272,46 @@ def test_a_bundle_that_was_replaced_by_another_good_one_is_found(office: Office)
     other = office.release(office.approved(newer), lambda: newer)
     shutil.rmtree(made.path)
     shutil.copytree(other.path, made.path)
-    with pytest.raises(Tampered, match="not the one that the journal says was released"):
+    with pytest.raises(Tampered, match="another release stands under this name"):
         office.release(request, must_not_run)
+
+
+def test_a_bundle_made_again_with_other_approvals_is_found(office: Office) -> None:
+    """The same content, approved by others and released anew: good in itself, and not what the journal names."""
+    copy = Office(office.root.with_name("copy"), office.roster, office.now)
+    request = office.submit()
+    shutil.copytree(office.root, copy.root)
+    copy.now = office.now
+    office.approve(request, "p-first", "p-second")
+    made = office.release(request)
+    copy.approve(request, "p-third", "p-second")
+    other = copy.release(request)
+    shutil.rmtree(made.path)
+    shutil.copytree(other.path, made.path)
+    with pytest.raises(Tampered):
+        office.release(request, must_not_run)
+
+
+def test_a_release_entry_that_someone_forged_gives_no_release(office: Office) -> None:
+    request = office.approved()
+    for name in ("zicht_demo/none", "../gate", "/etc"):
+        copy = Office(office.root.with_name(f"copy-{len(name)}"), office.roster, office.now)
+        shutil.copytree(office.root, copy.root)
+        details = {"bundle": name, "manifest": "0" * 64}
+        copy.journal.append(actor="x", action="request.release", subject=request, details=details, now=copy.now)
+        with pytest.raises(NotReady, match="no release bundle here"):
+            copy.release(request, must_not_run)
+
+
+@pytest.mark.parametrize("hours", [-1, 1])
+def test_a_beginning_that_someone_forged_does_not_set_the_time_of_release(office: Office, hours: int) -> None:
+    request = office.approved()
+    forged = office.now + timedelta(hours=hours)
+    office.journal.append(
+        actor="release-service", action="release.begin", subject=request, details={"roster": 1}, now=forged
+    )
+    report = verify_bundle(office.release(request).path, ROOT.public)
+    assert report.released == office.now.isoformat()
 
 
 @pytest.mark.parametrize("outputs", [a_checked_output().outputs, {"outputs/v3/area.csv": b"other\n"}])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -410,6 +411,48 @@ def test_the_annex_is_for_its_owner_alone(office: Office) -> None:
     folder = office.workspace.path(Zone.REVIEW) / office.draft()
     assert (folder / "annex").stat().st_mode & 0o777 == 0o700
     assert (folder / "annex/v3/area.json").stat().st_mode & 0o777 == 0o400
+
+
+def test_a_user_who_may_not_read_the_annex_is_told_so(office: Office) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root to become another user")
+    request = office.submit()
+    with tempfile.TemporaryDirectory() as place:
+        copy = Office(Path(place) / "workspace", office.roster)
+        shutil.copytree(office.root, copy.root)
+        Path(place).chmod(0o755)
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                os.setuid(65534)
+                with pytest.raises(NotAllowed, match="may not read annex"):
+                    review.show(request, desk=copy.desk)
+                status = 0
+            finally:
+                os._exit(status)
+        assert os.waitpid(child, 0)[1] == 0
+
+
+def test_two_writers_of_one_draft_do_not_undo_what_was_decided_on_it(office: Office) -> None:
+    """Many processes draft and submit the same request at once: one submission, and it stays."""
+    children = []
+    for _ in range(6):
+        child = os.fork()
+        if child == 0:
+            try:
+                request = office.draft()
+                review.submit(request, author="p-author", key=KEYS["p-author"], desk=office.desk, now=office.now)
+            except NotAllowed:
+                pass
+            finally:
+                os._exit(0)
+        children.append(child)
+    for child in children:
+        os.waitpid(child, 0)
+    request = office.draft()
+    assert review.state(request, desk=office.desk) is State.SUBMITTED
+    assert office.actions(request) == ["request.submit"]
 
 
 # tampering

@@ -325,6 +325,29 @@ def test_a_release_key_outside_its_validity_is_refused(bundle: Path, start: int,
     assert "the release key was not valid at the time of release" in fault(spoiled, NotAllowed)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda graph: graph["./"]["hasPart"].pop(),
+        lambda graph: graph["./"].update(identifier="v3-v1-000000000000"),
+        lambda graph: graph["./"].update(datePublished="2020-01-01T00:00:00+00:00"),
+        lambda graph: graph["#run"].update(agent={"@id": "#person-other"}),
+        lambda graph: graph["#sign-off-p-first"].update(agent={"@id": "#person-p-third"}),
+        lambda graph: graph["#sign-off-p-first"].pop("agent"),
+        lambda graph: graph["./"].update({"@id": "elsewhere"}),
+    ],
+)
+def test_a_crate_that_says_something_else_is_found_under_a_good_signature(bundle: Path, change: Any) -> None:
+    def spoil(files: Files) -> None:
+        crate = json.loads(files["ro-crate-metadata.json"])
+        change({entity["@id"]: entity for entity in crate["@graph"]})
+        files["ro-crate-metadata.json"] = json.dumps(crate).encode()
+
+    assert "ro-crate-metadata.json does not describe these files and approvals" in fault(
+        resigned(bundle, spoil), NotAllowed
+    )
+
+
 def test_a_missing_approval_is_refused(bundle: Path) -> None:
     for kept in (1, 0):
         spoiled = resigned(
