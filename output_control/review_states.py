@@ -32,11 +32,11 @@ _DESCRIPTIONS = {
     State.SUBMITTED: "signed by its author; two checkers decide",
     State.APPROVED_ONCE: "one checker agrees; a second one decides",
     State.APPROVED: "two checkers agree; the release service re-tabulates and signs",
-    State.CHANGES_REQUESTED: "a checker asks for changes; the author files a new request",
+    State.CHANGES_REQUESTED: "changes are asked for; the author files a new request that says in its context what changed",
     State.REJECTED: "a checker objects; nothing leaves",
     State.WITHDRAWN: "the author took it back; nothing leaves",
     State.RELEASED: "its bundle stands in the released zone",
-    State.VOID: "re-tabulation gave other bytes than were approved; the author files a new request",
+    State.VOID: "tabulated again it differed; the author files a new request that says in its context what changed",
 }
 
 
