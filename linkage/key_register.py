@@ -133,7 +133,7 @@ def _pairs(key_register: Path, hasher: Hasher) -> Iterator[pa.RecordBatch]:
         if missing:
             raise BadInput(f"the key register lacks {', '.join(missing)}", where=path.name)
         for batch in read_batches(path, [source.column, source.unit]):
-            identifiers, units = batch.column(source.column), batch.column(source.unit)
+            identifiers, units = (batch.column(name).cast(pa.string()) for name in (source.column, source.unit))
             filled = pc.and_(pc.not_equal(identifiers, ""), pc.not_equal(units, ""))
             identifiers, units = identifiers.filter(filled), units.filter(filled)
             hashes = hasher(source.kind, identifiers)

@@ -79,11 +79,17 @@ class EmbeddedEngine:
         """See :meth:`Engine.load`."""
         incoming = f"{name}__incoming"
         quoted = self.dialect.quote
+        failed: list[Exception] = []
+        guarded = pa.RecordBatchReader.from_batches(batches.schema, _noting(batches, failed))
         with _reported():
-            self._connection.register(incoming, batches)
+            self._connection.register(incoming, guarded)
             try:
                 source = f"SELECT * FROM {quoted(incoming)}"  # noqa: S608 (a quoted name)
                 self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {quoted(name)} AS {source}")
+            except duckdb.Error:
+                if failed:
+                    raise failed[0] from None
+                raise
             finally:
                 self._connection.unregister(incoming)
 
@@ -135,6 +141,15 @@ class EmbeddedEngine:
         names = total_order(relation.columns, order_by)
         terms = ", ".join(f"{self.dialect.quote(name)} ASC NULLS FIRST" for name in names)
         return canonical_batches(relation.order(terms).to_arrow_reader(BATCH_ROWS), schema)
+
+
+def _noting(batches: Iterator[pa.RecordBatch], failed: list[Exception]) -> Iterator[pa.RecordBatch]:
+    """Note what went wrong in the source of ``batches``: DuckDB tells only that something did."""
+    try:
+        yield from batches
+    except Exception as error:
+        failed.append(error)
+        raise
 
 
 def _relation(frame: nw.LazyFrame[Any]) -> duckdb.DuckDBPyRelation:

@@ -132,6 +132,19 @@ def test_loaded_rows_are_a_table_and_can_be_replaced(engine: Engine) -> None:
     assert found.to_pylist() == [{"label": "y", "n": 2}]
 
 
+def test_a_source_that_fails_halfway_is_reported_as_what_it_was(engine: Engine) -> None:
+    schema = pa.schema([("a", pa.int64())])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield pa.record_batch([pa.array([1])], schema=schema)
+        raise NotReady("the source is gone")
+
+    with pytest.raises(NotReady, match="the source is gone"):
+        engine.load("broken", pa.RecordBatchReader.from_batches(schema, batches()))
+    with pytest.raises(BadInput):
+        engine.collect("SELECT * FROM broken")
+
+
 def test_a_name_with_quotes_is_a_name_and_no_statement(engine: Engine) -> None:
     name = 'x"; DROP VIEW people; --'
     engine.load(name, pa.table({"a": [1]}).to_reader())
