@@ -32,6 +32,7 @@ class LeakKind(Enum):
     PHONE = "phone"
     ADDRESS = "address"
     NAME = "name"
+    OWN_NUMBER = "own-number"
     DENSITY = "density"
 
     def description(self) -> str:
@@ -48,6 +49,7 @@ _DESCRIPTIONS = {
     LeakKind.PHONE: "holds a phone number",
     LeakKind.ADDRESS: "holds a postcode with a house number",
     LeakKind.NAME: "holds a name that stands in the delivery's own name columns",
+    LeakKind.OWN_NUMBER: "holds a number that identifies the same record",
     LeakKind.DENSITY: "passes the eleven-test far more often than one number in eleven would by chance",
 }
 

@@ -1,6 +1,6 @@
 """The leak scan: nothing that leaves the identified zone may still hold an identifier.
 
-Free text is read word by word (:mod:`pseudonymise.leak_patterns`, :mod:`pseudonymise.leak_names`): one hit is a leak.
+Free text is read word by word (:mod:`pseudonymise.leak_patterns`, ``leak_names``, ``leak_own``): one hit is a leak.
 Columns declared as numbers, codes or dates are judged as a whole: one number in eleven passes the eleven-test by
 chance, a column of BSNs passes it always. Reports columns, checks, counts and record numbers; never a value.
 """
@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from enclave.errors import Fault
 from pseudonymise.identifiers import Bools, Reason, as_strings, check
 from pseudonymise.leak_names import NameWords
+from pseudonymise.leak_own import rows_with_own_numbers
 from pseudonymise.leak_patterns import Ints, LeakKind, find_patterns
 
 SHOWN_ROWS = 10
@@ -28,18 +29,24 @@ DEVIATIONS = 5.0
 """… and is a leak when more than 1/11 of them + this many standard deviations pass (p < 1e-6 by chance)."""
 
 
-def scan_text(texts: Any, names: NameWords, own_names: Sequence[Any] = ()) -> Mapping[LeakKind, Bools]:
+def scan_text(
+    texts: Any, names: NameWords, own_names: Sequence[Any] = (), own_numbers: Sequence[Any] = ()
+) -> Mapping[LeakKind, Bools]:
     """Per kind of identifier, which values of a string array hold one; only kinds that were found.
 
-    ``names`` holds the whole delivery's names, ``own_names`` the name columns of the same records.
+    ``names`` holds the whole delivery's names; ``own_names`` and ``own_numbers`` are the name and identifier columns
+    of the same records.
     """
     texts = as_strings(texts)
     distinct = texts.dictionary_encode()
     places = pc.fill_null(distinct.indices, 0).to_numpy(zero_copy_only=False)
     filled = texts.is_valid().to_numpy(zero_copy_only=False)
     hits = {kind: hit[places] & filled for kind, hit in find_patterns(distinct.dictionary).items() if hit.any()}
-    named = names.rows_with_names(texts, own_names)
-    return {**hits, LeakKind.NAME: named} if named.any() else hits
+    of_delivery = {
+        LeakKind.NAME: names.rows_with_names(texts, own_names),
+        LeakKind.OWN_NUMBER: rows_with_own_numbers(texts, own_numbers),
+    }
+    return hits | {kind: hit for kind, hit in of_delivery.items() if hit.any()}
 
 
 def any_leak(found: Mapping[LeakKind, Bools], size: int) -> Bools:

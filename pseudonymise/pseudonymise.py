@@ -35,6 +35,7 @@ from pseudonymise.schemas import ColumnSpec, DeliverySchema
 BATCH_ROWS = 64 * 1024
 BLANK_ON_LEAK = "text-drop-on-leak"
 _TEXT = ("text-scan", BLANK_ON_LEAK)
+_NUMBER_KINDS = frozenset({"own_number", "bsn", "rsin", "kvk", "establishment", "bag"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +157,7 @@ class _Run:
         self.targets = {name: made for column in present for name, made in _targets(column, source.types)}
         self._texts = [column.name for column in present if column.treatment in _TEXT]
         self._names = [column.name for column in present if column.kind == "name"] if self._texts else []
+        self._numbers = [c.name for c in present if c.kind in _NUMBER_KINDS] if self._texts else []
         self._leaks = LeakTally()
         self._density = {name: DensityCheck() for name, made in self.targets.items() if made.role == "attribute"}
         self._blanked = dict.fromkeys((c.name for c in present if c.treatment == BLANK_ON_LEAK), 0)
@@ -168,15 +170,14 @@ class _Run:
     def batches(self) -> Iterator[pa.Table]:
         """The pseudonymised batches."""
         known = self._known_names()
-        wanted = {made.source.name for made in self.targets.values()} | {*self._names}
+        wanted = {made.source.name for made in self.targets.values()} | {*self._names, *self._numbers}
         record = self._source.record
         done = 0
         for batch in self._source.read(sorted(wanted | ({record} if record else set()))):
             records = np.arange(done, done + batch.num_rows) + 1
             if record:
                 records = batch.column(record).to_numpy(zero_copy_only=False)
-            own = [as_strings(batch.column(name)) for name in self._names]
-            texts = {name: self._scanned(name, batch.column(name), known, own, records) for name in self._texts}
+            texts = {name: self._scanned(name, batch, known, records) for name in self._texts}
             yield pa.table({name: self._made(name, made, batch, texts) for name, made in self.targets.items()})
             done += batch.num_rows
 
@@ -198,9 +199,10 @@ class _Run:
         self._counts[column.name] += np.bincount(reasons, minlength=len(Reason))
         return self._hasher.hash(str(column.kind), checked)
 
-    def _scanned(self, name: str, values: Any, known: NameWords, own: list[Any], records: Ints) -> Any:
-        texts = as_strings(values)
-        found = scan_text(texts, known, own)
+    def _scanned(self, name: str, batch: Any, known: NameWords, records: Ints) -> Any:
+        texts = as_strings(batch.column(name))
+        own = [[as_strings(batch.column(column)) for column in group] for group in (self._names, self._numbers)]
+        found = scan_text(texts, known, *own)
         self._leaks.add(name, found, records)
         if name not in self._blanked:
             return texts

@@ -11,6 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pseudonymise.leak_names import NameWords
+from pseudonymise.leak_own import rows_with_own_numbers
 from pseudonymise.leak_patterns import DigitGroups, LeakKind, find_patterns, rows_with_iban
 from pseudonymise.leak_scan import DensityCheck, LeakTally, any_leak, scan_text
 
@@ -241,6 +242,33 @@ def test_a_name_counts_as_own_in_its_own_record_only(names: NameWords) -> None:
 def test_without_names_nothing_is_a_name() -> None:
     assert NameWords().rows_with_names(pa.array(["Jansen", None]), []).tolist() == [False, False]
     assert repr(NameWords()) == "NameWords(…)"
+
+
+@pytest.mark.parametrize(
+    ("text", "leaks"),
+    [
+        ("zie dossier H-2016-0001.", True),
+        ("zie h-2016-0001", True),
+        ("bedrijf 09123455, gesloten", True),
+        ("(09123455)", True),
+        ("zie H-2016-0002", False),
+        ("zie H-2016-00011", False),
+        ("bedrijf 09123456", False),
+        ("1234 planten", False),
+        ("geen nummer", False),
+        (None, False),
+    ],
+)
+def test_numbers_of_the_same_record_are_found_as_whole_words(text: str | None, leaks: bool) -> None:
+    texts = pa.array([None, text, "zie H-2016-0001"], pa.string())
+    own = [
+        pa.array([None, "H-2016-0001", "H-2016-0002"]),
+        pa.array(["09123455", "09123455", None]),
+        pa.array(["1234"] * 3),
+    ]
+    assert rows_with_own_numbers(texts, own).tolist() == [False, leaks, False]
+    found = scan_text(texts, NameWords(), (), own)
+    assert (LeakKind.OWN_NUMBER in found) == leaks
 
 
 def test_a_scan_says_which_rows_hold_what_and_empty_columns_hold_nothing(names: NameWords) -> None:

@@ -274,6 +274,11 @@ def test_one_leak_in_free_text_refuses_the_whole_delivery_with_counts_and_rows(
     assert not list((tmp_path / "pseudonymised").iterdir())
 
 
+def test_a_record_number_of_the_supplier_in_the_text_is_a_leak(tmp_path: Path, custody: Custody) -> None:
+    message = refusal(tmp_path, custody, replaced(table(3), "remark", [None, "zie dossier HD-00001", None]))
+    assert "column remark, row 3: holds a number that identifies the same record" in message
+
+
 def test_a_refused_delivery_leaves_the_earlier_frame_as_it_was(tmp_path: Path, custody: Custody) -> None:
     before = run(tmp_path, custody, table(10)).path.read_bytes()
     frame = identified(tmp_path / "identified/leaky.parquet", replaced(table(1), "remark", [bsns(1)[0]]))
