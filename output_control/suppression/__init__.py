@@ -17,7 +17,7 @@ from output_control.protection import (
     demand,
 )
 from output_control.rules import PrimaryResult
-from output_control.suppression.exact import cost_of, optimise
+from output_control.suppression.exact import ROUNDS, cost_of, optimise
 from output_control.suppression.flow import OutOfBudget, Search, cover
 from output_control.suppression.problem import Target, build
 from output_control.suppression.singletons import cover_singletons
@@ -38,6 +38,7 @@ __all__ = [
 
 CELLS_SHOWN = 10
 EXACT_UP_TO = 10_000
+AUTO_ROUNDS = 15
 
 
 def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> Pattern:
@@ -59,9 +60,9 @@ def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> P
     if lost:
         raise _hopeless(table, search, lost)
     if options.method == "optimal" or (options.method == "auto" and search.problem.size <= EXACT_UP_TO):
-        best = optimise(search)
+        best = optimise(search, AUTO_ROUNDS if options.method == "auto" else ROUNDS)
         cost = cost_of(best.search)
-        gap = 0.0 if best.proven else (cost - best.bound) / cost
+        gap = 0.0 if best.proven or not cost else max(cost - best.bound, 0.0) / cost
         return _pattern(table, primary, options, best.search, method="optimal", optimal=best.proven, gap=gap)
     return _pattern(table, primary, options, search, method="flow", optimal=False, gap=None)
 

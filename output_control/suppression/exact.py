@@ -14,16 +14,18 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import sparse
 
-from output_control.suppression.flow import OutOfBudget, Search
+from output_control.suppression.flow import OutOfBudget, Search, serve
 from output_control.suppression.lp import Model, Solution
 from output_control.suppression.problem import Problem, Target
 from output_control.suppression.prove import check
+from output_control.suppression.singletons import cover_singletons
 from output_control.table import BoolArray, FloatArray
 
 ZERO = 1e-9
 LP_ROUNDS = 30
 ROUNDS = 60
-NODES = 3000
+NODES = 300
+GAIN = 1e-4
 BATCHES = 6
 FEW = 20
 
@@ -47,6 +49,7 @@ class Master:
     row_upper: FloatArray
     sums: int
     cuts: list[Cut] = field(default_factory=list)
+    doubtful: bool = False
 
     @staticmethod
     def build(problem: Problem) -> Master:
@@ -66,7 +69,9 @@ class Master:
         )
         owner = sparse.csr_array((np.ones(members), (np.arange(members), bridged.row)), shape=(members, sums))
         empty = sparse.csr_array((len(single), sums))
-        rows = sparse.vstack([sparse.hstack([pattern[single], empty]), total, sparse.hstack([doubled, owner])])
+        rows = sparse.vstack(
+            [sparse.hstack([pattern[single], empty]), total, sparse.hstack([doubled, owner])]
+        )
         lower = np.concatenate([np.full(len(single), 2.0), np.zeros(sums + members)])
         upper = np.concatenate([np.full(len(single), np.inf), np.zeros(sums), np.full(members, np.inf)])
         return Master(problem, sparse.csr_array(rows), lower, upper, sums)
@@ -96,6 +101,13 @@ class Master:
         """What one unit of the master's objective is worth."""
         free = self.problem.cost[~self.problem.primary]
         return float(np.median(free)) if len(free) else 1.0
+
+    @property
+    def indifference(self) -> float:
+        """Costs that differ by less are equal: solver noise, and the tie-break between patterns of equal value."""
+        free = self.problem.cost[~self.problem.primary]
+        noise = 1e-9 * float(free.sum())
+        return noise + (0.4 if self.problem.whole_costs else 0.0)
 
     def cut_rows(self, cuts: list[Cut]) -> sparse.csr_array:
         """The left-hand sides of ``cuts``."""
@@ -137,7 +149,9 @@ class Separation:
         cost[at] = -signs / need
         found = self.solve(cost, lower, upper)
         if found is not None:
-            one_sided = np.array([not target.up and not target.down and not target.held for target in targets])
+            one_sided = np.array(
+                [not target.up and not target.down and not target.held for target in targets]
+            )
             done = one_sided & (found.x[at] * signs >= need * (1 - 1e-6))
         return done
 
@@ -206,26 +220,31 @@ class Optimum:
     proven: bool
 
 
-def optimise(search: Search) -> Optimum:
-    """Improve the safe pattern of ``search`` until it is proven optimal, or the rounds or the budget end."""
+def optimise(search: Search, rounds: int = ROUNDS) -> Optimum:
+    """Improve the safe pattern of ``search`` until it is proven optimal, or the rounds or the budget end.
+
+    A pattern of the master that leaves targets open is repaired by LP-flow, which often gives the next best pattern.
+    The bound stands still once a cut was added whose only ground is that no integral witness was found.
+    """
     master = Master.build(search.problem)
     best, proposal, bound = search, search, 0.0
     try:
         bound = _relax(master, search)
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             solution = _integer(master, best)
             if solution is None:
                 break
-            bound = max(bound, solution.bound * master.scale)
+            bound = bound if master.doubtful else max(bound, solution.bound * master.scale)
             x = np.rint(solution.x[: search.problem.size])
             proposal, lost = check(search, x > 0.5, (best, proposal))
-            if not lost and cost_of(proposal) < cost_of(best):
-                best = proposal
-            if cost_of(best) <= bound * (1 + 1e-7) + 1e-9:
+            open_before = list(lost)
+            if all(serve(proposal, target) for target in lost) and not cover_singletons(proposal):
+                best = min(best, proposal, key=cost_of)
+            if cost_of(best) <= bound + master.indifference:
                 return Optimum(best, bound, True)
-            if not lost:
+            if not open_before:
                 break
-            _tighten(master, search, x, lost)
+            _tighten(master, search, x, open_before)
     except OutOfBudget:
         pass
     return Optimum(best, bound, False)
@@ -239,7 +258,7 @@ def cost_of(search: Search) -> float:
 def _relax(master: Master, search: Search) -> float:
     """Cuts at the fractional optimum; returns the bound it gives."""
     model = master.model(whole=False)
-    bound = 0.0
+    bound, earlier, patience = 0.0, 0.0, 3
     watched = list(search.problem.targets)
     for _ in range(LP_ROUNDS):
         search.count()
@@ -250,8 +269,11 @@ def _relax(master: Master, search: Search) -> float:
         found, watched = _separate(search, watched, solution.x[: search.problem.size])
         if not found:
             found, watched = _separate(search, search.problem.targets, solution.x[: search.problem.size])
-        if not found:
+        if not found or solution.objective - earlier < GAIN * solution.objective:
+            patience -= 1
+        if not found or not patience:
             return bound
+        earlier = solution.objective
         master.cuts += found
         model.add_rows(master.cut_rows(found), np.array([cut.level for cut in found]))
     return bound
@@ -294,6 +316,7 @@ def _tighten(master: Master, search: Search, x: FloatArray, lost: list[Target]) 
     """Cut off a pattern that leaves ``lost`` open; where only integrality fails, ask for any further cell."""
     cuts, _ = _separate(search, lost, x)
     if not cuts:
+        master.doubtful = True
         free: BoolArray = (x < 0.5) & ~search.problem.keep
         cells = np.flatnonzero(free)
         cuts = [Cut(cells, np.ones(len(cells)), 1.0)]

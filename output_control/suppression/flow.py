@@ -322,9 +322,7 @@ def _slope_scaling(
     return best
 
 
-def _two_sided(
-    ball: Ball, fixed: FloatArray, lower: FloatArray, upper: FloatArray
-) -> Model:
+def _two_sided(ball: Ball, fixed: FloatArray, lower: FloatArray, upper: FloatArray) -> Model:
     """The model of min cost·(rise + fall)."""
     matrix = sparse.csr_array(sparse.hstack([ball.matrix, -ball.matrix]))
     small = 1e-6 * float(fixed.max(initial=1.0))
@@ -339,7 +337,7 @@ def _whole(move: FloatArray) -> bool:
     return bool(np.allclose(move, np.rint(move), rtol=0, atol=1e-6))
 
 
-NODES = 2000
+NODES = 200
 
 
 def _integer_move(
@@ -347,7 +345,10 @@ def _integer_move(
 ) -> tuple[float, FloatArray] | None:
     """The cheapest integral move, for counts where the LP's vertex is fractional and so proves nothing."""
     matrix = sparse.csr_array(sparse.hstack([ball.matrix, -ball.matrix]))
-    cost = np.concatenate([fixed, fixed]) + 1e-6 * float(fixed.max(initial=1.0))
+    # among hidden cells every move is free, and the first one found will do
+    cost = np.concatenate([fixed, fixed])
+    if fixed.any():
+        cost += 1e-6 * float(fixed.max())
     low = np.concatenate([np.maximum(lower, 0), np.maximum(-upper, 0)])
     high = np.concatenate([np.maximum(upper, 0), np.maximum(-lower, 0)])
     zero = np.zeros(matrix.shape[0])

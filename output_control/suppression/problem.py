@@ -13,6 +13,7 @@ from output_control.rules import PrimaryResult
 from output_control.table import BoolArray, CellTable, FloatArray, IntArray
 
 TOLERANCE = 1e-6
+WHOLE_COST_NOISE = 0.2
 
 
 @dataclass(slots=True, eq=False)
@@ -79,6 +80,7 @@ class Problem:
     sole: IntArray
     box: FloatArray
     integral: bool
+    whole_costs: bool
     targets: list[Target] = field(default_factory=list)
 
     @property
@@ -97,7 +99,7 @@ def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem
     size = matrix.shape[1]
     cost = table.value if options.cost is None else options.cost
     # hiding fewer cells decides between patterns of equal value
-    small = 1e-3 / max(len(table), 1) * max(float(np.mean(cost)) if len(cost) else 1.0, 1e-9)
+    small = 1e-3 / max(len(table), 1) * min(max(float(np.mean(cost)) if len(cost) else 1.0, 1e-9), 100.0)
     group_cost = np.zeros(size)
     np.add.at(group_cost, group, np.maximum(cost, 0) + small)
     amount = np.zeros(size)
@@ -122,6 +124,7 @@ def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem
         sole=sole,
         box=box,
         integral=table.integral,
+        whole_costs=bool((cost == np.rint(cost)).all()) and small * len(table) < WHOLE_COST_NOISE,
         targets=targets,
     )
 
