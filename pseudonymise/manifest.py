@@ -87,8 +87,9 @@ def parse_manifest(fields: object) -> Manifest:
     try:
         return Manifest.model_validate(dict(fields))
     except ValidationError as error:
-        faults = [Fault(MANIFEST, "field", _plain(e["type"]), column=_place(e["loc"])) for e in error.errors()]
-        raise BadInput("the manifest does not hold", where=MANIFEST, faults=faults) from None
+        wrong = [(e["type"], e["loc"]) for e in error.errors(include_input=False)]
+    faults = [Fault(MANIFEST, "field", _plain(kind), column=_place(place)) for kind, place in wrong]
+    raise BadInput("the manifest does not hold", where=MANIFEST, faults=faults)
 
 
 def _plain(kind: str) -> str:

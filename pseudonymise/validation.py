@@ -104,11 +104,13 @@ class Validator:
         try:
             return self._sort(batch)
         except (pa.ArrowException, ValueError, TypeError, LookupError, ArithmeticError) as error:
-            raise EnclaveError(
-                f"rows could not be validated ({type(error).__name__})",
-                where=self._schema.name,
-                next_step="nothing was received; report this to the maintainers with the schema and the row count",
-            ) from None
+            kind = type(error).__name__
+        # raised outside the handler, so that not even its context leads to the library's message
+        raise EnclaveError(
+            f"rows could not be validated ({kind})",
+            where=self._schema.name,
+            next_step="nothing was received; report this to the maintainers with the schema and the row count",
+        )
 
     def _sort(self, batch: Batch) -> Sorted:
         records = batch.rows.to_numpy(zero_copy_only=False)

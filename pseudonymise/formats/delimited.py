@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 from collections.abc import Iterator
@@ -141,13 +142,12 @@ class _RecordReader:
         data = records.data if whole.all() else records.data[np.repeat(whole, lengths)]
         text = _decoded(data.tobytes(), self._encoding).encode()
         options = pacsv.ReadOptions(use_threads=False, column_names=self._names, block_size=len(text) + 1)
-        try:
+        table = None
+        with contextlib.suppress(pa.ArrowException):  # its message may hold a row
             table = pacsv.read_csv(
                 io.BytesIO(text), read_options=options, parse_options=self._parse, convert_options=self._convert
             )
-        except pa.ArrowException:
-            raise BadInput("the file is not readable as CSV", where=self._file) from None
-        if table.num_rows != int(whole.sum()):
+        if table is None or table.num_rows != int(whole.sum()):
             raise BadInput("the file is not readable as CSV: rows and lines do not agree", where=self._file)
         absent = [name for name in self._schema.names if name not in self._names]
         for name in absent:

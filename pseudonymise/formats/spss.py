@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,23 +42,23 @@ def read_spss(source: Source, schema: DeliverySchema) -> Iterator[Batch]:
 
 
 def _metadata(path: Path, file: str) -> Any:
-    import pyreadstat
-
-    try:
-        return pyreadstat.read_sav(str(path), metadataonly=True)[1]
-    except Exception:  # pyreadstat raises errors of its own and of Python's codecs; they may hold cells
-        raise _unreadable(file) from None
+    return _read(path, file, metadataonly=True)[1]
 
 
 def _cases(path: Path, file: str, offset: int) -> tuple[Any, Any]:
+    return _read(path, file, row_offset=offset, row_limit=BATCH_ROWS, user_missing=True, apply_value_formats=False)
+
+
+def _read(path: Path, file: str, **how: Any) -> tuple[Any, Any]:
     import pyreadstat
 
-    try:
-        return pyreadstat.read_sav(
-            str(path), row_offset=offset, row_limit=BATCH_ROWS, user_missing=True, apply_value_formats=False
-        )
-    except Exception:  # as above
-        raise _unreadable(file) from None
+    found: tuple[Any, Any] | None = None
+    # pyreadstat raises errors of its own, of pandas and of Python's codecs; they may hold cells
+    with contextlib.suppress(Exception):
+        found = pyreadstat.read_sav(str(path), **how)
+    if found is None:
+        raise _unreadable(file)
+    return found
 
 
 def _unreadable(file: str) -> BadInput:

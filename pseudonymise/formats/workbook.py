@@ -99,18 +99,21 @@ def _unreadable(file: str) -> BadInput:
 def _sheet_rows(handle: Any, file: str) -> Iterator[tuple[Any, ...]]:
     from openpyxl import load_workbook
 
+    wide = False
     try:
         book = load_workbook(handle, read_only=True, data_only=True, keep_links=False)
         sheet = book.worksheets[0]
         sheet.reset_dimensions()  # what a file says of its own size is often wrong
         for row in sheet.iter_rows(values_only=True):
-            if len(row) > MAX_COLUMNS:
-                raise _bomb(file, f"a row has more than {MAX_COLUMNS} columns")
+            wide = len(row) > MAX_COLUMNS
+            if wide:
+                break
             yield row
-    except BadInput:
-        raise
-    except Exception:  # openpyxl lets errors of every kind through, and they may hold cells
-        raise _unreadable(file) from None
+        else:
+            return
+    except Exception:  # noqa: S110 - openpyxl lets errors of every kind through, and they may hold cells
+        pass
+    raise _bomb(file, f"a row has more than {MAX_COLUMNS} columns") if wide else _unreadable(file)
 
 
 def _header(rows: Iterator[tuple[Any, ...]], schema: DeliverySchema, file: str) -> list[str]:
