@@ -32,7 +32,7 @@ _DESCRIPTIONS = {
     State.SUBMITTED: "signed by its author; two checkers decide",
     State.APPROVED_ONCE: "one checker agrees; a second one decides",
     State.APPROVED: "two checkers agree; the release service re-tabulates and signs",
-    State.CHANGES_REQUESTED: "changes are asked for; the author files a new request that says in its context what changed",
+    State.CHANGES_REQUESTED: "to be changed; the author files a new request and says in its context what changed",
     State.REJECTED: "a checker objects; nothing leaves",
     State.WITHDRAWN: "the author took it back; nothing leaves",
     State.RELEASED: "its bundle stands in the released zone",
