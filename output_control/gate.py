@@ -32,6 +32,7 @@ from output_control.sealed import CheckedOutput
 from output_control.table_check import protect_table
 from output_control.tree import grow_tree
 
+INPUTS = "inputs"
 Rederive = Callable[[], Mapping[str, Frame[Derived]]]
 
 
@@ -69,7 +70,7 @@ def check(
     if found.faults:
         raise _refusal(analysis, found.faults)
     inputs = {name: frame.digest() for name, frame in sorted(linked.items())}
-    found.evidence[f"evidence/{analysis}/inputs.json"] = json_bytes(
+    found.evidence[f"evidence/{analysis}/{INPUTS}.json"] = json_bytes(
         {"analysis": analysis, "version": version, "inputs": inputs, "fingerprint": fingerprint}
     )
     return CheckedOutput(
@@ -95,6 +96,8 @@ def faults_of_requests(
     names = [request.name for request in requests]
     if len(set(names)) < len(names):
         faults.append("two requests have the same name")
+    if INPUTS in names:
+        faults.append(f"a request may not be called {INPUTS}: the evidence has a file of that name")
     allowed = policy.public.output_kinds.value
     faults += [
         f"{request.name}: outputs of kind {request.kind} need a person under policy {policy.public.profile}"

@@ -275,6 +275,11 @@ def test_two_requests_of_one_name_and_no_request_at_all_are_refused(tmp_path: Pa
     assert "asks for no output" in refusal(world)
 
 
+def test_a_request_may_not_take_the_name_of_the_inputs_file(tmp_path: Path) -> None:
+    world = World(tmp_path).add("homes", random_homes(1, 300))
+    assert "may not be called inputs" in refusal(world, table_request("kind", name="inputs"))
+
+
 def test_a_kind_that_the_policy_does_not_list_needs_a_person(tmp_path: Path) -> None:
     world = World(tmp_path).add("homes", simulated_tree())
     base = world.policy
