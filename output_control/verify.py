@@ -7,45 +7,34 @@ service the statement types and the roster, and none of its decisions: files are
 from __future__ import annotations
 
 import json
-import os
-import stat
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from enclave.errors import BadInput, EnclaveError, NotAllowed, NotReady, Tampered
-from enclave.fingerprints import canonical_json, digest_bytes, digest_json
+from enclave.errors import BadInput, NotReady, Tampered
+from enclave.fingerprints import digest_bytes, digest_json
 from enclave.journal import Head, Journal
 from enclave.signatures import PayloadType, PublicKey
-from output_control.roster import Moment, Role, Roster, moment, read_roster
-from output_control.statements import Decision, ReleaseKey, Sha256, Signed, Submission, read_signed
-
-_CRATE = "ro-crate-metadata.json"
-_FIXED = (
-    _CRATE,
-    "policy.json",
-    "roster.json",
-    "approvals.json",
-    "release-key.json",
-    "journal-head",
+from output_control.bundle_bytes import (
+    CRATE,
+    UNLISTED,
+    Findings,
+    check_evidence,
+    check_manifest,
+    parsed,
+    read_files,
+    release_key,
 )
-_UNLISTED = ("manifest.json", "manifest.sig")
-_LARGEST = 1 << 30
-_MODELS = ("regression", "tree")
+from output_control.roster import Moment, Role, Roster, moment, read_roster
+from output_control.statements import Decision, ReleaseKey, Sha256, Signed, Submission
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class _Manifest(_Strict):
-    algorithm: str
-    files: dict[str, Sha256]
-    format: str
 
 
 class _Anchor(_Strict):
@@ -77,7 +66,6 @@ class _Approvals(_Strict):
     submission: _Submission
 
 
-Model = TypeVar("Model", bound=_Strict)
 Said = TypeVar("Said", Submission, Decision)
 
 
@@ -101,28 +89,6 @@ class VerifyReport:
     checks: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class _Findings:
-    """Faults as they are found: in bytes (tampered) and in what persons did or said (not allowed)."""
-
-    bytes_: list[str] = field(default_factory=list)
-    people: list[str] = field(default_factory=list)
-    checks: list[str] = field(default_factory=list)
-
-    def conclude(self, where: str) -> None:
-        """Raise when anything was found; altered bytes weigh more than persons."""
-        faults = [*self.bytes_, *self.people]
-        if not faults:
-            return
-        kind: type[EnclaveError] = Tampered if self.bytes_ else NotAllowed
-        listed = "\n".join(f"  - {fault}" for fault in faults)
-        raise kind(
-            f"this release does not hold:\n{listed}",
-            where=where,
-            next_step="use none of it; fetch it again from the office and report what was found",
-        )
-
-
 def verify_bundle(
     bundle: Path, root_public: PublicKey, *, now: datetime | None = None, journal: Journal | None = None
 ) -> VerifyReport:
@@ -137,14 +103,14 @@ def verify_bundle(
     """
     if bundle.is_symlink() or not bundle.is_dir():
         raise NotReady("there is no release bundle here", where=bundle.name, next_step="name the bundle's folder")
-    found = _Findings()
-    files = _read_files(bundle, found)
-    key = _release_key(files, root_public, found)
-    _check_manifest(files, key, found)
+    found = Findings()
+    files = read_files(bundle, found)
+    key = release_key(files, root_public, found)
+    check_manifest(files, key, found)
     roster = _roster(files, root_public, found)
-    approvals = _parsed(files, "approvals.json", _Approvals, found)
-    head = _parsed(files, "journal-head", _Head, found)
-    _check_evidence(files, found)
+    approvals = parsed(files, "approvals.json", _Approvals, found)
+    head = parsed(files, "journal-head", _Head, found)
+    check_evidence(files, found)
     if approvals is not None:
         _check_people(files, approvals, roster, found)
         _check_crate(files, approvals, found)
@@ -153,7 +119,9 @@ def verify_bundle(
         if journal is not None:
             _check_journal(approvals, head, journal, found)
     found.conclude(bundle.name)
-    if approvals is None or head is None:  # each absence is a fault above; this is the second lock
+    if (
+        approvals is None or head is None or roster is None or key is None
+    ):  # each absence is a fault above; this is the second lock
         raise Tampered("this release is incomplete", where=bundle.name)
     submission = approvals.submission.statement
     return VerifyReport(
@@ -171,152 +139,19 @@ def verify_bundle(
     )
 
 
-def _read_files(bundle: Path, found: _Findings) -> dict[str, bytes]:
-    """Every regular file by its name; links, devices and folders without files are faults. Follows nothing."""
-    files: dict[str, bytes] = {}
-    for parent, folders, names in os.walk(bundle):
-        here = Path(parent)
-        if not folders and not names:
-            found.bytes_.append(f"{here.relative_to(bundle).as_posix()} is an empty folder")
-        for name in sorted([*names, *folders]):
-            path = here / name
-            shown = path.relative_to(bundle).as_posix()
-            mode = path.lstat().st_mode
-            if stat.S_ISREG(mode) and path.lstat().st_size <= _LARGEST:
-                files[shown] = path.read_bytes()
-            elif not stat.S_ISDIR(mode):
-                found.bytes_.append(f"{_printable(shown)} is no regular file")
-    return files
-
-
-def _printable(name: str) -> str:
-    return name if name.isprintable() and len(name) < 200 else "a file with an unprintable name"
-
-
-def _check_manifest(files: Mapping[str, bytes], key: ReleaseKey | None, found: _Findings) -> None:
-    missing = [name for name in (*_FIXED, *_UNLISTED) if name not in files]
-    found.bytes_ += [f"{name} is missing" for name in missing]
-    manifest = _parsed(files, "manifest.json", _Manifest, found)
-    _check_signature(files, key, found)
-    if manifest is None:
-        return
-    if (manifest.algorithm, manifest.format) != ("sha256", "zicht-bundle/1"):
-        found.bytes_.append("manifest.json is of another format")
-    for name in sorted(files.keys() - manifest.files.keys() - set(_UNLISTED)):
-        found.bytes_.append(f"{_printable(name)} was added: the manifest does not list it")
-    for name, digest in sorted(manifest.files.items()):
-        if not _proper(name):
-            found.bytes_.append(f"the manifest lists {_printable(name)}, which is no place in a bundle")
-        elif name not in files:
-            if name not in missing:
-                found.bytes_.append(f"{name} is missing")
-        elif digest_bytes(files[name]) != digest:
-            found.bytes_.append(f"{name} was altered")
-    found.checks.append(f"{len(manifest.files)} files have the digests of the manifest, and there are no others")
-
-
-def _proper(name: str) -> bool:
-    if name in _FIXED:
-        return True
-    parts = name.split("/")
-    clean = all(part and not part.startswith(".") and part.isascii() and part.isprintable() for part in parts)
-    return clean and "\\" not in name and len(parts) > 1 and parts[0] in ("outputs", "evidence")
-
-
-def _check_signature(files: Mapping[str, bytes], key: ReleaseKey | None, found: _Findings) -> None:
-    """Whatever is missing here is a fault: only a signature that was verified adds none."""
-    try:
-        if key is None or files["manifest.sig"][-1:] != b"\n":
-            raise Tampered("no key, or a signature that was cut")
-        signature = files["manifest.sig"][:-1].decode("ascii")
-        PublicKey(key.public_key).verify(PayloadType.RELEASE, files["manifest.json"], signature)
-    except (Tampered, KeyError, UnicodeDecodeError):
-        found.bytes_.append("manifest.sig is not the release key's signature over manifest.json")
-    else:
-        found.checks.append("the manifest is signed by a release key that the office certified")
-
-
-def _release_key(files: Mapping[str, bytes], root_public: PublicKey, found: _Findings) -> ReleaseKey | None:
-    try:
-        signed = read_signed(files.get("release-key.json", b""), ReleaseKey, "release-key.json")
-        signed.check(PayloadType.RELEASE_KEY, root_public)
-    except Tampered:
-        found.bytes_.append("release-key.json is not certified by this office's root key")
-        return None
-    return signed.statement
-
-
-def _roster(files: Mapping[str, bytes], root_public: PublicKey, found: _Findings) -> Roster | None:
+def _roster(files: Mapping[str, bytes], root_public: PublicKey, found: Findings) -> Roster | None:
     if "roster.json" not in files:
         return None
     try:
         return read_roster(files["roster.json"], root_public)
     except Tampered as error:
-        found.bytes_.append(error.what)
+        found.tampered.append(error.what)
     except BadInput as error:
         found.people += [fault.message for fault in error.faults]
     return None
 
 
-def _parsed(files: Mapping[str, bytes], name: str, model: type[Model], found: _Findings) -> Model | None:
-    """The file as ``model``, in the one spelling that the release service writes; None with a fault otherwise."""
-    if name not in files:
-        return None
-    try:
-        value = model.model_validate_json(files[name])
-        if canonical_json(value.model_dump(mode="json")) + b"\n" == files[name]:
-            return value
-    except ValueError:
-        pass  # what is wrong inside may be a value: the name of the file is enough
-    found.bytes_.append(f"{name} is not readable as what it must be")
-    return None
-
-
-def _check_evidence(files: Mapping[str, bytes], found: _Findings) -> None:
-    """Every released CSV has evidence of its name that says what passed; no evidence says that something did not."""
-    needed = {f"evidence/{_stem(name)}.json" for name in files if name.startswith("outputs/") and name.endswith(".csv")}
-    if not needed:
-        found.bytes_.append("there are no outputs")
-    for name in sorted(needed - files.keys()):
-        found.bytes_.append(f"{name} is missing: an output without evidence")
-    for name in sorted(name for name in files if name.startswith("evidence/")):
-        try:
-            said = json.loads(files[name])
-        except (ValueError, RecursionError):
-            found.bytes_.append(f"{name} is not readable as evidence")
-            continue
-        if not all(verdict is True for verdict in _verdicts(said)) or (name in needed and not _says_passed(said)):
-            found.people.append(f"{name} does not say that every check and the audit passed")
-    found.checks.append("the evidence says of every output that its checks and its audit passed")
-
-
-def _stem(name: str) -> str:
-    return name.removeprefix("outputs/").removesuffix(".csv")
-
-
-def _says_passed(evidence: object) -> bool:
-    """It lists checks, and an audit that passed; models alone have no cells that an audit could attack."""
-    if not isinstance(evidence, Mapping) or not evidence.get("checks"):
-        return False
-    audit = evidence.get("audit")
-    audited = isinstance(audit, Mapping) and audit.get("passed") is True
-    return audited or ("audit" not in evidence and evidence.get("kind") in _MODELS)
-
-
-def _verdicts(value: object) -> Iterable[object]:
-    """Every value under a key that says whether something passed, however deep."""
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            if key == "passed" or str(key).endswith("_passed"):
-                yield inner
-            else:
-                yield from _verdicts(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _verdicts(inner)
-
-
-def _check_people(files: Mapping[str, bytes], approvals: _Approvals, roster: Roster | None, found: _Findings) -> None:
+def _check_people(files: Mapping[str, bytes], approvals: _Approvals, roster: Roster | None, found: Findings) -> None:
     """Who asked and who approved: signatures, digests, roles when signing, and two persons beside the author."""
     asked = approvals.submission
     author = asked.statement
@@ -336,15 +171,15 @@ def _check_people(files: Mapping[str, bytes], approvals: _Approvals, roster: Ros
     _check_two_persons([item.statement for item in approvals.approvals], found)
 
 
-def _check_crate(files: Mapping[str, bytes], approvals: _Approvals, found: _Findings) -> None:
+def _check_crate(files: Mapping[str, bytes], approvals: _Approvals, found: Findings) -> None:
     """The crate, which people and search engines read, says of files and persons what the signatures say."""
     checkers = {f"#person-{item.statement.person}" for item in approvals.approvals}
     try:
-        graph = {entity["@id"]: entity for entity in json.loads(files.get(_CRATE, b""))["@graph"]}
+        graph = {entity["@id"]: entity for entity in json.loads(files.get(CRATE, b""))["@graph"]}
         root, run = graph["./"], graph["#run"]
         assessed = {e["agent"]["@id"] for e in graph.values() if e["@type"] == "AssessAction"}
         same = (
-            {part["@id"] for part in root["hasPart"]} == files.keys() - {_CRATE, *_UNLISTED}
+            {part["@id"] for part in root["hasPart"]} == files.keys() - {CRATE, *UNLISTED}
             and (root["identifier"], root["datePublished"])
             == (approvals.submission.statement.request, approvals.released)
             and (run["agent"]["@id"], assessed) == (f"#person-{approvals.submission.statement.person}", checkers)
@@ -352,10 +187,10 @@ def _check_crate(files: Mapping[str, bytes], approvals: _Approvals, found: _Find
     except (ValueError, KeyError, TypeError, RecursionError):
         same = False
     if not same:
-        found.people.append(f"{_CRATE} does not describe these files and approvals")
+        found.people.append(f"{CRATE} does not describe these files and approvals")
 
 
-def _check_two_persons(checkers: list[Decision], found: _Findings) -> None:
+def _check_two_persons(checkers: list[Decision], found: Findings) -> None:
     persons, keys = {c.person for c in checkers}, {c.key for c in checkers}
     if len(persons) < len(checkers):
         found.people.append("one person approved twice")
@@ -367,21 +202,21 @@ def _check_two_persons(checkers: list[Decision], found: _Findings) -> None:
         found.checks.append(f"{len(persons)} persons other than the author approved exactly this, in time and in role")
 
 
-def _check_signed(signed: Signed[Said], kind: PayloadType, what: str, found: _Findings) -> None:
+def _check_signed(signed: Signed[Said], kind: PayloadType, what: str, found: Findings) -> None:
     try:
         signed.check(kind, PublicKey(signed.statement.key))
     except Tampered:
-        found.bytes_.append(f"{what} is not signed as it stands in approvals.json")
+        found.tampered.append(f"{what} is not signed as it stands in approvals.json")
 
 
-def _check_subject(files: Mapping[str, bytes], author: Submission, found: _Findings) -> None:
+def _check_subject(files: Mapping[str, bytes], author: Submission, found: Findings) -> None:
     """The digests that were signed are those of the files that lie here."""
     for part, signed in (("outputs", author.subject.outputs), ("evidence", author.subject.evidence)):
         listed = {name: digest_bytes(content) for name, content in files.items() if name.startswith(f"{part}/")}
         if digest_json(listed) != signed:
-            found.bytes_.append(f"{part}/ is not what was approved")
+            found.tampered.append(f"{part}/ is not what was approved")
     if digest_bytes(files.get("policy.json", b"")) != author.subject.policy:
-        found.bytes_.append("policy.json is not the policy under which was approved")
+        found.tampered.append("policy.json is not the policy under which was approved")
 
 
 def _check_role(
@@ -389,7 +224,7 @@ def _check_role(
     anchor: _Anchor,
     place: tuple[str, Role],
     roster: Roster | None,
-    found: _Findings,
+    found: Findings,
 ) -> None:
     """``statement``'s person had the role on the project (``place``), when signing and when it was journalled."""
     project, role = place
@@ -404,7 +239,7 @@ def _check_role(
 
 
 def _check_times(
-    approvals: _Approvals, head: _Head, key: ReleaseKey | None, now: datetime | None, found: _Findings
+    approvals: _Approvals, head: _Head, key: ReleaseKey | None, now: datetime | None, found: Findings
 ) -> None:
     anchors = [approvals.submission.journal, *(item.journal for item in approvals.approvals)]
     order = [anchor.sequence for anchor in anchors]
@@ -418,14 +253,14 @@ def _check_times(
         found.people.append("the release bears a time that has not come yet")
 
 
-def _check_journal(approvals: _Approvals, head: _Head, journal: Journal, found: _Findings) -> None:
+def _check_journal(approvals: _Approvals, head: _Head, journal: Journal, found: Findings) -> None:
     anchors = [approvals.submission.journal, *(item.journal for item in approvals.approvals)]
     try:
         journal.verify([Head(head.sequence, head.digest), *(Head(a.sequence, a.digest) for a in anchors)])
     except (Tampered, NotReady) as error:
-        found.bytes_.append(f"the journal does not hold this release: {error.what}")
+        found.tampered.append(f"the journal does not hold this release: {error.what}")
         return
     times = {entry.sequence: entry.time for entry in journal.entries()}
     if any(times[anchor.sequence] != anchor.time for anchor in anchors):
-        found.bytes_.append("the journal has other times for the approvals")
+        found.tampered.append("the journal has other times for the approvals")
     found.checks.append("the journal holds the submission, the approvals and the release")
