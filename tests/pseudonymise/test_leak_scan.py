@@ -188,7 +188,7 @@ def test_an_iban_is_found_and_with_other_check_digits_it_is_not(bank: str, accou
 
 
 def test_a_text_full_of_things_like_ibans_is_not_let_through_unread() -> None:
-    flood = " ".join(f"NL00ABNA{n:010d}" for n in range(400) if iban("NL", f"ABNA{n:010d}")[2:4] != "00")
+    flood = " ".join(f"NL00ABNA{n:010d}" for n in range(400) if iban("NL", f"ABNA{n:010d}")[2:4] != "97")  # 00 ≡ 97
     assert rows_with_iban(pa.array([flood, "rustig"])).tolist() == [True, False]
 
 
