@@ -17,7 +17,7 @@ from typing import Any
 
 from enclave.errors import BadInput, EnclaveError, Fault, Tampered
 from enclave.files import storage_errors, sweep_temporaries
-from enclave.fingerprints import digest_file
+from enclave.fingerprints import Json, digest_file
 from enclave.frames import Frame, FrameManifest, FrameSink, manifest_columns, open_frame, writing_frame
 from enclave.journal import Journal
 from enclave.project import Project
@@ -108,7 +108,8 @@ def receive(
             _refuse_second(delivery.manifest, intake)
             return _receive_new(delivery, schemas[delivery.manifest.schema_name], intake, digest_file(sealed))
     except EnclaveError as error:
-        details = {"error": type(error).__name__, "reason": error.what}
+        faults: list[Json] = [str(fault) for fault in error.faults] if isinstance(error, BadInput) else []
+        details: dict[str, Json] = {"error": type(error).__name__, "reason": error.what, "faults": faults}
         journal.append(actor=actor, action=REFUSED, subject=subject, details=details, now=now)
         raise
 
@@ -281,7 +282,9 @@ def _sort_rows(
     except BadInput as unreadable:
         raise _Rejected(unreadable.faults or (Fault(delivery.name, "format", unreadable.what),)) from None
     if validator.tally.received != accepted.rows + quarantine.rows:
-        raise AssertionError("rows were lost between validation and the frames")
+        raise EnclaveError(
+            "rows were lost between validation and the frames; nothing was received", where=delivery.name
+        )
 
 
 def _reject_if_unacceptable(validator: Validator, schema: DeliverySchema, delivery: SealedFile) -> None:

@@ -12,9 +12,13 @@ from collections.abc import Sequence
 from enclave.errors import Fault
 from pseudonymise.schemas import DeliverySchema
 
+MAX_COLUMNS = 1000
+
 
 def match_header(found: Sequence[str], schema: DeliverySchema, file: str) -> tuple[list[str], tuple[Fault, ...]]:
     """The schema's name of each column of the file, and what is wrong; with faults the names are of no use."""
+    if len(found) > MAX_COLUMNS:
+        return [], (Fault(file, "header", f"the first row has more than {MAX_COLUMNS} cells"),)
     cleaned = [name.strip().strip("\N{BYTE ORDER MARK}") for name in found]
     missing = [c.name for c in schema.columns if c.required and c.name not in cleaned]
     extra = [place for place, name in enumerate(cleaned, start=1) if name not in schema.names]

@@ -15,7 +15,7 @@ import pyarrow as pa
 from enclave.errors import BadInput, Fault
 from pseudonymise.formats.batch import BLOCK, Batch, BrokenRow, Note, Remark, Source
 from pseudonymise.formats.cell_text import CellText
-from pseudonymise.formats.header import holds_schema_names, match_header
+from pseudonymise.formats.header import MAX_COLUMNS, holds_schema_names, match_header
 from pseudonymise.schemas import MAX_CELL, DeliverySchema
 
 BATCH_ROWS = 8192
@@ -24,7 +24,6 @@ MAX_SHEET = 2 << 30
 MAX_SHARED_STRINGS = 256 << 20
 MAX_RATIO = 200
 _SMALL = 1 << 20
-MAX_COLUMNS = 1000
 _SHARED = re.compile(r"sharedStrings", re.IGNORECASE)
 
 

@@ -6,10 +6,11 @@ import csv
 import io
 import struct
 import zipfile
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,6 +19,7 @@ from enclave.errors import BadInput, EnclaveError
 from pseudonymise.delivery import check_file
 from pseudonymise.formats import read_batches, records
 from pseudonymise.formats.batch import Batch, Note, PlainFile
+from pseudonymise.formats.cell_text import CellText
 from pseudonymise.formats.encoding import EncodingSurvey
 from pseudonymise.formats.records import scan_records
 from pseudonymise.schemas import DeliverySchema
@@ -123,6 +125,11 @@ def test_columns_may_stand_in_another_order_and_optional_ones_be_absent(tmp_path
     optional = two_columns().model_copy(update={"columns": (two_columns().columns[0], column)})
     assert rows_of(batches(tmp_path, b"first\na\n", optional)) == [(1, "a", None)]
     assert faults(tmp_path, b"second\na\n") == {"missing_column": ()}
+
+
+def test_a_header_of_a_million_columns_is_refused_at_once(tmp_path: Path) -> None:
+    assert faults(tmp_path, b"x;" * 1_000_000 + b"x\n") == {"header": ()}
+    assert faults(tmp_path, b'"' + b"x" * 200_000 + b'";second\n') == {"header": ()}
 
 
 def test_a_column_without_a_name_is_told_by_its_place(tmp_path: Path) -> None:
@@ -257,6 +264,13 @@ def test_cells_of_every_kind_become_the_text_that_a_csv_file_would_hold(tmp_path
         "-3",
     ]
     assert len(texts[9] or "") == 301
+
+
+def test_numbers_that_are_none_and_cells_of_other_kinds() -> None:
+    text = CellText(two_columns())
+    assert text.column([float("nan"), 2**64, timedelta(hours=1)]).to_pylist() == [None, str(2**64), "1:00:00"]
+    assert text.column([2**64, 1]).to_pylist() == [str(2**64), "1"]
+    assert text.numbers(np.array([1.0, 2.5, np.nan])).to_pylist() == ["1", "2,5", None]
 
 
 def test_empty_rows_between_filled_ones_are_counted_and_those_at_the_end_are_not(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from enclave.errors import BadInput, KeyUnavailable, NotReady, StorageFailed, Ta
 from enclave.frames import open_frame
 from enclave.zones import Identified, Zone
 from pseudonymise.manifest import parse_manifest
-from pseudonymise.receipt import load_receipt
+from pseudonymise.receipt import Findings, load_receipt
 from pseudonymise.receive import accepted_frame, receipts
 from pseudonymise.sealing import open_seal, seal_delivery
 from tests.pseudonymise.small_town import (
@@ -460,6 +460,25 @@ def test_a_receipt_that_was_never_written_is_made_from_the_journal(enclave: Encl
     assert enclave.receive(sealed, now=NOW + timedelta(days=1)) == first
     assert enclave.bytes_of_zones() == before
     assert enclave.actions() == ["delivery-accepted"]
+
+
+def test_findings_that_lose_a_row_cannot_be_made(enclave: Enclave) -> None:
+    fields = enclave.hemp(hemp_rows(3)).findings.as_json()
+    with pytest.raises(ValueError, match="received rows must be accepted or quarantined"):
+        Findings.model_validate({**fields, "accepted": 2})
+
+
+def test_the_accepted_frame_is_found_from_the_manifest_too(enclave: Enclave) -> None:
+    file = enclave.file("hemp_clearances_2016.csv", csv_bytes(hemp_rows(3)))
+    manifest = parse_manifest(manifest_fields(file, "hemp_clearances", 3))
+    assert enclave.receive(enclave.seal_as(file, manifest)).accepted
+    assert accepted_frame(manifest, enclave.workspace, custody=enclave.custody).rows == 3
+
+
+def test_a_rejection_says_why_in_its_text(enclave: Enclave) -> None:
+    text = str(enclave.hemp([{**row, "plants": "x"} for row in hemp_rows(3)]))
+    assert "rejected; received 3, accepted 0, quarantined 3" in text
+    assert "column plants, row 1, 2, 3: not a number" in text
 
 
 def test_a_sealed_file_that_is_not_there_is_told(enclave: Enclave) -> None:
