@@ -54,6 +54,7 @@ def environment(code: Path, temporary: Path) -> dict[str, str]:
         "TZ": "UTC",
         "HOME": str(temporary),
         "TMPDIR": str(temporary),
+        "JAVA_TOOL_OPTIONS": f"-Djava.io.tmpdir={temporary}",
         "SPARK_LOCAL_IP": "127.0.0.1",
         "SPARK_LOCAL_HOSTNAME": "localhost",
         "PYSPARK_PYTHON": sys.executable,

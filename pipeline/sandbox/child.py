@@ -21,7 +21,7 @@ from typing import Any, NoReturn
 from pydantic import BaseModel
 
 from enclave.errors import StorageFailed
-from pipeline.sandbox import guard
+from pipeline.sandbox import guard, landlock
 from pipeline.sandbox.job import (
     REPORT_BYTES,
     REPORT_NAME,
@@ -37,6 +37,8 @@ from pipeline.sandbox.source import ANALYSES
 
 # Spark starts about a hundred threads; a fork bomb starts more.
 _PROCESSES = 4096
+_SYSTEM_READS = tuple(Path(place) for place in ("/usr", "/lib", "/lib64", "/etc/ld.so.cache", "/proc", "/sys", "/dev"))
+_JAVA_READS = tuple(Path(place) for place in ("/etc/passwd", "/etc/hosts", "/etc/nsswitch.conf"))
 _SCALARS = (int, float, str, bool)
 
 
@@ -45,6 +47,7 @@ class Reporter:
 
     def __init__(self, out: Path) -> None:
         self._handle = os.open(out / REPORT_NAME, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        self.landlock = False
         self._write(Report(outcome=Outcome.STARTED))
 
     def _write(self, report: Report) -> None:
@@ -57,7 +60,7 @@ class Reporter:
 
     def end(self, report: Report) -> NoReturn:
         """Write and leave at once: no exit handler, no thread, no ``finally`` of the analysis runs after this."""
-        self._write(report)
+        self._write(report.model_copy(update={"landlock": self.landlock}))
         os.fsync(self._handle)
         os._exit(0)
 
@@ -67,6 +70,7 @@ def main(job_file: Path) -> NoReturn:
     job = Job.model_validate_json(job_file.read_bytes())
     reporter = Reporter(job.out)
     limit_resources(job)
+    reporter.landlock = give_up_rights(job)
     source = source_of(job)
     if source is None:
         reporter.end(Report(outcome=Outcome.NO_MODULE))
@@ -113,6 +117,19 @@ def limit_resources(job: Job) -> None:
     }
     for kind, cap in caps.items():
         resource.setrlimit(kind, (cap, cap))
+
+
+def give_up_rights(job: Job) -> bool:
+    """Keep the rights that the job needs and no others; False when the kernel cannot take them away."""
+    java = (*_JAVA_READS, *Path("/etc").glob("java-*"), *_java_home()) if job.engine == "spark" else ()
+    readable = (*job.readable, *job.inputs.values(), *_SYSTEM_READS, *java)
+    writable = (job.out, job.spill, Path("/dev/null"), Path("/dev/shm"))  # noqa: S108 - Java's own shared memory
+    return landlock.restrict(readable=readable, writable=writable, network=job.engine == "spark")
+
+
+def _java_home() -> tuple[Path, ...]:
+    named = os.environ.get("JAVA_HOME")
+    return (Path(named),) if named else ()
 
 
 def source_of(job: Job) -> Path | None:

@@ -94,6 +94,7 @@ class Report(_Model):
     """What the child says; ``requests`` is the JSON list that :func:`enclave.requests.parse_requests` reads."""
 
     outcome: Outcome
+    landlock: bool = False
     line: int = Field(default=0, ge=0, lt=100_000)
     attempt: Attempt | None = None
     error: Annotated[str, Field(pattern=r"^[A-Za-z]{0,60}$")] = ""

@@ -31,6 +31,7 @@ from pipeline.sandbox.job import REPORT_BYTES, REPORT_NAME, EngineName, Job, Par
 from pipeline.sandbox.outcomes import raise_unless_done
 from pipeline.sandbox.source import ANALYSES, inspect_source, module_path
 
+Confinement = Literal["bubblewrap", "landlock", "nothing"]
 SandboxPolicy = Literal["required", "accept-no-sandbox"]
 
 
@@ -51,7 +52,7 @@ class SandboxResult:
     requests: tuple[OutputRequest, ...]
     derived: Mapping[str, Path]
     parameters: Mapping[str, ParameterValue]
-    confined_by: Literal["bubblewrap", "nothing"]
+    confined_by: Confinement
     seconds: float
 
 
@@ -103,7 +104,7 @@ def run_analysis(
         outlet = Outlet(cell.out, manifest, classifications, _roles(frames))
         derived = outlet.keep(out, requests, rules)
     seconds = time.monotonic() - started
-    confined: Literal["bubblewrap", "nothing"] = "bubblewrap" if bwrap else "nothing"
+    confined: Confinement = "bubblewrap" if bwrap else "landlock" if asked.landlock else "nothing"
     return SandboxResult(requests, derived, asked.parameters, confined, seconds)
 
 
