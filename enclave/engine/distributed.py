@@ -158,7 +158,9 @@ def _data_frame(frame: nw.LazyFrame[Any]) -> DataFrame:
 
 
 def _schema_of(frame: DataFrame) -> pa.Schema:
-    return canonical_schema(frame.limit(0).toArrow().schema)
+    from pyspark.sql.pandas.types import to_arrow_schema
+
+    return canonical_schema(to_arrow_schema(frame.schema))
 
 
 def _start(scratch: Path, threads: int, memory_gib: float) -> SparkSession:

@@ -181,8 +181,30 @@ def test_one_and_two_threads_and_another_place_give_the_same_bytes(
     assert numbers(two) == numbers(site)
 
 
+def _some(project: Project, names: set[str]) -> Project:
+    """The project with some of its data sets only."""
+    questions = {
+        name: question.model_copy(update={"uses": {n: c for n, c in question.uses.items() if n in names}})
+        for name, question in project.questions.items()
+    }
+    data = {name: found for name, found in project.data.items() if name in names}
+    return project.model_copy(update={"data": data, "questions": questions})
+
+
 @pytest.mark.spark
-def test_spark_links_to_the_same_bytes(site: Site, linked: LinkResult, tmp_path: Path) -> None:
+def test_spark_links_to_the_same_bytes(site: Site, tmp_path: Path) -> None:
+    """Every kind of key: deliveries with one and with several identifiers, owners, households, register pairs."""
+    some = _some(site.project, {"transfers", "debts", "persons", "property_2016", "household_link_2015"})
+    sites = [site.at(tmp_path / name, project=some) for name in ("duckdb", "spark")]
+    reports = [sites[0].run().report, sites[1].run(name="spark", threads=2).report]
+    assert files(sites[0].out) == files(sites[1].out)
+    assert numbers(sites[0]) == numbers(sites[1])
+    assert reports[0] == reports[1]
+
+
+@pytest.mark.spark
+@pytest.mark.sweep
+def test_spark_links_the_whole_project_to_the_same_bytes(site: Site, linked: LinkResult, tmp_path: Path) -> None:
     spark = site.at(tmp_path)
     result = spark.run(name="spark", threads=2)
     assert files(spark.out) == files(site.out)
