@@ -13,50 +13,27 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from enclave.errors import BadInput, EnclaveError, Fault, Tampered
 from enclave.files import storage_errors, sweep_temporaries
 from enclave.fingerprints import Json, digest_file
-from enclave.frames import Frame, FrameManifest, FrameSink, manifest_columns, open_frame, writing_frame
+from enclave.frames import Frame, FrameSink, open_frame
 from enclave.journal import Journal
 from enclave.project import Project
 from enclave.zones import Identified, Workspace, Zone
 from pseudonymise.custody import Custody
 from pseudonymise.formats import read_batches
+from pseudonymise.identified_frames import Places, writing_both
 from pseudonymise.manifest import Manifest, manifest_faults
-from pseudonymise.quarantine import RAW, REASONS, RECORD, Defect, quarantine_schema
+from pseudonymise.quarantine import Defect
 from pseudonymise.receipt import Findings, JournalHead, Receipt, ReceiptFault, load_receipt, sign_receipt
 from pseudonymise.schemas import DeliverySchema
 from pseudonymise.sealing import SealedFile, open_seal
-from pseudonymise.validation import Tally, Validator, accepted_schema, row_faults, tolerance_faults
+from pseudonymise.validation import Tally, Validator, row_faults, tolerance_faults
 
 ACCEPTED, REJECTED = "delivery-accepted", "delivery-rejected"
 REFUSED, SEEN = "delivery-refused", "delivery-seen-before"
 CHECKS = ("seal", "digest", "manifest", "project", "encoding", "header", "row count", "rows (pandera)", "duplicates")
-
-
-@dataclass(frozen=True, slots=True)
-class Places:
-    """Where the parts of one delivery lie in the workspace."""
-
-    accepted: Path
-    quarantine: Path
-    receipt: Path
-    returned: Path
-
-    @classmethod
-    def of(cls, manifest: Manifest, workspace: Workspace) -> Places:
-        """The places of a delivery; none is named after anything but supplier, schema and period."""
-        identified, inbox = workspace.path(Zone.IDENTIFIED), workspace.path(Zone.INBOX)
-        name = f"{manifest.schema_name}_{manifest.period}.parquet"
-        receipt = f"{manifest.delivery_id}.json"
-        return cls(
-            identified / manifest.supplier / name,
-            identified / "quarantine" / manifest.supplier / name,
-            identified / "receipts" / receipt,
-            inbox / "receipts" / receipt,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +215,10 @@ def _receive_new(delivery: SealedFile, schema: DeliverySchema, intake: _Intake, 
     validator = Validator(schema, delivery.manifest.period, salt=delivery.sha256.encode())
     faults: tuple[Fault, ...] = ()
     try:
-        with _sinks(places, schema, delivery, intake) as (accepted, quarantine):
+        with writing_both(places, schema, delivery.manifest, project=intake.project.name, custody=intake.custody) as (
+            accepted,
+            quarantine,
+        ):
             _sort_rows(delivery, schema, validator, accepted, quarantine)
             _reject_if_unacceptable(validator, schema, delivery)
     except _Rejected as rejected:
@@ -300,52 +280,6 @@ def _reject_if_unacceptable(validator: Validator, schema: DeliverySchema, delive
     faults = validator.faults_of_file(delivery.name) + tolerance_faults(tally, schema, delivery.name)
     if faults:
         raise _Rejected(faults + row_faults(tally, delivery.name))
-
-
-@contextlib.contextmanager
-def _sinks(
-    places: Places, schema: DeliverySchema, delivery: SealedFile, intake: _Intake
-) -> Iterator[tuple[FrameSink, FrameSink]]:
-    """Both frames, written together: neither appears when anything fails."""
-    identifying = {column.name: "identifier" for column in schema.columns if column.type == "identifier"}
-    free_text = {column.name: "text" for column in schema.columns if column.type == "text"}
-    sound = accepted_schema(schema)
-    aside = quarantine_schema(schema)
-    roles = {RECORD: "record", **identifying, **free_text}
-    # a value in the wrong column may identify: in quarantine every column counts as doing so
-    doubtful = dict.fromkeys((*schema.names, RAW), "identifier") | {RECORD: "record", REASONS: "attribute"}
-    until = delivery.manifest.retention_date
-    project = intake.project.name
-    with (
-        writing_frame(
-            places.quarantine,
-            _frame_manifest(delivery.manifest, project, aside, doubtful),
-            aside,
-            encryption=intake.custody.encryption(project, until),
-            mode=0o400,
-        ) as quarantine,
-        writing_frame(
-            places.accepted,
-            _frame_manifest(delivery.manifest, project, sound, roles),
-            sound,
-            encryption=intake.custody.encryption(project, until),
-            mode=0o400,
-        ) as accepted,
-    ):
-        yield accepted, quarantine
-
-
-def _frame_manifest(manifest: Manifest, project: str, schema: Any, roles: Mapping[str, str]) -> FrameManifest:
-    return FrameManifest(
-        zone=Zone.IDENTIFIED,
-        name=manifest.schema_name,
-        project=project,
-        columns=manifest_columns(schema, roles),
-        made_by="receive",
-        parents={"delivery": manifest.file.sha256},
-        period=manifest.period,
-        retention_date=manifest.retention_date.isoformat(),
-    )
 
 
 def _findings(
