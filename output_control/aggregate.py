@@ -39,9 +39,18 @@ def aggregate(
     stride = int(np.prod(shape, dtype=np.int64))
     for dim in dims:
         stride //= len(dim.codes)
-        cells, unit, freq, value = _roll_up(dim, stride, cells, unit, freq, value)
+        cells, unit, freq, value = _roll_up(dim, stride, cells=cells, unit=unit, freq=freq, value=value)
     value = value if decimals is None else np.round(value, decimals)
-    return _table(dims, cells, unit, freq, value, decimals=decimals, known_units=contributor is not None, integral=integral)
+    return _table(
+        dims,
+        cells,
+        unit,
+        freq,
+        value,
+        decimals=decimals,
+        known_units=contributor is not None,
+        integral=integral,
+    )
 
 
 def _decimals(value: FloatArray) -> int | None:
@@ -73,7 +82,7 @@ def _sum_by(
 
 
 def _roll_up(
-    dim: Dimension, stride: int, cells: IntArray, unit: IntArray, freq: FloatArray, value: FloatArray
+    dim: Dimension, stride: int, *, cells: IntArray, unit: IntArray, freq: FloatArray, value: FloatArray
 ) -> tuple[IntArray, IntArray, FloatArray, FloatArray]:
     """Add the ancestors of every cell along one dimension."""
     layers = [(cells, unit, freq, value)]

@@ -42,7 +42,7 @@ class Attacker:
         self._model = self._build(whole=False)
 
     def _build(self, *, whole: bool) -> Highs:
-        model, highs = HighsLp(), Highs()
+        model, highs = HighsLp(), Highs()  # type: ignore[no-untyped-call]  # highspy has no annotations
         highs.setOptionValue("output_flag", False)
         highs.setOptionValue("threads", 1)
         rows, columns = self._matrix.shape
@@ -66,11 +66,11 @@ class Attacker:
         """
         unit = 1.0 if self._integral else max(enough, 1e-300)
         cap = enough / unit
-        found = self._solve(self._model, cell, side, cap, held, unit)
+        found = self._solve(self._model, cell, side, cap, held=held, unit=unit)
         if found is None:
             return Reach(0.0, np.zeros(0))
         if self._integral and not np.allclose(found, np.rint(found), rtol=0, atol=1e-6):
-            found = self._solve(self._build(whole=True), cell, side, cap, held, unit)
+            found = self._solve(self._build(whole=True), cell, side, cap, held=held, unit=unit)
             if found is None:
                 return Reach(0.0, np.zeros(0))
         return self._checked(cell, side, np.rint(found) if self._integral else found * unit, enough)
@@ -88,11 +88,11 @@ class Attacker:
     def furthest(self, cell: int, side: int) -> float:
         """The end of the attacker's interval as a distance from the truth; infinite when nothing bounds it."""
         unit = 1.0 if self._integral else max(float(self._value[cell]), 1e-300)
-        found = self._solve(self._model, cell, side, np.inf, [], unit)
+        found = self._solve(self._model, cell, side, np.inf, held=[], unit=unit)
         return np.inf if found is None else max(float(found[self._place[cell]]) * side * unit, 0.0)
 
     def _solve(
-        self, model: Highs, cell: int, side: int, cap: float, held: Sequence[int], unit: float
+        self, model: Highs, cell: int, side: int, cap: float, *, held: Sequence[int], unit: float
     ) -> FloatArray | None:
         lower = -self._value[self._cells] / unit
         upper = np.full(len(self._cells), np.inf)

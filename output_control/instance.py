@@ -1,4 +1,4 @@
-"""The folders of `zicht protect`: a table to protect (`desc.json`, `micro.csv`, `cells.csv`) as the owner delivers it."""
+"""The folders of `zicht protect`: a table to protect as its owner delivers it."""
 
 from __future__ import annotations
 
@@ -217,7 +217,7 @@ def read_instance(folder: Path) -> Instance:
         table = _tabulate(folder / "micro.csv", description, dims)
         if given is None:
             return Instance(description.name, table, rules)
-        order = _must_agree(table, given, cells.name)
+        order = _must_agree(table, given, cells.name, units_known=description.contributor is not None)
         flagged = None if given.flagged is None else given.flagged[order]
         levels = None if given.levels is None else given.levels[order]
         return Instance(description.name, table, rules, flagged, levels)
@@ -382,8 +382,8 @@ def _read_cells(path: Path, description: Description, dims: tuple[Dimension, ...
     )
 
 
-def _must_agree(own: CellTable, other: _GivenCells, file: str) -> IntArray:
-    """Stop unless ``other`` holds the same cells with the same figures; returns its positions in the order of ``own``."""
+def _must_agree(own: CellTable, other: _GivenCells, file: str, *, units_known: bool) -> IntArray:
+    """Stop unless ``other`` holds the same cells and figures; returns its positions in the order of ``own``."""
     given = other.table
     order_own, order_given = np.argsort(own.keys()), np.argsort(given.keys())
     if not np.array_equal(own.keys()[order_own], given.keys()[order_given]):
@@ -399,7 +399,7 @@ def _must_agree(own: CellTable, other: _GivenCells, file: str) -> IntArray:
         "freq": (own.freq, given.freq),
         "value": (own.value, given.value),
     }
-    if own.sole_contributor.max(initial=NO_CONTRIBUTOR) >= 0 and other.contributions_known:
+    if units_known and not own.integral and other.contributions_known:
         pairs["ncontr"] = own.n_contributors.astype(np.float64), given.n_contributors.astype(np.float64)
         for rank in range(LARGEST):
             pairs[f"top{rank + 1}"] = own.top[:, rank], given.top[:, rank]

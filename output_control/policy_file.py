@@ -24,7 +24,7 @@ def rules_and_options(
     policy's confidential part lies beside it. Raises what `output_control.policy.load_policy` raises.
     """
     tables = _public_part(path).tables
-    concentration = tuple(rule for rule in rules if not isinstance(rule, MinimumFrequency))
+    concentration: tuple[Rule, ...] = tuple(rule for rule in rules if not isinstance(rule, MinimumFrequency))
     if path.with_name(f"{path.stem}.confidential.yaml").exists():
         concentration = load_policy(path, path.parent).dominance_rules()
     return (

@@ -1,10 +1,11 @@
-"""`zicht protect`: output control on a table alone. Reads a folder, writes the pattern, the public table and a report."""
+"""`zicht protect`: output control on a table alone, from a folder to a pattern, a public table and a report."""
 
 from __future__ import annotations
 
 import json
 import time
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import get_args
 
@@ -88,7 +89,7 @@ def protect(
     threads: int = 1,
     html: bool = False,
 ) -> ProtectReport:
-    """Protect the table of ``instance_dir`` and write `pattern.csv`, `table.csv`, `report.json` (and `protection.html`).
+    """Protect a table and write `pattern.csv`, `table.csv` and `report.json` (and `protection.html`).
 
     ``policy`` replaces the count protection and the minimum frequency, and, when its confidential part and salt lie
     beside it, the dominance rules too. Nothing is written unless the audit found every primary safe.
@@ -116,9 +117,17 @@ def protect(
     )
     clock.append(time.perf_counter())
     _must_be_safe(instance, checked)
-    stages = [later - earlier for earlier, later in zip(clock, clock[1:], strict=False)]
+    stages = [later - earlier for earlier, later in pairwise(clock)]
     report = _report(instance, sensitive, pattern, checked, Seconds(*(round(s, 4) for s in stages)))
-    _write(out_dir, instance, sensitive, pattern, checked, report, html=html)
+    _write(
+        out_dir,
+        instance,
+        sensitive=sensitive,
+        pattern=pattern,
+        checked=checked,
+        report=report,
+        html=html,
+    )
     return report
 
 
@@ -183,11 +192,11 @@ def _report(
 def _write(
     out_dir: Path,
     instance: Instance,
+    *,
     sensitive: PrimaryResult,
     pattern: Pattern,
     checked: AuditReport,
     report: ProtectReport,
-    *,
     html: bool,
 ) -> None:
     table = instance.table

@@ -91,7 +91,8 @@ tr.primary td {{ background: #f4c7c3; }} tr.secondary td {{ background: #fde9b8;
 </style></head><body>
 <h1>Protection of {title}</h1>
 <p><strong>For the owner of the table only.</strong> {int(primary.mask.sum())} primary and
-{int(pattern.secondary.sum())} secondary suppressions among {len(table)} non-empty cells; every primary audited.</p>{left}
+{int(pattern.secondary.sum())} secondary suppressions among {len(table)} non-empty cells; every primary audited.</p>
+{left}
 <table><thead><tr>{head}<th scope=col>value</th><th scope=col>status</th><th scope=col>reason</th>
 <th scope=col>{kind}</th></tr></thead><tbody>
 {rows}

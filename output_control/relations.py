@@ -61,11 +61,9 @@ def reduce(matrix: Equations) -> tuple[Equations, IntArray]:
         graph = sparse.coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(size, size))
         _, label = csgraph.connected_components(graph, directed=False)
         first = np.unique(label, return_index=True)[1]
-        label = np.argsort(np.argsort(first))[label]
-        group = label[group]
-        merge = sparse.csr_array(
-            (np.ones(size), (np.arange(size), label)), shape=(size, int(label.max()) + 1)
-        )
+        merged: IntArray = np.argsort(np.argsort(first))[label].astype(np.int64)
+        group = merged[group]
+        merge = sparse.csr_array((np.ones(size), (np.arange(size), merged)), shape=(size, len(first)))
         matrix = _distinct(sparse.csr_array(matrix @ merge))
 
 

@@ -83,15 +83,17 @@ class PrimaryResult:
 
     def also(self, other: PrimaryResult) -> PrimaryResult:
         """Sensitive by either, each level the larger one."""
-        both = (self.reason != "") & (other.reason != "") & (self.reason != other.reason)
-        joined = np.char.add(np.char.add(self.reason, np.where(both, "+", "")), other.reason)
+        mine, theirs = (np.char.add(np.char.add("+", part), "+") for part in (self.reason, other.reason))
+        news = (other.reason != "") & (np.char.find(mine, theirs) < 0)
+        link = np.where(news & (self.reason != ""), "+", "")
+        joined = np.char.add(np.char.add(self.reason, link), np.where(news, other.reason, ""))
         return PrimaryResult(
             mask=self.mask | other.mask,
             upl=np.maximum(self.upl, other.upl),
             lpl=np.maximum(self.lpl, other.lpl),
             threshold=np.maximum(self.threshold, other.threshold),
             anchor=np.maximum(self.anchor, other.anchor),
-            reason=np.where(self.reason == other.reason, self.reason, joined).astype("<U40"),
+            reason=joined.astype("<U40"),
         )
 
 

@@ -90,8 +90,10 @@ class Master:
             cost / self.scale,
             lower,
             upper,
-            np.concatenate([self.row_lower, levels]),
-            np.concatenate([self.row_upper, np.full(len(levels), np.inf)]),
+            (
+                np.concatenate([self.row_lower, levels]),
+                np.concatenate([self.row_upper, np.full(len(levels), np.inf)]),
+            ),
             integer=integer if whole else None,
             max_nodes=NODES if whole else None,
         )
@@ -129,7 +131,7 @@ class Separation:
         self.fixed = problem.primary[self.active]
         zero = np.zeros(len(self.active))
         rest = np.zeros(len(self.rows))
-        self._model = Model(sparse.csr_array(part[self.rows]), zero, zero, zero, rest, rest)
+        self._model = Model(sparse.csr_array(part[self.rows]), zero, zero, zero, (rest, rest))
 
     def bounds(self, level: float) -> tuple[FloatArray, FloatArray]:
         """How far the active groups may fall and rise under x, in units of ``level``."""

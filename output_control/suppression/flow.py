@@ -77,7 +77,8 @@ class Search:
 
     def signs(self, count: int) -> FloatArray:
         """Random ± 1."""
-        return self._random.integers(0, 2, count) * 2.0 - 1.0
+        signs: FloatArray = self._random.integers(0, 2, count).astype(np.float64) * 2.0 - 1.0
+        return signs
 
 
 def cover(search: Search) -> list[Target]:
@@ -114,7 +115,7 @@ def _left(queue: Sequence[Target], ball: Ball, served: Sequence[Target]) -> list
 
 def _inside(targets: Sequence[Target], ball: Ball) -> list[Target]:
     cells = np.array([target.cell for target in targets])
-    return [targets[position] for position in np.flatnonzero(np.isin(cells, ball.cells))]
+    return [targets[position] for position in np.flatnonzero(np.isin(cells, ball.cells)).tolist()]
 
 
 def _push(search: Search, ball: Ball, targets: Sequence[Target]) -> None:
@@ -132,7 +133,7 @@ def _push(search: Search, ball: Ball, targets: Sequence[Target]) -> None:
         lower[position], upper[position] = (
             (max(lower[position], need), 0.0) if need < 0 else (0.0, min(upper[position], need))
         )
-    _solve_into(search, ball, cost, lower, upper, unit)
+    _solve_into(search, ball, cost, lower, upper, unit=unit)
 
 
 def _compatible(search: Search, targets: Sequence[Target]) -> list[Target]:
@@ -170,12 +171,12 @@ def _hold(ball: Ball, target: Target, lower: FloatArray, upper: FloatArray) -> N
 
 
 def _solve_into(
-    search: Search, ball: Ball, cost: FloatArray, lower: FloatArray, upper: FloatArray, unit: float
+    search: Search, ball: Ball, cost: FloatArray, lower: FloatArray, upper: FloatArray, *, unit: float
 ) -> None:
     search.count()
     zero = np.zeros(ball.matrix.shape[0])
     # a cell without upper bound makes the objective unbounded only if it is rewarded, and those are bounded
-    found = Model(ball.matrix, cost, lower, upper, zero, zero).solve()
+    found = Model(ball.matrix, cost, lower, upper, (zero, zero)).solve()
     if found is not None:
         search.proof.add(ball.cells, found.x * unit)
 
@@ -209,11 +210,11 @@ def _batch(search: Search, ball: Ball, targets: Sequence[Target], reward: float)
             lower[position], upper[position] = max(lower[position], need), 0.0
         else:
             lower[position], upper[position] = 0.0, min(upper[position], need)
-    _hide_cheapest(search, ball, gain, lower, upper, unit)
+    _hide_cheapest(search, ball, gain, lower, upper, unit=unit)
 
 
 def _hide_cheapest(
-    search: Search, ball: Ball, gain: FloatArray, lower: FloatArray, upper: FloatArray, unit: float
+    search: Search, ball: Ball, gain: FloatArray, lower: FloatArray, upper: FloatArray, *, unit: float
 ) -> bool:
     """Solve min cost·|z| + gain·z; hide what moves. Published cells move in two parts, up and down."""
     problem = search.problem
@@ -228,7 +229,7 @@ def _hide_cheapest(
     cost[len(gain) :] = slope[published]
     zero = np.zeros(matrix.shape[0])
     search.count()
-    found = Model(matrix, cost, low, high, zero, zero).solve()
+    found = Model(matrix, cost, low, high, (zero, zero)).solve()
     if found is None:
         return False
     move = found.x[: len(gain)].copy()
@@ -267,7 +268,7 @@ def _serve_in(search: Search, ball: Ball, target: Target) -> bool:
             moves = [
                 move
                 for side in ((1.0,) if target.needs_up else ()) + ((-1.0,) if target.needs_down else ())
-                if (move := _cheapest_move(search, ball, target, at, side, stretch)) is not None
+                if (move := _cheapest_move(search, ball, target, at, side=side, stretch=stretch)) is not None
             ]
             if not moves or not _accept(search, ball, min(moves, key=lambda move: move[0])[1]):
                 break
@@ -277,7 +278,7 @@ def _serve_in(search: Search, ball: Ball, target: Target) -> bool:
 
 
 def _cheapest_move(
-    search: Search, ball: Ball, target: Target, at: int, side: float, stretch: float
+    search: Search, ball: Ball, target: Target, at: int, *, side: float, stretch: float
 ) -> tuple[float, FloatArray] | None:
     """A move of the target to its level on one side, with the price of what it hides."""
     problem = search.problem
@@ -300,7 +301,7 @@ def _cheapest_move(
 def _slope_scaling(
     search: Search, ball: Ball, fixed: FloatArray, lower: FloatArray, upper: FloatArray
 ) -> tuple[float, FloatArray] | None:
-    """The cheapest support found for a move within bounds: costs per unit are set so that the last move costs its price.
+    """The cheapest support found for a move within bounds; unit costs make the last move cost its price.
 
     Counts move by ones, where the first LP is as good as any.
     """
@@ -330,7 +331,7 @@ def _two_sided(ball: Ball, fixed: FloatArray, lower: FloatArray, upper: FloatArr
     low = np.concatenate([np.maximum(lower, 0), np.maximum(-upper, 0)])
     high = np.concatenate([np.maximum(upper, 0), np.maximum(-lower, 0)])
     zero = np.zeros(matrix.shape[0])
-    return Model(matrix, cost, low, high, zero, zero)
+    return Model(matrix, cost, low, high, (zero, zero))
 
 
 def _whole(move: FloatArray) -> bool:
@@ -354,7 +355,7 @@ def _integer_move(
     zero = np.zeros(matrix.shape[0])
     search.count()
     whole = np.ones(matrix.shape[1], dtype=np.bool_)
-    found = Model(matrix, cost, low, high, zero, zero, integer=whole, max_nodes=NODES).solve()
+    found = Model(matrix, cost, low, high, (zero, zero), integer=whole, max_nodes=NODES).solve()
     if found is None:
         return None
     move = np.rint(found.x[: len(lower)] - found.x[len(lower) :])

@@ -25,7 +25,7 @@ class Solution:
 
 
 class Model:
-    """min cost·x, row_lower ≤ A x ≤ row_upper, lower ≤ x ≤ upper; costs, bounds and rows may change between solves."""
+    """min cost·x with rows[0] ≤ A x ≤ rows[1], lower ≤ x ≤ upper; costs, bounds and rows may change between solves."""
 
     def __init__(
         self,
@@ -33,13 +33,12 @@ class Model:
         cost: FloatArray,
         lower: FloatArray,
         upper: FloatArray,
-        row_lower: FloatArray,
-        row_upper: FloatArray,
+        rows: tuple[FloatArray, FloatArray],
         *,
         integer: BoolArray | None = None,
         max_nodes: int | None = None,
     ) -> None:
-        self._highs = Highs()
+        self._highs = Highs()  # type: ignore[no-untyped-call]  # highspy has no annotations
         for option, value in (("output_flag", False), ("threads", 1), ("random_seed", SEED)):
             self._highs.setOptionValue(option, value)
         if max_nodes is not None:
@@ -48,7 +47,7 @@ class Model:
         model = HighsLp()
         model.num_row_, model.num_col_ = matrix.shape
         model.col_cost_, model.col_lower_, model.col_upper_ = cost, lower, upper
-        model.row_lower_, model.row_upper_ = row_lower, row_upper
+        model.row_lower_, model.row_upper_ = rows
         model.a_matrix_.format_ = MatrixFormat.kRowwise
         model.a_matrix_.start_ = matrix.indptr.astype(np.int32)
         model.a_matrix_.index_ = matrix.indices.astype(np.int32)

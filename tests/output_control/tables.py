@@ -47,8 +47,8 @@ def cell(table: CellTable, *codes: str) -> int:
 def all_tables(table: CellTable, suppressed: np.ndarray, highest: int) -> np.ndarray:
     """Every table of whole numbers ≥ 0 that agrees with what is published (rows: tables; columns: cells).
 
-    Brute force over the inner cells, each up to ``highest``, and nothing of the gate: totals are summed by walking up the
-    hierarchy, code by code.
+    Brute force over the inner cells, each up to ``highest``, and nothing of the gate: totals are summed by walking
+    the hierarchy, code by code.
     """
     inner = [
         i

@@ -38,18 +38,30 @@ def foreign(table: CellTable, hidden: list[int], sensitive: PrimaryResult) -> Pa
 
 
 def test_geurts_hidden_cell_lies_between_three_and_six() -> None:
-    # Geurts (1992), Heuristics for cell suppression in tables, the 3×2 example: x11 in [3, 6]
+    # Geurts (1992), in Hundepool et al., Handbook on SDC: x11 + x12 = 7, x21 + x22 = 3, x11 + x21 = 6, x12 + x22 = 4
     table = counts(
-        (flat("row", ("1", "2")), flat("col", ("1", "2", "3"))),
-        {("1", "1"): 3, ("1", "2"): 3, ("1", "3"): 4, ("2", "1"): 3, ("2", "2"): 0, ("2", "3"): 5},
+        (flat("row", ("1", "2", "3")), flat("col", ("1", "2"))),
+        {("1", "1"): 5, ("1", "2"): 2, ("2", "1"): 1, ("2", "2"): 2, ("3", "1"): 3, ("3", "2"): 3},
     )
-    assert table.value[cell(table, "row-total", "col-total")] == 18
     sensitive = only(table, [cell(table, "1", "1")])
-    hidden = [cell(table, r, c) for r in ("1", "2") for c in ("1", "3")]
+    hidden = [cell(table, r, c) for r in ("1", "2") for c in ("1", "2")]
     found = audit(table, sensitive, foreign(table, hidden, sensitive), Options(), solve_intervals=True)
-    # x11 + x13 = 7, x21 + x23 = 8, x11 + x21 = 6, x13 + x23 = 9, all ≥ 0
-    assert (found.lower[0], found.upper[0]) == (0, 6)
+    assert (found.lower[0], found.upper[0]) == (3, 6)
     assert found.safe
+
+
+def test_geurts_with_a_sole_contributor_is_exact() -> None:
+    # the singleton variant: who is alone in x22 knows it, and then x12 = 4 - x22, x11 = 7 - x12
+    dims = (flat("row", ("1", "2", "3")), flat("col", ("1", "2")))
+    sums = {("1", "1"): 5.0, ("1", "2"): 2.0, ("2", "1"): 1.0, ("3", "1"): 3.0, ("3", "2"): 3.0}
+    records = [
+        (codes, value / 5, 10 * i + j) for i, (codes, value) in enumerate(sums.items(), 1) for j in range(5)
+    ]
+    table = magnitudes(dims, [*records, (("2", "2"), 2.0, 1)])
+    sensitive = only(table, [cell(table, "1", "1")], level=1.0)
+    hidden = [cell(table, r, c) for r in ("1", "2") for c in ("1", "2")]
+    found = audit(table, sensitive, foreign(table, hidden, sensitive), Options())
+    assert (found.exact, found.below_level, found.singleton_exact) == (0, 0, 1)
 
 
 def test_user_support_194_a_number_left_over_is_exact() -> None:
@@ -123,7 +135,11 @@ NATION = Dimension("area", "NL", {"NL": ("N", "S"), "N": ("n1", "n2"), "S": ("s1
 @st.composite
 def small_tables(draw: st.DrawFn) -> CellTable:
     """Two or three dimensions, one with a hierarchy, cells of 0 to 4."""
-    dims = draw(st.sampled_from([(NATION, flat("sex", ("f", "m"))), (flat("x", "ab"), flat("y", "ab"), flat("z", "ab"))]))
+    dims = draw(
+        st.sampled_from(
+            [(NATION, flat("sex", ("f", "m"))), (flat("x", "ab"), flat("y", "ab"), flat("z", "ab"))]
+        )
+    )
     keys = [()]
     for dim in dims:
         keys = [(*key, leaf) for key in keys for leaf in dim.leaves]
@@ -176,7 +192,8 @@ def test_another_solvers_attacker_finds_every_interval_open(protection: object, 
     for k in np.flatnonzero(sensitive.mask):
         aim = (hidden == k).astype(float)
         low, high = (
-            sign * linprog(sign * aim, A_eq=known[:, hidden], b_eq=right, bounds=(0, 1e6)).fun for sign in (1, -1)
+            sign * linprog(sign * aim, A_eq=known[:, hidden], b_eq=right, bounds=(0, 1e6)).fun
+            for sign in (1, -1)
         )
         assert high - low >= (protection.w if isinstance(protection, Width) else 1) - 1e-6
         if isinstance(protection, Range):
@@ -218,7 +235,9 @@ def test_the_audit_does_not_believe_a_witness_that_breaks_an_equation(change: fl
     bare = dataclasses.replace(pattern, suppressed=sensitive.mask, secondary=np.zeros(len(table), np.bool_))
     found = audit(table, sensitive, bare, Options())
     assert (found.exact, found.safe) == (1, False)
-    assert audit(table, sensitive, pattern, Options()).safe  # its own LP finds what the witness failed to show
+    assert audit(
+        table, sensitive, pattern, Options()
+    ).safe  # its own LP finds what the witness failed to show
 
 
 def test_the_audit_names_a_primary_that_was_published() -> None:
