@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import pyarrow as pa
+
+from enclave.errors import BadInput, Fault
 from pseudonymise.formats.batch import Batch, Source
 from pseudonymise.schemas import DeliverySchema
 
@@ -20,4 +23,10 @@ def read_batches(source: Source, schema: DeliverySchema) -> Iterator[Batch]:
         from pseudonymise.formats.workbook import read_workbook as read
     else:
         from pseudonymise.formats.spss import read_spss as read
-    yield from read(source, schema)
+    try:
+        yield from read(source, schema)
+        return
+    except (pa.ArrowException, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):
+        pass  # a damaged file that a library half understood; its message may hold a cell, so it is let go
+    message = "the file is damaged: it opens, but what it holds does not fit together"
+    raise BadInput("the file cannot be read", where=source.name, faults=[Fault(source.name, "format", message)])

@@ -27,7 +27,7 @@ def read_spss(source: Source, schema: DeliverySchema) -> Iterator[Batch]:
     """
     with source.whole() as path:
         meta = _metadata(path, source.name)
-        names, faults = match_header(meta.column_names, schema, source.name)
+        names, faults = match_header([str(name or "") for name in meta.column_names], schema, source.name)
         if faults:
             raise BadInput("the file does not hold what the schema asks for", where=source.name, faults=faults)
         text = CellText(schema)

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from enclave.errors import BadInput, EnclaveError
 from pseudonymise.delivery import check_file
-from pseudonymise.formats import read_batches, records
+from pseudonymise.formats import read_batches, records, spss
 from pseudonymise.formats.batch import Batch, Note, PlainFile
 from pseudonymise.formats.cell_text import CellText
 from pseudonymise.formats.encoding import EncodingSurvey
@@ -231,7 +232,6 @@ def test_no_bytes_crash_the_other_readers(
     if form == "xlsx":
         write_xlsx(path, [["first", "second"], ["a", 1], [None, None], ["b", date(2016, 1, 2)]])
     else:
-        import pandas as pd
         import pyreadstat
 
         pyreadstat.write_sav(pd.DataFrame({"first": ["a", "b"], "second": ["", CANARY]}), str(path))
@@ -345,6 +345,16 @@ def test_a_cut_off_spss_file_is_refused(tmp_path: Path) -> None:
     content = (tmp_path / "tax.sav").read_bytes()
     assert faults(tmp_path, content[: len(content) // 2], SCHEMAS["property_tax"]) == {"format": ()}
     assert faults(tmp_path, b"$FL2", SCHEMAS["property_tax"]) == {"format": ()}
+
+
+def test_a_file_that_a_library_half_understands_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Damaged SPSS files were seen with nameless columns, and with cases of other columns than the dictionary's."""
+    tax_sav(tmp_path / "tax.sav", tax_rows(3))
+    content = (tmp_path / "tax.sav").read_bytes()
+    monkeypatch.setattr(spss, "_cases", lambda *_: (pd.DataFrame({"x": [CANARY]}), None))
+    with pytest.raises(BadInput, match="does not fit together") as caught:
+        batches(tmp_path, content, SCHEMAS["property_tax"])
+    assert caught.value.__context__ is None and CANARY not in str(caught.value)
 
 
 def test_spss_is_read_in_bounded_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
