@@ -19,10 +19,11 @@ from output_control.evidence import (
     shown_dimensions,
     tabulate,
 )
-from output_control.policy import Policy
+from output_control.policy import Policy, TableRules
 from output_control.protection import Pattern
 from output_control.rules import PrimaryResult, group_disclosure, primary
 from output_control.suppression import suppress
+from output_control.table import BoolArray, cell_keys
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,13 +111,32 @@ def _groups(evidence: Evidence, position: int, policy: Policy) -> PrimaryResult:
         )
         for counted in (table.freq, evidence.records.astype(np.float64))
     ]
-    complete = int((found[0].complete | found[1].complete).sum())
+    by_units, by_records = found
+    complete = int(by_records.complete.sum())
     if complete:
         raise Refused(
             f"{complete} group(s) lie as a whole in one sensitive category of {listed.name}",
             next_step="show coarser levels, or drop a dimension, so that no group is of one kind",
         )
-    return found[0].primary.also(found[1].primary)
+    everyone = _everyone_once(evidence, position, by_units.complete, rules)
+    return by_units.primary.also(by_records.primary).also(everyone)
+
+
+def _everyone_once(evidence: Evidence, position: int, cells: BoolArray, rules: TableRules) -> PrimaryResult:
+    """Categories in which every unit of the group has a record, though some have records elsewhere too.
+
+    Unlike a group that lies in one category as a whole, these are hidden by hiding figures: the others are no zeros.
+    """
+    table, result = evidence.table, PrimaryResult.none(len(evidence.table))
+    to_total = table.codes.copy()
+    to_total[:, position] = 0
+    total = np.searchsorted(table.keys(), cell_keys(to_total, table.shape))
+    result.mask[:] = cells
+    most = np.minimum(np.floor(rules.group_share.value * table.freq), table.freq - rules.minimum_frequency.value)
+    result.lpl[cells] = (table.freq - np.maximum(most, 0))[cells]
+    result.anchor[cells] = total[cells]
+    result.reason[cells] = "group"
+    return result
 
 
 def _faults_of_groups(request: TableRequest, classifications: Mapping[str, Classification]) -> list[str]:

@@ -364,6 +364,31 @@ def test_negative_contributions_are_judged_by_their_size(tmp_path: Path) -> None
     assert "nk" in annex["k1"]["reason"]
 
 
+def test_gains_and_losses_of_many_do_not_make_one_dominant(tmp_path: Path) -> None:
+    # the largest holds 100 of a total of 150, and 100 of 650 that was moved: by size nobody dominates
+    data = homes_of((56, "k1", "no", 0), (60, "k2", "no", 100), (60, "k3", "no", 300))
+    worth = np.full(176, 10.0)
+    worth[0], worth[31:56] = 100.0, -10.0
+    out = (
+        World(tmp_path)
+        .add("homes", data.set_column(4, "worth", pa.array(worth)))
+        .check(table_request("kind", statistic="sum", measure="worth"))
+    )
+    assert {r["kind"]: r["value"] for r in rows_of(out.outputs[CELLS])}["k1"] == "150"
+
+
+def test_a_count_of_records_is_a_group_of_its_own(tmp_path: Path) -> None:
+    # of 40 owners in k1 12 hold no flagged home, so units are no group; of the records 95 % are flagged
+    data = homes_of((40, "k1", "yes", 0), (12, "k1", "no", 28), (60, "k2", "no", 500), (60, "k2", "yes", 700))
+    again = homes_of((190, "k1", "yes", 0))
+    again = again.set_column(1, "owner", pa.array(np.arange(190) % 40)).set_column(
+        0, "home", pa.array(np.arange(1000, 1190))
+    )
+    joined = pa.concat_tables([data, again])
+    out = World(tmp_path).add("homes", joined).check(table_request("kind", "flag"))
+    assert {(r["kind"], r["flag"]): r["value"] for r in rows_of(out.outputs[CELLS])}["k1", "yes"] == ""
+
+
 def test_a_sum_by_a_sensitive_classification_needs_a_person(tmp_path: Path) -> None:
     world = World(tmp_path).add("homes", random_homes(1, 300))
     assert "needs a person" in refusal(world, table_request("flag", statistic="sum", measure="worth"))
