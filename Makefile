@@ -17,11 +17,11 @@ run: setup ## Run the main job on a synthetic country (PERSONS=50000 SEED=1), en
 
 test: ## Set up and run the tests
 	@tools/setup bubblewrap:bwrap openjdk-17-jre-headless:java
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 sweep: ## Run the long statistical and fault-injection sweeps
 	@tools/setup bubblewrap:bwrap openjdk-17-jre-headless:java
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m sweep
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m sweep
 
 check: setup ## Types, style, import contracts
 	$(BIN)/mypy

@@ -1,0 +1,183 @@
+"""Searching everything that was written for planted identifiers, in every shape in which they could have slipped out.
+
+A file is searched as it is and decoded: Parquet column by column (numbers as text), ZIP members (XLSX), gzip, SQLite
+tables, JSON with escapes undone, base64 inside texts. A pattern is an identifier as UTF-8, UTF-16 (both orders),
+cp1252, base64 at its three alignments, and, for numbers, without leading zeros. Numbers count only where no digit (or
+hexadecimal letter) stands beside them: a random 19-digit integer holds a planted nine-digit number by chance in one of
+a few thousand.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import re
+import sqlite3
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+WINDOW = 7
+TABLE_BITS = 26
+BLOCK = 1 << 22
+HEX = frozenset(b"0123456789abcdefABCDEF")
+IS_HEX = np.isin(np.arange(256), list(HEX))
+Windows: TypeAlias = "np.ndarray[Any, Any]"
+_MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
+_BASE64 = re.compile(rb"[A-Za-z0-9+/]{24,}={0,2}")
+
+
+class Canaries:
+    """Planted values, prepared for searching many bytes at once."""
+
+    def __init__(self, values: Iterable[str]) -> None:
+        self._bounded: set[bytes] = set()
+        self._free: set[bytes] = set()
+        for value in values:
+            self._add(value)
+        self._bounded_starts = _Starts(self._bounded)
+        self._free_starts = _Starts(self._free)
+
+    def _add(self, value: str) -> None:
+        if value.isdigit():
+            shapes = {value, value.lstrip("0")}
+            self._bounded |= {shape.encode() for shape in shapes}
+        else:
+            shapes = {value}
+            self._free |= {value.encode(), value.encode("cp1252", "replace"), value.lower().encode()}
+        for shape in shapes:
+            self._free |= {shape.encode("utf-16-le"), shape.encode("utf-16-be")}
+            self._free |= set(_in_base64(shape.encode()))
+
+    def found_in(self, content: bytes) -> int:
+        """How many places of ``content`` hold a planted value."""
+        hits = 0
+        for start in range(0, max(len(content) - WINDOW + 1, 0), BLOCK):
+            part = np.frombuffer(content[start : start + BLOCK + WINDOW - 1], dtype=np.uint8)
+            windows = np.lib.stride_tricks.sliding_window_view(part, WINDOW)
+            hits += sum(self._free_starts.matches(content, start + at) > 0 for at in self._free_starts.places(windows))
+            runs = np.flatnonzero(
+                ~IS_HEX[np.concatenate(([content[start - 1] if start else 0], part[: len(windows) - 1]))]
+            )
+            for at in runs[self._bounded_starts.hits(windows[runs])].tolist():
+                end = self._bounded_starts.matches(content, start + at)
+                hits += bool(end) and (end == len(content) or content[end] not in HEX)
+        return hits
+
+
+class _Starts:
+    """Patterns by their first bytes, with a table that says at once that nothing starts with some bytes."""
+
+    def __init__(self, patterns: set[bytes]) -> None:
+        self._patterns: dict[bytes, list[bytes]] = {}
+        for pattern in sorted(patterns, key=len, reverse=True):
+            if len(pattern) >= WINDOW:
+                self._patterns.setdefault(pattern[:WINDOW], []).append(pattern)
+        self._table = np.zeros(1 << TABLE_BITS, dtype=np.bool_)
+        self._table[_hashed(np.frombuffer(b"".join(self._patterns), dtype=np.uint8).reshape(-1, WINDOW))] = True
+
+    def hits(self, windows: Windows) -> Windows:
+        return self._table[_hashed(windows)]
+
+    def places(self, windows: Windows) -> list[int]:
+        return np.flatnonzero(self.hits(windows)).tolist()
+
+    def matches(self, content: bytes, place: int) -> int:
+        """Where the longest pattern that starts at ``place`` ends; 0 when none does."""
+        for pattern in self._patterns.get(content[place : place + WINDOW], ()):
+            if content.startswith(pattern, place):
+                return place + len(pattern)
+        return 0
+
+
+def _hashed(windows: Windows) -> Windows:
+    packed = np.zeros(len(windows), dtype=np.uint64)
+    for at in range(WINDOW):
+        packed |= windows[:, at].astype(np.uint64) << np.uint64(8 * at)
+    return ((packed * _MULTIPLIER) >> np.uint64(64 - TABLE_BITS)).astype(np.int64)
+
+
+def _in_base64(plain: bytes) -> Iterator[bytes]:
+    """The characters of the encoding that don't depend on what stands before and after, at each alignment."""
+    for shift in range(3):
+        encoded = base64.b64encode(bytes(shift) + plain)
+        first = -(-8 * shift // 6)
+        core = encoded[first : (8 * (shift + len(plain))) // 6]
+        if len(core) >= WINDOW + 2:
+            yield core
+
+
+def decoded(path: Path) -> Iterator[bytes]:
+    """All that can be read in a file."""
+    content = path.read_bytes()
+    yield content
+    yield from _opened(content, path)
+
+
+def _opened(content: bytes, path: Path) -> Iterator[bytes]:
+    if content[:4] == b"PAR1":
+        yield from _parquet(path)
+    elif content[:4] == b"PK\x03\x04":
+        with zipfile.ZipFile(path) as archive:
+            for member in archive.namelist():
+                yield archive.read(member)
+    elif content[:2] == b"\x1f\x8b":
+        yield gzip.decompress(content)
+    elif content[:15] == b"SQLite format 3":
+        yield from _sqlite(path)
+    else:
+        yield from _text(content)
+
+
+def _text(content: bytes) -> Iterator[bytes]:
+    for line in content.splitlines():
+        if line[:1] in (b"{", b"["):
+            try:
+                yield json.dumps(json.loads(line), ensure_ascii=False).encode()
+            except ValueError:
+                continue
+    for run in _BASE64.findall(content):
+        try:
+            yield base64.b64decode(run + b"=" * (-len(run) % 4))
+        except ValueError:
+            continue
+
+
+def _parquet(path: Path) -> Iterator[bytes]:
+    with pq.ParquetFile(path) as file:
+        yield repr(file.schema_arrow.metadata).encode()
+        for batch in file.iter_batches():
+            for column in batch.columns:
+                if pa.types.is_binary(column.type) or pa.types.is_fixed_size_binary(column.type):
+                    values = column.drop_null().to_pylist()
+                    yield b"\n".join(values)
+                    yield "\n".join(value.hex() for value in values).encode()
+                else:
+                    yield "\n".join(pc.fill_null(column.cast(pa.string()), "").to_pylist()).encode()
+
+
+def _sqlite(path: Path) -> Iterator[bytes]:
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as database:
+        tables = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for table in tables:
+            rows = database.execute(f'SELECT * FROM "{table}"')  # noqa: S608 - names come from the database itself
+            yield "\n".join(str(value) for row in rows for value in row).encode()
+
+
+def leaking_files(folders: Iterable[Path], canaries: Canaries) -> list[str]:
+    """Names of the files below ``folders``, and of names themselves, in which a planted value stands."""
+    leaking = []
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if canaries.found_in(path.name.encode()):
+                leaking.append(f"name of {path.parent}")
+            if path.is_file() and sum(canaries.found_in(part) for part in decoded(path)):
+                leaking.append(str(path))
+    return leaking

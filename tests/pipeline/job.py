@@ -1,0 +1,72 @@
+"""Running the whole job as its users do: the command, in a process of its own, with what it printed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.conftest import CHECKOUT
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished command."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> str:
+        return self.out + self.err
+
+
+def zicht(*arguments: str | Path, code_root: Path = CHECKOUT, environment: Mapping[str, str] | None = None) -> Done:
+    """``zicht`` with ``arguments``, run from the sources in ``code_root``."""
+    variables = {**os.environ, "PYTHONPATH": str(code_root), "COLUMNS": "200", **(environment or {})}
+    command = [sys.executable, "-m", "pipeline", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=variables, cwd=code_root)
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+@dataclass(frozen=True)
+class Job:
+    """A workspace in which ``zicht demo`` ended well."""
+
+    root: Path
+    done: Done
+
+    @property
+    def workspace(self) -> Path:
+        return self.root / "run"
+
+    @property
+    def country(self) -> Path:
+        return self.root / "country"
+
+    def bundles(self) -> dict[str, Path]:
+        """Released bundles by analysis."""
+        return {path.name.rsplit("-v", 1)[0]: path for path in sorted(self.workspace.glob("released/*/*"))}
+
+    def zicht(self, *arguments: str | Path) -> Done:
+        return zicht(*arguments, "--workspace", self.workspace)
+
+
+def run_job(
+    root: Path, *, persons: int, seed: int = 1, code_root: Path = CHECKOUT, options: tuple[str, ...] = ()
+) -> Job:
+    """Run the demonstration in ``root``; it must end well."""
+    size = ("--persons", str(persons), "--seed", str(seed))
+    done = zicht("demo", *size, "--workspace", root / "run", *options, code_root=code_root)
+    assert done.code == 0, done.said
+    return Job(root, done)
+
+
+def content_of(bundle: Path, *parts: str) -> dict[str, bytes]:
+    """The bytes of a bundle's files in the folders ``parts``."""
+    files = [path for part in parts for path in sorted((bundle / part).rglob("*")) if path.is_file()]
+    return {path.relative_to(bundle).as_posix(): path.read_bytes() for path in files}
