@@ -38,7 +38,7 @@ __all__ = [
 
 CELLS_SHOWN = 10
 EXACT_UP_TO = 10_000
-AUTO_ROUNDS = 15
+AUTO_ROUNDS = 12
 
 
 def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> Pattern:
@@ -60,7 +60,8 @@ def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> P
     if lost:
         raise _hopeless(table, search, lost)
     if options.method == "optimal" or (options.method == "auto" and search.problem.size <= EXACT_UP_TO):
-        best = optimise(search, AUTO_ROUNDS if options.method == "auto" else ROUNDS)
+        thorough = options.method == "optimal"
+        best = optimise(search, ROUNDS if thorough else AUTO_ROUNDS, thorough=thorough)
         cost = cost_of(best.search)
         gap = 0.0 if best.proven or not cost else max(cost - best.bound, 0.0) / cost
         return _pattern(table, primary, options, best.search, method="optimal", optimal=best.proven, gap=gap)

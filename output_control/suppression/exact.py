@@ -24,6 +24,8 @@ from output_control.table import BoolArray, FloatArray
 ZERO = 1e-9
 LP_ROUNDS = 30
 ROUNDS = 60
+MANY = 1000
+WIDE_GAP = 0.05
 NODES = 300
 GAIN = 1e-4
 BATCHES = 6
@@ -222,10 +224,11 @@ class Optimum:
     proven: bool
 
 
-def optimise(search: Search, rounds: int = ROUNDS) -> Optimum:
+def optimise(search: Search, rounds: int = ROUNDS, *, thorough: bool = True) -> Optimum:
     """Improve the safe pattern of ``search`` until it is proven optimal, or the rounds or the budget end.
 
     A pattern of the master that leaves targets open is repaired by LP-flow, which often gives the next best pattern.
+    Unless ``thorough``, counts whose gap is still wide after `MANY` LPs are left with the best pattern so far.
     The bound stands still once a cut was added whose only ground is that no integral witness was found.
     """
     master = Master.build(search.problem)
@@ -244,7 +247,9 @@ def optimise(search: Search, rounds: int = ROUNDS) -> Optimum:
                 best = min(best, proposal, key=cost_of)
             if cost_of(best) <= bound + master.indifference:
                 return Optimum(best, bound, True)
-            if not open_before:
+            wide = cost_of(best) - bound > WIDE_GAP * cost_of(best)
+            hopeless = search.problem.integral and wide and search.counter.solved > MANY
+            if not open_before or (hopeless and not thorough):
                 break
             _tighten(master, search, x, open_before)
     except OutOfBudget:
