@@ -11,7 +11,9 @@ import typer
 from enclave.errors import BadInput
 from pipeline.commands.options import JsonOption
 
-delivery_app = typer.Typer(help="Check and seal a file at home, before it is handed in.", no_args_is_help=True)
+delivery_app = typer.Typer(
+    help="Check, describe and seal a file at home, before it is handed in.", no_args_is_help=True
+)
 
 FileArgument = Annotated[Path, typer.Argument(help="The file to deliver.")]
 SchemasOption = Annotated[Path, typer.Option(help="Folder with the delivery schemas.")]
@@ -45,9 +47,51 @@ def check(
     else:
         typer.echo(str(report))
         if report.acceptable:
-            typer.echo(f"Next: zicht delivery seal {file.name} --to RECIPIENT …")
+            typer.echo(f"Next: zicht delivery manifest {file.name} …")
     if not report.acceptable:
         raise typer.Exit(BadInput.exit_code)
+
+
+@delivery_app.command("manifest")
+def manifest(
+    file: FileArgument,
+    schema: Annotated[str, typer.Option(help="Name of the schema, such as hemp_clearances.")],
+    period: Annotated[str, typer.Option(help="The period the file is about: a year, or first-last year.")],
+    supplier: Annotated[str, typer.Option(help="Who delivers: GM and four digits, or an agreed name.")],
+    legal_basis: Annotated[str, typer.Option(help="The law and article on which you hand this over.")],
+    purpose: Annotated[str, typer.Option(help="What it may be used for (doelbinding).")],
+    retention_date: Annotated[str, typer.Option(help="Until when it may be kept: yyyy-mm-dd.")],
+    contact: Annotated[str, typer.Option(help="Where questions go: a department, not a person's name.")],
+    out: Annotated[Path, typer.Option(help="The manifest to write.")],
+    schemas: SchemasOption = DEFAULT_SCHEMAS,
+) -> None:
+    """Write the manifest of a file that passes the check: who, what, on what legal basis, until when, which bytes.
+
+    Example: zicht delivery manifest hemp.csv --schema hemp_clearances --period 2016 --supplier GM9001 … --out hemp.yaml
+    """
+    import yaml
+
+    from enclave.files import write_text
+    from pseudonymise.delivery import check_file, describe
+    from pseudonymise.schemas import load_schema
+
+    spec = load_schema(schemas / f"{schema}.yaml")
+    report = check_file(file, spec, period)
+    if not report.acceptable:
+        raise BadInput("the file does not pass the check", where=file.name, faults=report.faults)
+    described = describe(
+        file,
+        spec,
+        report.received,
+        supplier=supplier,
+        period=period,
+        legal_basis=legal_basis,
+        purpose=purpose,
+        retention_date=retention_date,
+        contact=contact,
+    )
+    write_text(out, yaml.safe_dump(described.as_json(), sort_keys=False, allow_unicode=True))
+    typer.echo(f"wrote {out}\nNext: zicht delivery seal {file.name} --to RECIPIENT --manifest {out.name}")
 
 
 @delivery_app.command("seal")

@@ -63,7 +63,8 @@ def release(
     if as_json:
         typer.echo(json.dumps({"bundle": str(released.path), "manifest": released.digest}))
     else:
-        typer.echo(f"released {released.path}\nNext: zicht verify {released.path} --key {_root_key(office.workspace)}")
+        root = office.workspace.path(Zone.KEY) / "release.pub"
+        typer.echo(f"released {released.path}\nNext: zicht verify {released.path} --key {root}")
 
 
 def desk_request(review: Path, request: str) -> str:
@@ -117,7 +118,3 @@ def reproduce(
         now=utc_now(),
     )
     typer.echo(f"{bundle.name} is reproduced: {len(same)} files of outputs and evidence are byte-identical")
-
-
-def _root_key(workspace: object) -> str:
-    return "build/run/keys/release.pub" if workspace is None else "…/keys/release.pub"

@@ -157,6 +157,7 @@ def desk_of(office: Office) -> Desk:
 
 def _next(state: str, request: str) -> str:
     return {
-        "submitted": f"a second checker: zicht review approve {request}",
+        "approved by one": f"a second checker: zicht review show {request}",
+        "changes requested": "the author: change it, zicht run, check, and request anew; say what changed",
         "approved": f"the release service: zicht release {request}",
     }.get(state, "zicht review list")
