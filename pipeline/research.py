@@ -26,7 +26,7 @@ from output_control.policy import Policy, load_policy
 from pipeline.office import Office, utc_now
 from pipeline.progress import Teller
 from pipeline.runner import CODE_ROOT, Outcome, Runner, Step, locked_distributions
-from pipeline.sandbox.run import SandboxResult, run_analysis
+from pipeline.sandbox.run import Limits, SandboxResult, run_analysis
 
 SANDBOX_CODE = ("enclave", "pipeline/sandbox")
 GATE_CODE = (*SANDBOX_CODE, "output_control")
@@ -127,6 +127,7 @@ class ResearchDesk:
             scratch=scratch,
             policy=project.sandbox,
             code_root=CODE_ROOT,
+            limits=Limits(engine_gib=settings.memory_gib),
         )
 
     def fingerprint(self, use: AnalysisUse, requests: tuple[OutputRequest, ...]) -> str:

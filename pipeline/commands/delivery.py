@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +30,9 @@ def register(app: typer.Typer) -> None:
 def check(
     file: FileArgument,
     schema: Annotated[str, typer.Option(help="Name of the schema, such as hemp_clearances.")],
-    period: Annotated[str, typer.Option(help="The period the file is about: a year, or first-last year.")] = "2016",
+    period: Annotated[
+        str, typer.Option(help="A year, or first-last year; else the manifest's beside it, or as the file is named.")
+    ] = "",
     schemas: SchemasOption = DEFAULT_SCHEMAS,
     as_json: JsonOption = False,
 ) -> None:
@@ -40,7 +43,7 @@ def check(
     from pseudonymise.delivery import check_file
     from pseudonymise.schemas import load_schema
 
-    report = check_file(file, load_schema(schemas / f"{schema}.yaml"), period)
+    report = check_file(file, load_schema(schemas / f"{schema}.yaml"), period or _period_of(file))
     if as_json:
         facts = {"received": report.received, "accepted": report.accepted, "quarantined": report.quarantined}
         typer.echo(json.dumps({**facts, "acceptable": report.acceptable}))
@@ -92,6 +95,19 @@ def manifest(
     )
     write_text(out, yaml.safe_dump(described.as_json(), sort_keys=False, allow_unicode=True))
     typer.echo(f"wrote {out}\nNext: zicht delivery seal {file.name} --to RECIPIENT --manifest {out.name}")
+
+
+def _period_of(file: Path) -> str:
+    """The period of the manifest beside the file, or the end of the file's name (``hemp_clearances_2016.csv``)."""
+    from pseudonymise.manifest import read_manifest
+
+    beside = file.with_name(f"{file.stem}.manifest.yaml")
+    if beside.is_file():
+        return read_manifest(beside).period
+    named = re.search(r"_([0-9]{4}(?:-[0-9]{4})?)$", file.stem)
+    if named is None:
+        raise BadInput("the period is not known", where=file.name, next_step="--period 2016, or --period 1996-2015")
+    return named[1]
 
 
 @delivery_app.command("seal")

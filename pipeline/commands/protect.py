@@ -46,7 +46,7 @@ def protect(
         threads=threads,
         html=html,
     )
-    facts = report if isinstance(report, dict) else asdict(report)
+    facts = asdict(report)
     if as_json:
         typer.echo(json.dumps(facts, sort_keys=True))
         return
