@@ -224,9 +224,7 @@ def read_instance(folder: Path) -> Instance:
     if given is None:
         raise BadInput("neither micro.csv nor cells.csv is there", where=folder.name)
     _must_be_additive(given.table, cells.name)
-    return Instance(
-        description.name, given.table, rules, given.flagged, given.levels, given.contributions_known
-    )
+    return Instance(description.name, given.table, rules, given.flagged, given.levels, given.contributions_known)
 
 
 def read_description(path: Path) -> Description:
@@ -241,9 +239,7 @@ def read_description(path: Path) -> Description:
         return Description.model_validate(content)
     except ValidationError as error:
         faults = [
-            Fault(
-                path.name, "schema", f"{'.'.join(str(part) for part in item['loc']) or 'file'}: {item['msg']}"
-            )
+            Fault(path.name, "schema", f"{'.'.join(str(part) for part in item['loc']) or 'file'}: {item['msg']}")
             for item in error.errors(include_input=False, include_url=False, include_context=False)
         ]
         raise BadInput("the description does not hold what it must", where=path.name, faults=faults) from None
@@ -264,12 +260,8 @@ class _Columns:
     def _read(self, path: Path) -> pa.Table:
         try:
             names = pa_csv.open_csv(path).schema.names
-            text = pa_csv.ConvertOptions(
-                column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
-            )
-            return pa_csv.read_csv(
-                path, read_options=pa_csv.ReadOptions(use_threads=False), convert_options=text
-            )
+            text = pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
+            return pa_csv.read_csv(path, read_options=pa_csv.ReadOptions(use_threads=False), convert_options=text)
         except (OSError, pa.ArrowInvalid):
             # the parser's message may quote the offending row
             raise BadInput(

@@ -15,9 +15,7 @@ from output_control.protection import Options
 from output_control.rules import MinimumFrequency, Rule
 
 
-def rules_and_options(
-    path: Path, rules: tuple[Rule, ...], options: Options
-) -> tuple[tuple[Rule, ...], Options]:
+def rules_and_options(path: Path, rules: tuple[Rule, ...], options: Options) -> tuple[tuple[Rule, ...], Options]:
     """The rules and options under the policy at ``path``.
 
     Its minimum frequency and count protection replace those given; dominance rules stay the instance's own, unless the

@@ -50,8 +50,7 @@ def pattern_csv(table: CellTable, primary: PrimaryResult, pattern: Pattern) -> b
 
 def _code_columns(table: CellTable, codes: list[npt.NDArray[np.integer]]) -> dict[str, list[str]]:
     return {
-        dim.name: np.array(dim.codes, dtype=object)[code].tolist()
-        for dim, code in zip(table.dims, codes, strict=True)
+        dim.name: np.array(dim.codes, dtype=object)[code].tolist() for dim, code in zip(table.dims, codes, strict=True)
     }
 
 
@@ -77,9 +76,7 @@ def protection_page(
     head = "".join(f"<th scope=col>{html.escape(dim.name)}</th>" for dim in table.dims)
     rows = "\n".join(_row(table, primary, pattern, intervals, int(cell)) for cell in cells)
     kind = "the attacker's interval" if checked.intervals_exact else "proven at least this wide"
-    left = (
-        f"<p>The first {PAGE_CELLS} of {len(table)} cells are shown.</p>" if len(table) > PAGE_CELLS else ""
-    )
+    left = f"<p>The first {PAGE_CELLS} of {len(table)} cells are shown.</p>" if len(table) > PAGE_CELLS else ""
     title = html.escape(name)
     return f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>Protection of {title}</title>

@@ -82,11 +82,7 @@ def _distinct(matrix: Equations) -> Equations:
     matrix.sort_indices()
     length = np.diff(matrix.indptr)
     rows = np.repeat(np.arange(matrix.shape[0]), length)
-    lead = (
-        matrix.data[np.minimum(matrix.indptr[:-1], max(len(matrix.data) - 1, 0))]
-        if len(matrix.data)
-        else length
-    )
+    lead = matrix.data[np.minimum(matrix.indptr[:-1], max(len(matrix.data) - 1, 0))] if len(matrix.data) else length
     signed = matrix.data * np.sign(lead)[rows]
     # two independent random projections of each row: equal rows have equal sums, others differ with certainty
     # for all practical purposes, and a wrongly merged pair is caught by the audit, which uses every equation

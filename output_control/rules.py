@@ -126,9 +126,7 @@ def _one(table: CellTable, rule: Rule) -> PrimaryResult:
     return result
 
 
-def _concentration(
-    table: CellTable, rule: Dominance | PPercent | PriorPosterior
-) -> tuple[BoolArray, FloatArray]:
+def _concentration(table: CellTable, rule: Dominance | PPercent | PriorPosterior) -> tuple[BoolArray, FloatArray]:
     """Cells that the rule finds, and the level it asks for (0 or less where it does not)."""
     total, top = table.value, table.top
     # sums of the same contributions in another order differ in the last bits: a remainder that is only that is none
