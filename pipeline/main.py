@@ -9,7 +9,19 @@ import traceback
 import typer
 
 from enclave.errors import EnclaveError
-from pipeline.commands import country, custodian, delivery, demo, journal, protect, release, research, review, status
+from pipeline.commands import (
+    country,
+    custodian,
+    delivery,
+    demo,
+    docs,
+    journal,
+    protect,
+    release,
+    research,
+    review,
+    status,
+)
 
 FAULT_IN_ZICHT = 70
 
@@ -21,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (country, delivery, custodian, research, review, release, journal, status, protect, demo):
+for part in (country, delivery, custodian, research, review, release, journal, status, protect, demo, docs):
     part.register(app)
 
 

@@ -109,9 +109,14 @@ def _objection(name: str) -> Callable[..., None]:
     return command
 
 
-review_app.command("request-changes", help="Block the request and say what to change.")(_objection("request_changes"))
-review_app.command("reject", help="Block the request for good and say why.")(_objection("reject"))
-review_app.command("withdraw", help="Take your own request back and say why.")(_objection("withdraw"))
+_EXAMPLE = "\n\nExample: zicht review {} 3f9c… --as {} --key {}.pem --remark 'Name the reference year'"
+for _name, _person, _help in (
+    ("request-changes", "c-dirk", "Block the request and say what to change."),
+    ("reject", "c-dirk", "Block the request for good and say why."),
+    ("withdraw", "r-anna", "Take your own request back and say why."),
+):
+    _text = _help + _EXAMPLE.format(_name, _person, _person)
+    review_app.command(_name, help=_text)(_objection(_name.replace("-", "_")))
 
 
 @key_app.command("new")

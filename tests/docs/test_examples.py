@@ -29,12 +29,18 @@ PAGES = (
 
 @pytest.fixture(scope="session")
 def output_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[str]]:
-    """What the blocks of a page print, after all pages before it have run, in one folder with one small installation."""
+    """What the blocks of a page print, after all earlier pages have run, in one folder with one small installation."""
     folder = tmp_path_factory.mktemp("docs")
     (folder / "configs").symlink_to(CHECKOUT / "configs")
     demo = ["demo", "--persons", "1000", "--threads", "1", "--workspace", "build/run"]
-    done = subprocess.run([sys.executable, "-m", "pipeline", *demo], cwd=folder, capture_output=True, text=True,
-                          env=os.environ | {"PYTHONPATH": str(CHECKOUT)}, check=False)
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", *demo],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(CHECKOUT)},
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     printed: dict[str, list[str]] = {}
 
@@ -48,9 +54,7 @@ def output_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_examples_of_a_page_run_and_print_what_it_shows(
-    page: str, output_of: Callable[[str], list[str]]
-) -> None:
+def test_the_examples_of_a_page_run_and_print_what_it_shows(page: str, output_of: Callable[[str], list[str]]) -> None:
     printed = output_of(page)
 
     for example, output in zip(examples(DOCS / page), printed, strict=False):
