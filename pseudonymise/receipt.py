@@ -155,6 +155,8 @@ def load_receipt(path: Path, key: PublicKey) -> Receipt:
     except FileNotFoundError:
         raise BadInput("there is no such receipt", where=path.name) from None
     except ValidationError:
-        raise Tampered("the receipt is not whole", where=path.name) from None
+        raise Tampered(
+            "the receipt is not whole", where=path.name, next_step="delete it and receive the delivery again"
+        ) from None
     receipt.verify(key)
     return receipt

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from enclave.errors import BadInput, EnclaveError
 from enclave.signatures import SigningKey
 from pipeline.commands.options import (
     DEFAULT_WORKSPACE,
@@ -120,7 +121,6 @@ def everything(
 
     Example: zicht all ondermijning --passphrase-file custodian.pass
     """
-    from enclave.errors import BadInput
     from pipeline.custodian import open_desk
 
     office = opened(workspace)
@@ -132,8 +132,20 @@ def everything(
     told.say("deliveries received", ran=intake.ran, rows=intake.total("received"))
     told.say("pseudonymised", ran=sum(outcome.ran for outcome in custodian.pseudonymise()))
     told.say("linked", ran=int(custodian.link().ran))
+    failures: list[EnclaveError] = []
+    if intake.refused:
+        failures.append(
+            BadInput("deliveries were refused", faults=intake.refused, next_step="tell the suppliers what is wrong")
+        )
     desk = ResearchDesk(office, told, actor="runner")
     for use in desk.uses(None):
-        told.say(f"{use.name} run", ran=int(desk.run(use).ran))
-        told.say(f"{use.name} checked", ran=int(desk.check(use).ran))
+        try:
+            told.say(f"{use.name} run", ran=int(desk.run(use).ran))
+            told.say(f"{use.name} checked", ran=int(desk.check(use).ran))
+        except EnclaveError as error:
+            failures.append(error)
+    for failure in failures[1:]:
+        typer.echo(f"zicht: {failure}", err=True)
+    if failures:
+        raise failures[0]
     typer.echo("everything is up to date\nNext: zicht request ANALYSIS …; zicht status")

@@ -1,0 +1,128 @@
+"""A full disk, and a changed file in any zone: a clear error, and everything else as it was."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from enclave.fingerprints import digest_file
+from tests.conftest import CHECKOUT
+from tests.pipeline.job import Job, content_of, zicht
+
+pytestmark = pytest.mark.xdist_group("small-job")
+
+CHANGED = {
+    "inbox": "inbox/kadaster-land_registry-*.zicht",
+    "identified": "identified/kadaster/land_registry_*.parquet",
+    "receipt": "identified/receipts/kadaster-*.json",
+    "pseudonymised": "pseudonymised/kadaster/*.parquet",
+    "linked": "linked/ondermijning/transfers.parquet",
+    "results": "results/ondermijning/doorsluishuizen-v1/requests.json",
+    "gate": "gate/checked/doorsluishuizen-v1.json",
+    "keys": "keys/ondermijning/*.parquet",
+}
+
+
+@pytest.fixture
+def copied(small_job: Job, tmp_path: Path) -> Job:
+    """The finished small job, to be spoiled."""
+    root = tmp_path / "copy"
+    shutil.copytree(small_job.workspace, root / "run", symlinks=True)
+    (root / "country").symlink_to(small_job.country)
+    settings = yaml.safe_load((root / "run/office.yaml").read_text())
+    settings["configs"] = os.path.relpath(CHECKOUT / "configs", root / "run")
+    (root / "run/office.yaml").write_text(yaml.safe_dump(settings))
+    return Job(root, small_job.done)
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    mode = path.stat().st_mode
+    path.chmod(0o600)
+    path.write_bytes(content)
+    path.chmod(mode)
+
+
+def state(workspace: Path) -> dict[str, str]:
+    """Digests of all files but the journal, which tells of the refusal."""
+    files = (path for path in workspace.rglob("*") if path.is_file() and "scratch" not in path.as_posix())
+    return {str(path): digest_file(path) for path in files if "journal" not in path.parts}
+
+
+@pytest.mark.parametrize("zone", CHANGED)
+def test_a_changed_file_stops_the_run_and_nothing_else_changes(zone: str, copied: Job) -> None:
+    changed = sorted(copied.workspace.glob(CHANGED[zone]))[0]
+    flip(changed)
+    if zone == "keys":  # the linked data would be made anew from the key tables: take them away
+        shutil.rmtree(copied.workspace / "linked/ondermijning")
+    before = state(copied.workspace)
+    done = copied.zicht("all", "ondermijning", "--passphrase-file", copied.workspace / "people/custodian/passphrase")
+    assert done.code == (2 if zone == "inbox" else 6), done.said
+    assert "Next: " in done.err
+    assert zone == "inbox" or changed.name in done.err
+    assert "Traceback" not in done.err
+    after = state(copied.workspace)
+    assert {name: digest for name, digest in after.items() if name in before} == before
+
+
+def test_a_changed_request_is_not_decided_on(copied: Job) -> None:
+    (request,) = (path.name for path in copied.workspace.glob("review/doorsluishuizen-*"))
+    flip(next(copied.workspace.glob("review/doorsluishuizen-*/outputs/*/*.csv")))
+    assert copied.zicht("review", "show", request).code == 6
+
+
+def test_a_changed_release_does_not_verify(copied: Job) -> None:
+    bundle = copied.bundles()["doorsluishuizen"]
+    flip(next(bundle.glob("outputs/*/*.csv")))
+    done = zicht("verify", bundle, "--key", copied.workspace / "keys/release.pub")
+    assert done.code == 6
+    assert "outputs/doorsluishuizen" in done.err
+
+
+def test_a_changed_journal_is_found(copied: Job) -> None:
+    journal = copied.workspace / "journal/journal.jsonl"
+    content = journal.read_bytes()
+    assert b'"accepted":' in content
+    journal.write_bytes(content.replace(b'"accepted":', b'"accepted_":', 1))
+    done = copied.zicht("journal", "verify")
+    assert done.code == 6
+    assert "was changed" in done.err
+
+
+@pytest.fixture(
+    params=["600k", *(pytest.param(size, marks=pytest.mark.sweep) for size in ("200k", "400k", "900k", "1200k"))]
+)
+def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
+    """A disk that is full early, later, and late in the job."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small disk needs root")
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={request.param}", "tmpfs", disk], check=False)  # noqa: S607
+    if mounted.returncode:
+        pytest.skip("this machine mounts no tmpfs")
+    yield disk
+    subprocess.run(["umount", disk], check=True)  # noqa: S607
+
+
+def test_a_full_disk_loses_nothing_and_with_space_the_job_goes_on(
+    small_disk: Path, small_job: Job, tmp_path: Path
+) -> None:
+    arguments = ("demo", "--persons", "1000", "--seed", "1", "--country", tmp_path / "country")
+    full = zicht(*arguments, "--workspace", small_disk / "run")
+    assert full.code == 7, full.said
+    assert "the disk is full" in full.err
+    assert not (small_disk / "run/released/ondermijning").exists()
+    subprocess.run(["mount", "-o", "remount,size=200m", small_disk], check=True)  # noqa: S607
+    done = zicht(*arguments, "--workspace", small_disk / "run")
+    assert done.code == 0, done.said
+    (bundle,) = small_disk.glob("run/released/*/doorsluishuizen-*")
+    parts = ("outputs", "evidence")
+    assert content_of(bundle, *parts) == content_of(small_job.bundles()["doorsluishuizen"], *parts)
