@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,8 +17,10 @@ from pipeline.commands.options import (
     opened,
     teller,
 )
-from pipeline.custodian import CustodianDesk, open_desk
 from pipeline.office import create_office, read_passphrase, settings_for, utc_now
+
+if TYPE_CHECKING:
+    from pipeline.custodian import CustodianDesk
 
 
 def register(app: typer.Typer) -> None:
@@ -122,6 +124,8 @@ def link(
 
 
 def _desk(workspace: Path, passphrase_file: Path | None, *, as_json: bool) -> CustodianDesk:
+    from pipeline.custodian import open_desk
+
     office = opened(workspace)
     passphrase = read_passphrase("the custodian's key store", passphrase_file)
     return open_desk(office, passphrase, teller(as_json=as_json))

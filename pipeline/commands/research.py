@@ -21,7 +21,6 @@ from pipeline.commands.options import (
 )
 from pipeline.commands.review import KeyOption, PersonOption, desk_of
 from pipeline.office import read_passphrase, utc_now
-from pipeline.research import ResearchDesk
 
 AnalysisArgument = Annotated[str | None, typer.Argument(help="Name of one analysis; all of the project when absent.")]
 
@@ -44,6 +43,8 @@ def run(
 
     Example: zicht run doorsluishuizen
     """
+    from pipeline.research import ResearchDesk
+
     told = teller(as_json=as_json)
     desk = ResearchDesk(opened(workspace), told, actor="researcher")
     for use in desk.uses(analysis):
@@ -63,6 +64,7 @@ def check(
     Runs as the gate's operating-system user. Example: zicht check doorsluishuizen
     """
     from output_control import shelf
+    from pipeline.research import ResearchDesk
     from pipeline.review_page import files_text
 
     told = teller(as_json=as_json)
@@ -92,6 +94,7 @@ def request(
     Example: zicht request doorsluishuizen --as r-anna --key anna.pem --title … --context … --controls …
     """
     from output_control import review, shelf
+    from pipeline.research import ResearchDesk
 
     office = opened(workspace)
     desk = ResearchDesk(office, teller(as_json=False), actor="gate")
@@ -122,6 +125,7 @@ def everything(
     Example: zicht all ondermijning --passphrase-file custodian.pass
     """
     from pipeline.custodian import open_desk
+    from pipeline.research import ResearchDesk
 
     office = opened(workspace)
     if office.project.name != project:

@@ -13,7 +13,6 @@ from enclave.signatures import SigningKey
 from enclave.zones import Zone
 from pipeline.commands.options import DEFAULT_WORKSPACE, JsonOption, PassphraseOption, WorkspaceOption, opened
 from pipeline.office import Office, read_passphrase, utc_now
-from pipeline.office_setup import ROSTER, new_personal_key, publish_roster, read_people
 
 if TYPE_CHECKING:
     from output_control.review import Desk
@@ -130,6 +129,7 @@ def new_key(
     Example: zicht key new c-dirk --out ~/zicht-key
     """
     from enclave.entropy import SecureEntropy
+    from pipeline.office_setup import new_personal_key
 
     public = new_personal_key(out, read_passphrase("your new key", passphrase_file), SecureEntropy(), person=person)
     typer.echo(f"made {public.with_suffix('.pem').name}\nNext: give {public} to the office")
@@ -146,6 +146,8 @@ def sign(
 
     Example: zicht roster sign people.yaml --serial 2
     """
+    from pipeline.office_setup import publish_roster, read_people
+
     office = opened(workspace)
     root = read_passphrase("the root key", passphrase_file)
     target = publish_roster(office, read_people(people), root=root, serial=serial, now=utc_now())
@@ -156,6 +158,7 @@ def desk_of(office: Office) -> Desk:
     """The review desk of an installation: its roster, verified, and its journal."""
     from output_control.review import Desk
     from output_control.roster import open_roster
+    from pipeline.office_setup import ROSTER
 
     return Desk(office.workspace, open_roster(office.workspace.root / ROSTER, office.root_public), office.journal)
 
