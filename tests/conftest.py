@@ -22,3 +22,10 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared reference data is not beside this checkout")
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests that need Spark go to one worker: one session, and one Java process, per run."""
+    for item in items:
+        if item.get_closest_marker("spark") and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group("spark"))
