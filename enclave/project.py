@@ -58,11 +58,16 @@ class Question(_File):
 
 
 class AnalysisUse(_File):
-    """A released version of an analysis, the question that it answers, and its parameters (printed with the result)."""
+    """A released version of an analysis, the question that it answers, and its parameters (printed with the result).
+
+    ``protects`` is the unit that all its outputs protect, by the name of its key column: the office says whose
+    privacy is at stake, not the researcher. Empty leaves the choice to the requests, for checkers to judge.
+    """
 
     name: Slug
     version: int = Field(ge=1)
     question: str
+    protects: ColumnName | Literal[""] = ""
     parameters: dict[str, int | float | str | bool] = {}
 
 

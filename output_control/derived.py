@@ -14,6 +14,7 @@ from enclave.errors import Refused
 from enclave.frames import Frame
 from enclave.requests import OutputRequest, RegressionRequest, TableRequest
 from enclave.zones import Derived, Linked
+from output_control.unit_keys import faults_of_copies, faults_of_units
 
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
@@ -38,6 +39,10 @@ class Sources:
     def population(self, name: str) -> Frame[Linked] | None:
         """The linked data set of that name."""
         return self._linked.get(name)
+
+    def keys_of_linked(self) -> dict[str, tuple[str, ...]]:
+        """Linked data set -> its columns of unit keys."""
+        return {name: frame.manifest.column_names("key") for name, frame in sorted(self._linked.items())}
 
     def schema(self, derivation: str) -> pa.Schema:
         """The Arrow schema of a derived frame that is there."""
@@ -103,7 +108,14 @@ def faults_of_frame(request: OutputRequest, sources: Sources) -> list[str]:
         return faults
     if not pa.types.is_integer(schema_of(frame).field(request.unit).type):
         return [f"column {request.unit} holds no unit keys: these are whole numbers of the project"]
-    return _wrong_rows(request, sources) or _outside_population(request, sources, schema_of(frame), population)
+    faults = _wrong_rows(request, sources) or _outside_population(request, sources, schema_of(frame), population)
+    member = member_column(request, schema_of(frame))
+    return faults or faults_of_units(request, sources, member) + faults_of_copies(request, sources, member)
+
+
+def member_column(request: OutputRequest, schema: pa.Schema) -> str:
+    """The column that says which member of the population a row is about; the key keeps its name where it is there."""
+    return request.population.key if request.population.key in schema.names else request.record
 
 
 def columns_of(request: OutputRequest) -> tuple[str, ...]:
@@ -152,9 +164,9 @@ def _wrong_rows(request: OutputRequest, sources: Sources) -> list[str]:
 def _outside_population(
     request: OutputRequest, sources: Sources, schema: pa.Schema, population: Frame[Linked]
 ) -> list[str]:
-    """Rows whose population key is in no row of the population; the key keeps its name in the derived frame."""
+    """Rows whose population key is in no row of the population."""
     dataset, key = request.population.dataset, request.population.key
-    column = key if key in schema.names else request.record
+    column = member_column(request, schema)
     if schema.field(column).type != schema_of(population).field(key).type:
         return [f"column {column} is not of the type of {key} in data set {dataset}"]
     outside = sources.number(

@@ -53,6 +53,8 @@ def faults_of_table(
         faults.append("a column is a dimension twice")
     if (request.statistic == "sum") != (request.measure is not None):
         faults.append("a sum needs a measure, and a count has none")
+    if request.measure and request.measure in {request.record, request.unit, request.period}:
+        faults.append(f"{request.measure} is a key, and a sum of keys says nothing")
     cells = 1
     for dimension in request.dimensions:
         classification = classifications.get(dimension.classification)

@@ -31,6 +31,7 @@ from output_control.regression import fit_regression
 from output_control.sealed import CheckedOutput
 from output_control.table_check import protect_table
 from output_control.tree import grow_tree
+from output_control.words import faults_of_words
 
 INPUTS = "inputs"
 Rederive = Callable[[], Mapping[str, Frame[Derived]]]
@@ -47,17 +48,19 @@ def check(
     classifications: Mapping[str, Classification],
     engine: Engine,
     fingerprint: str,
+    protected_unit: str = "",
     threads: int = 1,
 ) -> CheckedOutput:
     """Check all requests of one analysis version.
 
     ``engine`` must be allowed to read the linked and the derived frames. ``fingerprint`` covers code, parameters and
-    environment, and is carried along. Same input, same bytes, whatever ``threads``.
+    environment, and is carried along. ``protected_unit`` is the unit that the project file says every request must
+    protect (empty: the researcher chooses). Same input, same bytes, whatever ``threads``.
 
     Raises:
         Refused: every reason of every request at once; nothing is made when one of them fails.
     """
-    faults = faults_of_requests(requests, linked, policy)
+    faults = faults_of_requests(requests, linked, policy, protected_unit)
     if faults:
         raise _refusal(analysis, faults)
     found = _Findings()
@@ -87,7 +90,7 @@ def check(
 
 
 def faults_of_requests(
-    requests: Sequence[OutputRequest], linked: Mapping[str, Frame[Linked]], policy: Policy
+    requests: Sequence[OutputRequest], linked: Mapping[str, Frame[Linked]], policy: Policy, protected_unit: str = ""
 ) -> list[str]:
     """What can be said before anything is computed: kinds, names, tables that hang together."""
     if not requests:
@@ -98,6 +101,12 @@ def faults_of_requests(
         faults.append("two requests have the same name")
     if INPUTS in names:
         faults.append(f"a request may not be called {INPUTS}: the evidence has a file of that name")
+    faults += [
+        f"{request.name}: the project says that {protected_unit} is protected here, not {request.unit}"
+        for request in requests
+        if protected_unit and request.unit != protected_unit
+    ]
+    faults += [fault for request in requests for fault in faults_of_words(request)]
     allowed = policy.public.output_kinds.value
     faults += [
         f"{request.name}: outputs of kind {request.kind} need a person under policy {policy.public.profile}"
@@ -107,12 +116,26 @@ def faults_of_requests(
     tables = [request for request in requests if isinstance(request, TableRequest)]
     for position, table in enumerate(tables):
         for other in tables[:position]:
-            if table.derivation == other.derivation or table.population == other.population:
+            if _hang_together(table, other, linked):
                 faults.append(
                     f"{table.name} and {other.name}: two tables of one population hang together, and linked tables are "
                     "not protected jointly yet; ask for one table with all dimensions"
                 )
     return faults
+
+
+def _hang_together(table: TableRequest, other: TableRequest, linked: Mapping[str, Frame[Linked]]) -> bool:
+    """Whether two tables may count the same units or members: the same homes stand in many a data set."""
+    if table.derivation == other.derivation or table.unit == other.unit:
+        return True
+    return bool(_kinds_of_member(table, linked) & _kinds_of_member(other, linked))
+
+
+def _kinds_of_member(table: TableRequest, linked: Mapping[str, Frame[Linked]]) -> set[str]:
+    """Name and kind (person, object …) of the population's key."""
+    key, frame = table.population.key, linked.get(table.population.dataset)
+    columns = frame.manifest.columns if frame else ()
+    return {key, *(column.role for column in columns if column.name == key)}
 
 
 @dataclass(slots=True)

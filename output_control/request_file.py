@@ -24,11 +24,13 @@ from enclave.fingerprints import canonical_json, digest_bytes, digest_json
 from enclave.requests import Slug
 from output_control.roster import PersonId
 from output_control.statements import Sha256, Subject
+from output_control.words import fault_of_text
 
 REQUEST, SUBMISSION, POLICY = "request.json", "submission.json", "policy.json"
 DECISIONS, ANNEX = "decisions", "annex"
 LEAST_WORDS = 5
 LEAST_CHARACTERS = 30
+MOST_CHARACTERS = {"title": 200, "context": 10_000, "controls": 10_000}
 _NAME = re.compile(r"^(?:[A-Za-z0-9_][A-Za-z0-9_.-]{0,120}/)+[A-Za-z0-9_][A-Za-z0-9_.-]{0,120}$")
 _ID = re.compile(r"^[a-z][a-z0-9_]{0,62}-v[1-9][0-9]{0,5}-[0-9a-f]{12}$")
 
@@ -149,6 +151,12 @@ def check_texts(title: str, context: str, controls: str) -> None:
         words = set(re.findall(r"\w+", text.lower()))
         if len(" ".join(text.split())) < LEAST_CHARACTERS or len(words) < LEAST_WORDS:
             message = f"has fewer than {LEAST_CHARACTERS} characters or {LEAST_WORDS} different words"
+            faults.append(Fault(REQUEST, name, message, column=name))
+    for name, text in (("title", title), ("context", context), ("controls", controls)):
+        wrong = fault_of_text(text, lines=name != "title")
+        faults += [Fault(REQUEST, name, wrong, column=name)] if wrong else []
+        if len(text) > MOST_CHARACTERS[name]:
+            message = f"has more than {MOST_CHARACTERS[name]} characters"
             faults.append(Fault(REQUEST, name, message, column=name))
     if faults:
         raise BadInput(

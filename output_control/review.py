@@ -32,6 +32,7 @@ from output_control.review_states import Action, State, check_can
 from output_control.roster import Roster, moment
 from output_control.sealed import CheckedOutput
 from output_control.statements import Decision, Signed, Statement, Submission, kind_of, sign
+from output_control.words import fault_of_text
 
 LEAST_REMARK = 10
 
@@ -131,6 +132,8 @@ def _decide(
 ) -> State:
     if action is not Action.APPROVE and len(remark.strip()) < LEAST_REMARK:
         raise BadInput(f"say why, in at least {LEAST_REMARK} characters", next_step="--remark TEXT")
+    if wrong := fault_of_text(remark, lines=True):
+        raise BadInput(f"the remark {wrong}", next_step="--remark TEXT")
     with locked(_folder(desk, request_id)):
         case = _mended(request_id, desk, now)
         statement = Decision(

@@ -109,6 +109,7 @@ class ResearchDesk:
                     classifications=self.office.classifications(),
                     engine=engine,
                     fingerprint=self.fingerprint(use, result.requests),
+                    protected_unit=use.protects,
                     threads=settings.threads,
                 )
 
@@ -178,6 +179,7 @@ class ResearchDesk:
         return {
             "version": use.version,
             "parameters": dict(use.parameters),
+            "protects": use.protects,
             "declared": declared,
             "engine": self.office.settings.engine,
         }

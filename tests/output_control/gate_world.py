@@ -42,10 +42,10 @@ def policy_in(folder: Path, **tables: object) -> Policy:
 
 
 def write_frame(path: Path, tag: type[Tag], table: pa.Table) -> Frame[Tag]:
-    """``table`` as a frame of zone ``tag``."""
-    manifest = FrameManifest(
-        zone=tag.zone, name=path.stem, project="demo", columns=manifest_columns(table.schema, {}), made_by="test"
-    )
+    """``table`` as a frame of zone ``tag``; whole numbers called home, object or owner are unit keys of linked data."""
+    kinds = {"home": "key:object", "object": "key:object", "owner": "key:owner"} if tag is Linked else {}
+    columns = manifest_columns(table.schema, kinds)
+    manifest = FrameManifest(zone=tag.zone, name=path.stem, project="demo", columns=columns, made_by="test")
     with writing_frame(path, manifest, table.schema) as sink:
         sink.write(table)
     return open_frame(path, tag)
@@ -123,12 +123,13 @@ class World:
     policy_overrides: dict[str, object] = field(default_factory=dict)
 
     def add(self, name: str, table: pa.Table, population: pa.Table | None = None) -> World:
-        """A derived frame, and the linked data set that is its population (by default: its own homes)."""
+        """A derived frame, and the linked data set that is its population (by default: its own homes and owners)."""
         folder = self.folder / "frames"
         folder.mkdir(exist_ok=True)
         number = len(list(folder.iterdir()))
         self.derived[name] = write_frame(folder / f"{name}_{number}.parquet", Derived, table)
-        within = table.select([table.column_names[0]]) if population is None else population
+        keys = [table.column_names[0], *(name for name in table.column_names[1:] if name == "owner")]
+        within = table.select(keys) if population is None else population
         self.linked[name] = write_frame(folder / f"linked_{name}_{number}.parquet", Linked, within)
         return self
 

@@ -246,14 +246,12 @@ def test_spark_and_duckdb_give_the_same_files(tmp_path: Path) -> None:
 
 def test_all_reasons_of_all_requests_come_at_once_and_nothing_leaves(tmp_path: Path) -> None:
     world = World(tmp_path).add("homes", random_homes(1, 300))
-    world.add("others", random_homes(2, 300), pa.table({"home": pa.array([1], pa.int64())}))
-    found = refusal(
-        world,
-        table_request("kind", statistic="sum"),
-        table_request("kind", name="second", derivation="others", population=Population(dataset="others", key="home")),
-    )
+    world.add("others", simulated_tree(), pa.table({"home": pa.array([1], pa.int64())}))
+    others = Population(dataset="others", key="home")
+    second = tree("x1", "x2", derivation="others", population=others)
+    found = refusal(world, table_request("kind", statistic="sum"), second)
     assert "homes: a sum needs a measure" in found
-    assert "second: " in found
+    assert "leaves: " in found
     assert "outside the population others" in found
 
 

@@ -1,0 +1,72 @@
+"""Whether the protected units of a derived frame are those of the linked data, and its records no more than there are.
+
+Thresholds and dominance count units. A derivation that numbers its rows, or draws a number per row, would make
+every threshold meaningless: twelve homes of one owner would count as twelve owners. So a unit is believed only when
+a linked data set, made by the custodian, has that unit beside that member of the population.
+"""
+
+# ruff: noqa: S608 (statements hold quoted names of columns and tables, never a value)
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from enclave.requests import OutputRequest
+
+if TYPE_CHECKING:
+    from output_control.derived import Sources
+
+
+def faults_of_units(request: OutputRequest, sources: Sources, member: str) -> list[str]:
+    """Rows whose unit is not theirs; ``member`` is the column of the derived frame that holds the population's key.
+
+    A member may be its own unit when no linked data set knows another for it (a home without a known owner).
+    """
+    if request.unit == member:
+        return []
+    key = request.population.key
+    # only columns that linking filled with unit keys: no attribute passes for a unit
+    knowing = [name for name, keys in sources.keys_of_linked().items() if {key, request.unit} <= set(keys)]
+    if not knowing:
+        return [
+            f"no linked data set of this question has {request.unit} beside {key}, so it cannot be told whose units "
+            f"they are; name the unit's column as the linked data do, or protect {key} itself"
+        ]
+    pairs = " UNION ".join(
+        sources.sql(
+            "SELECT {key} AS k, {unit} AS u FROM {table} WHERE {key} IS NOT NULL AND {unit} IS NOT NULL",
+            key=key,
+            unit=request.unit,
+            table=sources.population_table(name),
+        )
+        for name in knowing
+    )
+    foreign = sources.number(
+        "SELECT COUNT(*) FROM {table} AS d "
+        f"LEFT JOIN ({pairs}) AS p ON d.{{member}} = p.k AND d.{{unit}} = p.u "
+        f"LEFT JOIN (SELECT DISTINCT k FROM ({pairs}) AS a) AS o ON d.{{member}} = o.k "
+        "WHERE p.k IS NULL AND (o.k IS NOT NULL OR d.{unit} <> d.{member})",
+        table=sources.derived_table(request.derivation),
+        member=member,
+        unit=request.unit,
+    )
+    if not foreign:
+        return []
+    return [f"{foreign} row(s) of {request.derivation} have a {request.unit} that the linked data do not give them"]
+
+
+def faults_of_copies(request: OutputRequest, sources: Sources, member: str) -> list[str]:
+    """Members that stand in more rows than the linked data have of them; with a ``period`` they may recur."""
+    if request.period or request.record == member:
+        return []
+    many = sources.number(
+        "SELECT COUNT(*) FROM (SELECT {member} AS k, COUNT(*) AS n FROM {table} GROUP BY {member}) AS d "
+        "JOIN (SELECT {key} AS k, COUNT(*) AS n FROM {within} GROUP BY {key}) AS p ON d.k = p.k WHERE d.n > p.n",
+        member=member,
+        table=sources.derived_table(request.derivation),
+        key=request.population.key,
+        within=sources.population_table(request.population.dataset),
+    )
+    if not many:
+        return []
+    dataset = request.population.dataset
+    return [f"{many} member(s) of {dataset} stand in more rows of {request.derivation} than in {dataset} itself"]

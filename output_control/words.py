@@ -1,0 +1,49 @@
+"""Words that leave beside the figures: titles, names of outputs and columns. They hold no identifier and hide nothing.
+
+A researcher sees records without identifiers, yet could write into a title what a record says, and a text with control
+characters can show a checker something else than it holds.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+from enclave.requests import OutputRequest, TableRequest
+
+_LONG_NUMBER = re.compile(r"[0-9]{8}")
+# with points, dashes or spaces between; a span of years (1996-2015) is none
+_SPACED_NUMBER = re.compile(r"[0-9](?:[ .\-/_]?[0-9]){7,}")
+_YEARS = re.compile(r"(?<![0-9])(?:1[89]|2[01])[0-9]{2}[-/ ](?:1[89]|2[01])[0-9]{2}(?![0-9])")
+_HIDING = ("Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp")
+
+
+def fault_of_text(text: str, *, lines: bool = False) -> str:
+    """What keeps ``text`` from being shown to checkers and published; empty when nothing does.
+
+    ``lines``: it is a text for checkers, in which line breaks, tabs and dates may stand.
+    """
+    shown = text.translate({10: " ", 13: " ", 9: " "}) if lines else text
+    if any(unicodedata.category(letter) in _HIDING for letter in shown):
+        return "holds characters that are not shown, or change the order of others"
+    plain = unicodedata.normalize("NFKC", _YEARS.sub("", shown))
+    digits = "".join(str(unicodedata.digit(letter, letter)) for letter in plain)
+    if (_LONG_NUMBER if lines else _SPACED_NUMBER).search(digits):
+        return "holds a number of eight digits or more, as identifiers are"
+    return ""
+
+
+def faults_of_words(request: OutputRequest) -> list[str]:
+    """What is wrong with the title and the names of a request that would leave with its figures."""
+    wrong = fault_of_text(request.title)
+    faults = [f"{request.name}: the title {wrong}"] if wrong else []
+    names = [request.name, request.record, request.unit, request.derivation, request.period or ""]
+    if isinstance(request, TableRequest):
+        names += [dimension.column for dimension in request.dimensions] + [request.measure or ""]
+    elif request.kind == "regression":
+        names += [request.outcome, request.cluster or "", *(term.column for term in request.terms)]
+    else:
+        names += [request.outcome, *request.features]
+    odd = sum(1 for name in names if fault_of_text(name))
+    # the name itself stays unsaid: it may be the number
+    return [*faults, *([f"{odd} name(s) of an output or a column hold a number of eight digits or more"] * (odd > 0))]
