@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from pipeline.office import Office, utc_now
 from pipeline.progress import Teller
 from pipeline.runner import Outcome, Runner, Step
 from pseudonymise.custody import Custody
+from pseudonymise.manifest import MUNICIPALITY
 from pseudonymise.pseudonymise import pseudonymise
 from pseudonymise.receipt import Receipt
 from pseudonymise.receive import accepted_frame, receipts, receive
@@ -25,6 +27,9 @@ from pseudonymise.sealing import SUFFIX
 
 ACTOR = "custodian"
 CODE = ("enclave", "pseudonymise")
+_NAME = re.compile(
+    r"(?P<supplier>[A-Za-z][A-Za-z0-9_-]{1,39})-(?P<schema>[a-z][a-z0-9_]*)-(?P<period>[0-9]{4}(-[0-9]{4})?)-[0-9a-f]{12}"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,7 @@ class CustodianDesk:
         inbox = self.office.workspace.path(Zone.INBOX)
         targets = []
         for file in sealed:
-            target = inbox / file.name
+            target = inbox / f"{self._public_name(file)}{SUFFIX}"
             if not target.exists() or digest_file(target) != digest_file(file):
                 with replacing(target, mode=0o440) as temporary:
                     shutil.copyfile(file, temporary)
@@ -105,7 +110,17 @@ class CustodianDesk:
             return _written(receipt, self.office.workspace)
 
         inputs = {"sealed": sealed, **self._schema_files()}
-        return Step(f"receive {sealed.stem}", inputs, CODE, {}, action, lambda: counts)
+        return Step(f"receive {self._public_name(sealed)}", inputs, CODE, {}, action, lambda: counts)
+
+    def _public_name(self, sealed: Path) -> str:
+        """The file's name when sealing gave it; else a digest: it goes into the journal, and could name anybody."""
+        known = _NAME.fullmatch(sealed.stem)
+        expected = known and any(
+            (owed.schema_name, owed.period) == (known["schema"], known["period"])
+            and (known["supplier"] in owed.suppliers or MUNICIPALITY.match(known["supplier"]))
+            for owed in self.office.project.deliveries
+        )
+        return sealed.stem if expected else f"unexpected-{digest_file(sealed)[:12]}"
 
     def pseudonymise(self, *, again: bool = False) -> list[Outcome]:
         """Pseudonymise every accepted delivery.

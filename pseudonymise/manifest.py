@@ -18,7 +18,7 @@ from enclave.requests import Slug
 from pseudonymise.schemas import DeliverySchema, period_years
 
 MUNICIPALITY = re.compile(r"^GM[0-9]{4}$")
-_LONG_NUMBER = re.compile(r"[0-9]{8}")
+_LONG_NUMBER = re.compile(r"[0-9](?:[ .]?[0-9]){7}")
 MANIFEST = "manifest"
 
 
@@ -123,6 +123,9 @@ def _own_faults(manifest: Manifest, project: Project, today: date) -> Iterator[t
         yield "purpose", "purpose", "a delivery without a purpose is not received"
     if len(manifest.contact.strip()) < 3:
         yield "contact", "contact", "there is nobody to send questions to"
+    for name, text in (("legal_basis", manifest.legal_basis), ("purpose", manifest.purpose)):
+        if _LONG_NUMBER.search(text) or not text.isprintable():
+            yield name, name, "holds a long number or characters that are not shown: it is read by many, in the journal"
     if _LONG_NUMBER.search(manifest.file.name):
         yield "file_name", "files", "the file's name holds a long number: names of files travel unprotected"
     try:
@@ -151,6 +154,13 @@ def _schema_faults(
         yield "file_name", "files", f"the schema asks for a .{schema.format} file"
     if not _is_expected(manifest, project):
         yield "expected", "supplier", f"project {project.name} expects no such delivery from this supplier and period"
+
+
+def public_name(manifest: Manifest, project: Project) -> str:
+    """The delivery's name for the journal; of one that the project does not expect nothing is said but a digest."""
+    if _is_expected(manifest, project):
+        return manifest.delivery_id
+    return f"unexpected-{digest_json(manifest.as_json())[:12]}"
 
 
 def _is_expected(manifest: Manifest, project: Project) -> bool:

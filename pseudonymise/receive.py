@@ -24,7 +24,7 @@ from enclave.zones import Identified, Workspace, Zone
 from pseudonymise.custody import Custody
 from pseudonymise.formats import read_batches
 from pseudonymise.identified_frames import Places, writing_both
-from pseudonymise.manifest import Manifest, manifest_faults
+from pseudonymise.manifest import MANIFEST, Manifest, manifest_faults, public_name
 from pseudonymise.quarantine import Defect
 from pseudonymise.receipt import Findings, JournalHead, Receipt, ReceiptFault, load_receipt, sign_receipt
 from pseudonymise.schemas import DeliverySchema
@@ -76,7 +76,7 @@ def receive(
     subject = "unopened"
     try:
         delivery = open_seal(sealed, custody.seal_identity(project.name))
-        subject = delivery.manifest.delivery_id
+        subject = public_name(delivery.manifest, project)
         _check_claims(delivery, intake, schemas)
         with _one_at_a_time(workspace.path(Zone.IDENTIFIED)):
             answered = _answered_before(delivery.manifest, intake)
@@ -135,7 +135,7 @@ def _check_claims(delivery: SealedFile, intake: _Intake, schemas: Mapping[str, D
     manifest = delivery.manifest
     faults = list(manifest_faults(manifest, intake.project, schemas, intake.now.date()))
     if delivery.sha256 != manifest.file.sha256:
-        faults.append(Fault(delivery.name, "digest", "the file is not the one whose digest the manifest gives"))
+        faults.append(Fault(MANIFEST, "digest", "the file is not the one whose digest the manifest gives"))
     if faults:
         raise BadInput(
             "the delivery is not what its manifest says, or not what the project expects",

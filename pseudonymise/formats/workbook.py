@@ -25,14 +25,19 @@ MAX_SHARED_STRINGS = 256 << 20
 MAX_RATIO = 200
 _SMALL = 1 << 20
 _SHARED = re.compile(r"sharedStrings", re.IGNORECASE)
+# A formula whose result was never stored: programs that don't calculate leave it so. A stored empty text is a result.
+_UNCALCULATED = re.compile(
+    rb"<(?:\w+:)?c\b(?![^>]*\bt=[\"']str[\"'])[^>]*>\s*<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*"
+    rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>|</(?:\w+:)?c>)"
+)
 
 
 def read_workbook(source: Source, schema: DeliverySchema) -> Iterator[Batch]:
     """The rows of the first sheet under its header.
 
     Raises:
-        BadInput: no XLSX, unfolds beyond the bounds, more than one filled sheet is not looked at, a header that spans
-            two rows, or columns other than the schema's.
+        BadInput: no XLSX, unfolds beyond the bounds, more than one filled sheet, formulas without results, a header
+            that spans two rows, or columns other than the schema's.
     """
     with source.whole() as path, path.open("rb") as handle:
         refuse_bombs(handle, source.name)
@@ -60,6 +65,8 @@ def refuse_bombs(handle: Any, file: str) -> None:
                 if entry.file_size > _SMALL and entry.file_size > MAX_RATIO * max(entry.compress_size, 1):
                     raise _bomb(file, f"a part of it unfolds to more than {MAX_RATIO} times its size")
                 _refuse_long_cells(archive, entry, file)
+                if "worksheets/" in entry.filename:
+                    _refuse_uncalculated(archive, entry, file)
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError):
         raise _unreadable(file) from None
 
@@ -81,6 +88,17 @@ def _refuse_long_cells(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, file: s
                 raise _bomb(file, "a cell holds more than 1 MiB")
 
 
+def _refuse_uncalculated(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, file: str) -> None:
+    """A cell with a formula and no result would be read as empty, and be a wrong value."""
+    held = b""
+    with archive.open(entry) as part:
+        while block := part.read(BLOCK):
+            held += block
+            if _UNCALCULATED.search(held):
+                raise _bomb(file, "it holds formulas without their results, which would be read as empty")
+            held = held[max(held.rfind(b"<c "), held.rfind(b":c "), 0) :][-MAX_CELL:]
+
+
 def _bomb(file: str, message: str) -> BadInput:
     return BadInput(
         "the workbook is refused",
@@ -98,21 +116,28 @@ def _unreadable(file: str) -> BadInput:
 def _sheet_rows(handle: Any, file: str) -> Iterator[tuple[Any, ...]]:
     from openpyxl import load_workbook
 
-    wide = False
+    refused = ""
     try:
         book = load_workbook(handle, read_only=True, data_only=True, keep_links=False)
         sheet = book.worksheets[0]
         sheet.reset_dimensions()  # what a file says of its own size is often wrong
-        for row in sheet.iter_rows(values_only=True):
-            wide = len(row) > MAX_COLUMNS
-            if wide:
+        if any(_is_filled(other) for other in book.worksheets[1:]):
+            refused = "more than one of its sheets is filled: one is read, and what the others hold would be lost"
+        for row in () if refused else sheet.iter_rows(values_only=True):
+            if len(row) > MAX_COLUMNS:
+                refused = f"a row has more than {MAX_COLUMNS} columns"
                 break
             yield row
-        else:
+        if not refused:
             return
     except Exception:  # noqa: S110 - openpyxl lets errors of every kind through, and they may hold cells
         pass
-    raise _bomb(file, f"a row has more than {MAX_COLUMNS} columns") if wide else _unreadable(file)
+    raise _bomb(file, refused) if refused else _unreadable(file)
+
+
+def _is_filled(sheet: Any) -> bool:
+    sheet.reset_dimensions()
+    return any(cell is not None and cell != "" for row in sheet.iter_rows(values_only=True) for cell in row)
 
 
 def _header(rows: Iterator[tuple[Any, ...]], schema: DeliverySchema, file: str) -> list[str]:
