@@ -67,7 +67,11 @@ class CustodianDesk:
         """Copy sealed deliveries into the inbox; one that is there already stays as it is."""
         inbox = self.office.workspace.path(Zone.INBOX)
         targets = []
-        for file in sealed:
+        files = list(sealed)
+        absent = [Fault(file.name, "file", "there is no such file") for file in files if not file.is_file()]
+        if absent:
+            raise BadInput("nothing was received", faults=absent, next_step="name sealed deliveries (*.zicht)")
+        for file in files:
             target = inbox / f"{self._public_name(file)}{SUFFIX}"
             if not target.exists() or digest_file(target) != digest_file(file):
                 with replacing(target, mode=0o440) as temporary:

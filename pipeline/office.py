@@ -172,7 +172,7 @@ def open_office(root: Path) -> Office:
             where=root.name,
             next_step="zicht init --workspace DIR, or name an existing one with --workspace",
         ) from None
-    except (ValidationError, TypeError, yaml.YAMLError):
+    except (ValidationError, TypeError, UnicodeDecodeError, yaml.YAMLError):
         raise BadInput("the settings do not hold", where=SETTINGS) from None
     configs = (root / settings.configs).resolve()
     return Office(Workspace(root), settings, load_project(configs / "projects" / f"{settings.project}.yaml"))

@@ -79,8 +79,8 @@ def test_a_formula_with_its_result_is_read_as_that_result(tmp_path: Path) -> Non
     plain, calculated = tmp_path / "debts.xlsx", tmp_path / "calculated.xlsx"
     with zipfile.ZipFile(plain) as old, zipfile.ZipFile(calculated, "w") as new:
         for entry in old.infolist():
-            content = old.read(entry).replace(b"<f>1+2</f><v></v>", b"<f>1+2</f><v>3</v>")
-            new.writestr(entry.filename, content.replace(b"<f>1+2</f><v/>", b"<f>1+2</f><v>3</v>"))
+            content = re.sub(rb"<f>1\+2</f><v ?(/>|></v>)", b"<f>1+2</f><v>3</v>", old.read(entry))
+            new.writestr(entry.filename, content)
     report = check_file(calculated, SCHEMAS["debt_assistance"], "2016")
     assert (report.acceptable, report.accepted) == (True, 1), str(report)
 
