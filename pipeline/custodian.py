@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -48,16 +50,30 @@ class Intake:
 class CustodianDesk:
     """What the custodian's process works with: the opened keys never leave it."""
 
-    def __init__(self, office: Office, custody: Custody, teller: Teller) -> None:
+    def __init__(self, office: Office, custody: Custody, teller: Teller, uses: Counter[str] | None = None) -> None:
         self.office = office
         self.custody = custody
         self.teller = teller
         self.runner = Runner(office.workspace.root, office.journal, actor=ACTOR, clock=utc_now)
+        self._uses: Counter[str] = Counter() if uses is None else uses
         self._schema_folder = office.configs / "schemas"
 
     def schemas(self) -> Mapping[str, DeliverySchema]:
         """All delivery schemas."""
         return load_schemas(self._schema_folder)
+
+    @contextlib.contextmanager
+    def _journalling_keys(self, command: str) -> Iterator[None]:
+        """Write down which keys a command used, and how often: names of keys, never a key (ENISA 2019)."""
+        self._uses.clear()
+        try:
+            yield
+        finally:
+            if self._uses:
+                used: dict[str, Json] = dict(sorted(self._uses.items()))
+                self.office.journal.append(
+                    actor=ACTOR, action="keys used", subject=command, details=used, now=utc_now()
+                )
 
     def inbox(self) -> tuple[Path, ...]:
         """Sealed deliveries that wait or were received, by name."""
@@ -85,7 +101,7 @@ class CustodianDesk:
         files = sorted(sealed)
         ran = 0
         refused = []
-        with self.teller.bar("receive") as tick:
+        with self._journalling_keys("receive"), self.teller.bar("receive") as tick:
             for position, file in enumerate(files):
                 tick(file.name, position, len(files))
                 try:
@@ -136,7 +152,7 @@ class CustodianDesk:
         if not accepted:
             raise NotReady("no delivery has been accepted yet", next_step="zicht receive SEALED…")
         outcomes = []
-        with self.teller.bar("pseudonymise") as tick:
+        with self._journalling_keys("pseudonymise"), self.teller.bar("pseudonymise") as tick:
             for position, receipt in enumerate(accepted):
                 tick(receipt.findings.delivery, position, len(accepted))
                 outcomes.append(self.runner.run(self._pseudonymising(receipt), again=again))
@@ -168,7 +184,8 @@ class CustodianDesk:
         missing = sum(not path.is_file() for path in frames)
         if missing or not frames:
             raise NotReady(f"{missing or 'all'} deliveries are not pseudonymised yet", next_step="zicht pseudonymise")
-        return self.runner.run(link_step(self.office, self.custody, frames, self.schemas()), again=again)
+        with self._journalling_keys("link"):
+            return self.runner.run(link_step(self.office, self.custody, frames, self.schemas()), again=again)
 
     def pseudonymised_path(self, receipt: Receipt) -> Path:
         """Where the pseudonymised frame of a delivery lies."""
@@ -182,8 +199,14 @@ class CustodianDesk:
 
 def open_desk(office: Office, passphrase: bytes, teller: Teller) -> CustodianDesk:
     """The custodian's desk, its key store opened."""
-    custody = Custody.open(office.workspace.path(Zone.KEY), passphrase, office.entropy)
-    return CustodianDesk(office, custody, teller)
+    uses: Counter[str] = Counter()
+    custody = Custody.open(
+        office.workspace.path(Zone.KEY),
+        passphrase,
+        office.entropy,
+        on_use=lambda use: uses.update([f"{use.purpose} {use.key}"]),
+    )
+    return CustodianDesk(office, custody, teller, uses)
 
 
 def _faults(file: Path, error: EnclaveError) -> list[Fault]:

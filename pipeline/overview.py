@@ -12,6 +12,7 @@ from output_control.request_file import list_requests
 from pipeline.commands.review import desk_of
 from pipeline.office import Office, utc_now
 from pipeline.office_setup import ROSTER
+from pipeline.research import REFUSED
 from pipeline.runner import Record, Runner
 from pseudonymise.sealing import SUFFIX
 
@@ -62,12 +63,19 @@ def _next(office: Office, records: Mapping[str, Record], requests: Mapping[str, 
         return ["zicht pseudonymise"]
     if "link" not in records:
         return ["zicht link"]
-    steps = [
-        f"zicht {verb} {use.name}"
-        for use in office.project.analyses
-        for verb in ("run", "check")
-        if f"{verb} {use.name}-v{use.version}" not in records
-    ]
+    refused = {entry.subject: entry.sequence for entry in office.journal.entries() if entry.action == REFUSED}
+    steps = []
+    for use in office.project.analyses:
+        label = f"{use.name}-v{use.version}"
+        ran, checked = records.get(f"run {label}"), records.get(f"check {label}")
+        if ran is None:
+            steps.append(f"zicht run {use.name}")
+        elif refused.get(label, 0) > max(ran.sequence, checked.sequence if checked else 0):
+            steps.append(
+                f"the gate refused {use.name}: change its requests or derivation (zicht check {use.name} says why)"
+            )
+        elif checked is None:
+            steps.append(f"zicht check {use.name}")
     for name, state in requests.items():
         if state in ("submitted", "approved by one"):
             steps.append(f"a checker: zicht review show {name}; zicht review approve {name}")

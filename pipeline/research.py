@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from enclave.engine import open_engine
-from enclave.errors import NotReady
+from enclave.errors import NotReady, Refused
 from enclave.files import storage_errors
 from enclave.fingerprints import Json, digest_code, digest_environment, digest_json
 from enclave.frames import Frame, open_frame
@@ -30,6 +30,7 @@ from pipeline.sandbox.run import Limits, SandboxResult, run_analysis
 
 SANDBOX_CODE = ("enclave", "pipeline/sandbox")
 GATE_CODE = (*SANDBOX_CODE, "output_control")
+REFUSED = "check refused"
 
 
 class ResearchDesk:
@@ -78,7 +79,14 @@ class ResearchDesk:
         inputs = {**self._inputs(use), "requests": requests, "policy": self._policy_file()}
         parameters = {**self._parameters(use), "policy": policy.commitment()}
         step = Step(f"check {_label(use)}", inputs, self._code(use, GATE_CODE), parameters, action, lambda: counts)
-        return self.runner.run(step, again=again)
+        try:
+            return self.runner.run(step, again=again)
+        except Refused as refusal:
+            reasons = refusal.what.count("\n") or 1
+            self.office.journal.append(
+                actor="gate", action=REFUSED, subject=_label(use), details={"reasons": reasons}, now=utc_now()
+            )
+            raise
 
     def checker(self, use: AnalysisUse, policy: Policy | None = None) -> shelf.Recheck:
         """A function that has the whole analysis run and checked anew, from the linked zone."""
