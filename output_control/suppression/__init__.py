@@ -17,9 +17,10 @@ from output_control.protection import (
     demand,
 )
 from output_control.rules import PrimaryResult
-from output_control.suppression.exact import ROUNDS, cost_of, optimise
+from output_control.suppression.exact import BOUNDED, THOROUGH, cost_of, guidance, optimise, share_above
 from output_control.suppression.flow import OutOfBudget, Search, cover
 from output_control.suppression.problem import Target, build
+from output_control.suppression.pruning import prune
 from output_control.suppression.singletons import cover_singletons
 from output_control.table import BoolArray, CellTable, IntArray
 
@@ -38,7 +39,6 @@ __all__ = [
 
 CELLS_SHOWN = 10
 EXACT_UP_TO = 10_000
-AUTO_ROUNDS = 12
 
 
 def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> Pattern:
@@ -48,10 +48,14 @@ def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> P
     still must pass `output_control.audit.audit` before anyone sees it. Raises `CannotProtect` naming the cells (never
     values) that no suppression protects, or when the budget ended before everything was proven.
     """
-    search = Search.start(build(table, primary, options), options.budget)
     _refuse_public_primaries(table, primary, options)
+    problem = build(table, primary, options)
+    guide = guidance(problem)
+    search = Search.start(problem.priced(guide.cost), options.budget)
     try:
-        lost = cover(search) + cover_singletons(search)
+        lost = cover(search)
+        search.price(problem.cost)
+        lost += cover_singletons(search)
     except OutOfBudget:
         raise CannotProtect(
             f"the budget of {options.budget} LPs ended before every sensitive cell was protected",
@@ -59,13 +63,13 @@ def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> P
         ) from None
     if lost:
         raise _hopeless(table, search, lost)
+    prune(search)
     if options.method == "optimal" or (options.method == "auto" and search.problem.size <= EXACT_UP_TO):
-        thorough = options.method == "optimal"
-        best = optimise(search, ROUNDS if thorough else AUTO_ROUNDS, thorough=thorough)
-        cost = cost_of(best.search)
-        gap = 0.0 if best.proven or not cost else max(cost - best.bound, 0.0) / cost
-        return _pattern(table, primary, options, best.search, method="optimal", optimal=best.proven, gap=gap)
-    return _pattern(table, primary, options, search, method="flow", optimal=False, gap=None)
+        best = optimise(search, THOROUGH if options.method == "optimal" else BOUNDED)
+        left = 0.0 if best.proven else share_above(cost_of(best.search), best.bound)
+        return _pattern(table, primary, options, best.search, method="optimal", optimal=best.proven, gap=left)
+    gap = share_above(cost_of(search), guide.bound)
+    return _pattern(table, primary, options, search, method="flow", optimal=False, gap=gap)
 
 
 def _pattern(

@@ -14,22 +14,40 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import sparse
 
-from output_control.suppression.flow import OutOfBudget, Search, serve
+from output_control.suppression.flow import OutOfBudget, Search, cover, serve
 from output_control.suppression.lp import Model, Solution
 from output_control.suppression.problem import Problem, Target
 from output_control.suppression.prove import check
+from output_control.suppression.pruning import prune
 from output_control.suppression.singletons import cover_singletons
 from output_control.table import BoolArray, FloatArray
 
 ZERO = 1e-9
 LP_ROUNDS = 30
 ROUNDS = 60
-MANY = 1000
 WIDE_GAP = 0.05
 NODES = 300
 GAIN = 1e-4
+GUIDED_UP_TO = 60_000
+FLOOR = 0.02
 BATCHES = 6
 FEW = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How long to go on: rounds of the integer master, fractional rounds without gain, and where the gap is wide,
+    branch-and-bound nodes per round and LPs in all (None: no bound). Never seconds, so that a pattern stays the same.
+    """
+
+    rounds: int
+    patience: int
+    nodes: int
+    lps: int | None
+
+
+THOROUGH = Effort(rounds=ROUNDS, patience=3, nodes=NODES, lps=None)
+BOUNDED = Effort(rounds=12, patience=1, nodes=20, lps=1500)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,14 +89,12 @@ class Master:
         )
         owner = sparse.csr_array((np.ones(members), (np.arange(members), bridged.row)), shape=(members, sums))
         empty = sparse.csr_array((len(single), sums))
-        rows = sparse.vstack(
-            [sparse.hstack([pattern[single], empty]), total, sparse.hstack([doubled, owner])]
-        )
+        rows = sparse.vstack([sparse.hstack([pattern[single], empty]), total, sparse.hstack([doubled, owner])])
         lower = np.concatenate([np.full(len(single), 2.0), np.zeros(sums + members)])
         upper = np.concatenate([np.full(len(single), np.inf), np.zeros(sums), np.full(members, np.inf)])
         return Master(problem, sparse.csr_array(rows), lower, upper, sums)
 
-    def model(self, *, whole: bool) -> Model:
+    def model(self, *, whole: bool, nodes: int = NODES) -> Model:
         """The master with all cuts so far, as an LP or an integer programme."""
         problem = self.problem
         lower = np.concatenate([problem.primary.astype(np.float64), np.zeros(self.sums)])
@@ -97,7 +113,7 @@ class Master:
                 np.concatenate([self.row_upper, np.full(len(levels), np.inf)]),
             ),
             integer=integer if whole else None,
-            max_nodes=NODES if whole else None,
+            max_nodes=nodes if whole else None,
         )
 
     @property
@@ -153,9 +169,7 @@ class Separation:
         cost[at] = -signs / need
         found = self.solve(cost, lower, upper)
         if found is not None:
-            one_sided = np.array(
-                [not target.up and not target.down and not target.held for target in targets]
-            )
+            one_sided = np.array([not target.up and not target.down and not target.held for target in targets])
             done = one_sided & (found.x[at] * signs >= need * (1 - 1e-6))
         return done
 
@@ -224,32 +238,54 @@ class Optimum:
     proven: bool
 
 
-def optimise(search: Search, rounds: int = ROUNDS, *, thorough: bool = True) -> Optimum:
-    """Improve the safe pattern of ``search`` until it is proven optimal, or the rounds or the budget end.
+@dataclass(frozen=True, slots=True, eq=False)
+class Guidance:
+    """What the relaxed master tells LP-flow: costs that favour the cells it hides, and a bound on the true cost."""
 
-    A pattern of the master that leaves targets open is repaired by LP-flow, which often gives the next best pattern.
-    Unless ``thorough``, counts whose gap is still wide after `MANY` LPs are left with the best pattern so far.
+    cost: FloatArray
+    bound: float | None
+
+
+def guidance(problem: Problem) -> Guidance:
+    """One LP over the whole table; none for tables above `GUIDED_UP_TO` groups, where the costs stay as they are.
+
+    LP-flow looks at one primary or one ball at a time; the relaxed cover and bridge rows see what serves many.
+    """
+    if problem.size > GUIDED_UP_TO or not problem.targets:
+        return Guidance(problem.cost, None)
+    master = Master.build(problem)
+    found = master.model(whole=False).solve()
+    if found is None:
+        return Guidance(problem.cost, None)
+    hidden = np.clip(found.x[: problem.size], 0.0, 1.0)
+    return Guidance(problem.cost * np.maximum(1.0 - hidden, FLOOR), found.objective * master.scale)
+
+
+def optimise(search: Search, effort: Effort = THOROUGH) -> Optimum:
+    """Improve the safe pattern of ``search`` until it is proven optimal, or the effort or the budget ends.
+
+    A pattern of the master that leaves targets open is repaired by LP-flow and pruned, which often gives the next best.
     The bound stands still once a cut was added whose only ground is that no integral witness was found.
     """
     master = Master.build(search.problem)
-    best, proposal, bound = search, search, 0.0
+    best, proposal, bound, started = search, search, 0.0, search.counter.solved
     try:
-        bound = _relax(master, search)
-        for _ in range(rounds):
-            solution = _integer(master, best)
+        bound = _relax(master, search, effort.patience)
+        for _ in range(effort.rounds):
+            solution = _integer(master, best, effort.nodes if _is_wide(best, bound) else NODES)
             if solution is None:
                 break
             bound = bound if master.doubtful else max(bound, solution.bound * master.scale)
             x = np.rint(solution.x[: search.problem.size])
             proposal, lost = check(search, x > 0.5, (best, proposal))
             open_before = list(lost)
-            if all(serve(proposal, target) for target in lost) and not cover_singletons(proposal):
+            if _repair(proposal, lost) and not cover_singletons(proposal):
+                prune(proposal)
                 best = min(best, proposal, key=cost_of)
             if cost_of(best) <= bound + master.indifference:
                 return Optimum(best, bound, True)
-            wide = cost_of(best) - bound > WIDE_GAP * cost_of(best)
-            hopeless = search.problem.integral and wide and search.counter.solved > MANY
-            if not open_before or (hopeless and not thorough):
+            spent = search.counter.solved - started
+            if not open_before or (_is_wide(best, bound) and effort.lps is not None and spent > effort.lps):
                 break
             _tighten(master, search, x, open_before)
     except OutOfBudget:
@@ -257,15 +293,35 @@ def optimise(search: Search, rounds: int = ROUNDS, *, thorough: bool = True) -> 
     return Optimum(best, bound, False)
 
 
+def share_above(cost: float, bound: float | None) -> float | None:
+    """The gap: how much of ``cost`` lies above ``bound``; None without a bound."""
+    if bound is None or not cost:
+        return None if bound is None else 0.0
+    return max(cost - bound, 0.0) / cost
+
+
 def cost_of(search: Search) -> float:
     """What the hidden non-primary cells cost."""
     return float(search.problem.cost[search.hidden & ~search.problem.primary].sum())
 
 
-def _relax(master: Master, search: Search) -> float:
+def _repair(proposal: Search, lost: list[Target]) -> bool:
+    """Hide what the open targets still need; many are served by the batches of LP-flow, few one by one."""
+    if len(lost) > FEW:
+        return not cover(proposal)
+    return all(serve(proposal, target) for target in lost)
+
+
+def _is_wide(best: Search, bound: float) -> bool:
+    """Counts only: where a few rounds leave such a gap, more of them hardly close it."""
+    cost = cost_of(best)
+    return best.problem.integral and cost - bound > WIDE_GAP * cost
+
+
+def _relax(master: Master, search: Search, patience: int) -> float:
     """Cuts at the fractional optimum; returns the bound it gives."""
     model = master.model(whole=False)
-    bound, earlier, patience = 0.0, 0.0, 3
+    bound, earlier = 0.0, 0.0
     watched = list(search.problem.targets)
     for _ in range(LP_ROUNDS):
         search.count()
@@ -309,9 +365,9 @@ def _distinct(cuts: list[Cut]) -> list[Cut]:
     return list({(cut.cells.tobytes(), np.round(cut.weight, 9).tobytes()): cut for cut in cuts}.values())
 
 
-def _integer(master: Master, best: Search) -> Solution | None:
+def _integer(master: Master, best: Search, nodes: int) -> Solution | None:
     best.count()
-    model = master.model(whole=True)
+    model = master.model(whole=True, nodes=nodes)
     hidden = best.hidden.astype(np.float64)
     pattern = sparse.csr_array(abs(master.problem.matrix))
     free = np.flatnonzero(pattern @ master.problem.primary.astype(np.float64) == 0)

@@ -17,7 +17,7 @@ from output_control.suppression.lp import Model
 from output_control.suppression.neighbourhood import Ball, Neighbourhoods
 from output_control.suppression.problem import Problem, Target
 from output_control.suppression.proof import Proof
-from output_control.table import BoolArray, FloatArray
+from output_control.table import BoolArray, FloatArray, IntArray
 
 SEED = 2718
 BALL = 1500
@@ -56,9 +56,7 @@ class Search:
     near: Neighbourhoods
     hidden: BoolArray
     counter: Counter
-    _random: np.random.Generator = field(
-        default_factory=lambda: np.random.Generator(np.random.Philox(key=SEED))
-    )
+    _random: np.random.Generator = field(default_factory=lambda: np.random.Generator(np.random.Philox(key=SEED)))
 
     @staticmethod
     def start(problem: Problem, budget: int | None) -> Search:
@@ -70,6 +68,10 @@ class Search:
         """Another pattern of the same table; nothing is proven, the LPs count on."""
         problem = self.problem.with_targets(targets)
         return Search(problem, Proof(problem), self.near, hidden.copy(), self.counter)
+
+    def price(self, cost: FloatArray) -> None:
+        """Go on at other costs; what is hidden and proven stays so."""
+        self.problem = self.proof.problem = self.problem.priced(cost)
 
     def count(self) -> None:
         """One more LP."""
@@ -122,13 +124,13 @@ def _push(search: Search, ball: Ball, targets: Sequence[Target]) -> None:
     """One LP over hidden cells: move all targets as far as they ask, in random directions."""
     if not targets:
         return
-    lower, upper = limits(search.problem, ball, unit := _unit(search.problem, targets))
+    lower, upper = limits(search.problem, ball, unit := typical_level(search.problem, targets))
     cost = np.zeros(len(ball.cells))
-    chosen = _compatible(search, targets)
+    chosen = compatible(search, targets)
     at = np.searchsorted(ball.cells, [target.cell for target in chosen])
     for position, target, sign in zip(at, chosen, search.signs(len(chosen)), strict=True):
         _hold(ball, target, lower, upper)
-        need = _aim(target, sign) / unit
+        need = aim(target, sign) / unit
         cost[position] = -1 / need
         lower[position], upper[position] = (
             (max(lower[position], need), 0.0) if need < 0 else (0.0, min(upper[position], need))
@@ -136,7 +138,7 @@ def _push(search: Search, ball: Ball, targets: Sequence[Target]) -> None:
     _solve_into(search, ball, cost, lower, upper, unit=unit)
 
 
-def _compatible(search: Search, targets: Sequence[Target]) -> list[Target]:
+def compatible(search: Search, targets: Sequence[Target]) -> list[Target]:
     """Targets that one LP may serve together: nothing that one must move is held for another."""
     first = next((target for target in targets if len(target.held)), None)
     free = [target for target in targets if not len(target.held)]
@@ -145,7 +147,7 @@ def _compatible(search: Search, targets: Sequence[Target]) -> list[Target]:
     return [target for target in targets if target.held == first.held]
 
 
-def _aim(target: Target, sign: float) -> float:
+def aim(target: Target, sign: float) -> float:
     """The signed move to ask for: towards a side that is still open."""
     up, down = target.needs_up, target.needs_down
     if up and (sign > 0 or not down):
@@ -153,7 +155,7 @@ def _aim(target: Target, sign: float) -> float:
     return -(down or target.size)
 
 
-def _unit(problem: Problem, targets: Sequence[Target]) -> float:
+def typical_level(problem: Problem, targets: Sequence[Target]) -> float:
     """The scale of the LP: magnitudes are counted in a typical level, so that solver tolerances mean the same."""
     return 1.0 if problem.integral else float(np.median([target.size for target in targets]))
 
@@ -193,18 +195,18 @@ def _batch_round(search: Search, reward: float) -> None:
         ball = search.near.around(np.array([queue[0].cell]), search.hidden, BALL)
         inside = [target for target in _inside(queue, ball) if not target.met]
         if inside:
-            _batch(search, ball, _compatible(search, inside), reward * max(typical, 1e-9))
+            _batch(search, ball, compatible(search, inside), reward * max(typical, 1e-9))
         queue = _left(queue, ball, inside)
 
 
 def _batch(search: Search, ball: Ball, targets: Sequence[Target], reward: float) -> None:
-    unit = _unit(search.problem, targets)
+    unit = typical_level(search.problem, targets)
     lower, upper = limits(search.problem, ball, unit)
     gain = np.zeros(len(ball.cells))
     at = np.searchsorted(ball.cells, [target.cell for target in targets])
     for position, target, sign in zip(at, targets, search.signs(len(targets)), strict=True):
         _hold(ball, target, lower, upper)
-        need = _aim(target, sign) / unit
+        need = aim(target, sign) / unit
         gain[position] = -reward / need
         if need < 0:
             lower[position], upper[position] = max(lower[position], need), 0.0
@@ -278,7 +280,14 @@ def _serve_in(search: Search, ball: Ball, target: Target) -> bool:
 
 
 def _cheapest_move(
-    search: Search, ball: Ball, target: Target, at: int, *, side: float, stretch: float
+    search: Search,
+    ball: Ball,
+    target: Target,
+    at: int,
+    *,
+    side: float,
+    stretch: float,
+    barred: IntArray | None = None,
 ) -> tuple[float, FloatArray] | None:
     """A move of the target to its level on one side, with the price of what it hides."""
     problem = search.problem
@@ -286,6 +295,8 @@ def _cheapest_move(
     unit = 1.0 if problem.integral else target.size
     lower, upper = limits(problem, ball, unit, stretch)
     _hold(ball, target, lower, upper)
+    if barred is not None:
+        lower[barred] = upper[barred] = 0.0
     # a hair beyond the level, so that the solver's tolerance does not leave the witness short of it
     need = need / unit if problem.integral else need / unit * (1 + 1e-7)
     if not lower[at] - 1e-6 <= need <= upper[at]:
@@ -362,9 +373,7 @@ def _integer_move(
     return float(fixed[move != 0].sum()), move
 
 
-def shortest_move(
-    search: Search, target: Target, far: float, avoid: BoolArray
-) -> tuple[Ball, FloatArray | None]:
+def shortest_move(search: Search, target: Target, far: float, avoid: BoolArray) -> tuple[Ball, FloatArray | None]:
     """A move of the target by ``far`` over hidden cells that touches little, and what is to ``avoid`` least."""
     for size in (NEARBY, BALL):
         ball = search.near.around(np.array([target.cell]), search.hidden, size, hidden_only=True)
@@ -374,9 +383,7 @@ def shortest_move(
     return ball, move
 
 
-def _shortest_in(
-    search: Search, ball: Ball, target: Target, far: float, avoid: BoolArray
-) -> FloatArray | None:
+def _shortest_in(search: Search, ball: Ball, target: Target, far: float, avoid: BoolArray) -> FloatArray | None:
     at = int(np.searchsorted(ball.cells, target.cell))
     if at == len(ball.cells) or ball.cells[at] != target.cell:
         return None
@@ -392,6 +399,26 @@ def _shortest_in(
                 move: FloatArray = (found.x[: len(lower)] - found.x[len(lower) :]) * far
                 return move
     return None
+
+
+def cheapest_move(search: Search, target: Target, size: int, *, avoid: int, below: float) -> float | None:
+    """Serve one open side of a target in one ball without the group ``avoid``; returns what that newly hides.
+
+    None, and nothing hidden, when it would cost ``below`` or more, or is not possible.
+    """
+    ball = search.near.around(np.array([target.cell]), search.hidden, size)
+    at = int(np.searchsorted(ball.cells, target.cell))
+    if at == len(ball.cells) or ball.cells[at] != target.cell:
+        return None
+    barred = np.flatnonzero(ball.cells == avoid)
+    sides = ((1.0,) if target.needs_up else ()) + ((-1.0,) if target.needs_down else ())
+    found = [_cheapest_move(search, ball, target, at, side=side, stretch=1.0, barred=barred) for side in sides]
+    moves = [move for move in found if move is not None]
+    best = min(moves, key=lambda move: move[0], default=None)
+    if best is None or best[0] >= below:
+        return None
+    before = float(search.problem.cost[search.hidden].sum())
+    return float(search.problem.cost[search.hidden].sum()) - before if _accept(search, ball, best[1]) else None
 
 
 def prove_alone(search: Search, target: Target) -> bool:

@@ -88,6 +88,10 @@ class Problem:
         """Number of groups."""
         return len(self.amount)
 
+    def priced(self, cost: FloatArray) -> Problem:
+        """The same table and the same targets, at other costs."""
+        return replace(self, cost=cost)
+
     def with_targets(self, targets: list[Target]) -> Problem:
         """The same table with other demands."""
         return replace(self, targets=targets)

@@ -33,6 +33,12 @@ class Proof:
         self.problem.targets.append(target)
         self._register(target)
 
+    def withdraw(self, count: int) -> None:
+        """Take back every target but the first ``count`` of the problem."""
+        for target in self.problem.targets[count:]:
+            self._targets_of[target.cell].remove(target)
+        del self.problem.targets[count:]
+
     def targets_at(self, cell: int) -> list[Target]:
         """All targets of one group."""
         return self._targets_of.get(cell, [])

@@ -6,7 +6,7 @@ stands still. Cells are combined by contributor id over the whole table, not onl
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -22,14 +22,17 @@ def cover_singletons(search: Search) -> list[Target]:
     return _against_all(search, serve)
 
 
-def open_against_contributors(search: Search) -> list[Target]:
-    """The demands against sole contributors that the hidden cells do not prove."""
-    return _against_all(search, prove_alone)
+def open_against_contributors(search: Search, targets: Sequence[Target] | None = None) -> list[Target]:
+    """The demands against sole contributors (of all primaries, or those given) that the hidden cells do not prove."""
+    return _against_all(search, prove_alone, targets)
 
 
-def _against_all(search: Search, attempt: Callable[[Search, Target], bool]) -> list[Target]:
+def _against_all(
+    search: Search, attempt: Callable[[Search, Target], bool], targets: Sequence[Target] | None = None
+) -> list[Target]:
     lost: list[Target] = []
-    for target in [target for target in search.problem.targets if target.against < 0]:
+    asked = search.problem.targets if targets is None else targets
+    for target in [target for target in asked if target.against < 0]:
         _lean_on_few(search, target)
         for contributor in sorted(_suspects(search, target)):
             made = against_contributor(search.problem, target, contributor)
@@ -57,8 +60,6 @@ def _suspects(search: Search, target: Target) -> set[int]:
     """Sole contributors on whose cells all witnesses of a target lean, and that are not the target's own."""
     sole = search.problem.sole
     leaning = [set(sole[cells].tolist()) for cells, _ in search.proof.used(target)]
-    answered = {
-        other.against for other in search.proof.targets_at(target.cell) if other.against >= 0 and other.met
-    }
+    answered = {other.against for other in search.proof.targets_at(target.cell) if other.against >= 0 and other.met}
     own = {int(sole[target.cell])}
     return set.intersection(*leaning) - {-1} - own - answered if leaning else set()

@@ -1,0 +1,213 @@
+"""Dropping what turned out not to be needed: secondaries by falling cost, each with the proofs that lean on it.
+
+LP-flow hides cells for one primary after another, and what a later one hides often makes an earlier choice redundant.
+A secondary is published again when every target whose witnesses use it can be proven from the others, and swapped when
+that takes further cells that together cost less. Nothing is dropped on trust: the witnesses that prove the
+smaller pattern are stored, and whatever fails leaves everything as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from output_control.suppression.flow import OutOfBudget, Search, aim, cheapest_move, compatible, limits, typical_level
+from output_control.suppression.lp import Model
+from output_control.suppression.neighbourhood import Ball
+from output_control.suppression.problem import Target
+from output_control.suppression.singletons import open_against_contributors
+from output_control.table import BoolArray
+
+REGION = 400
+TOGETHER = 1
+LPS_PER_CELL = 12
+LPS_AT_LEAST = 2000
+SWAP_BALL = 800
+SWAP_TARGETS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class _Proven:
+    """What a target's proof was, to go back to."""
+
+    target: Target
+    raised: float
+    lowered: float
+    up_by: int
+    down_by: int
+    also: tuple[int, ...]
+
+    @staticmethod
+    def of(target: Target) -> _Proven:
+        """The proof as it stands."""
+        return _Proven(target, target.raised, target.lowered, target.up_by, target.down_by, tuple(target.also))
+
+    def restore(self) -> None:
+        """Put it back."""
+        target = self.target
+        target.raised, target.lowered = self.raised, self.lowered
+        target.up_by, target.down_by, target.also = self.up_by, self.down_by, list(self.also)
+
+
+class _Region:
+    """One LP over the hidden groups of a ball: between questions only bounds and objective change."""
+
+    def __init__(self, search: Search, ball: Ball) -> None:
+        self.search, self.ball = search, ball
+        zero, still = np.zeros(len(ball.cells)), np.zeros(ball.matrix.shape[0])
+        self._model = Model(ball.matrix, zero, zero, zero, (still, still))
+
+    def prove(self, targets: Sequence[Target]) -> bool:
+        """Find witnesses of all targets: first together, in random directions, then one by one."""
+        inside = np.isin([target.cell for target in targets], self.ball.cells)
+        if not inside.all():
+            return False
+        for _ in range(TOGETHER):
+            left = [target for target in targets if not target.met]
+            if len(left) > 1:
+                self._push(compatible(self.search, left), self.search.signs(len(left)))
+        return all(target.met or self._alone(target) for target in targets)
+
+    def _alone(self, target: Target) -> bool:
+        for sign in (1.0, -1.0, 1.0):
+            if not target.met:
+                self._push([target], np.array([sign]))
+        return target.met
+
+    def _push(self, targets: Sequence[Target], signs: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
+        search, ball = self.search, self.ball
+        search.count()
+        unit = typical_level(search.problem, targets)
+        lower, upper = limits(search.problem, ball, unit)
+        cost = np.zeros(len(ball.cells))
+        still = ~search.hidden[ball.cells]
+        still |= np.isin(ball.cells, sorted(targets[0].held))
+        lower[still] = upper[still] = 0.0
+        at = np.searchsorted(ball.cells, [target.cell for target in targets])
+        for position, target, sign in zip(at, targets, signs, strict=False):
+            need = aim(target, sign) / unit
+            cost[position] = -1 / need
+            lower[position], upper[position] = (
+                (max(lower[position], need), 0.0) if need < 0 else (0.0, min(upper[position], need))
+            )
+        self._model.set_bounds(lower, upper)
+        self._model.set_cost(cost)
+        found = self._model.solve()
+        if found is not None:
+            search.proof.add(ball.cells, found.x * unit)
+
+
+def prune(search: Search, limit: int | None = None) -> None:
+    """Publish again what the proofs can do without, and swap what has a cheaper substitute.
+
+    Every demand stays proven. At most ``limit`` LPs (default: in proportion to the hidden cells) and no more than the
+    search's own budget; whatever has been dropped when they end stays dropped.
+    """
+    allowed = max(LPS_PER_CELL * int(search.hidden.sum()), LPS_AT_LEAST) if limit is None else limit
+    work = _Pruning(search, search.counter.solved + allowed)
+    try:
+        work.drop_all()
+        work.swap_all()
+        work.drop_all()
+    except OutOfBudget:
+        work.undo()
+
+
+class _Pruning:
+    def __init__(self, search: Search, last: int) -> None:
+        self.search, self.last = search, last
+        self._trial: list[_Proven] = []
+        self._before: BoolArray = search.hidden.copy()
+        self._targets = len(search.problem.targets)
+
+    def secondaries(self) -> list[int]:
+        """Hidden groups that are no primaries, the dearest first."""
+        search = self.search
+        cells = np.flatnonzero(search.hidden & ~search.problem.primary)
+        return [int(cell) for cell in cells[np.argsort(-search.problem.cost[cells], kind="stable")]]
+
+    def drop_all(self) -> None:
+        """One round over all secondaries."""
+        queue = self.secondaries()
+        while queue:
+            ball = self.search.near.around(np.array(queue[:1]), self.search.hidden, REGION, hidden_only=True)
+            region, inside = _Region(self.search, ball), set(ball.cells.tolist())
+            here = [cell for cell in queue if cell in inside or cell == queue[0]]
+            for cell in here:
+                self._attempt(cell, region)
+            done = set(here)
+            queue = [cell for cell in queue if cell not in done]
+
+    def swap_all(self) -> None:
+        """One round of exchanges."""
+        for cell in self.secondaries():
+            if self.search.hidden[cell]:
+                self._attempt(cell, None)
+
+    def _attempt(self, cell: int, region: _Region | None) -> None:
+        """Publish one group, unless a proof needs it."""
+        search = self.search
+        if search.counter.solved >= self.last:
+            raise OutOfBudget
+        search.hidden[cell] = False
+        leaning = self._suspend(cell)
+        kept = region.prove(leaning) if region is not None else self._reroute(cell, leaning)
+        if kept and self._safe_inside([target for target in leaning if target.against < 0]):
+            self._settle()
+        else:
+            self.undo()
+
+    def _settle(self) -> None:
+        """What there is now is what to go back to."""
+        self._trial = []
+        self._before = self.search.hidden.copy()
+        self._targets = len(self.search.problem.targets)
+
+    def _suspend(self, cell: int) -> list[Target]:
+        """Take back every witness that uses a group; returns the targets that lose something."""
+        leaning = []
+        moves = self.search.proof.moves
+        for target in self.search.problem.targets:
+            by = (target.up_by, target.down_by, *target.also)
+            hit = {move for move in by if move >= 0 and cell in moves[move][0]}
+            if hit:
+                self._trial.append(_Proven.of(target))
+                leaning.append(target)
+                if target.up_by in hit:
+                    target.raised, target.up_by = 0.0, -1
+                if target.down_by in hit:
+                    target.lowered, target.down_by = 0.0, -1
+                target.also = [move for move in target.also if move not in hit]
+        return leaning
+
+    def undo(self) -> None:
+        """Back to the pattern and the proofs before the attempt."""
+        self.search.hidden[:] = self._before
+        for proven in self._trial:
+            proven.restore()
+        self.search.proof.withdraw(self._targets)
+        self._trial = []
+
+    def _safe_inside(self, changed: list[Target]) -> bool:
+        """Whether the new witnesses hold against sole contributors too."""
+        if not bool((self.search.problem.sole >= 0).any()):
+            return True
+        return not open_against_contributors(self.search, changed)
+
+    def _reroute(self, cell: int, leaning: list[Target]) -> bool:
+        """Serve the targets anew without ``cell``, for less than it costs."""
+        search = self.search
+        if len(leaning) > SWAP_TARGETS:
+            return False
+        saved = float(search.problem.cost[cell])
+        for target in leaning:
+            for _ in range(4):
+                if target.met:
+                    break
+                spent = cheapest_move(search, target, SWAP_BALL, avoid=cell, below=saved)
+                if spent is None:
+                    return False
+                saved -= spent
+        return all(target.met for target in leaning)
