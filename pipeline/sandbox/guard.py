@@ -104,7 +104,12 @@ def _guarded_import(original: Callable[..., Any], end: Ending) -> Callable[..., 
     def guarded(name: str, globals: Mapping[str, Any] | None = None, *rest: Any, **more: Any) -> Any:
         importer = str((globals or {}).get("__name__", ""))
         level = more.get("level", rest[2] if len(rest) > 2 else 0)
-        if importer.partition(".")[0] == ANALYSES and not level and not may_import(name, _BY_DATETIME):
+        package, _, within = importer.partition(".")
+        wanted = f"{ANALYSES}.{name}".rstrip(".") if level == 2 else name
+        listed = rest[1] if len(rest) > 1 else more.get("fromlist")
+        names = [f"{ANALYSES}.{part}" for part in listed or ()] if wanted == ANALYSES else [wanted]
+        own = within.partition(".")[0]
+        if package == ANALYSES and level != 1 and not all(may_import(one, own, _BY_DATETIME) for one in names):
             end(Attempt.IMPORT, sys._getframe(1).f_lineno)
         return original(name, globals, *rest, **more)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from enclave.errors import BadInput, Fault, NotReady, SandboxViolation
 
-ANALYSES = "analyses"
+ANALYSES, METHODS = "analyses", "methods"
 _ARITHMETIC = ("bisect", "decimal", "fractions", "functools", "itertools", "math", "numbers", "operator", "statistics")
 _LANGUAGE = ("__future__", "collections", "collections.abc", "dataclasses", "datetime", "enum", "string", "typing")
 ALLOWED_MODULES = frozenset((*_ARITHMETIC, *_LANGUAGE, "enclave.analysis", "enclave.requests"))
@@ -38,7 +38,9 @@ def inspect_source(path: Path) -> None:
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None) or 0
         raise BadInput(f"the analysis is not Python, line {line}", where=name) from None
-    faults = [Fault(name, "sandbox", message, rows=(line,)) for line, message in sorted(_offences(tree))]
+    faults = [
+        Fault(name, "sandbox", message, rows=(line,)) for line, message in sorted(_offences(tree, path.parent.name))
+    ]
     if faults:
         listed = "; ".join(f"line {fault.rows[0]} {fault.message}" for fault in faults)
         raise SandboxViolation(
@@ -48,19 +50,38 @@ def inspect_source(path: Path) -> None:
         )
 
 
-def _offences(tree: ast.AST) -> set[tuple[int, str]]:
+def _offences(tree: ast.AST, own: str) -> set[tuple[int, str]]:
     found: set[tuple[int, str]] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            found |= {(node.lineno, f"imports {alias.name}") for alias in node.names if not may_import(alias.name)}
+            names = [alias.name for alias in node.names if not may_import(alias.name, own)]
+            found |= {(node.lineno, f"imports {name}") for name in names}
         elif isinstance(node, ast.ImportFrom):
-            if node.level == 0 and not may_import(node.module or ""):
-                found.add((node.lineno, f"imports {node.module}"))
+            found |= {
+                (node.lineno, f"imports {name}") for name in _imported_from(node, own) if not may_import(name, own)
+            }
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FORBIDDEN_CALLS:
             found.add((node.lineno, f"calls {node.func.id}"))
     return found
 
 
-def may_import(name: str, also: tuple[str, ...] = ()) -> bool:
-    """Whether an analysis may import module ``name``."""
-    return name in ALLOWED_MODULES or name in also or name.partition(".")[0] in (ANALYSES, "narwhals")
+def _imported_from(node: ast.ImportFrom, own: str) -> list[str]:
+    """The modules, by their full names, that a ``from … import …`` may load."""
+    if node.level == 0 and node.module != ANALYSES:
+        return [node.module or ""]
+    above = {0: "", 1: f"{ANALYSES}.{own}.", 2: f"{ANALYSES}."}.get(node.level, "..")
+    if node.module == ANALYSES or not node.module:
+        above = above or f"{ANALYSES}."
+        return [f"{above}{alias.name}" for alias in node.names]
+    return [f"{above}{node.module}"]
+
+
+def may_import(name: str, own: str, also: tuple[str, ...] = ()) -> bool:
+    """Whether the analysis ``own`` may import module ``name``.
+
+    Of the analyses only its own and the shared methods: the fingerprint of a run covers these, and no other's code.
+    """
+    parts = name.split(".")
+    if parts[0] == ANALYSES:
+        return len(parts) > 1 and parts[1] in (own, METHODS)
+    return name in ALLOWED_MODULES or name in also or parts[0] == "narwhals"
