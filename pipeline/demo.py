@@ -65,6 +65,7 @@ class Demo:
     engine: EngineName
     threads: int
     teller: Teller
+    only: str = ""
 
     def run(self) -> list[str]:
         """Do the whole job, from the country to verified bundles; returns the summary, under 25 lines.
@@ -84,7 +85,7 @@ class Demo:
         linked = custodian.link().record
         self.teller.say("linked")
         desk = ResearchDesk(office, self.teller, actor="gate")
-        bundles = [self._released(office, desk, use) for use in office.project.analyses]
+        bundles = [self._released(office, desk, use) for use in desk.uses(self.only or None)]
         office.journal.verify()
         return self._summary(office, intake, linked, bundles)
 

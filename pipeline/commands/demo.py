@@ -22,6 +22,7 @@ def demo(
     engine: Annotated[Literal["duckdb", "spark"], typer.Option(help="Engine of the large steps.")] = "duckdb",
     threads: Annotated[int, typer.Option(min=1, help="Threads; the release is the same.")] = 2,
     country: Annotated[Path | None, typer.Option(help="Where the country lies; beside the workspace.")] = None,
+    only: Annotated[str, typer.Option(help="One analysis; all of the project when absent.")] = "",
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,
 ) -> None:
@@ -40,5 +41,6 @@ def demo(
         engine=engine,
         threads=threads,
         teller=teller(as_json=as_json),
+        only=only,
     ).run()
     typer.echo("\n".join(lines))
