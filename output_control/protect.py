@@ -72,9 +72,7 @@ def parse_count_protection(text: str) -> CountProtection:
         return Exact()
     if text == "range":
         return Range()
-    raise BadInput(
-        "the count protection is not known", next_step="use exact, width:W (W at least 1) or range"
-    )
+    raise BadInput("the count protection is not known", next_step="use exact, width:W (W at least 1) or range")
 
 
 def protect(
@@ -131,13 +129,11 @@ def protect(
     return report
 
 
-def _options(
-    count_protection: str, *, singletons: bool, method: str, budget: int | None, threads: int
-) -> Options:
+def _options(count_protection: str, *, singletons: bool, method: str, budget: int | None, threads: int) -> Options:
     if method not in get_args(Method):
         raise BadInput(
             f"the method {method!r} is not available",
-            next_step="use auto, optimal or flow; each ends in the same audit",
+            next_step="use auto, optimal, flow or gauss; each ends in the same audit",
         )
     if budget is not None and budget < 1:
         raise BadInput("the budget must be at least 1 LP", next_step="leave it out for no bound")
@@ -150,9 +146,7 @@ def _options(
     )
 
 
-def _under_policy(
-    instance: Instance, policy: Path | None, options: Options
-) -> tuple[tuple[Rule, ...], Options]:
+def _under_policy(instance: Instance, policy: Path | None, options: Options) -> tuple[tuple[Rule, ...], Options]:
     if policy is None:
         return instance.rules, options
     from output_control.policy_file import rules_and_options

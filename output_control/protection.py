@@ -12,7 +12,7 @@ from scipy import sparse
 from output_control.rules import PrimaryResult
 from output_control.table import BoolArray, CellTable, FloatArray, IntArray
 
-Method = Literal["auto", "flow", "optimal"]
+Method = Literal["auto", "flow", "optimal", "gauss"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +75,7 @@ class Witnesses:
     def none(cells: int) -> Witnesses:
         """No proof of anything, for a pattern of someone else."""
         nowhere: npt.NDArray[np.int64] = np.full(cells, -1, dtype=np.int64)
-        return Witnesses(
-            sparse.csr_array((0, cells)), nowhere, nowhere.copy(), np.zeros((0, 2), dtype=np.int64)
-        )
+        return Witnesses(sparse.csr_array((0, cells)), nowhere, nowhere.copy(), np.zeros((0, 2), dtype=np.int64))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,7 +19,8 @@ from output_control.protection import (
 from output_control.rules import PrimaryResult
 from output_control.suppression.exact import BOUNDED, THOROUGH, cost_of, guidance, optimise, share_above
 from output_control.suppression.flow import OutOfBudget, Search, cover
-from output_control.suppression.problem import Target, build
+from output_control.suppression.gauss import GAUSS_UP_TO, eliminate
+from output_control.suppression.problem import Problem, Target, build
 from output_control.suppression.pruning import prune
 from output_control.suppression.singletons import cover_singletons
 from output_control.table import BoolArray, CellTable, IntArray
@@ -52,6 +53,8 @@ def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> P
     problem = build(table, primary, options)
     guide = guidance(problem)
     search = Search.start(problem.priced(guide.cost), options.budget)
+    if options.method == "gauss":
+        search.hidden |= _eliminated(problem)
     try:
         lost = cover(search)
         search.price(problem.cost)
@@ -63,13 +66,26 @@ def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> P
         ) from None
     if lost:
         raise _hopeless(table, search, lost)
-    prune(search)
-    if options.method == "optimal" or (options.method == "auto" and search.problem.size <= EXACT_UP_TO):
+    thorough = options.method == "optimal" or (options.method == "auto" and problem.size <= EXACT_UP_TO)
+    if options.method != "gauss":
+        # the exact cuts find the swaps themselves
+        prune(search, swap=not thorough)
+    if thorough:
         best = optimise(search, THOROUGH if options.method == "optimal" else BOUNDED)
         left = 0.0 if best.proven else share_above(cost_of(best.search), best.bound)
         return _pattern(table, primary, options, best.search, method="optimal", optimal=best.proven, gap=left)
     gap = share_above(cost_of(search), guide.bound)
-    return _pattern(table, primary, options, search, method="flow", optimal=False, gap=gap)
+    method = "gauss" if options.method == "gauss" else "flow"
+    return _pattern(table, primary, options, search, method=method, optimal=False, gap=gap)
+
+
+def _eliminated(problem: Problem) -> BoolArray:
+    if problem.size > GAUSS_UP_TO:
+        raise CannotProtect(
+            f"Gaussian elimination is for tables of up to {GAUSS_UP_TO} different cells; this one has {problem.size}",
+            next_step="use the method flow",
+        )
+    return eliminate(problem)
 
 
 def _pattern(

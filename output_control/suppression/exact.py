@@ -280,7 +280,8 @@ def optimise(search: Search, effort: Effort = THOROUGH) -> Optimum:
             proposal, lost = check(search, x > 0.5, (best, proposal))
             open_before = list(lost)
             if _repair(proposal, lost) and not cover_singletons(proposal):
-                prune(proposal)
+                if open_before and cost_of(proposal) > bound + master.indifference:
+                    prune(proposal)
                 best = min(best, proposal, key=cost_of)
             if cost_of(best) <= bound + master.indifference:
                 return Optimum(best, bound, True)

@@ -99,7 +99,7 @@ class _Region:
             search.proof.add(ball.cells, found.x * unit)
 
 
-def prune(search: Search, limit: int | None = None) -> None:
+def prune(search: Search, limit: int | None = None, *, swap: bool = True) -> None:
     """Publish again what the proofs can do without, and swap what has a cheaper substitute.
 
     Every demand stays proven. At most ``limit`` LPs (default: in proportion to the hidden cells) and no more than the
@@ -109,8 +109,9 @@ def prune(search: Search, limit: int | None = None) -> None:
     work = _Pruning(search, search.counter.solved + allowed)
     try:
         work.drop_all()
-        work.swap_all()
-        work.drop_all()
+        if swap:
+            work.swap_all()
+            work.drop_all()
     except OutOfBudget:
         work.undo()
 

@@ -13,6 +13,7 @@ from scipy.optimize import linprog
 from enclave.errors import CannotProtect
 from output_control.audit import audit, full_equations
 from output_control.protection import Exact, Options, Pattern, Range, Width, Witnesses
+from output_control.relations import equations, reduce
 from output_control.rules import MinimumFrequency, PPercent, PrimaryResult, primary
 from output_control.suppression import suppress
 from output_control.table import CellTable, Dimension
@@ -54,9 +55,7 @@ def test_geurts_with_a_sole_contributor_is_exact() -> None:
     # the singleton variant: who is alone in x22 knows it, and then x12 = 4 - x22, x11 = 7 - x12
     dims = (flat("row", ("1", "2", "3")), flat("col", ("1", "2")))
     sums = {("1", "1"): 5.0, ("1", "2"): 2.0, ("2", "1"): 1.0, ("3", "1"): 3.0, ("3", "2"): 3.0}
-    records = [
-        (codes, value / 5, 10 * i + j) for i, (codes, value) in enumerate(sums.items(), 1) for j in range(5)
-    ]
+    records = [(codes, value / 5, 10 * i + j) for i, (codes, value) in enumerate(sums.items(), 1) for j in range(5)]
     table = magnitudes(dims, [*records, (("2", "2"), 2.0, 1)])
     sensitive = only(table, [cell(table, "1", "1")], level=1.0)
     hidden = [cell(table, r, c) for r in ("1", "2") for c in ("1", "2")]
@@ -136,9 +135,7 @@ NATION = Dimension("area", "NL", {"NL": ("N", "S"), "N": ("n1", "n2"), "S": ("s1
 def small_tables(draw: st.DrawFn) -> CellTable:
     """Two or three dimensions, one with a hierarchy, cells of 0 to 4."""
     dims = draw(
-        st.sampled_from(
-            [(NATION, flat("sex", ("f", "m"))), (flat("x", "ab"), flat("y", "ab"), flat("z", "ab"))]
-        )
+        st.sampled_from([(NATION, flat("sex", ("f", "m"))), (flat("x", "ab"), flat("y", "ab"), flat("z", "ab"))])
     )
     keys = [()]
     for dim in dims:
@@ -148,7 +145,7 @@ def small_tables(draw: st.DrawFn) -> CellTable:
 
 
 @settings(max_examples=25)
-@given(table=small_tables(), method=st.sampled_from(["flow", "optimal"]), width=st.sampled_from([1, 2]))
+@given(table=small_tables(), method=st.sampled_from(["flow", "optimal", "gauss"]), width=st.sampled_from([1, 2]))
 def test_no_enumeration_of_tables_pins_a_primary(table: CellTable, method: str, width: int) -> None:
     sensitive = primary(table, MinimumFrequency(3))
     options = Options(count_protection=Width(width), method=method)  # type: ignore[arg-type]  # a drawn literal
@@ -179,7 +176,7 @@ def random_table(seed: int, units: int) -> CellTable:
 
 
 @pytest.mark.parametrize("protection", [Exact(), Width(3), Range()])
-@pytest.mark.parametrize("method", ["flow", "optimal"])
+@pytest.mark.parametrize("method", ["flow", "optimal", "gauss"])
 def test_another_solvers_attacker_finds_every_interval_open(protection: object, method: str) -> None:
     table = random_table(5, 120)
     sensitive = primary(table, MinimumFrequency(6))
@@ -192,8 +189,7 @@ def test_another_solvers_attacker_finds_every_interval_open(protection: object, 
     for k in np.flatnonzero(sensitive.mask):
         aim = (hidden == k).astype(float)
         low, high = (
-            sign * linprog(sign * aim, A_eq=known[:, hidden], b_eq=right, bounds=(0, 1e6)).fun
-            for sign in (1, -1)
+            sign * linprog(sign * aim, A_eq=known[:, hidden], b_eq=right, bounds=(0, 1e6)).fun for sign in (1, -1)
         )
         assert high - low >= (protection.w if isinstance(protection, Width) else 1) - 1e-6
         if isinstance(protection, Range):
@@ -221,6 +217,59 @@ def test_the_order_of_cells_and_the_number_of_threads_change_nothing() -> None:
     assert np.array_equal(pattern.witnesses.moves.toarray(), again.witnesses.moves.toarray())
 
 
+def test_no_secondary_of_the_pruned_pattern_can_be_published_alone() -> None:
+    # counts against an exact integer: for a pattern that pruning left, every further cell opens some primary
+    table = random_table(5, 120)
+    sensitive = primary(table, MinimumFrequency(6))
+    pattern = suppress(table, sensitive, options=FLOW)
+    assert pattern.secondary.any()
+    for cells in _always_equal(table, pattern.secondary):
+        fewer = np.flatnonzero(pattern.suppressed & ~np.isin(np.arange(len(table)), cells)).tolist()
+        assert not audit(table, sensitive, foreign(table, fewer, sensitive), Options()).safe
+
+
+def _always_equal(table: CellTable, chosen: np.ndarray) -> list[list[int]]:
+    """The chosen cells, those together that the equations make equal (a parent with one non-empty child)."""
+    group = reduce(equations(table))[1]
+    return [np.flatnonzero((group == one) & chosen).tolist() for one in np.unique(group[chosen])]
+
+
+def test_a_budget_that_ends_while_pruning_leaves_a_safe_pattern() -> None:
+    table = random_table(9, 150)
+    sensitive = primary(table, MinimumFrequency(5))
+    safe = 0
+    for budget in range(1, 200, 3):
+        try:
+            pattern = suppress(table, sensitive, options=Options(method="flow", budget=budget))
+        except CannotProtect:
+            continue
+        safe += 1
+        assert not audit(table, sensitive, pattern, FLOW).failed.size
+    assert safe > 10
+
+
+def test_elimination_hides_the_cheapest_pair_of_a_row_and_column() -> None:
+    # one primary in a 2 × 3 table: its row and its column each need another cell, and the rectangle that closes them
+    table = counts(
+        (flat("row", ("1", "2")), flat("col", "abc")),
+        {("1", "a"): 1, ("1", "b"): 20, ("1", "c"): 40, ("2", "a"): 30, ("2", "b"): 25, ("2", "c"): 60},
+    )
+    sensitive = primary(table, MinimumFrequency(3))
+    pattern = suppress(table, sensitive, options=Options(method="gauss"))
+    rectangle = {cell(table, row, column) for row in "12" for column in "ab"}
+    assert set(np.flatnonzero(pattern.suppressed).tolist()) == rectangle
+    assert (pattern.method, pattern.optimal, pattern.cost) == ("gauss", False, 75)
+
+
+def test_elimination_alone_is_not_trusted_where_a_level_asks_for_more() -> None:
+    # UserSupport #330 again: a and b make a computable sum of 8, which elimination would accept, the level of 11 not
+    table = magnitudes((flat("d", ("a", "b", "c")),), [(("a",), 5.0, 1), (("b",), 3.0, 2), (("c",), 90.0, 3)])
+    sensitive = only(table, [cell(table, "a")], level=11.0)
+    options = Options(method="gauss", singletons=False)
+    pattern = suppress(table, sensitive, options=options)
+    assert pattern.suppressed[cell(table, "c")] and audit(table, sensitive, pattern, options).safe
+
+
 def tampered(pattern: Pattern, change: float) -> Pattern:
     moves = pattern.witnesses.moves.copy()
     moves.data = moves.data + change
@@ -235,9 +284,7 @@ def test_the_audit_does_not_believe_a_witness_that_breaks_an_equation(change: fl
     bare = dataclasses.replace(pattern, suppressed=sensitive.mask, secondary=np.zeros(len(table), np.bool_))
     found = audit(table, sensitive, bare, Options())
     assert (found.exact, found.safe) == (1, False)
-    assert audit(
-        table, sensitive, pattern, Options()
-    ).safe  # its own LP finds what the witness failed to show
+    assert audit(table, sensitive, pattern, Options()).safe  # its own LP finds what the witness failed to show
 
 
 def test_the_audit_names_a_primary_that_was_published() -> None:
