@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test sweep check bench docs lock clean
+.PHONY: help setup run test cover sweep check bench docs lock clean
 
 PERSONS ?= 50000
 SEED ?= 1
@@ -18,6 +18,11 @@ run: setup ## Run the main job on a synthetic country (PERSONS=50000 SEED=1), en
 test: ## Set up and run the tests
 	@tools/setup bubblewrap:bwrap openjdk-17-jre-headless:java
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
+
+cover: ## Run the tests and show branch coverage of the rooms that hold the boundaries (at least 95 %)
+	@tools/setup bubblewrap:bwrap openjdk-17-jre-headless:java
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov=enclave --cov=pseudonymise --cov=output_control --cov-branch \
+		--cov-report=term-missing:skip-covered --cov-fail-under=95
 
 sweep: ## Run the long statistical and fault-injection sweeps
 	@tools/setup bubblewrap:bwrap openjdk-17-jre-headless:java
