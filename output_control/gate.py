@@ -49,13 +49,15 @@ def check(
     engine: Engine,
     fingerprint: str,
     protected_unit: str = "",
+    source: bytes = b"",
     threads: int = 1,
 ) -> CheckedOutput:
     """Check all requests of one analysis version.
 
     ``engine`` must be allowed to read the linked and the derived frames. ``fingerprint`` covers code, parameters and
     environment, and is carried along. ``protected_unit`` is the unit that the project file says every request must
-    protect (empty: the researcher chooses). Same input, same bytes, whatever ``threads``.
+    protect (empty: the researcher chooses). ``source`` is the derivation's code; it goes into the checkers' annex, for
+    only a person sees whether a choice of categories carries data. Same input, same bytes, whatever ``threads``.
 
     Raises:
         Refused: every reason of every request at once; nothing is made when one of them fails.
@@ -72,6 +74,8 @@ def check(
             found.refuse(request.name, error)
     if found.faults:
         raise _refusal(analysis, found.faults)
+    if source:
+        found.annex[f"{analysis}/derivation-v{version}.py"] = source
     inputs = {name: frame.digest() for name, frame in sorted(linked.items())}
     found.evidence[f"evidence/{analysis}/{INPUTS}.json"] = json_bytes(
         {"analysis": analysis, "version": version, "inputs": inputs, "fingerprint": fingerprint}

@@ -117,6 +117,7 @@ class ResearchDesk:
                     classifications=self.office.classifications(),
                     engine=engine,
                     fingerprint=self.fingerprint(use, result.requests),
+                    source=(CODE_ROOT / "analyses" / use.name / f"v{use.version}.py").read_bytes(),
                     protected_unit=use.protects,
                     threads=settings.threads,
                 )

@@ -29,6 +29,8 @@ def review_text(view: View) -> str:
     ]
     for output in view.outputs:
         lines += ["", *_output(output)]
+    code = f"annex/{view.analysis}/derivation-v{view.version}.py in the request's folder"
+    lines += ["", f"Read the derivation too ({code}): its choice of categories can carry data."]
     lines += ["", *_decisions("Decisions", view.decisions)]
     for name, (state, decisions) in view.earlier.items():
         lines += _decisions(f"Earlier request {name} ({state.value})", decisions)
