@@ -29,9 +29,7 @@ class Reach:
 class Attacker:
     """The attacker on one table and pattern; values are moves away from the truth."""
 
-    def __init__(
-        self, equations: sparse.csr_array, value: FloatArray, hidden: BoolArray, *, integral: bool
-    ) -> None:
+    def __init__(self, equations: sparse.csr_array, value: FloatArray, hidden: BoolArray, *, integral: bool) -> None:
         self._value, self._integral = value, integral
         self._cells = np.flatnonzero(hidden)
         self._place = np.full(len(value), -1, dtype=np.int64)

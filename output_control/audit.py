@@ -73,15 +73,11 @@ def full_equations(table: CellTable) -> sparse.csr_array:
         index = dim.index
         for parent, children in dim.children.items():
             if children:
-                blocks.append(
-                    _one_parent(table.codes[:, position], line, index[parent], [index[c] for c in children])
-                )
+                blocks.append(_one_parent(table.codes[:, position], line, index[parent], [index[c] for c in children]))
     return sparse.csr_array(sparse.vstack(blocks, format="csr"))
 
 
-def _one_parent(
-    code: npt.NDArray[np.int32], line: IntArray, parent: int, children: list[int]
-) -> sparse.csr_array:
+def _one_parent(code: npt.NDArray[np.int32], line: IntArray, parent: int, children: list[int]) -> sparse.csr_array:
     head, below = np.flatnonzero(code == parent), np.flatnonzero(np.isin(code, children))
     cells = np.concatenate([head, below])
     row = np.unique(line[cells], return_inverse=True)[1].reshape(-1)
@@ -166,9 +162,7 @@ class _Audit:
 
     def _enough(self, up: FloatArray, down: FloatArray) -> BoolArray:
         give = self._tolerance()
-        met: BoolArray = (
-            (up >= self.up - give) & (down >= self.down - give) & (up + down >= self.width - give)
-        )
+        met: BoolArray = (up >= self.up - give) & (down >= self.down - give) & (up + down >= self.width - give)
         return met
 
     def _not_a_point(self) -> FloatArray:
