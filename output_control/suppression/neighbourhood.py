@@ -46,9 +46,7 @@ class Neighbourhoods:
         self._into_cell = self._graph.indices < n_cells
         self._scale = float(np.median(problem.cost)) if n_cells else 1.0
 
-    def around(
-        self, centres: IntArray, suppressed: BoolArray, size: int, *, hidden_only: bool = False
-    ) -> Ball:
+    def around(self, centres: IntArray, suppressed: BoolArray, size: int, *, hidden_only: bool = False) -> Ball:
         """The ``size`` groups nearest to ``centres`` (all of a small table); only suppressed ones if asked."""
         allowed = suppressed if hidden_only else suppressed | ~self._problem.keep
         if int(allowed.sum()) <= (size if size < SMALL else max(size, WHOLE)):
@@ -58,9 +56,7 @@ class Neighbourhoods:
         near = np.sort(order[np.isfinite(distance[order])])
         return ball(self._problem, near, whole=len(near) == int(allowed.sum()))
 
-    def _distances(
-        self, centres: IntArray, suppressed: BoolArray, allowed: BoolArray, size: int
-    ) -> FloatArray:
+    def _distances(self, centres: IntArray, suppressed: BoolArray, allowed: BoolArray, size: int) -> FloatArray:
         step = np.where(suppressed, 1.0, 1.0 + np.minimum(self._problem.cost / self._scale, 20.0))
         step[~allowed] = np.inf
         data = np.full(len(self._graph.indices), 1e-6)

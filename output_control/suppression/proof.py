@@ -178,9 +178,7 @@ class Proof:
         in_use = sorted({by for t in problem.targets for by in (t.up_by, t.down_by, *t.also) if by >= 0})
         row_of = {by: row for row, by in enumerate(in_use)}
         by_group = self._stack(in_use)
-        spread = sparse.csr_array(
-            (np.ones(cells), (problem.group, np.arange(cells))), shape=(problem.size, cells)
-        )
+        spread = sparse.csr_array((np.ones(cells), (problem.group, np.arange(cells))), shape=(problem.size, cells))
         up, down = np.full(cells, -1, dtype=np.int64), np.full(cells, -1, dtype=np.int64)
         members: dict[int, list[int]] = {}
         for cell in np.flatnonzero(primary).tolist():

@@ -18,16 +18,12 @@ def flat(name: str, leaves: Sequence[str]) -> Dimension:
 
 def counts(dims: tuple[Dimension, ...], cells: Mapping[tuple[str, ...], int]) -> CellTable:
     """A frequency table from its inner cells."""
-    leaves = np.array(
-        [[dim.index[code] for dim, code in zip(dims, key, strict=True)] for key in cells], dtype=np.int32
-    )
+    leaves = np.array([[dim.index[code] for dim, code in zip(dims, key, strict=True)] for key in cells], dtype=np.int32)
     freq = np.array(list(cells.values()), dtype=np.float64)
     return aggregate(dims, leaves, freq, freq, None, integral=True)
 
 
-def magnitudes(
-    dims: tuple[Dimension, ...], records: Sequence[tuple[tuple[str, ...], float, int]]
-) -> CellTable:
+def magnitudes(dims: tuple[Dimension, ...], records: Sequence[tuple[tuple[str, ...], float, int]]) -> CellTable:
     """A magnitude table from (codes, value, contributor)."""
     leaves = np.array(
         [[dim.index[code] for dim, code in zip(dims, key, strict=True)] for key, _, _ in records],
@@ -50,11 +46,7 @@ def all_tables(table: CellTable, suppressed: np.ndarray, highest: int) -> np.nda
     Brute force over the inner cells, each up to ``highest``, and nothing of the gate: totals are summed by walking
     the hierarchy, code by code.
     """
-    inner = [
-        i
-        for i in range(len(table))
-        if all(table.labels(i)[d] in dim.leaves for d, dim in enumerate(table.dims))
-    ]
+    inner = [i for i in range(len(table)) if all(table.labels(i)[d] in dim.leaves for d, dim in enumerate(table.dims))]
     above = np.array([[_holds(table, i, j) for j in inner] for i in range(len(table))], dtype=np.int64)
     choices = [range(highest + 1) if suppressed[j] else (int(table.value[j]),) for j in inner]
     grid = np.array(list(itertools.product(*choices)), dtype=np.int64) @ above.T

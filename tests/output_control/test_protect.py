@@ -83,9 +83,7 @@ def test_the_files_hold_pattern_public_table_and_report(tmp_path: Path) -> None:
     assert "http://" not in page and "https://" not in page
 
 
-def test_every_reference_folder_is_safe_with_and_without_the_singleton_demand(
-    shared: Path, tmp_path: Path
-) -> None:
+def test_every_reference_folder_is_safe_with_and_without_the_singleton_demand(shared: Path, tmp_path: Path) -> None:
     best = {  # secondaries and value of the best safe peer in results.csv; on: with the singleton demand
         "b01": (3, 40), "b02": (2, 330), "b03": (5, 25), "b04": (10, 115), "b07": (9, 1427), "b08": (11, 284577),
         "b11": (10, 2866540512), "b12": (19, 575), "b13": (21, 47080021962), "b14": (2, 973160000),
@@ -237,9 +235,7 @@ def copy_reference(shared: Path, name: str, to: Path) -> Path:
     return Path(shutil.copytree(next((shared / "reference").glob(name + "*")), to))
 
 
-@pytest.mark.parametrize(
-    ("column", "new"), [("value", "424242"), ("primary", "1"), ("freq", "7"), ("ncontr", "9")]
-)
+@pytest.mark.parametrize(("column", "new"), [("value", "424242"), ("primary", "1"), ("freq", "7"), ("ncontr", "9")])
 def test_a_tampered_cells_file_stops(shared: Path, tmp_path: Path, column: str, new: str) -> None:
     folder = copy_reference(shared, "b02", tmp_path / "in")
     with (folder / "cells.csv").open() as file:
@@ -280,9 +276,7 @@ def test_cells_alone_give_the_same_pattern_as_the_microdata(shared: Path, tmp_pa
     assert first == second
 
 
-def test_cells_without_contributions_are_protected_by_their_own_flags_or_refused(
-    shared: Path, tmp_path: Path
-) -> None:
+def test_cells_without_contributions_are_protected_by_their_own_flags_or_refused(shared: Path, tmp_path: Path) -> None:
     folder = copy_reference(shared, "b02", tmp_path / "in")
     (folder / "micro.csv").unlink()
     with (folder / "cells.csv").open() as file:
@@ -318,9 +312,7 @@ def test_an_output_folder_that_cannot_be_written_is_named(tmp_path: Path) -> Non
 def test_a_policy_file_replaces_the_minimum_frequency_and_the_count_protection(tmp_path: Path) -> None:
     policy = Path(__file__).resolve().parents[2] / "configs" / "policies" / "cbs_ra.yaml"
     counted = [("A", "f", 9, 0, ""), ("A", "m", 40, 0, ""), ("B", "f", 50, 0, ""), ("B", "m", 60, 0, "")]
-    folder = write(
-        tmp_path / "in", counted, kind="frequency", contributor=None, rule={"type": "freq", "n": 3}
-    )
+    folder = write(tmp_path / "in", counted, kind="frequency", contributor=None, rule={"type": "freq", "n": 3})
     assert protect(folder, tmp_path / "own").primary == 0
     assert protect(folder, tmp_path / "policy", policy=policy).primary == 1
     with pytest.raises(EnclaveError, match="policy"):

@@ -28,9 +28,7 @@ def one_cell(*contributions: float):
 
 
 @pytest.mark.parametrize("reference", ["b0", "b1"])
-def test_the_reference_primaries_and_levels_come_out_of_our_own_tabulation(
-    shared: Path, reference: str
-) -> None:
+def test_the_reference_primaries_and_levels_come_out_of_our_own_tabulation(shared: Path, reference: str) -> None:
     for folder in sorted((shared / "reference").glob(reference + "*")):
         instance = read_instance(folder)
         ours = instance.sensitive(instance.rules)
