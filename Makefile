@@ -41,7 +41,7 @@ docs: setup ## Write the reference pages that are generated from the code
 	$(BIN)/zicht docs docs/reference
 
 lock: ## Write requirements.lock anew from pyproject.toml (needs uv)
-	uv pip compile pyproject.toml --all-extras --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -o requirements.lock
+	uv pip compile pyproject.toml --all-extras --generate-hashes --no-header --python-version 3.11 -o requirements.lock
 
 clean: ## Remove the environment and everything that was built
 	chmod -R u+w build 2>/dev/null || true
