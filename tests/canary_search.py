@@ -27,6 +27,9 @@ import pyarrow.parquet as pq
 WINDOW = 7
 TABLE_BITS = 26
 BLOCK = 1 << 22
+# Eight digits stand by chance in a hexadecimal digest, and then in its base64 without the letters that bound them; such
+# texts are decoded and searched with bounds.
+SHORT = 8
 HEX = frozenset(b"0123456789abcdefABCDEF")
 IS_HEX = np.isin(np.arange(256), list(HEX))
 Windows: TypeAlias = "np.ndarray[Any, Any]"
@@ -54,7 +57,8 @@ class Canaries:
             self._free |= {value.encode(), value.encode("cp1252", "replace"), value.lower().encode()}
         for shape in shapes:
             self._free |= {shape.encode("utf-16-le"), shape.encode("utf-16-be")}
-            self._free |= set(_in_base64(shape.encode()))
+            if len(shape) > SHORT or not shape.isdigit():
+                self._free |= set(_in_base64(shape.encode()))
 
     def found_in(self, content: bytes) -> int:
         """How many places of ``content`` hold a planted value."""
