@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from enclave.errors import Refused
 from output_control.evidence import Evidence, cross_product
 from output_control.table import BoolArray, FloatArray, IntArray, cell_keys
 
@@ -103,16 +104,22 @@ def table_columns(evidence: Evidence, suppressed: BoolArray) -> list[OutputColum
     """Every cell of the cross product: codes, labels, figure and status; an empty cell is a published 0.
 
     ``suppressed`` is per cell of ``evidence.table``. A hidden cell shows nothing but its codes and status.
+
+    Raises:
+        Refused: the dimensions shown are not the table's, so that codes would get others' labels.
     """
     table = evidence.table
+    if [shown.dimension for shown in evidence.shown] != list(table.dims):
+        raise Refused(
+            "the labels of this table belong to other codes", next_step="run zicht check again; then report it"
+        )
     codes = cross_product(table.shape)
     place = cell_keys(table.codes, table.shape)
     figures, hidden = np.zeros(len(codes)), np.zeros(len(codes), dtype=np.bool_)
     figures[place], hidden[place] = np.where(suppressed, 0.0, table.value), suppressed
     columns: list[OutputColumn] = []
-    for position, shown in enumerate(evidence.shown):
+    for position in range(len(table.shape)):
         columns += _dimension_columns(evidence, position, pa.array(codes[:, position]))
-        assert shown.dimension is table.dims[position]  # noqa: S101 - the labels belong to these codes
     titles = {"nl": "Waarde", "en": "Value"}
     kind: Literal["integer", "number"] = "integer" if table.integral else "number"
     values = pa.array(figures, mask=hidden).cast(pa.int64() if table.integral else pa.float64())

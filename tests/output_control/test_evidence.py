@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from output_control.evidence import (
     shown_dimensions,
     tabulate,
 )
+from output_control.outputs import table_columns
 from output_control.shown import shown_dimension
 from tests.output_control.gate_world import (
     CLASSIFICATIONS,
@@ -387,3 +389,10 @@ def test_spark_and_duckdb_give_the_same_evidence(tmp_path: Path) -> None:
     request = table_request("region", "kind", "flag", measure="worth", statistic="sum")
     first, second = evidence_of(world, request), evidence_of(world, request, "spark")
     assert by_gate(first) == by_gate(second)
+
+
+def test_a_table_whose_labels_belong_to_other_codes_is_refused(tmp_path: Path) -> None:
+    evidence = evidence_of(World(tmp_path).add("homes", random_homes(1, 200)), table_request("region", "kind"))
+    shown_in_another_order = replace(evidence, shown=evidence.shown[::-1])
+    with pytest.raises(Refused, match="labels of this table belong to other codes"):
+        table_columns(shown_in_another_order, np.zeros(len(evidence.table), np.bool_))
