@@ -24,7 +24,7 @@ from output_control import bundle, review
 from output_control.approvals import approvals_document, check_approved, check_release_key
 from output_control.cases import PREFIX, Case, open_case
 from output_control.crate import CRATE_FILE, Approver, CrateFacts, build_crate
-from output_control.request_file import digests, locked
+from output_control.request_file import annexed, digests, locked
 from output_control.review_states import Action, State, check_can
 from output_control.roster import Roster, moment
 from output_control.sealed import CheckedOutput, Release
@@ -135,12 +135,17 @@ def _shelf(service: _Service, case: Case) -> Path:
 
 
 def differences(case: Case, checked: CheckedOutput) -> tuple[str, ...]:
-    """Names of what differs between the request and a new tabulation; no content."""
+    """Names of what differs between the request and a new tabulation; no content.
+
+    The annex counts although it never leaves: checkers approved because of what it shows of hidden cells.
+    """
     document = case.request.document
-    asked = {**document.outputs, **document.evidence, "policy.json": document.policy, "code": document.fingerprint}
+    asked = {**document.outputs, **document.evidence, **document.annex}
+    asked |= {"policy.json": document.policy, "code": document.fingerprint}
     asked |= {f"input {name}": digest for name, digest in document.inputs.items()}
     asked["analysis"] = f"{document.analysis} version {document.version}"
-    found = {**digests(checked.outputs), **digests(checked.evidence), "code": checked.fingerprint}
+    found = {**digests(checked.outputs), **digests(checked.evidence), **digests(annexed(checked.checker_annex))}
+    found["code"] = checked.fingerprint
     found |= {f"input {name}": digest for name, digest in checked.inputs.items()}
     found["policy.json"] = digest_bytes(checked.policy_document)
     found["analysis"] = f"{checked.analysis} version {checked.version}"

@@ -137,6 +137,11 @@ def digests(files: Mapping[str, bytes]) -> dict[str, str]:
     return {name: digest_bytes(files[name]) for name in sorted(files)}
 
 
+def annexed(files: Mapping[str, bytes]) -> dict[str, bytes]:
+    """A checked output's annex by its path in the request's folder."""
+    return {name if name.startswith(f"{ANNEX}/") else f"{ANNEX}/{name}": files[name] for name in files}
+
+
 def check_names(files: Mapping[str, bytes], *, below: str) -> None:
     """Refuse names that leave ``below``, hide, or hold other than letters, digits, ``_``, ``-`` and ``.``."""
     for name in files:

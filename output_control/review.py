@@ -21,6 +21,7 @@ from output_control.request_file import (
     DECISIONS,
     SUBMISSION,
     RequestDocument,
+    annexed,
     check_names,
     check_texts,
     digests,
@@ -57,7 +58,7 @@ def draft(
     check_texts(title, context, controls)
     check_names(checked.outputs, below=f"outputs/{checked.analysis}")
     check_names(checked.evidence, below="evidence")
-    annex = {_annexed(name): content for name, content in checked.checker_annex.items()}
+    annex = annexed(checked.checker_annex)
     check_names(annex, below=ANNEX)
     document = RequestDocument(
         project=project,
@@ -77,10 +78,6 @@ def draft(
     files = {**checked.outputs, **checked.evidence}
     review = desk.workspace.path(Zone.REVIEW)
     return write_request(review, document, files=files, annex=annex, policy=checked.policy_document).id
-
-
-def _annexed(name: str) -> str:
-    return name if name.startswith(f"{ANNEX}/") else f"{ANNEX}/{name}"
 
 
 def submit(request_id: str, *, author: str, key: SigningKey, desk: Desk, now: datetime) -> State:

@@ -5,27 +5,37 @@ from __future__ import annotations
 from pathlib import Path
 
 from enclave.errors import NotReady, Tampered
-from enclave.fingerprints import digest_bytes, digest_file
+from enclave.fingerprints import digest_file
+from enclave.zones import Zone
+from output_control.request_file import annexed, digests, list_requests, read_request
+from output_control.verify import VerifyReport
 from pipeline.research import ResearchDesk
 
 
-def compare(bundle: Path, analysis: str, version: int, desk: ResearchDesk) -> tuple[str, ...]:
-    """Run and check ``analysis`` anew and compare all files of ``outputs/`` and ``evidence/``; returns their names.
+def compare(bundle: Path, report: VerifyReport, desk: ResearchDesk) -> tuple[str, ...]:
+    """Run and check a release's analysis anew and compare ``outputs/``, ``evidence/`` and the annex; returns the names.
+
+    A bundle never holds the checkers' annex. Its digests stand in the request, which lies in the installation that
+    released; elsewhere the annex cannot be compared.
 
     Raises:
         NotReady: this installation runs another version of the analysis.
         Tampered: files differ, are missing or are too many; names them, shows no content.
     """
-    use = desk.office.project.analysis(analysis)
-    if use.version != version:
+    use = desk.office.project.analysis(report.analysis)
+    if use.version != report.version:
         raise NotReady(
-            f"the release is of {analysis} version {version}; this project runs version {use.version}",
+            f"the release is of {use.name} version {report.version}; this project runs version {use.version}",
             next_step="take the project file and the code of the release",
         )
     checked = desk.checker(use)()
-    made = {name: digest_bytes(content) for name, content in {**checked.outputs, **checked.evidence}.items()}
+    made = digests({**checked.outputs, **checked.evidence})
     parts = [path for part in ("outputs", "evidence") for path in sorted((bundle / part).rglob("*")) if path.is_file()]
     released = {path.relative_to(bundle).as_posix(): digest_file(path) for path in parts}
+    review = desk.office.workspace.path(Zone.REVIEW)
+    if report.request in list_requests(review):
+        released |= read_request(review, report.request).document.annex
+        made |= digests(annexed(checked.checker_annex))
     differing = sorted(name for name in made.keys() | released.keys() if made.get(name) != released.get(name))
     if differing:
         raise Tampered(

@@ -169,7 +169,9 @@ def test_a_release_is_reproduced_from_journal_code_and_data(main_job: Job) -> No
     for bundle in main_job.bundles().values():
         done = main_job.zicht("reproduce", bundle)
         assert done.code == 0, done.said
-        assert "byte-identical" in done.out
+        assert "evidence are byte-identical" in done.out
+        assert "what the checkers saw beside them: " in done.out
+        assert "files, byte-identical" in done.out
 
 
 def test_a_journal_that_was_cut_off_is_found_by_the_bundles_anchor(main_job: Job, tmp_path: Path) -> None:
