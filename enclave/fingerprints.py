@@ -58,6 +58,12 @@ def digest_code(places: Iterable[Path]) -> str:
     return digest_json(sorted(sources, key=digest_json))
 
 
+def code_files(places: Iterable[Path], root: Path) -> dict[str, str]:
+    """SHA-256 of every Python source in ``places``, by its path below ``root``: which file changed can be told."""
+    found = (file for place in places for file in ([place] if place.is_file() else place.rglob("*.py")))
+    return {file.relative_to(root).as_posix(): digest_file(file) for file in sorted(found)}
+
+
 def digest_environment(distributions: Iterable[str]) -> str:
     """SHA-256 over the installed versions of ``distributions``; a missing one counts as such."""
     versions: dict[str, Json] = {}

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from enclave.classifications import Classification
 from enclave.engine import Engine
 from enclave.errors import BadInput, EnclaveError, Refused
+from enclave.fingerprints import Json, digest_json
 from enclave.frames import Frame
 from enclave.requests import OutputRequest, RegressionRequest, TableRequest
 from enclave.zones import Derived, Linked
@@ -47,17 +48,18 @@ def check(
     policy: Policy,
     classifications: Mapping[str, Classification],
     engine: Engine,
-    fingerprint: str,
+    made_with: Mapping[str, Json],
     protected_unit: str = "",
     source: bytes = b"",
     threads: int = 1,
 ) -> CheckedOutput:
     """Check all requests of one analysis version.
 
-    ``engine`` must be allowed to read the linked and the derived frames. ``fingerprint`` covers code, parameters and
-    environment, and is carried along. ``protected_unit`` is the unit that the project file says every request must
-    protect (empty: the researcher chooses). ``source`` is the derivation's code; it goes into the checkers' annex, for
-    only a person sees whether a choice of categories carries data. Same input, same bytes, whatever ``threads``.
+    ``engine`` must be allowed to read the linked and the derived frames. ``made_with`` says what code, parameters and
+    environment made this (:mod:`output_control.provenance`); its digest is the output's fingerprint. ``protected_unit``
+    is the unit that the project file says every request must protect (empty: the researcher chooses). ``source`` is the
+    derivation's code; it goes into the checkers' annex, for only a person sees whether a choice of categories carries
+    data. Same input, same bytes, whatever ``threads``.
 
     Raises:
         Refused: every reason of every request at once; nothing is made when one of them fails.
@@ -77,8 +79,15 @@ def check(
     if source:
         found.annex[f"{analysis}/derivation-v{version}.py"] = source
     inputs = {name: frame.digest() for name, frame in sorted(linked.items())}
+    fingerprint = digest_json(made_with)
     found.evidence[f"evidence/{analysis}/{INPUTS}.json"] = json_bytes(
-        {"analysis": analysis, "version": version, "inputs": inputs, "fingerprint": fingerprint}
+        {
+            "analysis": analysis,
+            "version": version,
+            "inputs": inputs,
+            "fingerprint": fingerprint,
+            "made_with": dict(made_with),
+        }
     )
     return CheckedOutput(
         analysis=analysis,

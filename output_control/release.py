@@ -20,7 +20,7 @@ from enclave.fingerprints import digest_bytes, digest_file
 from enclave.journal import Entry, Head, Journal
 from enclave.signatures import PublicKey, SigningKey
 from enclave.zones import Workspace, Zone
-from output_control import bundle, review
+from output_control import bundle, provenance, review
 from output_control.approvals import approvals_document, check_approved, check_release_key
 from output_control.cases import PREFIX, Case, open_case
 from output_control.crate import CRATE_FILE, Approver, CrateFacts, build_crate
@@ -141,15 +141,25 @@ def differences(case: Case, checked: CheckedOutput) -> tuple[str, ...]:
     """
     document = case.request.document
     asked = {**document.outputs, **document.evidence, **document.annex}
-    asked |= {"policy.json": document.policy, "code": document.fingerprint}
+    asked["policy.json"] = document.policy
     asked |= {f"input {name}": digest for name, digest in document.inputs.items()}
     asked["analysis"] = f"{document.analysis} version {document.version}"
     found = {**digests(checked.outputs), **digests(checked.evidence), **digests(annexed(checked.checker_annex))}
-    found["code"] = checked.fingerprint
     found |= {f"input {name}": digest for name, digest in checked.inputs.items()}
     found["policy.json"] = digest_bytes(checked.policy_document)
     found["analysis"] = f"{checked.analysis} version {checked.version}"
-    return tuple(name for name in sorted(asked.keys() | found.keys()) if asked.get(name) != found.get(name))
+    differing = [name for name in sorted(asked.keys() | found.keys()) if asked.get(name) != found.get(name)]
+    return (*_changed_code(case, checked), *differing)
+
+
+def _changed_code(case: Case, checked: CheckedOutput) -> tuple[str, ...]:
+    """The files of code that changed, and whether parameters, requests or packages did."""
+    document = case.request.document
+    if checked.fingerprint == document.fingerprint:
+        return ()
+    name = f"evidence/{document.analysis}/inputs.json"
+    before = case.request.files("evidence").get(name, b"")
+    return provenance.changed(before, checked.evidence.get(name, b"")) or (provenance.CODE,)
 
 
 def _void_if_different(case: Case, checked: CheckedOutput, service: _Service, now: datetime) -> None:
@@ -163,8 +173,9 @@ def _void_if_different(case: Case, checked: CheckedOutput, service: _Service, no
         details={"differs": list(differing)},
         now=now,
     )
+    named = provenance.listed(differing)
     raise Tampered(
-        f"tabulated again, this differs from what was approved: {', '.join(differing)}; the approvals are void",
+        f"tabulated again, this differs from what was approved: {named}; the approvals are void",
         where=case.request.id,
         next_step="find out what changed, run the analysis again and file a new request",
     )

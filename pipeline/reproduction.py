@@ -7,6 +7,7 @@ from pathlib import Path
 from enclave.errors import NotReady, Tampered
 from enclave.fingerprints import digest_file
 from enclave.zones import Zone
+from output_control import provenance
 from output_control.request_file import annexed, digests, list_requests, read_request
 from output_control.verify import VerifyReport
 from pipeline.research import ResearchDesk
@@ -38,9 +39,13 @@ def compare(bundle: Path, report: VerifyReport, desk: ResearchDesk) -> tuple[str
         made |= digests(annexed(checked.checker_annex))
     differing = sorted(name for name in made.keys() | released.keys() if made.get(name) != released.get(name))
     if differing:
+        inputs = f"evidence/{use.name}/inputs.json"
+        before = (bundle / inputs).read_bytes() if inputs in released else b""
+        changed = provenance.changed(before, checked.evidence.get(inputs, b""))
+        since = f"; changed since: {provenance.listed(changed)}" if changed else ""
         raise Tampered(
-            f"run again, {len(differing)} file(s) differ: {', '.join(differing)}",
+            f"run again, {len(differing)} file(s) differ: {', '.join(differing)}{since}",
             where=bundle.name,
-            next_step="compare evidence/…/inputs.json: it names the data, code and environment of the release",
+            next_step="compare evidence/…/inputs.json: it names the data, code and packages of the release",
         )
     return tuple(sorted(released))

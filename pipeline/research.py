@@ -16,7 +16,7 @@ from pathlib import Path
 from enclave.engine import open_engine
 from enclave.errors import NotReady, Refused
 from enclave.files import storage_errors
-from enclave.fingerprints import Json, digest_code, digest_environment, digest_json
+from enclave.fingerprints import Json, code_files, digest_bytes, digest_environment, digest_json
 from enclave.frames import Frame, open_frame
 from enclave.project import AnalysisUse
 from enclave.requests import OutputRequest, dump_requests, parse_requests
@@ -116,7 +116,7 @@ class ResearchDesk:
                     policy=policy,
                     classifications=self.office.classifications(),
                     engine=engine,
-                    fingerprint=self.fingerprint(use, result.requests),
+                    made_with=self.made_with(use, result.requests),
                     source=(CODE_ROOT / "analyses" / use.name / f"v{use.version}.py").read_bytes(),
                     protected_unit=use.protects,
                     threads=settings.threads,
@@ -140,16 +140,14 @@ class ResearchDesk:
             limits=Limits(engine_gib=settings.memory_gib),
         )
 
-    def fingerprint(self, use: AnalysisUse, requests: tuple[OutputRequest, ...]) -> str:
-        """Digest of the code, the parameters, the requests and the environment of a check; the same at any path."""
-        return digest_json(
-            {
-                "code": digest_code([CODE_ROOT / place for place in self._code(use, GATE_CODE)]),
-                "parameters": dict(self._parameters(use)),
-                "requests": dump_requests(requests).decode(),
-                "environment": digest_environment(locked_distributions()),
-            }
-        )
+    def made_with(self, use: AnalysisUse, requests: tuple[OutputRequest, ...]) -> dict[str, Json]:
+        """Digests of the code, the parameters, the requests and the packages of a check; the same at any path."""
+        return {
+            "code": code_files([CODE_ROOT / place for place in self._code(use, GATE_CODE)], CODE_ROOT),
+            "parameters": digest_json(self._parameters(use)),
+            "requests": digest_bytes(dump_requests(requests)),
+            "packages": digest_environment(locked_distributions()),
+        }
 
     def policy(self) -> Policy:
         """The project's policy, both parts."""

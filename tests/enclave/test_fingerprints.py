@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from enclave.fingerprints import (
     canonical_json,
+    code_files,
     digest_bytes,
     digest_code,
     digest_environment,
@@ -102,6 +103,15 @@ def test_every_source_counts_even_when_two_have_the_same_name(tmp_path: Path) ->
 def test_the_order_and_the_place_of_sources_change_nothing(tmp_path: Path) -> None:
     here, there = two_versions(tmp_path / "here", "x", "y"), two_versions(tmp_path / "there", "x", "y")
     assert digest_code(here) == digest_code(reversed(there))
+
+
+def test_every_source_has_its_own_digest_by_its_path(tmp_path: Path) -> None:
+    sources = two_versions(tmp_path, "x", "y")
+    before = code_files([tmp_path / "a", tmp_path / "b/v1.py"], tmp_path)
+    assert before == {"a/v1.py": digest_bytes(b"x"), "b/v1.py": digest_bytes(b"y")}
+    sources[1].write_text("z")
+    after = code_files([tmp_path], tmp_path)
+    assert [name for name in before if before[name] != after[name]] == ["b/v1.py"]
 
 
 def test_a_folder_of_sources_counts_by_its_python_files(tmp_path: Path) -> None:

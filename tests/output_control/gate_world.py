@@ -15,6 +15,7 @@ from enclave.classifications import Classification, Code
 from enclave.engine import Engine, open_engine
 from enclave.engine.interface import EngineName
 from enclave.entropy import SeededEntropy
+from enclave.fingerprints import Json
 from enclave.frames import Frame, FrameManifest, manifest_columns, open_frame, writing_frame
 from enclave.requests import DimensionRequest, OutputRequest, Population, TableRequest
 from enclave.zones import Derived, Linked, Tag
@@ -121,6 +122,7 @@ class World:
     linked: dict[str, Frame[Linked]] = field(default_factory=dict)
     classifications: Mapping[str, Classification] = field(default_factory=lambda: dict(CLASSIFICATIONS))
     policy_overrides: dict[str, object] = field(default_factory=dict)
+    made_with: dict[str, Json] = field(default_factory=lambda: {"code": {"analyses/demo/v1.py": "f" * 64}})
 
     def add(self, name: str, table: pa.Table, population: pa.Table | None = None) -> World:
         """A derived frame, and the linked data set that is its population (by default: its own homes and owners)."""
@@ -164,6 +166,6 @@ class World:
                 policy=self.policy,
                 classifications=self.classifications,
                 engine=opened,
-                fingerprint="f" * 64,
+                made_with=self.made_with,
                 threads=threads,
             )

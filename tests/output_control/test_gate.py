@@ -23,6 +23,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 from enclave.classifications import Classification
 from enclave.errors import CannotProtect, Refused
+from enclave.fingerprints import digest_json
 from enclave.frames import Frame
 from enclave.requests import OutputRequest, Population
 from enclave.zones import Derived
@@ -148,7 +149,9 @@ def test_inputs_policy_and_fingerprint_are_carried_along(tmp_path: Path) -> None
     assert out.inputs == {"homes": world.linked["homes"].digest()}
     assert out.policy_document == world.policy.public_document()
     inputs = json.loads(out.evidence["evidence/demo/inputs.json"])
-    assert inputs == {"analysis": "demo", "version": 1, "inputs": dict(out.inputs), "fingerprint": "f" * 64}
+    assert (inputs["analysis"], inputs["version"], inputs["inputs"]) == ("demo", 1, dict(out.inputs))
+    assert inputs["made_with"] == world.made_with
+    assert inputs["fingerprint"] == out.fingerprint == digest_json(world.made_with)
 
 
 def test_a_checked_output_cannot_be_changed_or_derived_from(tmp_path: Path) -> None:
@@ -286,7 +289,7 @@ def test_a_kind_that_the_policy_does_not_list_needs_a_person(tmp_path: Path) -> 
     with world.engine() as engine, pytest.raises(Refused, match="outputs of kind tree need a person"):
         check(
             "demo", 1, [tree("x1")], rederive=lambda: world.derived, linked=world.linked, policy=policy,
-            classifications=CLASSIFICATIONS, engine=engine, fingerprint="",
+            classifications=CLASSIFICATIONS, engine=engine, made_with={},
         )  # fmt: skip
 
 
@@ -301,7 +304,7 @@ def test_the_derivation_runs_again_and_only_what_it_gives_is_counted(tmp_path: P
     with world.engine() as engine:
         out = check(
             "demo", 1, [table_request("kind")], rederive=rederive, linked=world.linked, policy=world.policy,
-            classifications=CLASSIFICATIONS, engine=engine, fingerprint="",
+            classifications=CLASSIFICATIONS, engine=engine, made_with={},
         )  # fmt: skip
     assert calls == [1]
     assert rows_of(out.outputs[CELLS])[0]["value"] == "300"

@@ -18,6 +18,7 @@ import pytest
 
 from enclave.errors import EnclaveError, NotAllowed, NotReady, Refused, StorageFailed, Tampered
 from enclave.files import TEMPORARY_MARK
+from enclave.fingerprints import digest_json
 from enclave.signatures import SigningKey
 from enclave.zones import Owner, Zone, assign_zones
 from output_control import review
@@ -156,6 +157,42 @@ def test_any_difference_on_re_tabulation_voids_the_approvals(
     assert list(office.journal.entries())[-1].details["differs"] == named.split(", ")
     with pytest.raises(NotAllowed, match="a request that is void cannot be released"):
         office.release(request)
+
+
+def made_with(**changed: object) -> CheckedOutput:
+    """A checked output that says what made it."""
+    code = {"analyses/v3/v1.py": "a" * 64, "output_control/rules.py": "b" * 64}
+    said = {"made_with": {"code": code, "parameters": "c" * 64, "packages": "d" * 64, **changed}}
+    evidence = {**a_checked_output().evidence, "evidence/v3/inputs.json": json.dumps(said).encode()}
+    return a_checked_output(evidence=evidence, fingerprint=digest_json(said["made_with"]))
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (
+            {"code": {"analyses/v3/v1.py": "e" * 64, "output_control/rules.py": "b" * 64}},
+            ["code analyses/v3/v1.py"],
+        ),
+        (
+            {"code": {"analyses/v3/v1.py": "a" * 64, "output_control/more.py": "b" * 64}},
+            ["code output_control/more.py", "code output_control/rules.py"],
+        ),
+        ({"parameters": "e" * 64, "packages": "e" * 64}, ["packages", "parameters"]),
+    ],
+)
+def test_changed_code_is_named_by_its_files(office: Office, change: dict[str, Any], named: list[str]) -> None:
+    request = office.approved(made_with())
+    with pytest.raises(Tampered, match=", ".join(named)):
+        office.release(request, lambda: made_with(**change))
+    assert list(office.journal.entries())[-1].details["differs"] == [*named, "evidence/v3/inputs.json"]
+
+
+def test_a_long_list_of_changed_files_is_cut_in_the_message_and_whole_in_the_journal(office: Office) -> None:
+    request = office.approved(made_with(code={f"enclave/f{n:02}.py": "a" * 64 for n in range(40)}))
+    with pytest.raises(Tampered, match=r"f19\.py and 21 more; the approvals are void"):
+        office.release(request, lambda: made_with(code={f"enclave/f{n:02}.py": "b" * 64 for n in range(40)}))
+    assert len(list(office.journal.entries())[-1].details["differs"]) == 41
 
 
 def test_an_error_of_the_re_tabulation_leaves_the_approvals_standing(office: Office) -> None:

@@ -76,6 +76,10 @@ def test_after_touching_one_analysis_only_what_depends_on_it_runs_again(clones: 
     assert done.code in (0, 4), done.said  # 4: the gate refuses D2 for want of events at this size
     ran = steps(two) - before
     assert set(ran) == {"run doorsluishuizen-v1", "check doorsluishuizen-v1"}
+    bundle = two.bundles()["doorsluishuizen"]
+    done = zicht("reproduce", bundle, "--workspace", two.workspace, code_root=sources)
+    assert done.code == 6
+    assert "changed since: code analyses/doorsluishuizen/v1.py\n" in done.err
 
 
 def test_other_data_do_not_reproduce_the_release(clones: tuple[Job, Job, Path], tmp_path: Path) -> None:
