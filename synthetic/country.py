@@ -17,7 +17,11 @@ from synthetic.identifiers import NumberSpace
 from synthetic.key_register import KeyRegisterFiles
 from synthetic.plan import divide
 from synthetic.register_blocks import register_blocks
-from synthetic.registers import RegisterFiles
+from synthetic.registers import REGISTERS, RegisterFiles
+from synthetic.theme_blocks import theme_blocks
+from synthetic.theme_registers import THEME_REGISTERS
+from synthetic.theme_truths import ThemeTruthFiles
+from synthetic.themes import make_themes
 from synthetic.town import make_town
 from synthetic.truths import TruthFiles
 
@@ -56,18 +60,23 @@ def make_country(
     areas = [("NL", "", "NL", "Nederland (verzonnen)", "The Netherlands (invented)")]
     with replacing_folder(out) as folder:
         with (
-            RegisterFiles(folder / "registers") as registers,
+            RegisterFiles(folder / "registers", {**REGISTERS, **THEME_REGISTERS}) as registers,
             KeyRegisterFiles(folder / "key_register") as keys,
             DeliveryWriter(folder / "deliveries", plan, seed=seed, dirty=dirty) as deliveries,
             TruthFiles(folder / "truth") as truth,
+            ThemeTruthFiles(folder / "truth", len(plan)) as theme_truth,
         ):
             for done, place in enumerate(plan, start=1):
                 town = make_town(seed, place, numbers)
                 for name, block in register_blocks(town, len(plan)):
                     registers.append(name, block)
+                themes = make_themes(town, len(plan))
+                for name, block in theme_blocks(town, themes):
+                    registers.append(name, block)
                 keys.append(town)
                 deliveries.append(town)
                 truth.append(town)
+                theme_truth.append(town, themes)
                 areas += region_rows(place, town.areas)
                 dwellings += town.objects.homes
                 if progress is not None:

@@ -22,9 +22,13 @@ _DEBT_END = day(2017)
 
 @dataclass(frozen=True, slots=True)
 class Finances:
-    """``income`` (euro) and ``low`` (1, 0, 9) are (households, 5); ``since`` is the first day of each household."""
+    """``income`` (euro), ``income_drawn`` (before some became unknown) and ``low`` (1, 0, 9) are (households, 5).
+
+    ``since`` is the first day of each household.
+    """
 
     income: Ints
+    income_drawn: Ints
     low: Ints
     wealth: Ints
     wealth_without_home: Ints
@@ -63,6 +67,7 @@ def make_finances(setting: Setting, occupancy: Occupancy) -> Finances:
     first = np.searchsorted(occupancy.household, np.arange(count))
     return Finances(
         income=np.where(missing, INCOME_MISSING, income),
+        income_drawn=income,
         low=np.where(missing, 9, low),
         wealth=wealth,
         wealth_without_home=without_home,

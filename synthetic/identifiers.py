@@ -101,6 +101,13 @@ def beid(seed: int, ordinals: Ints) -> Texts:
     return glue(b"E", letters.astype(np.uint8).view("S8").ravel())
 
 
+def record_number(seed: int, kind: str, global_ids: Ints) -> Texts:
+    """Meaningless record numbers: nine letters A–J, which no identifier of nine figures can be taken for."""
+    step, shift = _bijection(seed, kind, _RIN_PRIME)
+    letters = digits((global_ids * step + shift) % _RIN_PRIME, 9).view(np.uint8) + 17
+    return letters.astype(np.uint8).view("S9").ravel()
+
+
 def kvk(seed: int, ordinals: Ints) -> Texts:
     """KvK numbers: 09 and 6 digits (no chamber ever issued 09…; the leading zero must survive)."""
     step, shift = _bijection(seed, "kvk", _KVK_PRIME)

@@ -9,7 +9,8 @@ import numpy as np
 from synthetic.calendar_days import OUTCOME_YEARS, Texts, day, digits
 from synthetic.households import CHILD, Persons
 from synthetic.occupancy import Occupancy
-from synthetic.randomness import Ints, pick, uniforms
+from synthetic.plan import Municipality
+from synthetic.randomness import Floats, Ints, pick, uniforms
 from synthetic.setting import Setting
 
 CLASSES = ("F40", "F41", "F42", "F43", "F44", "F45", "F46")
@@ -22,13 +23,14 @@ UNKNOWN_PLACE_SHARE = 0.04
 
 @dataclass(frozen=True, slots=True)
 class Offences:
-    """Registrations of one year, in order of person."""
+    """Registrations of one year, in order of person; ``drawn_municipality`` is the place before 4 % became unknown."""
 
     year: int
     person: Ints
     day: Ints
     offence: Ints
     municipality: Texts
+    drawn_municipality: Texts
 
 
 def offences_of(setting: Setting, occupancy: Occupancy, *, municipalities: int, year: int) -> Offences:
@@ -44,10 +46,7 @@ def offences_of(setting: Setting, occupancy: Occupancy, *, municipalities: int, 
     rate = np.where(homes.kind[persons.household] == 8, 0.0, rate)
     person = np.flatnonzero(u[:, 0] < rate)
     v = u[person]
-    away = (v[:, 3] < 0.2).astype(np.int64)
-    # nearby numbers stand for nearby municipalities: the gravity of distance
-    distance = 1 + np.floor(1 / np.maximum(v[:, 4], 0.02) - 1).astype(np.int64) % (municipalities - 1)
-    where = digits(9001 + (place.index + away * distance) % municipalities, 4)
+    where = place_by_gravity(place, v[:, 3:5], municipalities)
     unknown = v[:, 3] > 1 - UNKNOWN_PLACE_SHARE
     return Offences(
         year=year,
@@ -55,7 +54,16 @@ def offences_of(setting: Setting, occupancy: Occupancy, *, municipalities: int, 
         day=day(year) + np.floor(v[:, 1] * (day(year + 1) - day(year))).astype(np.int64),
         offence=pick(v[:, 2], list(_CLASS_SHARES)),
         municipality=np.where(unknown, np.bytes_(b"----"), where),
+        drawn_municipality=where,
     )
+
+
+def place_by_gravity(place: Municipality, u: Floats, municipalities: int) -> Texts:
+    """Municipality of an offence, from uniforms (n, 2): the own one in 80 %, else another, the nearer the likelier."""
+    away = (u[:, 0] < 0.2).astype(np.int64)
+    # nearby numbers stand for nearby municipalities: the gravity of distance
+    distance = 1 + np.floor(1 / np.maximum(u[:, 1], 0.02) - 1).astype(np.int64) % (municipalities - 1)
+    return digits(9001 + (place.index + away * distance) % municipalities, 4)
 
 
 def parents(setting: Setting) -> tuple[Ints, Ints, Ints]:

@@ -20,11 +20,11 @@ from synthetic.sav_stream import Column, SavStream
 
 Block = Mapping[str, npt.NDArray[np.generic]]
 
-_RIN = {"R": "in de BRP of het koppelbestand"}
-_PERSON = (Column("RINPERSOONS", 1, _RIN), Column("RINPERSOON", 9))
-_OBJECT = (Column("SOORTOBJECTNUMMER", 1, {"B": "BAG-object"}), Column("RINOBJECTNUMMER", 32))
-_HEAD = (Column("RINPERSOONSHKW", 1, _RIN), Column("RINPERSOONHKW", 9))
-_OWNER = {"R": "persoon", "E": "bedrijfseenheid"}
+RIN_LABELS = {"R": "in de BRP of het koppelbestand"}
+PERSON = (Column("RINPERSOONS", 1, RIN_LABELS), Column("RINPERSOON", 9))
+OBJECT = (Column("SOORTOBJECTNUMMER", 1, {"B": "BAG-object"}), Column("RINOBJECTNUMMER", 32))
+_HEAD = (Column("RINPERSOONSHKW", 1, RIN_LABELS), Column("RINPERSOONHKW", 9))
+OWNER_LABELS = {"R": "persoon", "E": "bedrijfseenheid"}
 _TYPHH = {
     "1": "eenpersoonshuishouden",
     "2": "niet-gehuwd paar zonder kinderen",
@@ -53,7 +53,7 @@ _USE = {
     "12": "recreatiewoning en overige woning",
     "30": "niet-woning",
 }
-_CRIME = {
+CRIME_LABELS = {
     "F40": "bezit harddrugs",
     "F41": "bezit softdrugs",
     "F42": "handel harddrugs",
@@ -95,16 +95,16 @@ def suspect_tab(year: int) -> str:
 
 
 _OWNER_COLUMNS = (
-    *_OBJECT,
+    *OBJECT,
     Column("TypeEigendom", 1, {"E": "eigendom", "H": "huur"}),
     Column(
         "TypeEigenaar",
         1,
         {"1": "eigenaar-bewoner", "2": "woningcorporatie", "3": "overige verhuurder", "9": "onbekend"},
     ),
-    Column("SOORTRINEIGENAAR", 1, _OWNER),
+    Column("SOORTRINEIGENAAR", 1, OWNER_LABELS),
     Column("RINEIGENAAR", 9),
-    Column("SOORTRINEIGENAAR2", 1, _OWNER),
+    Column("SOORTRINEIGENAAR2", 1, OWNER_LABELS),
     Column("RINEIGENAAR2", 9),
     Column("WOZWAARDE", 0),
     Column("GEBRUIKSCODEWOZ", 2, _USE),
@@ -114,25 +114,25 @@ _INCOME_COLUMNS = (
     Column("INHBESTINKH", 0),
     Column("INHARMLAGL", 1, {"1": "laag inkomen", "0": "geen laag inkomen", "9": "onbekend"}),
 )
-_SUSPECT_COLUMNS = (*_PERSON, Column("VERDDATUM", 8), Column("VERDDELICT", 3, _CRIME), Column("VERDGEMEENTE", 4))
+_SUSPECT_COLUMNS = (*PERSON, Column("VERDDATUM", 8), Column("VERDDELICT", 3, CRIME_LABELS), Column("VERDGEMEENTE", 4))
 
 REGISTERS: Mapping[str, tuple[Column, ...]] = {
     PERSON_TAB: (
-        *_PERSON,
+        *PERSON,
         Column("GBAGEBOORTEJAAR", 4),
         Column("GBAGEBOORTEMAAND", 2),
         Column("GBAGEBOORTEDAG", 2),
         Column("GBAGESLACHT", 1, {"1": "man", "2": "vrouw"}),
     ),
     ADDRESS_BUS: (
-        *_PERSON,
-        *_OBJECT,
+        *PERSON,
+        *OBJECT,
         Column("GBADATUMAANVANGADRESHOUDING", 8),
         Column("GBADATUMEINDEADRESHOUDING", 8),
         Column("GBAFUNCTIEADRES", 1, {"W": "woonadres"}),
     ),
     HOUSEHOLD_BUS: (
-        *_PERSON,
+        *PERSON,
         Column("DATUMAANVANGHH", 8),
         Column("DATUMEINDEHH", 8),
         Column("TYPHH", 1, _TYPHH),
@@ -141,23 +141,23 @@ REGISTERS: Mapping[str, tuple[Column, ...]] = {
         Column("HUISHOUDNR", 12),
     ),
     KIN_TAB: (
-        *_PERSON,
+        *PERSON,
         Column("RINPERSOONSMa", 1),
         Column("RINPERSOONMa", 9),
         Column("RINPERSOONSpa", 1),
         Column("RINPERSOONpa", 9),
         Column("XKOPPELNUMMER", 12),
     ),
-    AREA_TAB: (*_OBJECT, Column("gem2016", 4), Column("wc2016", 6), Column("bc2016", 8)),
+    AREA_TAB: (*OBJECT, Column("gem2016", 4), Column("wc2016", 6), Column("bc2016", 8)),
     LIFE_BUS: (
-        *_OBJECT,
+        *OBJECT,
         Column("AANVLEVCYCLWOONNIETWOON", 8),
         Column("EINDLEVCYCLWOONNIETWOON", 8),
         Column("WONINGTYPE", 1, _TYPES),
         Column("VBOOPPERVLAKTE", 0),
     ),
     **{owner_tab(year): _OWNER_COLUMNS for year in WOZ_YEARS},
-    **{head_tab(year): (*_PERSON, *_HEAD) for year in INCOME_YEARS},
+    **{head_tab(year): (*PERSON, *_HEAD) for year in INCOME_YEARS},
     **{income_tab(year): _INCOME_COLUMNS for year in INCOME_YEARS},
     WEALTH_TAB: (*_HEAD, Column("VEHW1000VERH", 0), Column("VEHWVEREXEWH", 0)),
     **{suspect_tab(year): _SUSPECT_COLUMNS for year in OFFENCE_YEARS},
@@ -173,13 +173,13 @@ REGISTERS: Mapping[str, tuple[Column, ...]] = {
 
 
 class RegisterFiles:
-    """All register files of a country, open at once; each municipality appends one row group to each."""
+    """The register files of ``layouts``, open at once; each municipality appends one row group to each."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, layouts: Mapping[str, tuple[Column, ...]]) -> None:
         self._stack = ExitStack()
         self._open: dict[str, tuple[SavStream, pq.ParquetWriter]] = {}
         self.rows: dict[str, int] = {}
-        for name, columns in REGISTERS.items():
+        for name, columns in layouts.items():
             stem = folder / name
             stem.parent.mkdir(parents=True, exist_ok=True)
             sav = self._stack.enter_context(SavStream(stem.with_name(stem.name + ".sav"), columns))

@@ -13,15 +13,18 @@ from hypothesis import strategies as st
 
 from synthetic.registers import REGISTERS
 from synthetic.sav_stream import Column, SavStream
+from synthetic.theme_registers import THEME_REGISTERS
+
+LAYOUTS = {**REGISTERS, **THEME_REGISTERS}
 
 
-@pytest.mark.parametrize("name", sorted(REGISTERS))
+@pytest.mark.parametrize("name", sorted(LAYOUTS))
 def test_a_register_reads_the_same_from_sav_and_parquet(town_of_a_thousand: Path, name: str) -> None:
     stem = town_of_a_thousand / "registers" / name
     sav, meta = pyreadstat.read_sav(f"{stem}.sav")
     parquet = pd.read_parquet(f"{stem}.parquet")
     assert list(sav.columns) == list(parquet.columns)
-    for column in REGISTERS[name]:
+    for column in LAYOUTS[name]:
         if column.width:
             assert sav[column.name].astype(str).tolist() == parquet[column.name].tolist()
         else:
