@@ -71,6 +71,7 @@ def release(
     certificate = _certificate(workspace, signing_key, root_public, now)
     service = _Service(workspace, signing_key, certificate, roster, root_public, journal)
     case = _case(service, request_id, now)
+    case.request.check_untouched()
     if case.state is State.RELEASED:
         return _released(service, case)
     _check_releasable(case, service)
@@ -80,6 +81,7 @@ def release(
     with _exclusive(service, case):
         # An objection may have come while the numbers were tabulated again: it counts.
         case = open_case(workspace, request_id, journal)
+        case.request.check_untouched()
         _check_releasable(case, service)
         _void_if_different(case, checked, service, now)
         return _publish(case, checked, service, now)

@@ -96,7 +96,7 @@ class StoredRequest:
             Tampered: a file differs, is missing, is a link, or was added; names all of them.
             NotAllowed: this user may not read them.
         """
-        if (self.folder / part).is_dir() and not os.access(self.folder / part, os.R_OK | os.X_OK):
+        if not self.may_read(part):
             raise NotAllowed(f"this user may not read {part}/", where=self.id, next_step="ask an output checker")
         listed: Mapping[str, str] = getattr(self.document, part)
         found = {path.relative_to(self.folder).as_posix(): path for path in _entries(self.folder / part)}
@@ -111,6 +111,20 @@ class StoredRequest:
         if faults:
             raise Tampered("; ".join(faults), where=self.id)
         return content
+
+    def may_read(self, part: str) -> bool:
+        """Whether this user may read the files of ``part``."""
+        return os.access(self.folder / part, os.R_OK | os.X_OK) or not (self.folder / part).is_dir()
+
+    def check_untouched(self) -> None:
+        """Raise as :meth:`files` and :meth:`policy` unless every file is as requested.
+
+        A user who may not read the annex checks the rest: what they decide on elsewhere, or tabulate again, is bound by
+        its digests in the document.
+        """
+        for part in ("outputs", "evidence", *([ANNEX] if self.may_read(ANNEX) else [])):
+            self.files(part)
+        self.policy()
 
     def policy(self) -> bytes:
         """The public policy; :class:`Tampered` when it is not the one requested under."""

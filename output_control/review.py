@@ -143,7 +143,7 @@ def _decide(
             remark=remark.strip(),
         )
         _check(action, statement, case, desk, now)
-        _check_untouched(case)
+        case.request.check_untouched()
         number = len(case.decisions) + 1
         path = case.request.folder / DECISIONS / f"{number:04}.json"
         return _commit(case, action, sign(statement, kind_of(action), key), path, desk=desk, now=now)
@@ -154,13 +154,6 @@ def _check(action: Action, statement: Statement, case: Case, desk: Desk, now: da
     CHECKS[action](Actor(statement.person, statement.key, moment(now)), case.facts, desk.roster)
     if statement.time > moment(now):
         raise NotAllowed(f"{statement.person} signed at a time that has not come yet")
-
-
-def _check_untouched(case: Case) -> None:
-    """Nobody decides on files that differ from what the author signed."""
-    case.request.files("outputs")
-    case.request.files("evidence")
-    case.request.policy()
 
 
 def _commit(

@@ -35,7 +35,9 @@ def compare(bundle: Path, report: VerifyReport, desk: ResearchDesk) -> tuple[str
     released = {path.relative_to(bundle).as_posix(): digest_file(path) for path in parts}
     review = desk.office.workspace.path(Zone.REVIEW)
     if report.request in list_requests(review):
-        released |= read_request(review, report.request).document.annex
+        request = read_request(review, report.request)
+        request.check_untouched()
+        released |= request.document.annex
         made |= digests(annexed(checked.checker_annex))
     differing = sorted(name for name in made.keys() | released.keys() if made.get(name) != released.get(name))
     if differing:

@@ -195,6 +195,43 @@ def test_a_long_list_of_changed_files_is_cut_in_the_message_and_whole_in_the_jou
     assert len(list(office.journal.entries())[-1].details["differs"]) == 41
 
 
+@pytest.mark.parametrize("part", ["outputs/v3/area.csv", "evidence/v3/area.json", "annex/v3/area.json", "policy.json"])
+def test_a_file_that_was_altered_after_the_approvals_stops_the_release(office: Office, part: str) -> None:
+    request = office.approved()
+    file = office.workspace.path(Zone.REVIEW) / request / part
+    asked = file.read_bytes()
+    file.chmod(0o600)
+    file.write_bytes(asked + b" ")
+    with pytest.raises(Tampered, match=rf"{part} was altered"):
+        office.release(request, must_not_run)
+    assert bundles(office) == []
+    file.write_bytes(asked)
+    office.release(request)
+
+
+def test_an_annex_that_was_altered_while_the_numbers_were_made_again_stops_the_release(office: Office) -> None:
+    request = office.approved()
+
+    def meanwhile() -> CheckedOutput:
+        (office.workspace.path(Zone.REVIEW) / request / "annex/v3/area.json").unlink()
+        return a_checked_output()
+
+    with pytest.raises(Tampered, match=r"annex/v3/area\.json is missing"):
+        office.release(request, meanwhile)
+    assert bundles(office) == []
+
+
+def test_an_annex_that_was_altered_after_the_release_is_found_at_every_later_look(office: Office) -> None:
+    request = office.approved()
+    office.release(request)
+    file = office.workspace.path(Zone.REVIEW) / request / "annex/v3/area.cells.csv"
+    file.chmod(0o600)
+    file.write_bytes(file.read_bytes().replace(b"primary", b"published"))
+    for look in (lambda: review.show(request, desk=office.desk), lambda: office.release(request, must_not_run)):
+        with pytest.raises(Tampered, match=r"annex/v3/area\.cells\.csv was altered"):
+            look()
+
+
 def test_an_error_of_the_re_tabulation_leaves_the_approvals_standing(office: Office) -> None:
     def fails() -> CheckedOutput:
         raise StorageFailed("the disk is full")

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from enclave.errors import Tampered
-from enclave.zones import Workspace
+from enclave.zones import Workspace, Zone
 from output_control.sealed import CheckedOutput
 from output_control.verify import VerifyReport, verify_bundle
 from pipeline.reproduction import compare
@@ -52,6 +52,16 @@ def test_another_annex_than_the_checkers_saw_is_found(tmp_path: Path) -> None:
     other = a_checked_output(checker_annex={**a_checked_output().checker_annex, "annex/v3/area.json": b"{}"})
     with pytest.raises(Tampered, match=r"1 file\(s\) differ: annex/v3/area\.json"):
         reproduced(office, bundle, other)
+
+
+def test_an_annex_that_was_altered_since_is_found(tmp_path: Path) -> None:
+    office = Office(tmp_path / "office").open()
+    release = office.release(office.approved())
+    file = office.workspace.path(Zone.REVIEW) / release.request / "annex/v3/area.json"
+    file.chmod(0o600)
+    file.write_bytes(b"{}")
+    with pytest.raises(Tampered, match=r"annex/v3/area\.json was altered"):
+        reproduced(office, release.path, a_checked_output())
 
 
 def test_in_another_installation_the_annex_is_not_compared(tmp_path: Path) -> None:
