@@ -30,7 +30,7 @@ from output_control.request_file import (
     write_request,
 )
 from output_control.review_states import Action, State, check_can
-from output_control.roster import Roster, moment
+from output_control.roster import Roster, check_person_id, moment
 from output_control.sealed import CheckedOutput
 from output_control.statements import Decision, Signed, Statement, Submission, kind_of, sign
 from output_control.words import fault_of_text
@@ -53,8 +53,9 @@ def draft(
     """Write a request for ``checked`` and return its id; the same request twice is one request.
 
     Raises:
-        BadInput: context or controls say nothing, or a file name is not allowed.
+        BadInput: context or controls say nothing, ``author`` is no id, or a file name is not allowed.
     """
+    check_person_id(author)
     check_texts(title, context, controls)
     check_names(checked.outputs, below=f"outputs/{checked.analysis}")
     check_names(checked.evidence, below="evidence")
@@ -86,6 +87,7 @@ def submit(request_id: str, *, author: str, key: SigningKey, desk: Desk, now: da
     Raises:
         NotAllowed: not the author, no valid researcher of the project, or no draft any more.
     """
+    check_person_id(author)
     with locked(_folder(desk, request_id)):
         case = _mended(request_id, desk, now)
         document = case.request.document
@@ -127,6 +129,7 @@ def withdraw(request_id: str, remark: str, *, person: str, key: SigningKey, desk
 def _decide(
     request_id: str, action: Action, remark: str, *, person: str, key: SigningKey, desk: Desk, now: datetime
 ) -> State:
+    check_person_id(person)
     if action is not Action.APPROVE and len(remark.strip()) < LEAST_REMARK:
         raise BadInput(f"say why, in at least {LEAST_REMARK} characters", next_step="--remark TEXT")
     if wrong := fault_of_text(remark, lines=True):

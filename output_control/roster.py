@@ -6,6 +6,7 @@ What a person signed counts when the authorisation held at the journalled time o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -55,7 +56,20 @@ def _is_moment(text: str) -> str:
 
 
 Moment = Annotated[str, AfterValidator(_is_moment)]
-PersonId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{1,62}$")]
+_PERSON = r"^[a-z0-9][a-z0-9-]{1,62}$"
+PersonId = Annotated[str, Field(pattern=_PERSON)]
+ID_RULE = "2 to 63 lower-case letters, digits and hyphens, the first one no hyphen"
+
+
+def is_person_id(text: str) -> bool:
+    """Whether ``text`` can stand in a roster, and in the name of a key's file."""
+    return re.fullmatch(_PERSON.strip("^$"), text) is not None
+
+
+def check_person_id(text: str) -> None:
+    """Raise :class:`BadInput` unless ``text`` is a person's id; what was typed may be a name, and is not repeated."""
+    if not is_person_id(text):
+        raise BadInput(f"this is no person's id: an id has {ID_RULE}", next_step="take an id such as c-dirk")
 
 
 class _Strict(BaseModel):
@@ -113,14 +127,22 @@ class Roster:
 def authorisation(
     person: str, role: Role, key: PublicKey, *, valid_from: datetime, valid_until: datetime, projects: Iterable[str]
 ) -> Authorisation:
-    """One line for :func:`sign_roster`."""
+    """One line for :func:`sign_roster`.
+
+    Raises:
+        BadInput: ``person`` is no id, or no project is named.
+    """
+    check_person_id(person)
+    named = tuple(projects)
+    if not named:
+        raise BadInput("an authorisation names at least one project", where=person)
     return Authorisation(
         id=person,
         role=role,
         public_key=key.text,
         valid_from=moment(valid_from),
         valid_until=moment(valid_until),
-        projects=tuple(projects),
+        projects=named,
     )
 
 

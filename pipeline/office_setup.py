@@ -11,14 +11,14 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from enclave.entropy import Entropy
-from enclave.errors import BadInput
+from enclave.errors import BadInput, Fault
 from enclave.files import write_bytes
 from enclave.signatures import SigningKey, load_public
 from enclave.zones import Zone
 from output_control.approvals import certify_release_key
 from output_control.bundle import RELEASE_KEY
 from output_control.policy import provision_confidential
-from output_control.roster import Role, authorisation, sign_roster
+from output_control.roster import ID_RULE, Role, authorisation, check_person_id, is_person_id, sign_roster
 from pipeline.office import Office
 from pseudonymise.custody import Custody
 
@@ -78,8 +78,9 @@ def new_personal_key(folder: Path, passphrase: bytes, entropy: Entropy, *, perso
     """A person's own signing key in a folder of their own; returns the public half, which goes into the roster.
 
     Raises:
-        BadInput: a key is there already.
+        BadInput: ``person`` is no id, or a key is there already.
     """
+    check_person_id(person)
     key = folder / f"{person}.pem"
     if key.exists():
         raise BadInput("there is a key already; it was not replaced", where=key.name)
@@ -112,10 +113,21 @@ def publish_roster(office: Office, people: Sequence[Person], *, root: bytes, ser
 
 
 def read_people(path: Path) -> tuple[Person, ...]:
-    """The people file: a YAML list; key paths are relative to it."""
+    """The people file: a YAML list; key paths are relative to it.
+
+    Raises:
+        BadInput: no such list, or ids that are none; says at which of its entries.
+    """
     try:
         listed = yaml.safe_load(path.read_text())
         people = tuple(Person(**item) for item in listed)
     except (OSError, yaml.YAMLError, ValidationError, TypeError):
         raise BadInput("the people file is missing or does not hold", where=path.name) from None
+    faults = [
+        Fault(path.name, "id", f"entry {number}: an id has {ID_RULE}", column="id")
+        for number, person in enumerate(people, start=1)
+        if not is_person_id(person.id)
+    ]
+    if faults:
+        raise BadInput("the people file holds ids that are none", where=path.name, faults=faults)
     return tuple(person.model_copy(update={"public_key": path.parent / person.public_key}) for person in people)

@@ -22,7 +22,16 @@ key_app = typer.Typer(help="Personal signing keys.", no_args_is_help=True)
 roster_app = typer.Typer(help="The signed list of who may do what.", no_args_is_help=True)
 
 RequestArgument = Annotated[str, typer.Argument(help="The request's id (zicht review list).")]
-PersonOption = Annotated[str, typer.Option("--as", help="Your id in the roster.")]
+
+
+def _checked_id(text: str) -> str:
+    from output_control.roster import check_person_id
+
+    check_person_id(text)
+    return text
+
+
+PersonOption = Annotated[str, typer.Option("--as", callback=_checked_id, help="Your id in the roster.")]
 KeyOption = Annotated[Path, typer.Option("--key", help="Your own signing key (.pem).")]
 RemarkOption = Annotated[str, typer.Option(help="Why; the author and the auditors read it.")]
 
@@ -120,7 +129,7 @@ for _name, _person, _help in (
 
 @key_app.command("new")
 def new_key(
-    person: Annotated[str, typer.Argument(help="Your id, as it will stand in the roster.")],
+    person: Annotated[str, typer.Argument(callback=_checked_id, help="Your id, as it will stand in the roster.")],
     out: Annotated[Path, typer.Option(help="A folder of your own.")],
     passphrase_file: PassphraseOption = None,
 ) -> None:

@@ -138,5 +138,5 @@ def test_every_role_says_what_it_does() -> None:
 
 
 def test_an_authorisation_without_a_project_is_none() -> None:
-    with pytest.raises(ValueError, match="projects"):
+    with pytest.raises(BadInput, match="at least one project"):
         authorisation("p-x", Role.CHECKER, ROOT.public, valid_from=START, valid_until=END, projects=[])
