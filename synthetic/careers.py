@@ -35,15 +35,15 @@ TRANSITIONS = (
     (0.20, 0.05, 0.11, 0.06, 0.52, 0.06),
     (0.22, 0.14, 0.16, 0.10, 0.14, 0.24),
 )
-AGE_GROUPS = ("12-17", "18-25 with parents", "18-25", "26-45 with parents", "26-45", "46+")
-# F40 … F46 given the age group: hard drugs are traded at 18 – 25, soft drugs at 25 – 45 (D1)
+AGE_GROUPS = ("12-17", "18-25 with parents", "18-25", "26-45", "46+")
+# F40 … F46 given the age group: hard drugs are traded at 18 – 25, by about as many with parents as not; soft drugs
+# at 25 – 45 (D1)
 DRUG_SHARES = (
-    (0.10, 0.50, 0.08, 0.22, 0.01, 0.04, 0.05),
-    (0.12, 0.20, 0.42, 0.13, 0.03, 0.06, 0.04),
-    (0.20, 0.25, 0.22, 0.16, 0.04, 0.09, 0.04),
-    (0.28, 0.18, 0.14, 0.17, 0.03, 0.16, 0.04),
-    (0.26, 0.16, 0.07, 0.24, 0.06, 0.17, 0.04),
-    (0.26, 0.20, 0.04, 0.18, 0.07, 0.21, 0.04),
+    (0.10, 0.48, 0.12, 0.20, 0.01, 0.04, 0.05),
+    (0.08, 0.12, 0.60, 0.10, 0.02, 0.04, 0.04),
+    (0.22, 0.27, 0.14, 0.20, 0.04, 0.09, 0.04),
+    (0.26, 0.16, 0.04, 0.27, 0.06, 0.17, 0.04),
+    (0.26, 0.20, 0.03, 0.18, 0.07, 0.22, 0.04),
 )
 PLACES = {"1": "woning", "2": "openbare weg", "3": "horeca", "4": "bedrijfspand", "5": "overig"}
 # place given F40 … F46, and in the last row given a fact that is no drug offence
@@ -61,7 +61,8 @@ ANTECEDENT_OF_DIRECTORS, DIRECTOR_RATIO = 0.06, 2.5
 FAMILY_ODDS = 3.0
 PLACE_MISSING_DRUGS, PLACE_MISSING = 0.02, 0.0433  # 4 % in all
 _AGES = (12, 15, 18, 22, 30, 45, 60, 75, 110)
-_EVER = (0.02, 0.06, 0.10, 0.095, 0.06, 0.035, 0.018, 0.006, 0.001)
+_EVER = (0.017, 0.05, 0.085, 0.08, 0.05, 0.03, 0.015, 0.005, 0.001)
+_GROWN_AT_HOME = 3.0
 _GOES_ON, MOST_FACTS = 0.6, 12
 _FIRST_DAY, _AFTER = day(2009), day(2017)
 _COMPANION = 0.03
@@ -142,7 +143,7 @@ def age_group(persons: Persons, person: Ints, of_day: Ints) -> Ints:
     before = (month < born_month) | ((month == born_month) & (day_of_month < born_day))
     age = year - born - before
     away = (persons.position[person] != 1).astype(np.int64)
-    return np.select([age < 18, age <= 25, age <= 45], [0, 1 + away, 3 + away], 5)
+    return np.select([age < 18, age <= 25, age <= 45], [0, 1 + away, 3], 4)
 
 
 def _windows(persons: Persons, degree: Ints) -> tuple[Ints, Ints]:
@@ -158,6 +159,8 @@ def _chances(town: Town, degree: Ints, guided: Bools, drawn: Floats) -> Floats:
     deprivation = town.areas.deprivation[town.objects.buurt[town.occupancy.at(2013)]][persons.household]
     age = (day(2013) - persons.birth) / 365.2425
     chance = np.interp(age, _AGES, _EVER) * np.where(persons.woman, 0.4, 1.6) * np.exp(0.35 * deprivation)
+    grown_at_home = (persons.position == 1) & (persons.birth <= day(1998))
+    chance = chance * np.where(grown_at_home, _GROWN_AT_HOME, 1.0)
     chance = np.minimum(np.where(homes.kind[persons.household] == 8, 0.0, chance), 0.6)
     chance = np.where(guided, 0.9, chance)
     director = np.where(degree >= 5, DIRECTOR_RATIO, 1.0) * ANTECEDENT_OF_DIRECTORS
