@@ -50,8 +50,10 @@ class CellText:
     def _text(self, value: Any) -> str | None:
         if value is None or isinstance(value, str):
             return value
-        if isinstance(value, (bool, int)):
-            return str(int(value))
+        if isinstance(value, bool):
+            return str(value).upper()  # as the sheet shows it: a tick is no number, and must not pass for 1
+        if isinstance(value, int):
+            return str(value)
         if isinstance(value, float):
             return self._number(value)
         if isinstance(value, date):

@@ -25,7 +25,16 @@ from pseudonymise.formats.encoding import EncodingSurvey
 from pseudonymise.formats.records import scan_records
 from pseudonymise.schemas import DeliverySchema
 from pseudonymise.validation import Validator
-from tests.pseudonymise.small_town import SCHEMAS, csv_bytes, debt_rows, hemp_rows, tax_rows, tax_sav, write_xlsx
+from tests.pseudonymise.small_town import (
+    SCHEMAS,
+    csv_bytes,
+    debt_rows,
+    debt_xlsx,
+    hemp_rows,
+    tax_rows,
+    tax_sav,
+    write_xlsx,
+)
 
 CANARY = "999400131"
 
@@ -256,7 +265,7 @@ def test_cells_of_every_kind_become_the_text_that_a_csv_file_would_hold(tmp_path
         "7",
         "7",
         "7,5",
-        "1",
+        "TRUE",
         "02-01-2016",
         "2016-01-02T03:04:00",
         None,
@@ -264,6 +273,29 @@ def test_cells_of_every_kind_become_the_text_that_a_csv_file_would_hold(tmp_path
         "-3",
     ]
     assert len(texts[9] or "") == 301
+
+
+@pytest.mark.parametrize("value", [True, False])
+@pytest.mark.parametrize(
+    ("column", "check"),
+    [
+        ("creditors", "not_a_number"),
+        ("debt_eur", "not_a_number"),
+        ("house_number", "pattern"),
+        ("sex", "not_in_list"),
+    ],
+)
+def test_a_boolean_cell_of_a_workbook_passes_for_no_number(
+    tmp_path: Path, column: str, check: str, value: bool
+) -> None:
+    rows: list[dict[str, Any]] = [dict(row) for row in debt_rows(4)]
+    rows[2][column] = value
+    debt_xlsx(tmp_path / "debts.xlsx", rows)
+    report = check_file(tmp_path / "debts.xlsx", SCHEMAS["debt_assistance"], "2016")
+    assert (report.received, report.accepted, report.quarantined) == (4, 3, 1)
+    (fault,) = (fault for fault in report.faults if fault.column)
+    assert (fault.file, fault.column, fault.rows, fault.check) == ("debts.xlsx", column, (3,), check)
+    assert str(value).upper() not in str(fault)
 
 
 def test_numbers_that_are_none_and_cells_of_other_kinds() -> None:
