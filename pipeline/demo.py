@@ -6,6 +6,8 @@ an office. Releases are made by a process of their own, through the same command
 
 from __future__ import annotations
 
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterable
@@ -16,7 +18,7 @@ from pathlib import Path
 import yaml
 
 from enclave.entropy import SeededEntropy
-from enclave.errors import EnclaveError
+from enclave.errors import BadInput, EnclaveError
 from enclave.files import write_bytes, write_text
 from enclave.fingerprints import digest_code, digest_json
 from enclave.project import AnalysisUse
@@ -26,7 +28,7 @@ from output_control import review, shelf
 from output_control.verify import verify_bundle
 from pipeline.commands.review import desk_of
 from pipeline.custodian import Intake, open_desk
-from pipeline.office import EngineName, Office, create_office, settings_for, utc_now
+from pipeline.office import SETTINGS, EngineName, Office, create_office, open_office, settings_for, utc_now
 from pipeline.office_setup import ROOT_KEY, ROSTER, new_personal_key, publish_roster, read_people, set_up
 from pipeline.progress import Teller
 from pipeline.research import ResearchDesk
@@ -93,14 +95,33 @@ class Demo:
         from synthetic.country import make_country
 
         stamp = self.country.with_name(f"{self.country.name}.made.json")
-        code = digest_json([self.persons, self.seed, self.dirty, _synthetic_code()])
-        if stamp.is_file() and self.country.is_dir() and stamp.read_text() == code:
+        made = digest_json([self.persons, self.seed, self.dirty, _synthetic_code()])
+        owner = os.path.relpath(self.workspace.resolve(), self.country.parent.resolve())
+        held, standing = _stamped(stamp)
+        if self.country.is_dir() and standing == made:
             self.teller.say("country is there already")
             return
+        if self.country.is_dir() and held != owner:
+            raise BadInput(
+                "another country lies here already, which this demonstration did not make; nothing was replaced",
+                where=self.country.name,
+                next_step="take the size and seed of that country, or a folder of its own: zicht demo --country FOLDER",
+            )
+        self._refuse_other_seed()
+        write_text(stamp, json.dumps({"demo": owner, "made": ""}))
         with self.teller.bar("country") as tick:
             make_country(self.country, persons=self.persons, seed=self.seed, dirty=self.dirty, progress=tick)
-        write_text(stamp, code)
+        write_text(stamp, json.dumps({"demo": owner, "made": made}))
         self.teller.say("country made", persons=self.persons)
+
+    def _refuse_other_seed(self) -> None:
+        """A workspace keeps its seed: its country must not be replaced before that is found."""
+        if (self.workspace / SETTINGS).is_file() and open_office(self.workspace).settings.demo_seed != self.seed:
+            raise BadInput(
+                "this workspace was made with another seed; nothing was replaced",
+                where=SETTINGS,
+                next_step="take its seed, or another workspace with --workspace",
+            )
 
     def _office(self) -> Office:
         settings = settings_for(
@@ -264,6 +285,15 @@ def _told(bundle: Path | EnclaveError) -> list[str]:
         elif "kind" in said:
             lines.append(f"estimated     {file.stem}: {said['kind']}")
     return [*lines, f"released      {bundle.name}: verified"]
+
+
+def _stamped(stamp: Path) -> tuple[str, str]:
+    """The demonstration that a country was made for, and the digest of what made it; empty when that is not known."""
+    try:
+        said = json.loads(stamp.read_text())
+        return str(said["demo"]), str(said["made"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "", ""
 
 
 def _synthetic_code() -> str:

@@ -21,7 +21,10 @@ def demo(
     dirty: Annotated[bool, typer.Option("--dirty", help="Deliveries with defects.")] = False,
     engine: Annotated[Literal["duckdb", "spark"], typer.Option(help="Engine of the large steps.")] = "duckdb",
     threads: Annotated[int, typer.Option(min=1, help="Threads; the release is the same.")] = 2,
-    country: Annotated[Path | None, typer.Option(help="Where the country lies; beside the workspace.")] = None,
+    country: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the country, made when absent; country/ beside the workspace by default."),
+    ] = None,
     only: Annotated[str, typer.Option(help="One analysis; all of the project when absent.")] = "",
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     as_json: JsonOption = False,

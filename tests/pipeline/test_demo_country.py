@@ -1,0 +1,27 @@
+"""A demonstration replaces no country that it did not make."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.pipeline.job import Job, content_of, zicht
+
+
+@pytest.mark.parametrize("size", [("1000", "2"), ("1200", "1")])
+def test_a_second_demonstration_does_not_replace_the_first_ones_country(small_job: Job, size: tuple[str, str]) -> None:
+    before = content_of(small_job.country, "")
+    persons, seed = size
+    other = small_job.root / "other"
+    done = zicht("demo", "--persons", persons, "--seed", seed, "--workspace", other)
+    assert (done.code, other.exists()) == (2, False), done.said
+    assert "nothing was replaced" in done.err
+    assert "--country" in done.err
+    assert content_of(small_job.country, "") == before
+
+
+def test_a_demonstration_with_another_seed_replaces_nothing_of_its_own(small_job: Job) -> None:
+    before = content_of(small_job.country, "")
+    done = small_job.zicht("demo", "--persons", "1000", "--seed", "2")
+    assert done.code == 2, done.said
+    assert "made with another seed; nothing was replaced" in done.err
+    assert content_of(small_job.country, "") == before
