@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from enclave.errors import BadInput, Fault, Tampered
 from enclave.files import write_bytes
-from enclave.fingerprints import canonical_json, digest_bytes
+from enclave.fingerprints import canonical_json, digest_bytes, digest_file
 from enclave.signatures import PayloadType, PublicKey, SigningKey
 
 
@@ -115,7 +115,11 @@ class Receipt(_File):
     def verify(self, key: PublicKey) -> None:
         """Raise :class:`Tampered` unless the signature is ``key``'s."""
         if self.key_id != key_id(key):
-            raise Tampered("the receipt is signed by another key", where=self.findings.delivery)
+            raise Tampered(
+                "the receipt is signed by another key",
+                where=self.findings.delivery,
+                next_step="take the receipt key from the office itself (receipt.pub)",
+            )
         key.verify(PayloadType.RECEIPT, self.payload(), self.signature)
 
     def save(self, path: Path, *, mode: int) -> None:
@@ -143,20 +147,41 @@ def sign_receipt(findings: Findings, head: JournalHead, key: SigningKey) -> Rece
     return bare.model_copy(update={"signature": key.sign(PayloadType.RECEIPT, bare.payload())})
 
 
+def check_delivered(receipt: Receipt, file: Path) -> None:
+    """Raise unless the receipt is about the bytes of ``file``.
+
+    Raises:
+        BadInput: the file cannot be read.
+        Tampered: another file was delivered, or this one was changed since.
+    """
+    try:
+        digest = digest_file(file)
+    except OSError:
+        raise BadInput("there is no such file, or this user may not read it", where=file.name) from None
+    if digest != receipt.findings.sha256:
+        raise Tampered(
+            "the receipt is about other bytes than those of this file",
+            where=file.name,
+            next_step="compare it with the file that was sealed; call the custodian when that is this one",
+        )
+
+
 def load_receipt(path: Path, key: PublicKey) -> Receipt:
     """Read a receipt and check its signature.
 
     Raises:
-        BadInput: there is none.
+        BadInput: there is none, or this user may not read it.
         Tampered: not whole, or the signature does not hold.
     """
     try:
         receipt = Receipt.model_validate_json(path.read_bytes())
-    except FileNotFoundError:
-        raise BadInput("there is no such receipt", where=path.name) from None
+    except OSError:
+        raise BadInput("there is no such receipt, or this user may not read it", where=path.name) from None
     except ValidationError:
         raise Tampered(
-            "the receipt is not whole", where=path.name, next_step="delete it and receive the delivery again"
+            "the receipt is not whole",
+            where=path.name,
+            next_step="supplier: ask for it again; custodian: delete it and receive the delivery again",
         ) from None
     receipt.verify(key)
     return receipt

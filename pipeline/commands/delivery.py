@@ -16,6 +16,8 @@ delivery_app = typer.Typer(
     help="Check, describe and seal a file at home, before it is handed in.", no_args_is_help=True
 )
 
+receipt_app = typer.Typer(help="Check what the enclave answered.", no_args_is_help=True)
+
 FileArgument = Annotated[Path, typer.Argument(help="The file to deliver.")]
 SchemasOption = Annotated[Path, typer.Option(help="Folder with the delivery schemas.")]
 DEFAULT_SCHEMAS = Path("configs/schemas")
@@ -24,6 +26,7 @@ DEFAULT_SCHEMAS = Path("configs/schemas")
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.add_typer(delivery_app, name="delivery")
+    app.add_typer(receipt_app, name="receipt")
 
 
 @delivery_app.command("check")
@@ -127,3 +130,29 @@ def seal(
     recipient = Path(to).read_text().strip() if Path(to).is_file() else to
     sealed = seal_file(file, read_manifest(manifest), recipient, out)
     typer.echo(f"sealed {sealed}\nNext: hand in {sealed.name}; only the enclave can open it")
+
+
+@receipt_app.command("verify")
+def verify_receipt(
+    receipt: Annotated[Path, typer.Argument(help="The receipt (JSON), as it was sent back.")],
+    key: Annotated[Path, typer.Option(help="The enclave's public receipt key (receipt.pub), from a source you trust.")],
+    file: Annotated[Path | None, typer.Option(help="The file you delivered: is the receipt about its bytes?")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a receipt: that the enclave signed it, that it is whole, and that it is about your file.
+
+    Example: zicht receipt verify GM9001-hemp_clearances-2016-….json --key receipt.pub --file hemp.csv
+    """
+    from enclave.signatures import load_public
+    from pseudonymise.receipt import check_delivered, load_receipt
+
+    answered = load_receipt(receipt, load_public(key))
+    if file is not None:
+        check_delivered(answered, file)
+    if as_json:
+        typer.echo(json.dumps({**answered.findings.as_json(), "key_id": answered.key_id, "file_matches": bool(file)}))
+        return
+    about = f"it is about {file.name}" if file else "--file FILE checks that it is about your file"
+    typer.echo(f"{receipt.name} holds: signed by {answered.key_id}; {about}\n{answered}")
+    found = answered.findings
+    typer.echo(f"kept until {found.retention_date} on {found.legal_basis}, for {found.purpose}")
