@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import ClassVar, TypeVar, final
 
 from enclave.errors import StorageFailed
-from enclave.files import storage_errors
+from enclave.files import storage_errors, write_bytes
 
 
 class Zone(Enum):
@@ -44,7 +44,7 @@ class Zone(Enum):
 _DESCRIPTIONS = {
     Zone.INBOX: "sealed deliveries as they were handed in; opened by the custodian only",
     Zone.IDENTIFIED: "opened deliveries, encrypted and short-lived; the custodian only",
-    Zone.KEY: "key store and key tables; the custodian only (public keys are readable)",
+    Zone.KEY: "key store and key tables; the custodian only (everyone reads copies of public keys in public-keys/)",
     Zone.PSEUDONYMISED: "deliveries with keyed hashes for identifiers; the custodian only",
     Zone.LINKED: "data sets with meaningless project integers; researchers read, nobody edits",
     Zone.RESULTS: "requests and derived frames of analyses; the researchers of the project",
@@ -107,6 +107,11 @@ class Workspace:
         return self.root / "journal"
 
     @property
+    def public_keys(self) -> Path:
+        """Copies of the public keys, for everyone who verifies or seals; the key zone itself is closed."""
+        return self.root / "public-keys"
+
+    @property
     def state(self) -> Path:
         """What the runner remembers of finished steps (fingerprints and digests, no data)."""
         return self.root / "state"
@@ -126,6 +131,21 @@ class Workspace:
                     folder.chmod(zone.mode)
             for folder in (self.journal, self.state):
                 folder.mkdir(exist_ok=True)
+
+    def publish_public_keys(self) -> None:
+        """Copy the key zone's ``.pub`` files to where everyone reads them; what is the same there stays as it is.
+
+        Raises:
+            StorageFailed: this user does not own the folder of public keys.
+        """
+        with storage_errors("the public keys"):
+            self.public_keys.mkdir(exist_ok=True)
+            if self.public_keys.stat().st_mode & 0o777 != 0o755:
+                self.public_keys.chmod(0o755)
+        for key in sorted(self.path(Zone.KEY).glob("*.pub")):
+            copy, content = self.public_keys / key.name, key.read_bytes()
+            if not copy.is_file() or copy.read_bytes() != content:
+                write_bytes(copy, content, mode=0o444)
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,7 +198,7 @@ class CustodianDesk:
 
 
 def open_desk(office: Office, passphrase: bytes, teller: Teller) -> CustodianDesk:
-    """The custodian's desk, its key store opened."""
+    """The custodian's desk, its key store opened; public keys that an earlier version kept closed are published."""
     uses: Counter[str] = Counter()
     custody = Custody.open(
         office.workspace.path(Zone.KEY),
@@ -206,6 +206,7 @@ def open_desk(office: Office, passphrase: bytes, teller: Teller) -> CustodianDes
         office.entropy,
         on_use=lambda use: uses.update([f"{use.purpose} {use.key}"]),
     )
+    office.workspace.publish_public_keys()
     return CustodianDesk(office, custody, teller, uses)
 
 

@@ -22,7 +22,7 @@ from enclave.errors import BadInput, EnclaveError
 from enclave.files import write_bytes, write_text
 from enclave.fingerprints import digest_code, digest_json
 from enclave.project import AnalysisUse
-from enclave.signatures import SigningKey, load_public
+from enclave.signatures import SigningKey
 from enclave.zones import Zone
 from output_control import review, shelf
 from output_control.verify import verify_bundle
@@ -184,7 +184,7 @@ class Demo:
         from pseudonymise.delivery import seal
         from pseudonymise.manifest import read_manifest
 
-        recipient = (office.workspace.path(Zone.KEY) / f"seal-{PROJECT}.pub").read_text()
+        recipient = office.public_key(f"seal-{PROJECT}.pub").read_text()
         inbox = office.workspace.path(Zone.INBOX)
         for file in sorted((self.country / "deliveries").glob("*/*.manifest.yaml")):
             manifest = read_manifest(file)
@@ -203,7 +203,7 @@ class Demo:
             return error
         request = self._request(office, desk, use)
         bundle = self._release(request)
-        verify_bundle(bundle, load_public(office.workspace.path(Zone.KEY) / "release.pub"), journal=office.journal)
+        verify_bundle(bundle, office.root_public, journal=office.journal)
         self.teller.say(f"{use.name} released and verified")
         return bundle
 

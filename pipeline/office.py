@@ -25,9 +25,10 @@ from enclave.files import write_text
 from enclave.journal import Journal
 from enclave.project import Project, load_project
 from enclave.signatures import PublicKey, load_public
-from enclave.zones import Workspace, Zone
+from enclave.zones import Workspace
 
 SETTINGS = "office.yaml"
+ROOT_PUBLIC = "release.pub"
 EngineName = Literal["duckdb", "spark"]
 
 
@@ -77,7 +78,22 @@ class Office:
     @property
     def root_public(self) -> PublicKey:
         """The office's root public key, which signs the roster and the release key."""
-        return load_public(self.workspace.path(Zone.KEY) / "release.pub")
+        return load_public(self.public_key(ROOT_PUBLIC))
+
+    def public_key(self, name: str) -> Path:
+        """The file of a public key, readable for everyone.
+
+        Raises:
+            NotReady: none was published: in a workspace of an earlier version, the custodian's next command does it.
+        """
+        file = self.workspace.public_keys / name
+        if not file.is_file():
+            raise NotReady(
+                "the public keys have not been published",
+                where=f"{file.parent.name}/{name}",
+                next_step="zicht init makes them; where keys are already, the custodian runs zicht receive",
+            )
+        return file
 
     @property
     def entropy(self) -> Entropy:

@@ -65,6 +65,7 @@ def set_up(
     write_bytes(gate / RELEASE_KEY, certify_release_key(release_key.public, root_key, valid_from=now), mode=0o644)
     provision_confidential(confidential, gate, entropy)
     root_key.save(keys / ROOT_KEY, root)
+    office.workspace.publish_public_keys()
     office.journal.append(
         actor="office",
         action="office set up",

@@ -19,7 +19,7 @@ from pipeline.commands.options import (
     opened,
     teller,
 )
-from pipeline.office import read_passphrase, utc_now
+from pipeline.office import ROOT_PUBLIC, read_passphrase, utc_now
 
 
 def register(app: typer.Typer) -> None:
@@ -63,7 +63,7 @@ def release(
     if as_json:
         typer.echo(json.dumps({"bundle": str(released.path), "manifest": released.digest}))
     else:
-        root = office.workspace.path(Zone.KEY) / "release.pub"
+        root = office.public_key(ROOT_PUBLIC)
         typer.echo(f"released {released.path}\nNext: zicht verify {released.path} --key {root}")
 
 
@@ -81,7 +81,7 @@ def verify(
 ) -> None:
     """Check a release: signature, digests, approvals, roster, policy. Needs nothing but the root public key.
 
-    Example: zicht verify build/run/released/ondermijning/doorsluishuizen-v1-… --key build/run/keys/release.pub
+    Example: zicht verify build/run/released/ondermijning/doorsluishuizen-v1-… --key build/run/public-keys/release.pub
     """
     from output_control.verify import verify_bundle
 
