@@ -40,10 +40,23 @@ def init(
     confidential: Annotated[
         Path | None, typer.Option(help="The policy's confidential part; the example's when absent.")
     ] = None,
-    custodian_passphrase_file: PassphraseOption = None,
-    root_passphrase_file: Annotated[Path | None, typer.Option(help="Passphrase of the office's root key.")] = None,
-    service_passphrase_file: Annotated[Path | None, typer.Option(help="Passphrase of the release key.")] = None,
+    custodian_passphrase_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--custodian-passphrase-file",
+            "--passphrase-file",
+            help="File (mode 0600) that holds the passphrase of the custodian's key store; else asked.",
+        ),
+    ] = None,
+    root_passphrase_file: Annotated[
+        Path | None,
+        typer.Option(help="File (mode 0600) that holds the passphrase of the office's root key; else asked."),
+    ] = None,
+    service_passphrase_file: Annotated[
+        Path | None, typer.Option(help="File (mode 0600) that holds the passphrase of the release key; else asked.")
+    ] = None,
     engine: Annotated[Literal["duckdb", "spark"], typer.Option(help="Engine of the large steps.")] = "duckdb",
+    threads: Annotated[int, typer.Option(min=1, help="Threads; the release is the same.")] = 2,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
 ) -> None:
     """Set up an installation: zones, key store, root and release key, policy.
@@ -53,7 +66,8 @@ def init(
     from enclave.entropy import SecureEntropy
     from pipeline.office_setup import set_up
 
-    office = create_office(workspace, settings_for(workspace, data, configs, project=project, engine=engine))
+    settings = settings_for(workspace, data, configs, project=project, engine=engine, threads=threads)
+    office = create_office(workspace, settings)
     policies = office.configs / "policies"
     if confidential is None:
         confidential = policies / f"{office.project.policy}.confidential.example.yaml"
