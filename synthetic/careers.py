@@ -13,7 +13,7 @@ import numpy as np
 from synthetic.calendar_days import REFERENCE, Texts, civil, day
 from synthetic.households import Persons
 from synthetic.offences import place_by_gravity
-from synthetic.randomness import Bools, Floats, Ints, pick, uniforms
+from synthetic.randomness import Bools, Floats, Ints, pick, stratified, uniforms
 from synthetic.town import Town
 
 # SCM 2010
@@ -58,6 +58,7 @@ PLACE_SHARES = (
     (0.28, 0.44, 0.10, 0.10, 0.08),
 )
 ANTECEDENT_OF_DIRECTORS, DIRECTOR_RATIO = 0.06, 2.5
+_MANY_BOARDS = 5
 FAMILY_ODDS = 3.0
 PLACE_MISSING_DRUGS, PLACE_MISSING = 0.02, 0.0433  # 4 % in all
 _AGES = (12, 15, 18, 22, 30, 45, 60, 75, 110)
@@ -84,11 +85,14 @@ class Facts:
 def make_careers(town: Town, degree: Ints, guided: Bools, drawn: Floats) -> Ints:
     """Rows (person, day, crime): those of the chains, and same-day companions of some of them.
 
-    ``degree`` is the number of boards per person; ``guided`` were detained or on youth probation in 2015 and have a
-    career nearly always; ``drawn`` are the uniforms of persons, one each.
+    ``degree`` is the number of boards per person, those with five or more drawn in strata so that their share holds.
+    ``guided`` were detained or on youth probation in 2015 and have a career nearly always; ``drawn`` are uniforms, one
+    per person.
     """
     persons, place = town.persons, town.place
     start, end = _windows(persons, degree)
+    many, drawn = degree >= _MANY_BOARDS, drawn.copy()
+    drawn[many] = stratified(drawn[many], uniforms(town.seed, "career/strata", place.index, 1)[0, 0])
     offender = (drawn < _chances(town, degree, guided, drawn)) & (start < end)
     who = np.flatnonzero(offender)
     u = uniforms(town.seed, "career/facts", place.first_id, persons.count, 1 + 2 * MOST_FACTS)[who]
@@ -163,7 +167,7 @@ def _chances(town: Town, degree: Ints, guided: Bools, drawn: Floats) -> Floats:
     chance = chance * np.where(grown_at_home, _GROWN_AT_HOME, 1.0)
     chance = np.minimum(np.where(homes.kind[persons.household] == 8, 0.0, chance), 0.6)
     chance = np.where(guided, 0.9, chance)
-    director = np.where(degree >= 5, DIRECTOR_RATIO, 1.0) * ANTECEDENT_OF_DIRECTORS
+    director = np.where(degree >= _MANY_BOARDS, DIRECTOR_RATIO, 1.0) * ANTECEDENT_OF_DIRECTORS
     chance = np.where(degree > 0, director, chance)
     head = homes.first[persons.household]
     related = (drawn < chance)[head] & (head != np.arange(persons.count)) & (degree == 0) & ~guided

@@ -53,7 +53,8 @@ def make_foundations(town: Town) -> Foundations:
     count = max(12, place.persons // 50)
     u = uniforms(seed, "foundation/basic", place.first_id, count, 6)
     start = _FIRST_DAY + np.floor((day(2015) - _FIRST_DAY) * u[:, 0]).astype(np.int64)
-    dissolved = u[:, 1] < 0.08
+    # the first ten always stand, so that there are boards enough for the group in the smallest place
+    dissolved = (u[:, 1] < 0.08) & (np.arange(count) >= 10)
     end = np.where(dissolved, np.minimum(start + 400 + np.floor(3000 * u[:, 2]), REFERENCE - 40), OPEN)
     end = np.where(end <= start, OPEN, end).astype(np.int64)
     special, kinds = _special_persons(town)

@@ -67,6 +67,13 @@ def gamma_shape_two(u: Floats) -> Floats:
     return -np.log(u[:, 0] * u[:, 1]) / 2.0
 
 
+def stratified(u: Floats, shift: float) -> Floats:
+    """The same order spread evenly over (0, 1): a share below any chance is off by less than one of ``len(u)``."""
+    spread = np.empty(len(u))
+    spread[np.argsort(u, kind="stable")] = (np.arange(len(u)) + shift) / max(1, len(u))
+    return spread
+
+
 def pick(u: Floats, weights: Floats | list[float]) -> Ints:
     """Category numbers with probabilities proportional to ``weights``, by inversion of ``u``."""
     edges = np.cumsum(np.asarray(weights, dtype=np.float64))

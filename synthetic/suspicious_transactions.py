@@ -8,7 +8,7 @@ import numpy as np
 
 from synthetic.calendar_days import REFERENCE, Texts, day
 from synthetic.identifiers import record_number
-from synthetic.randomness import Bools, Floats, Ints, normals, uniforms
+from synthetic.randomness import Bools, Floats, Ints, normals, stratified, uniforms
 from synthetic.town import Town
 
 BV_RATIO = 3.62  # 76 % of reported entities against 21 % of all (domain.md, F1)
@@ -31,7 +31,10 @@ class Transactions:
 
 
 def make_transactions(town: Town) -> Transactions:
-    """About 5.7 transactions a dossier (91,893 in 16,213 in 2022), of one entity or one person each dossier."""
+    """About 5.7 transactions a dossier (91,893 in 16,213 in 2022), of one entity or one person each dossier.
+
+    Legal forms are drawn in strata, so that the share of BVs among dossiers is nearly that planted.
+    """
     place, seed = town.place, town.seed
     dossiers = max(4, round(place.persons * _DOSSIERS_PER_PERSON))
     u = uniforms(seed, "fiu/dossier", place.first_id, dossiers, 5)
@@ -41,7 +44,9 @@ def make_transactions(town: Town) -> Transactions:
     rank = np.arange(len(dossier)) - np.repeat(np.cumsum(size) - size, size)
     amount = np.exp(8.9 + 1.5 * normals(seed, "fiu/amount", place.first_id * _MOST, dossiers * _MOST)[:, 0])
     by_entity = u[:, 1] < _ENTITY_SHARE
-    party = np.where(by_entity, _entity(town, u[:, 2], u[:, 3]), _adult(town, u[:, 4]))
+    form, shift = u[:, 2].copy(), uniforms(seed, "fiu/strata", place.index, 1)[0, 0]
+    form[by_entity] = stratified(form[by_entity], shift)
+    party = np.where(by_entity, _entity(town, form, u[:, 3]), _adult(town, u[:, 4]))
     return Transactions(
         number=record_number(seed, "fiu/transaction", place.first_id + np.arange(len(dossier))),
         dossier=record_number(seed, "fiu/dossier", place.first_id + dossier),
