@@ -8,6 +8,8 @@ import pyarrow as pa
 
 from enclave.errors import BadInput
 
+BATCH_ROWS = 64 * 1024
+
 
 def canonical_type(given: pa.DataType) -> pa.DataType:
     """One type per kind of value: int64, float64, decimal128(38, scale > 0), string, binary, date32, timestamp[us].

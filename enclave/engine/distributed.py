@@ -19,17 +19,16 @@ import narwhals as nw
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from enclave.engine.canonical import canonical_batches, canonical_schema, total_order
+from enclave.engine.canonical import BATCH_ROWS, canonical_batches, canonical_schema, total_order
 from enclave.engine.dialect import Dialect
+from enclave.engine.failures import native_of, run_fails, statement_fails
 from enclave.engine.paths import require_readable
-from enclave.errors import BadInput, EnclaveError, NotReady, StorageFailed
+from enclave.errors import EnclaveError, NotReady
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from enclave.engine.interface import BatchSink, EngineName
-
-BATCH_ROWS = 64 * 1024
 
 # Spark logs plans and failing values, in Java and in Python. What goes wrong reaches us as an exception, so both logs
 # stay shut. Without an appender Spark would put its own configuration in place of this one.
@@ -151,10 +150,7 @@ class SparkEngine:
 def _data_frame(frame: nw.LazyFrame[Any]) -> DataFrame:
     from pyspark.sql import DataFrame
 
-    native = frame.to_native()
-    if not isinstance(native, DataFrame):
-        raise BadInput("this lazy frame belongs to another engine")
-    return native
+    return native_of(frame, DataFrame)
 
 
 def _schema_of(frame: DataFrame) -> pa.Schema:
@@ -222,11 +218,6 @@ def _reported() -> Iterator[None]:
     except EnclaveError:
         raise
     except (AnalysisException, ParseException) as error:
-        raise BadInput(f"the query does not hold: {error.getCondition() or type(error).__name__}") from None
+        raise statement_fails(error.getCondition() or type(error).__name__) from None
     except (PySparkException, Py4JError, pa.ArrowException) as error:
-        if "No space left" in str(error):
-            raise StorageFailed(
-                "the disk is full while an engine was sorting or joining; nothing was changed",
-                next_step="free space at the workspace's scratch folder and run the same command again",
-            ) from None
-        raise BadInput(f"the Spark engine could not run a query ({type(error).__name__})") from None
+        raise run_fails("Spark", error) from None

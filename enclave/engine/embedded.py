@@ -14,15 +14,14 @@ import duckdb
 import narwhals as nw
 import pyarrow as pa
 
-from enclave.engine.canonical import canonical_batches, canonical_schema, total_order
+from enclave.engine.canonical import BATCH_ROWS, canonical_batches, canonical_schema, total_order
 from enclave.engine.dialect import Dialect
+from enclave.engine.failures import native_of, run_fails, statement_fails
 from enclave.engine.paths import parquet_pattern, require_readable
-from enclave.errors import BadInput, EnclaveError, StorageFailed
+from enclave.errors import EnclaveError, StorageFailed
 
 if TYPE_CHECKING:
     from enclave.engine.interface import BatchSink, EngineName
-
-BATCH_ROWS = 64 * 1024
 
 # Errors of these classes are about the statement, which code wrote; others may quote a cell value.
 _ABOUT_THE_STATEMENT = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException)
@@ -124,11 +123,11 @@ class EmbeddedEngine:
     def schema_lazy(self, frame: nw.LazyFrame[Any]) -> pa.Schema:
         """See :meth:`Engine.schema_lazy`."""
         with _reported():
-            return _schema_of(_relation(frame))
+            return _schema_of(native_of(frame, duckdb.DuckDBPyRelation))
 
     def write_lazy(self, frame: nw.LazyFrame[Any], order_by: Sequence[str], sink: BatchSink) -> None:
         """See :meth:`Engine.write_lazy`."""
-        self._stream(_relation(frame), order_by, sink)
+        self._stream(native_of(frame, duckdb.DuckDBPyRelation), order_by, sink)
 
     def _stream(self, relation: duckdb.DuckDBPyRelation, order_by: Sequence[str], sink: BatchSink) -> None:
         with _reported():
@@ -152,13 +151,6 @@ def _noting(batches: Iterator[pa.RecordBatch], failed: list[Exception]) -> Itera
         raise
 
 
-def _relation(frame: nw.LazyFrame[Any]) -> duckdb.DuckDBPyRelation:
-    native = frame.to_native()
-    if not isinstance(native, duckdb.DuckDBPyRelation):
-        raise BadInput("this lazy frame belongs to another engine")
-    return native
-
-
 def _schema_of(relation: duckdb.DuckDBPyRelation) -> pa.Schema:
     return canonical_schema(relation.limit(0).to_arrow_table().schema)
 
@@ -171,15 +163,11 @@ def _reported() -> Iterator[None]:
     except EnclaveError:
         raise
     except _ABOUT_THE_STATEMENT as error:
-        raise BadInput(f"the query does not hold: {str(error).splitlines()[0]}") from None
+        raise statement_fails(str(error).splitlines()[0]) from None
     except (duckdb.Error, pa.ArrowException) as error:
-        if "No space left" in str(error) or "max_temp_directory_size" in str(error):
-            raise StorageFailed(
-                "the disk is full while an engine was sorting or joining; nothing was changed",
-                next_step="free space at the workspace's scratch folder and run the same command again",
-            ) from None
-        if isinstance(error, duckdb.OutOfMemoryException):
+        failure = run_fails("embedded", error, ("No space left", "max_temp_directory_size"))
+        if isinstance(error, duckdb.OutOfMemoryException) and not isinstance(failure, StorageFailed):
             raise StorageFailed(
                 "the engine's memory limit does not suffice", next_step="raise memory_gib in office.yaml"
             ) from None
-        raise BadInput(f"the embedded engine could not run a query ({type(error).__name__})") from None
+        raise failure from None
