@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from synthetic.randomness import gamma_shape_two, normals, pick, poisson, uniforms
+from synthetic.randomness import gamma_shape_two, normals, pick, poisson, stratified, uniforms
 
 
 @given(
@@ -55,3 +55,14 @@ def test_inversions_have_the_moments_of_their_distributions() -> None:
 
 def test_a_poisson_draw_never_exceeds_its_cut_off() -> None:
     assert poisson(np.array([1 - 1e-16, 0.5]), 20.0, 12).max() == 12
+
+
+@given(
+    u=st.lists(st.floats(0.001, 0.999), max_size=40, unique=True),
+    shift=st.floats(0.001, 0.999),
+    share=st.floats(0.0, 1.0),
+)
+def test_strata_keep_the_order_and_meet_every_share_to_within_one(u: list[float], shift: float, share: float) -> None:
+    spread = stratified(np.array(u), shift)
+    assert np.argsort(spread, kind="stable").tolist() == np.argsort(np.array(u), kind="stable").tolist()
+    assert abs((spread < share).sum() - share * len(u)) <= 1 + 1e-9
