@@ -171,7 +171,7 @@ def _start(scratch: Path, threads: int, memory_gib: float) -> SparkSession:
     if java is None or not Path(java).exists():
         raise NotReady(
             "the Spark engine needs a Java runtime, which is not installed",
-            next_step="apt-get install openjdk-17-jre-headless, or use --engine duckdb",
+            next_step="apt-get install default-jre-headless, or use --engine duckdb",
         )
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
     warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)

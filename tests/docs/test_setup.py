@@ -1,0 +1,74 @@
+"""``tools/setup`` on a machine that lacks a Debian package: root gets it installed, others are told which one."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import CHECKOUT
+
+NEEDED = ("sh", "dirname", "cat", "sha256sum", "cut", "id")
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """A checkout whose environment stands, on a machine that has the tools of ``NEEDED`` and no java."""
+    (tmp_path / "tools").mkdir()
+    shutil.copy(CHECKOUT / "tools/setup", tmp_path / "tools/setup")
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / "requirements.lock").write_text("x")
+    (tmp_path / "pyproject.toml").write_text("y")
+    (tmp_path / ".venv/installed").write_text(hashlib.sha256(b"xy").hexdigest() + "\n")
+    (tmp_path / "bin").mkdir()
+    for name in NEEDED:
+        found = shutil.which(name)
+        assert found
+        (tmp_path / "bin" / name).symlink_to(found)
+    (tmp_path / "bin/python3").symlink_to(sys.executable)
+    return tmp_path
+
+
+def tool(bare: Path, name: str, text: str) -> None:
+    (bare / "bin" / name).unlink(missing_ok=True)
+    (bare / "bin" / name).write_text(f"#!{shutil.which('sh')}\n{text}\n")
+    (bare / "bin" / name).chmod(0o755)
+
+
+def set_up(bare: Path) -> subprocess.CompletedProcess[str]:
+    """``tools/setup`` with the packages that ``make test`` names."""
+    (line,) = re.findall(r"^test:.*\n\t@tools/setup (.*)$", (CHECKOUT / "Makefile").read_text(), re.MULTILINE)
+    environment = {"PATH": str(bare / "bin"), "PYTHON": sys.executable, "HOME": os.environ.get("HOME", "/")}
+    command = [str(bare / "bin/sh"), str(bare / "tools/setup"), *line.split()]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+def test_root_gets_java_and_bubblewrap_from_debian(bare: Path) -> None:
+    tool(bare, "id", "echo 0")
+    tool(bare, "apt-get", f'echo "$@" >>{bare}/installed')
+    done = set_up(bare)
+    assert done.returncode == 0, done.stderr
+    update, install = (bare / "installed").read_text().splitlines()
+    assert update.startswith("update")
+    assert install.endswith(" bubblewrap default-jre-headless")
+
+
+def test_anybody_else_is_told_what_is_missing(bare: Path) -> None:
+    tool(bare, "id", "echo 1000")
+    tool(bare, "bwrap", "true")
+    done = set_up(bare)
+    assert done.returncode == 1
+    assert "sudo apt-get install default-jre-headless\n" in done.stderr
+
+
+def test_nothing_is_installed_where_everything_is(bare: Path) -> None:
+    for name in ("bwrap", "java"):
+        tool(bare, name, "true")
+    tool(bare, "apt-get", "exit 9")
+    assert set_up(bare).returncode == 0
