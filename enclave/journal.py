@@ -1,7 +1,8 @@
 """The journal: append-only lines, each holding the digest of the one before it.
 
 Whoever keeps a head (sequence number and digest: every receipt and every release bundle does) can later prove that
-nothing up to it was changed, reordered or cut off. Entries hold names, counts and digests; never a cell value.
+nothing up to it was changed, reordered or cut off. Entries hold names, classes of counts (:func:`size_class`) and
+digests; never a cell value.
 """
 
 from __future__ import annotations
@@ -20,6 +21,17 @@ from enclave.files import storage_errors, write_bytes
 from enclave.fingerprints import Json, canonical_json, digest_bytes
 
 GENESIS = "0" * 64
+
+
+def size_class(count: int) -> str:
+    """A number of rows as everyone may read it: ``0``, ``<10``, ``10-99``, ``100-999`` and so on.
+
+    The journal is read by all users of a workspace. Powers of ten, so that no small count comes back by subtraction.
+    """
+    if count < 10:
+        return "<10" if count else "0"
+    low = 10 ** (len(str(count)) - 1)
+    return f"{low}-{10 * low - 1}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from pathlib import Path
 from enclave.errors import BadInput, EnclaveError, Fault, KeyUnavailable, NotReady, Tampered
 from enclave.files import replacing
 from enclave.fingerprints import Json, digest_file
+from enclave.journal import size_class
 from enclave.zones import Workspace, Zone
 from pipeline.linking import link_step
 from pipeline.office import Office, utc_now
@@ -126,7 +127,8 @@ class CustodianDesk:
                 now=utc_now(),
             )
             found = receipt.findings
-            counts.update(received=found.received, accepted=found.accepted, quarantined=found.quarantined)
+            for name in ("received", "accepted", "quarantined"):
+                counts[name] = size_class(getattr(found, name))
             return _written(receipt, self.office.workspace)
 
         inputs = {"sealed": sealed, **self._schema_files()}
@@ -173,7 +175,7 @@ class CustodianDesk:
             "accepted": source / f"{found.schema_name}_{found.period}.parquet",
             "schema": self._schema_folder / f"{found.schema_name}.yaml",
         }
-        counts: dict[str, Json] = {"rows": found.accepted}
+        counts: dict[str, Json] = {"rows": size_class(found.accepted)}
         name = f"pseudonymise {found.supplier} {found.schema_name} {found.period}"
         return Step(name, inputs, CODE, {"project": self.office.project.name}, action, partial(dict, counts))
 

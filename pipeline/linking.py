@@ -8,6 +8,7 @@ from pathlib import Path
 from enclave.engine import open_engine
 from enclave.fingerprints import Json
 from enclave.frames import Frame, open_frame
+from enclave.journal import size_class
 from enclave.project import Project
 from enclave.zones import Pseudonymised, Zone
 from linkage.key_register import SOURCES, build_key_table
@@ -34,13 +35,15 @@ def link_step(
     def action() -> Mapping[str, Path]:
         result = _link(office, custody, frames, schemas, out)
         overall = result.report.overall
-        counts.update(
-            data_sets=len(result.frames),
-            records=sum(frame.rows for frame in result.frames.values()),
-            identifiers_matched=overall.matched or 0,
-            unmatched=overall.unmatched or 0,
-            without=overall.without or 0,
-        )
+        shown = {
+            "records": sum(frame.rows for frame in result.frames.values()),
+            "identifiers_matched": overall.matched or 0,
+            "unmatched": overall.unmatched or 0,
+            "without": overall.without or 0,
+        }
+        counts["data_sets"] = len(result.frames)
+        for name, count in shown.items():  # everyone reads the journal: one small count makes classes of all
+            counts[name] = size_class(count) if overall.is_small() else count
         made = {name: frame.path for name, frame in result.frames.items()}
         return {**made, **{path.name: path for path in sorted(out.glob("linkage*")) if path.is_file()}}
 

@@ -37,8 +37,7 @@ def overview(office: Office) -> tuple[list[Line], list[str]]:
         Line("inbox", "not readable by this user" if sealed is None else f"{len(sealed)} sealed deliveries"),
         Line(
             "identified",
-            f"{len(received)} deliveries received: {_sum(received, 'accepted')} rows accepted, "
-            f"{_sum(received, 'quarantined')} quarantined",
+            f"{len(received)} deliveries received, {_having(received, 'quarantined')} of them with rows in quarantine",
         ),
         Line("pseudonymised", f"{len(hashed)} deliveries"),
         Line("linked", _facts(records.get("link"), "not linked yet")),
@@ -107,9 +106,8 @@ def _of(records: Mapping[str, Record], verb: str) -> dict[str, Record]:
     return {name.removeprefix(f"{verb} "): record for name, record in records.items() if name.startswith(f"{verb} ")}
 
 
-def _sum(records: Mapping[str, Record], count: str) -> int:
-    counts = (record.counts.get(count) for record in records.values())
-    return sum(value for value in counts if isinstance(value, int))
+def _having(records: Mapping[str, Record], count: str) -> int:
+    return sum(record.counts.get(count, "0") not in (0, "0") for record in records.values())
 
 
 def _facts(record: Record | None, otherwise: str) -> str:

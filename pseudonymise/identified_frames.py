@@ -25,6 +25,7 @@ class Places:
     quarantine: Path
     receipt: Path
     returned: Path
+    findings: Path
 
     @classmethod
     def of(cls, manifest: Manifest, workspace: Workspace) -> Places:
@@ -37,6 +38,7 @@ class Places:
             identified / "quarantine" / manifest.supplier / name,
             identified / "receipts" / receipt,
             inbox / "receipts" / receipt,
+            identified / "findings" / receipt,
         )
 
 

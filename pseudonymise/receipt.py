@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from enclave.errors import BadInput, Fault, Tampered
 from enclave.files import write_bytes
 from enclave.fingerprints import canonical_json, digest_bytes, digest_file
+from enclave.journal import size_class
 from enclave.signatures import PayloadType, PublicKey, SigningKey
 
 
@@ -46,7 +47,7 @@ class ReceiptFault(_File):
 
 
 class Findings(_File):
-    """What receiving a delivery found; journalled as it is.
+    """What receiving a delivery found; kept in the identified zone, and journalled with classes of counts.
 
     ``received`` = ``accepted`` + ``quarantined``, always. ``by_reason`` counts rows per ``column:defect``; a row with
     two defects stands under both. In a rejected delivery nothing is accepted; rows that no parser could count are taken
@@ -86,6 +87,17 @@ class Findings(_File):
     def as_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
         return self.model_dump(mode="json")
+
+    def journalled(self) -> dict[str, Any]:
+        """The fields as everyone may read them: sizes by class, and of faults neither rows nor words."""
+        fields = self.as_json()
+        fields |= {name: size_class(fields[name]) for name in ("received", "accepted", "quarantined")}
+        for name in ("by_reason", "notes"):
+            fields[name] = {reason: size_class(count) for reason, count in fields[name].items()}
+        fields["faults"] = [
+            {"check": fault.check, "column": fault.column, "count": size_class(fault.count)} for fault in self.faults
+        ]
+        return fields
 
 
 class JournalHead(_File):

@@ -1,6 +1,6 @@
 """Receiving a delivery: open the seal, check what it claims, validate every row, keep the good ones, answer for all.
 
-The order makes a kill harmless: frames (each atomic) → journal entry with all findings → receipts made from that entry.
+The order makes a kill harmless: frames (each atomic) → findings → journal entry → receipts made from both.
 Whatever is missing after a kill is made again, and is the same.
 """
 
@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from enclave.errors import BadInput, EnclaveError, Fault, Tampered
-from enclave.files import storage_errors, sweep_temporaries
-from enclave.fingerprints import Json, digest_file
+from enclave.files import storage_errors, sweep_temporaries, write_bytes
+from enclave.fingerprints import Json, canonical_json, digest_file
 from enclave.frames import Frame, FrameSink, open_frame
 from enclave.journal import Journal
 from enclave.project import Project
@@ -85,7 +87,8 @@ def receive(
             _refuse_second(delivery.manifest, intake)
             return _receive_new(delivery, schemas[delivery.manifest.schema_name], intake, digest_file(sealed))
     except EnclaveError as error:
-        faults: list[Json] = [str(fault) for fault in error.faults] if isinstance(error, BadInput) else []
+        listed = error.faults if isinstance(error, BadInput) else ()
+        faults: list[Json] = [f"{fault.check} {fault.column}".rstrip() for fault in listed]
         details: dict[str, Json] = {"error": type(error).__name__, "reason": error.what, "faults": faults}
         journal.append(actor=actor, action=REFUSED, subject=subject, details=details, now=now)
         raise
@@ -157,7 +160,7 @@ def _answered_before(manifest: Manifest, intake: _Intake) -> Receipt | None:
             actor=intake.actor, action=SEEN, subject=manifest.delivery_id, details=details, now=intake.now
         )
     else:
-        found = _journalled(manifest, intake.journal)
+        found = _journalled(manifest, places, intake.journal)
         if found is None or not _frames_stand(found[0], places):
             return None
         receipt = sign_receipt(*found, intake.custody.receipt_key())
@@ -165,14 +168,21 @@ def _answered_before(manifest: Manifest, intake: _Intake) -> Receipt | None:
     return receipt
 
 
-def _journalled(manifest: Manifest, journal: Journal) -> tuple[Findings, JournalHead] | None:
+def _journalled(manifest: Manifest, places: Places, journal: Journal) -> tuple[Findings, JournalHead] | None:
+    """What the last entry on this delivery is about, when the findings that were kept are those of that entry."""
     last = None
     for entry in journal.entries():
         if entry.subject == manifest.delivery_id and entry.action in (ACCEPTED, REJECTED):
             last = entry
     if last is None:
         return None
-    return Findings.model_validate(last.details), JournalHead(sequence=last.sequence, digest=last.digest)
+    try:
+        findings = Findings.model_validate_json(places.findings.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+    if findings.journalled() != dict(last.details):
+        return None
+    return findings, JournalHead(sequence=last.sequence, digest=last.digest)
 
 
 def _frames_stand(found: Findings, places: Places) -> bool:
@@ -233,8 +243,10 @@ def _receive_new(delivery: SealedFile, schema: DeliverySchema, intake: _Intake, 
         places=places,
     )
     action = REJECTED if faults else ACCEPTED
+    sweep_temporaries(places.findings.parent)
+    write_bytes(places.findings, canonical_json(findings.as_json()) + b"\n", mode=0o600)
     head = intake.journal.append(
-        actor=intake.actor, action=action, subject=findings.delivery, details=findings.as_json(), now=intake.now
+        actor=intake.actor, action=action, subject=findings.delivery, details=findings.journalled(), now=intake.now
     )
     signed = sign_receipt(
         findings, JournalHead(sequence=head.sequence, digest=head.digest), intake.custody.receipt_key()
@@ -334,5 +346,5 @@ def _rejected_counts(tally: Tally, manifest: Manifest) -> tuple[int, int, int]:
 def _hand_out(receipt: Receipt, places: Places) -> None:
     for folder in (places.returned.parent, places.receipt.parent):
         sweep_temporaries(folder)
-    receipt.save(places.returned, mode=0o644)
+    receipt.save(places.returned, mode=0o640)  # it counts rows: the custodian hands it out, nobody else reads it here
     receipt.save(places.receipt, mode=0o600)

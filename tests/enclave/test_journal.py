@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from enclave.errors import NotReady, StorageFailed, Tampered
 from enclave.fingerprints import canonical_json, digest_bytes
-from enclave.journal import GENESIS, Head, Journal
+from enclave.journal import GENESIS, Head, Journal, size_class
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -343,3 +343,11 @@ def test_a_full_disk_is_said_and_leaves_the_journal_as_it_was(small_disk: Path) 
     assert journal.file.read_bytes() == before
     assert add(journal, 4).sequence == 4
     journal.verify()
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [(0, "0"), (1, "<10"), (9, "<10"), (10, "10-99"), (99, "10-99"), (100, "100-999"), (123_456, "100000-999999")],
+)
+def test_a_size_class_tells_the_order_of_magnitude_only(count: int, said: str) -> None:
+    assert size_class(count) == said

@@ -462,6 +462,40 @@ def test_a_receipt_that_was_never_written_is_made_from_the_journal(enclave: Encl
     assert enclave.actions() == ["delivery-accepted"]
 
 
+def test_kept_findings_of_another_moment_give_no_receipt(enclave: Enclave) -> None:
+    file = enclave.file("hemp_clearances_2016.csv", csv_bytes(hemp_rows(4)))
+    sealed = enclave.seal(file, "hemp_clearances", 4)
+    found = enclave.receive(sealed).findings
+    (enclave.workspace.path(Zone.IDENTIFIED) / "receipts" / f"{found.delivery}.json").unlink()
+    kept = enclave.workspace.path(Zone.IDENTIFIED) / "findings" / f"{found.delivery}.json"
+    kept.write_text(kept.read_text().replace(found.purpose, "another purpose"))
+    assert enclave.receive(sealed).findings.purpose == found.purpose
+    assert enclave.actions() == ["delivery-accepted", "delivery-accepted"]
+
+
+@pytest.mark.parametrize(("rows", "bad", "said"), [(4, 0, "<10"), (57, 3, "10-99"), (10, 0, "10-99")])
+def test_the_journal_holds_classes_of_rows_and_no_small_count(enclave: Enclave, rows: int, bad: int, said: str) -> None:
+    delivered = hemp_rows(rows)
+    for row in delivered[:bad]:
+        row["clearance_date"] = "onbekend"
+    found = enclave.hemp(delivered).findings
+    (entry,) = enclave.journal.entries()
+    assert found.received == rows
+    assert entry.details["received"] == said
+    assert entry.details["quarantined"] == ("<10" if bad else "0")
+    text = json.dumps(dict(entry.details)["faults"])
+    assert "rows" not in text
+    assert "message" not in text
+
+
+def test_a_refused_delivery_leaves_no_number_of_rows_in_the_journal(enclave: Enclave) -> None:
+    file = enclave.file("hemp_clearances_2016.csv", csv_bytes(hemp_rows(4)))
+    with pytest.raises(BadInput, match="the manifest says 7 rows, the file holds 4"):
+        enclave.receive(enclave.seal(file, "hemp_clearances", 7))
+    (entry,) = enclave.journal.entries()
+    assert entry.details["faults"] == ["row_count"]
+
+
 def test_findings_that_lose_a_row_cannot_be_made(enclave: Enclave) -> None:
     fields = enclave.hemp(hemp_rows(3)).findings.as_json()
     with pytest.raises(ValueError, match="received rows must be accepted or quarantined"):
