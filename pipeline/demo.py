@@ -18,7 +18,7 @@ from pathlib import Path
 import yaml
 
 from enclave.entropy import SeededEntropy
-from enclave.errors import BadInput, EnclaveError
+from enclave.errors import BadInput, EnclaveError, Refused
 from enclave.files import write_bytes, write_text
 from enclave.fingerprints import digest_code, digest_json
 from enclave.project import AnalysisUse
@@ -191,14 +191,14 @@ class Demo:
             if not list(inbox.glob(f"{manifest.delivery_id}*")):
                 seal(file.parent / manifest.file.name, manifest, recipient, inbox)
 
-    def _released(self, office: Office, desk: ResearchDesk, use: AnalysisUse) -> Path | EnclaveError:
+    def _released(self, office: Office, desk: ResearchDesk, use: AnalysisUse) -> Path | Refused:
         """Run, check, request, approve twice, release; what the gate refuses is told, not hidden."""
         try:
             desk.run(use)
             self.teller.say(f"{use.name} run")
             desk.check(use)
             self.teller.say(f"{use.name} checked")
-        except EnclaveError as error:
+        except Refused as error:
             self.teller.say(f"{use.name} refused")
             return error
         request = self._request(office, desk, use)
@@ -235,11 +235,13 @@ class Demo:
         command += ["--passphrase-file", str(self._person("service") / "passphrase")]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
-            raise EnclaveError(f"the release service refused:\n{done.stderr.strip()}", where=request)
+            error = EnclaveError(f"the release service refused:\n{done.stderr.strip()}", where=request)
+            error.exit_code = done.returncode
+            raise error
         return Path(str(yaml.safe_load(done.stdout)["bundle"]))
 
     def _summary(
-        self, office: Office, intake: Intake, linked: Record, bundles: Iterable[Path | EnclaveError]
+        self, office: Office, intake: Intake, linked: Record, bundles: Iterable[Path | Refused]
     ) -> list[str]:
         rejected = [receipt for receipt in intake.receipts if not receipt.accepted]
         lines = [
@@ -271,9 +273,9 @@ class Demo:
         return SigningKey.load(self._person(name) / f"{name}.pem", self._passphrase(name))
 
 
-def _told(bundle: Path | EnclaveError) -> list[str]:
+def _told(bundle: Path | Refused) -> list[str]:
     """The lines on one analysis: what was tabulated, hidden and released, or why not."""
-    if isinstance(bundle, EnclaveError):
+    if isinstance(bundle, Refused):
         return ["refused       " + str(bundle).replace("\n", "\n              ")]
     lines = []
     for file in sorted((bundle / "evidence").rglob("*.json")):

@@ -97,7 +97,10 @@ def test_a_changed_journal_is_found(copied: Job) -> None:
 
 
 @pytest.fixture(
-    params=["600k", *(pytest.param(size, marks=pytest.mark.sweep) for size in ("200k", "400k", "900k", "1200k"))]
+    params=[
+        "600k",
+        *(pytest.param(size, marks=pytest.mark.sweep) for size in ("200k", "400k", "900k", "1200k", "1500k", "1800k")),
+    ]
 )
 def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
     """A disk that is full early, later, and late in the job."""
