@@ -1,68 +1,36 @@
-"""Linking the country: every planted match, nothing but numbers, and the same again."""
+"""Linking: planted truths come out, declared columns only, and what does not fit is refused."""
 
 from __future__ import annotations
 
-import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pyarrow.parquet.encryption as pe
 import pytest
 
-from enclave.entropy import SecureEntropy
 from enclave.errors import BadInput, KeyUnavailable, NotReady, Refused
 from enclave.frames import open_frame
 from enclave.project import DataSet, Key, Project, Question
 from enclave.zones import Linked
 from linkage.key_zone import read_batches
 from linkage.link import LinkResult
-from linkage.units import REMAP, generations
-from tests.linkage.conftest import Keys, Site, pseudonymised, read_delivery, write_frame
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
-
-
-def numbers(site: Site) -> dict[str, int]:
-    """Unit -> project integer, from the key zone."""
-    zone = site.zone
-    tables = [
-        pa.Table.from_batches(read_batches(zone.folder / name, ["unit", "integer"], zone.decryption))
-        for name in generations(zone)
-    ]
-    joined = pa.concat_tables(tables)
-    return dict(zip(joined["unit"].to_pylist(), joined["integer"].to_pylist(), strict=True))
+from linkage.units import generations
+from tests.linkage.conftest import Keys, Site, read_delivery, write_frame
+from tests.linkage.linked_rows import delivered, key_register, numbers, rows
 
 
 def units(site: Site) -> dict[int, str]:
     return {number: unit for unit, number in numbers(site).items()}
 
 
-def delivered(country: Path, pattern: str) -> pd.DataFrame:
-    paths = sorted((country / "deliveries").glob(pattern))
-    return pd.concat([read_delivery(path).to_pandas() for path in paths if path.suffix != ".yaml"])
-
-
-def key_register(country: Path, name: str) -> pd.DataFrame:
-    return pd.read_parquet(country / "key_register" / f"{name}.parquet")
-
-
 def as_units(frame: pd.DataFrame, site: Site, keys: list[str]) -> pd.DataFrame:
     """A linked frame with its numbers turned back into marked register keys."""
     back = units(site)
     return frame.assign(**{key: [None if pd.isna(n) else back[int(n)] for n in frame[key]] for key in keys})
-
-
-def rows(frame: pd.DataFrame) -> list[tuple[Any, ...]]:
-    return sorted(frame.astype(object).where(frame.notna(), None).itertuples(index=False, name=None), key=repr)
 
 
 def test_every_transfer_reaches_the_dwelling_and_the_buyer_that_were_planted(
@@ -159,152 +127,6 @@ def test_rows_are_in_the_order_of_the_numbers(linked: LinkResult) -> None:
         table = pq.read_table(frame.path).to_pandas()
         keys = list(frame.manifest.column_names("key"))
         assert table.sort_values(keys, na_position="first")[keys].equals(table[keys])
-
-
-def test_linking_again_changes_no_byte(site: Site, tmp_path: Path) -> None:
-    again = site.at(tmp_path)
-    again.run(threads=1)
-    first = files(again.out)
-    result = again.run(threads=2, entropy=SecureEntropy())
-    assert files(again.out).keys() == first.keys()
-    changed = {name for name, content in files(again.out).items() if content != first[name]}
-    assert changed <= {"linkage.json", "linkage.md"}  # they say how many units were new
-    assert result.report.key_tables.new_units == 0
-
-
-def test_one_and_two_threads_and_another_place_give_the_same_bytes(
-    site: Site, linked: LinkResult, tmp_path: Path
-) -> None:
-    two = site.at(tmp_path / "elsewhere" / "deeper")
-    two.run(threads=2)
-    assert files(two.out) == files(site.out)
-    assert numbers(two) == numbers(site)
-
-
-def _some(project: Project, names: set[str]) -> Project:
-    """The project with some of its data sets only."""
-    questions = {
-        name: question.model_copy(update={"uses": {n: c for n, c in question.uses.items() if n in names}})
-        for name, question in project.questions.items()
-    }
-    data = {name: found for name, found in project.data.items() if name in names}
-    return project.model_copy(update={"data": data, "questions": questions})
-
-
-@pytest.mark.spark
-def test_spark_links_to_the_same_bytes(site: Site, tmp_path: Path) -> None:
-    """Every kind of key: deliveries with one and with several identifiers, owners, households, register pairs."""
-    some = _some(site.project, {"transfers", "debts", "persons", "property_2016", "household_link_2015"})
-    sites = [site.at(tmp_path / name, project=some) for name in ("duckdb", "spark")]
-    reports = [sites[0].run().report, sites[1].run(name="spark", threads=2).report]
-    assert files(sites[0].out) == files(sites[1].out)
-    assert numbers(sites[0]) == numbers(sites[1])
-    assert reports[0] == reports[1]
-
-
-@pytest.mark.spark
-@pytest.mark.sweep
-def test_spark_links_the_whole_project_to_the_same_bytes(site: Site, linked: LinkResult, tmp_path: Path) -> None:
-    spark = site.at(tmp_path)
-    result = spark.run(name="spark", threads=2)
-    assert files(spark.out) == files(site.out)
-    assert result.report == linked.report
-
-
-def test_a_later_delivery_adds_units_and_changes_no_number(site: Site, tmp_path: Path) -> None:
-    early = site.at(tmp_path, frames={name: frames[:1] for name, frames in site.frames.items()})
-    without = {name: frames[1:] for name, frames in site.frames.items()}
-    assert any(without.values())
-    early.run()
-    before = numbers(early)
-    late = site.at(tmp_path, frames=site.frames)
-    result = late.run()
-    after = numbers(late)
-    assert before.items() <= after.items()
-    assert result.report.key_tables.new_units == len(after) - len(before)
-    assert len(set(after.values())) == len(after)
-
-
-def test_numbers_of_two_projects_have_nothing_in_common(site: Site, linked: LinkResult, tmp_path: Path) -> None:
-    """Same persons, same seed: of 2,000 numbers in 2^53 none is shared, and their orders are uncorrelated."""
-    other = site.project.model_copy(update={"name": "anders"})
-    keys = Keys("anders")
-    second = site.at(
-        tmp_path, project=other, keys=keys, frames=pseudonymised(site.country, tmp_path / "pseudonymised", keys)
-    )
-    second.run()
-    mine, theirs = numbers(site), numbers(second)
-    shared = sorted(unit for unit in mine if unit in theirs)
-    assert len(shared) > 1500
-    assert not set(mine.values()) & set(theirs.values())
-    pairs = np.array([(mine[unit], theirs[unit]) for unit in shared], dtype=float)
-    # The correlation of n independent pairs has standard deviation 1/sqrt(n - 1); 5 of these never happen by chance.
-    assert abs(np.corrcoef(pairs.T)[0, 1]) < 5 / np.sqrt(len(shared) - 1)
-    hashes = [set(pq.read_table(s.zone.folder / "hashes-000001.parquet")["hash"].to_pylist()) for s in (site, second)]
-    assert not hashes[0] & hashes[1]
-
-
-def test_who_enters_the_register_later_is_remapped(site: Site, country: Path, tmp_path: Path) -> None:
-    """Half of the persons are unknown at first; the remap table names each that a delivery had under another number."""
-    reduced = tmp_path / "register"
-    reduced.mkdir()
-    for name in ("addresses", "entities", "persons"):
-        table = pq.read_table(country / "key_register" / f"{name}.parquet")
-        pq.write_table(table.slice(0, 500) if name == "persons" else table, reduced / f"{name}.parquet")
-    own = site.at(tmp_path / "site")
-    own.run(key_register=reduced)
-    before = pq.read_table(own.out / "transfers.parquet").to_pandas()
-    persons = set(key_register(country, "persons")["bsn"][500:])
-    buyers = delivered(country, "kadaster/*")
-    others = delivered(country, "GM*/*.csv")["occupant_bsn"].tolist() + delivered(country, "GM*/*.xlsx")["bsn"].tolist()
-    expected = persons & (set(buyers["buyer_bsn"]) | set(others))
-    assert len(expected) > 50
-    own.run()
-    after = pq.read_table(own.out / "transfers.parquet").to_pandas()
-    remap = pq.read_table(own.zone.folder / REMAP).to_pandas()
-    assert len(remap) == len(expected)
-    assert set(remap["version"]) == {2}
-    changes = dict(zip(remap["unmatched"], remap["matched"], strict=True))
-    replaced = before.assign(buyer=[changes.get(number, number) for number in before["buyer"]])
-    columns = [name for name in before if name != "buyer_status"]
-    assert rows(replaced[columns]) == rows(after[columns])
-    own.run()
-    assert pq.read_table(own.zone.folder / REMAP).num_rows == len(expected)
-
-
-_KILLED = """
-import os, signal, sys
-from pathlib import Path
-import linkage.link, linkage.units
-from tests.linkage.conftest import *
-point, country, root, frames = sys.argv[1], *map(Path, sys.argv[2:5])
-def die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
-site = Site(country, root, load_project(CHECKOUT / "configs" / "projects" / "ondermijning.yaml"),
-            pseudonymised(country, frames, Keys("ondermijning")))
-if point == "before the numbers": linkage.units._commit = die
-if point == "after the numbers": linkage.link.update_remap = die
-if point == "in the key table": linkage.key_register.write_bytes = die
-data_set = point.removeprefix("at ")
-site.run(progress=lambda name: die() if name == data_set else None)
-"""
-
-
-@pytest.mark.parametrize(
-    "point", ["in the key table", "before the numbers", "after the numbers", "at debts", "at transfers"]
-)
-def test_killed_anywhere_and_run_again_the_result_is_the_undisturbed_one(
-    site: Site, linked: LinkResult, tmp_path: Path, point: str
-) -> None:
-    arguments = [str(path) for path in (site.country, tmp_path / "site", tmp_path / "frames")]
-    done = subprocess.run([sys.executable, "-c", _KILLED, point, *arguments], check=False)
-    assert done.returncode == -signal.SIGKILL
-    again = site.at(tmp_path / "site")
-    again.run()
-    assert numbers(again) == numbers(site)
-    assert {n: c for n, c in files(again.out).items() if n.endswith(".parquet")} == {
-        n: c for n, c in files(site.out).items() if n.endswith(".parquet")
-    }
-    assert not list((tmp_path / "site" / "scratch").iterdir())
 
 
 class _Vault(pe.KmsClient):  # type: ignore[misc]  # pyarrow has no types

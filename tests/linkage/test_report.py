@@ -13,7 +13,7 @@ from linkage.link import LinkResult
 from linkage.minimisation import minimise, names_in_code
 from linkage.report import Counts, Group, LinkageReport, mask_groups, total
 from tests.linkage.conftest import Site
-from tests.linkage.test_link import delivered, key_register
+from tests.linkage.linked_rows import delivered, key_register
 
 
 def test_counts_per_supplier_sex_and_age_are_those_of_the_delivery(site: Site, linked: LinkResult) -> None:
