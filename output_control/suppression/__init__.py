@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from enclave.errors import CannotProtect
@@ -17,11 +19,13 @@ from output_control.protection import (
     demand,
 )
 from output_control.rules import PrimaryResult
-from output_control.suppression.exact import BOUNDED, THOROUGH, cost_of, guidance, optimise, share_above
-from output_control.suppression.flow import OutOfBudget, Search, cover
+from output_control.suppression.exact import BOUNDED, THOROUGH, Guidance, cost_of, guidance, optimise, share_above
+from output_control.suppression.flow import cover
 from output_control.suppression.gauss import GAUSS_UP_TO, eliminate
 from output_control.suppression.problem import Problem, Target, build
+from output_control.suppression.prove import fresh, prove_all
 from output_control.suppression.pruning import prune
+from output_control.suppression.search import OutOfBudget, Search
 from output_control.suppression.singletons import cover_singletons
 from output_control.table import BoolArray, CellTable, IntArray
 
@@ -39,7 +43,9 @@ __all__ = [
 ]
 
 CELLS_SHOWN = 10
-EXACT_UP_TO = 10_000
+EXACT_UP_TO = 60_000
+GAUSS_BESIDES_UP_TO = 1500
+NEAR = 0.02
 
 
 def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> Pattern:
@@ -52,10 +58,23 @@ def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> P
     _refuse_public_primaries(table, primary, options)
     problem = build(table, primary, options)
     guide = guidance(problem)
-    search = Search.start(problem.priced(guide.cost), options.budget)
-    if options.method == "gauss":
-        search.hidden |= _eliminated(problem)
+    search = _heuristic(table, problem, guide, options)
+    bound, proven, method = guide.bound, False, "gauss" if options.method == "gauss" else "flow"
+    if options.method == "optimal" or (options.method == "auto" and problem.size <= EXACT_UP_TO):
+        best = optimise(search, THOROUGH if options.method == "optimal" else BOUNDED)
+        search, bound, proven, method = best.search, best.bound, best.proven, "optimal"
+        if not proven and options.method == "auto" and problem.size <= GAUSS_BESIDES_UP_TO:
+            search = min(search, _heuristic(table, problem, guide, replace(options, method="gauss")), key=cost_of)
+    gap = 0.0 if proven else share_above(cost_of(search), bound)
+    return _pattern(table, primary, options, search, method=method, optimal=proven, gap=gap)
+
+
+def _heuristic(table: CellTable, problem: Problem, guide: Guidance, options: Options) -> Search:
+    """A safe pattern by LP-flow, or by Gaussian elimination and what that leaves open; pruned."""
+    fresh_targets = [fresh(target) for target in problem.targets if target.against < 0]
+    search = Search.start(problem.with_targets(fresh_targets).priced(guide.cost), options.budget)
     try:
+        search.hidden |= _eliminated(problem) if options.method == "gauss" else _seed(search, guide)
         lost = cover(search)
         search.price(problem.cost)
         lost += cover_singletons(search)
@@ -66,17 +85,16 @@ def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> P
         ) from None
     if lost:
         raise _hopeless(table, search, lost)
-    thorough = options.method == "optimal" or (options.method == "auto" and problem.size <= EXACT_UP_TO)
-    if options.method != "gauss":
-        # the exact cuts find the swaps themselves
-        prune(search, swap=not thorough)
-    if thorough:
-        best = optimise(search, THOROUGH if options.method == "optimal" else BOUNDED)
-        left = 0.0 if best.proven else share_above(cost_of(best.search), best.bound)
-        return _pattern(table, primary, options, best.search, method="optimal", optimal=best.proven, gap=left)
-    gap = share_above(cost_of(search), guide.bound)
-    method = "gauss" if options.method == "gauss" else "flow"
-    return _pattern(table, primary, options, search, method=method, optimal=False, gap=gap)
+    near = guide.bound is not None and cost_of(search) - guide.bound <= NEAR * cost_of(search)
+    prune(search, swap=not near)
+    return search
+
+
+def _seed(search: Search, guide: Guidance) -> BoolArray:
+    """What the relaxed master hides, unless that leaves half of the demands open: then it is no start at all."""
+    trial = search.over([fresh(target) for target in search.problem.targets], guide.hidden)
+    lost = prove_all(trial, trial.problem.targets)
+    return guide.hidden if 2 * len(lost) <= len(search.problem.targets) else search.problem.primary
 
 
 def _eliminated(problem: Problem) -> BoolArray:

@@ -14,11 +14,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import sparse
 
-from output_control.suppression.flow import OutOfBudget, Search, cover, serve
+from output_control.suppression.flow import cover, serve
 from output_control.suppression.lp import Model, Solution
 from output_control.suppression.problem import Problem, Target
 from output_control.suppression.prove import check
 from output_control.suppression.pruning import prune
+from output_control.suppression.search import OutOfBudget, Search
 from output_control.suppression.singletons import cover_singletons
 from output_control.table import BoolArray, FloatArray
 
@@ -30,6 +31,7 @@ NODES = 300
 GAIN = 1e-4
 GUIDED_UP_TO = 60_000
 FLOOR = 0.02
+HALF = 0.5
 BATCHES = 6
 FEW = 20
 
@@ -244,6 +246,7 @@ class Guidance:
 
     cost: FloatArray
     bound: float | None
+    hidden: BoolArray
 
 
 def guidance(problem: Problem) -> Guidance:
@@ -252,13 +255,13 @@ def guidance(problem: Problem) -> Guidance:
     LP-flow looks at one primary or one ball at a time; the relaxed cover and bridge rows see what serves many.
     """
     if problem.size > GUIDED_UP_TO or not problem.targets:
-        return Guidance(problem.cost, None)
+        return Guidance(problem.cost, None, problem.primary)
     master = Master.build(problem)
     found = master.model(whole=False).solve()
     if found is None:
-        return Guidance(problem.cost, None)
+        return Guidance(problem.cost, None, problem.primary)
     hidden = np.clip(found.x[: problem.size], 0.0, 1.0)
-    return Guidance(problem.cost * np.maximum(1.0 - hidden, FLOOR), found.objective * master.scale)
+    return Guidance(problem.cost * np.maximum(1.0 - hidden, FLOOR), found.objective * master.scale, hidden > HALF)
 
 
 def optimise(search: Search, effort: Effort = THOROUGH) -> Optimum:

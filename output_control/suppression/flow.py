@@ -8,18 +8,17 @@ z. Many primaries are served by one LP with random signs. Sources: Castro, *Eur.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import sparse
 
+from output_control.suppression.boxed import certify_by_boxes, serve_by_boxes
 from output_control.suppression.lp import Model
-from output_control.suppression.neighbourhood import Ball, Neighbourhoods
+from output_control.suppression.neighbourhood import Ball
 from output_control.suppression.problem import Problem, Target
-from output_control.suppression.proof import Proof
+from output_control.suppression.search import Search
 from output_control.table import BoolArray, FloatArray, IntArray
 
-SEED = 2718
 BALL = 1500
 NEARBY = 200
 FREE_ROUNDS = 12
@@ -27,65 +26,16 @@ REWARDS = (1.0, 4.0, 16.0, 64.0)
 SLOPE_ROUNDS = 3
 AVOID_WEIGHT = 50.0
 WIDE = 8.0
-
-
-class OutOfBudget(Exception):
-    """The number of LPs that the caller allowed is used up."""
-
-
-@dataclass(slots=True, eq=False)
-class Counter:
-    """How many LPs were solved, and how many may be."""
-
-    budget: int | None
-    solved: int = 0
-
-    def count(self) -> None:
-        """One more LP. Raises `OutOfBudget` when it is one too many."""
-        if self.budget is not None and self.solved >= self.budget:
-            raise OutOfBudget
-        self.solved += 1
-
-
-@dataclass(slots=True, eq=False)
-class Search:
-    """What is hidden so far, with the proof. Random numbers follow from the seed and the number of earlier draws."""
-
-    problem: Problem
-    proof: Proof
-    near: Neighbourhoods
-    hidden: BoolArray
-    counter: Counter
-    _random: np.random.Generator = field(default_factory=lambda: np.random.Generator(np.random.Philox(key=SEED)))
-
-    @staticmethod
-    def start(problem: Problem, budget: int | None) -> Search:
-        """Only the primaries are hidden, nothing is proven."""
-        near = Neighbourhoods(problem)
-        return Search(problem, Proof(problem), near, problem.primary.copy(), Counter(budget))
-
-    def over(self, targets: list[Target], hidden: BoolArray) -> Search:
-        """Another pattern of the same table; nothing is proven, the LPs count on."""
-        problem = self.problem.with_targets(targets)
-        return Search(problem, Proof(problem), self.near, hidden.copy(), self.counter)
-
-    def price(self, cost: FloatArray) -> None:
-        """Go on at other costs; what is hidden and proven stays so."""
-        self.problem = self.proof.problem = self.problem.priced(cost)
-
-    def count(self) -> None:
-        """One more LP."""
-        self.counter.count()
-
-    def signs(self, count: int) -> FloatArray:
-        """Random ± 1."""
-        signs: FloatArray = self._random.integers(0, 2, count).astype(np.float64) * 2.0 - 1.0
-        return signs
+BOXED_FROM = 20_000
 
 
 def cover(search: Search) -> list[Target]:
     """Hide cells until every target is proven; returns the targets for which nothing helps."""
+    certify_by_boxes(search, search.problem.targets)
     certify(search)
+    if search.problem.size > BOXED_FROM or all(target.size <= 1 for target in search.problem.targets):
+        # where more than "not exact" is asked, moves of other forms are much cheaper than boxes
+        serve_by_boxes(search)
     for reward in REWARDS:
         _batch_round(search, reward)
         certify(search, rounds=2)

@@ -10,6 +10,7 @@ from scipy import sparse
 from output_control.protection import SINGLETON_SHARE, Options, demand
 from output_control.relations import equations, reduce
 from output_control.rules import PrimaryResult
+from output_control.suppression.boxes import Boxes
 from output_control.table import BoolArray, CellTable, FloatArray, IntArray
 
 TOLERANCE = 1e-6
@@ -81,7 +82,14 @@ class Problem:
     box: FloatArray
     integral: bool
     whole_costs: bool
+    first_cell: IntArray
+    members: IntArray
+    boxes: Boxes | None
     targets: list[Target] = field(default_factory=list)
+
+    def by_cell(self, per_group: FloatArray) -> FloatArray:
+        """A figure of groups shared out over their cells, so that it adds up over any box."""
+        return np.asarray(per_group[self.group] / self.members[self.group], dtype=np.float64)
 
     @property
     def size(self) -> int:
@@ -129,6 +137,9 @@ def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem
         box=box,
         integral=table.integral,
         whole_costs=bool((cost == np.rint(cost)).all()) and small * len(table) < WHOLE_COST_NOISE,
+        first_cell=np.unique(group, return_index=True)[1].astype(np.int64),
+        members=np.bincount(group, minlength=size).astype(np.int64),
+        boxes=Boxes.of(table),
         targets=targets,
     )
 

@@ -22,11 +22,17 @@ class Proof:
         self.problem = problem
         self.moves: list[Move] = []
         self._targets_of: dict[int, list[Target]] = {}
+        # per group the targets that ever leaned on it, by their place; who does so no more is weeded out when asked
+        self._leaning: dict[int, dict[int, Target]] = {}
+        self._place: dict[int, int] = {}
+        self._registered = 0
         for target in problem.targets:
             self._register(target)
 
     def _register(self, target: Target) -> None:
         self._targets_of.setdefault(target.cell, []).append(target)
+        self._place[id(target)] = self._registered
+        self._registered += 1
 
     def demand(self, target: Target) -> None:
         """Add a target to the problem."""
@@ -37,7 +43,35 @@ class Proof:
         """Take back every target but the first ``count`` of the problem."""
         for target in self.problem.targets[count:]:
             self._targets_of[target.cell].remove(target)
+            self._forget_place(target)
         del self.problem.targets[count:]
+
+    def _forget_place(self, target: Target) -> None:
+        # objects may be given the same id later
+        place = self._place.pop(id(target))
+        for by in (target.up_by, target.down_by, *target.also):
+            if by >= 0:
+                for cell in self.moves[by][0].tolist():
+                    self._leaning.get(cell, {}).pop(place, None)
+
+    def _lean(self, target: Target, by: int) -> None:
+        place = self._place[id(target)]
+        for cell in self.moves[by][0].tolist():
+            self._leaning.setdefault(cell, {})[place] = target
+
+    def leaning_on(self, cell: int) -> list[tuple[Target, set[int]]]:
+        """The targets whose proof moves ``cell``, in a fixed order, each with the moves that do."""
+        found = []
+        users = self._leaning.get(cell, {})
+        for place in sorted(users):
+            target = users[place]
+            by = (target.up_by, target.down_by, *target.also)
+            hit = {move for move in by if move >= 0 and cell in self.moves[move][0]}
+            if hit:
+                found.append((target, hit))
+            else:
+                del users[place]
+        return found
 
     def targets_at(self, cell: int) -> list[Target]:
         """All targets of one group."""
@@ -61,6 +95,18 @@ class Proof:
                 helped += self._take(cells[part], piece) + self._take(cells[part], -piece)
         return helped
 
+    def take_box(self, target: Target, cells: IntArray, signs: FloatArray) -> None:
+        """Credit ``target`` with a move of ± 1 that keeps the equations, scaled as far as it asks and cells allow."""
+        amount = self.problem.amount[cells]
+        own = float(signs[np.searchsorted(cells, target.cell)])
+        for side in (1.0, -1.0):
+            need = target.needs_up if side > 0 else target.needs_down
+            move = signs * own * side
+            far = min(need, float(amount[move < 0].min(initial=np.inf)))
+            if far > 0:
+                self.moves.append((cells, move * far))
+                self._credit(target, side * far)
+
     def add_also(self, target: Target, far: float, cells: IntArray, change: FloatArray) -> bool:
         """Keep a further move of one target's cell, by at least ``far`` to either side."""
         cells, change = _moving(cells, change)
@@ -74,6 +120,7 @@ class Proof:
                 if abs(float(move[here[0]])) * scale >= far:
                     target.also.append(len(self.moves))
                     self.moves.append((cells[part], move * scale))
+                    self._lean(target, len(self.moves) - 1)
                     return True
         return False
 
@@ -132,9 +179,11 @@ class Proof:
         latest = len(self.moves) - 1
         if reach > target.raised:
             target.raised, target.up_by = reach, latest
+            self._lean(target, latest)
             return True
         if -reach > target.lowered:
             target.lowered, target.down_by = -reach, latest
+            self._lean(target, latest)
             return True
         return False
 
@@ -161,6 +210,9 @@ class Proof:
         if source.down_by >= 0 and valid[source.down_by] and source.lowered > target.lowered:
             target.lowered, target.down_by = source.lowered, place(source.down_by)
         target.also += [place(by) for by in source.also if valid[by] and place(by) not in target.also]
+        for by in (target.up_by, target.down_by, *target.also):
+            if by >= 0:
+                self._lean(target, by)
 
     def forget(self, targets: Iterable[Target]) -> None:
         """Take away what has been shown for ``targets``."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from output_control.suppression.flow import Search, certify, prove_alone
+from output_control.suppression.boxed import certify_by_boxes
+from output_control.suppression.flow import certify, prove_alone
 from output_control.suppression.problem import Target
+from output_control.suppression.search import Search
 from output_control.suppression.singletons import open_against_contributors
 from output_control.table import BoolArray
 
@@ -25,6 +27,7 @@ def check(search: Search, hidden: BoolArray, known: Sequence[Search]) -> tuple[S
 
 def prove_all(search: Search, targets: Sequence[Target]) -> list[Target]:
     """Prove ``targets`` from hidden cells only; returns those that fail."""
+    certify_by_boxes(search, targets)
     certify(search, rounds=4, targets=targets)
     return [target for target in targets if not target.met and not prove_alone(search, target)]
 

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from output_control.suppression.flow import OutOfBudget, Search, aim, cheapest_move, compatible, limits, typical_level
+from output_control.suppression.boxed import certify_by_boxes
+from output_control.suppression.flow import aim, cheapest_move, compatible, limits, typical_level
 from output_control.suppression.lp import Model
 from output_control.suppression.neighbourhood import Ball
 from output_control.suppression.problem import Target
+from output_control.suppression.search import OutOfBudget, Search
 from output_control.suppression.singletons import open_against_contributors
 from output_control.table import BoolArray
 
@@ -45,7 +47,7 @@ class _Proven:
         return _Proven(target, target.raised, target.lowered, target.up_by, target.down_by, tuple(target.also))
 
     def restore(self) -> None:
-        """Put it back."""
+        """Put it back; who leaned on what before the attempt is still listed."""
         target = self.target
         target.raised, target.lowered = self.raised, self.lowered
         target.up_by, target.down_by, target.also = self.up_by, self.down_by, list(self.also)
@@ -64,6 +66,7 @@ class _Region:
         inside = np.isin([target.cell for target in targets], self.ball.cells)
         if not inside.all():
             return False
+        certify_by_boxes(self.search, targets)
         for _ in range(TOGETHER):
             left = [target for target in targets if not target.met]
             if len(left) > 1:
@@ -152,6 +155,8 @@ class _Pruning:
         search = self.search
         if search.counter.solved >= self.last:
             raise OutOfBudget
+        if region is not None and self._gives_away(cell):
+            return
         search.hidden[cell] = False
         leaning = self._suspend(cell)
         kept = region.prove(leaning) if region is not None else self._reroute(cell, leaning)
@@ -159,6 +164,23 @@ class _Pruning:
             self._settle()
         else:
             self.undo()
+
+    def _gives_away(self, cell: int) -> bool:
+        """Whether publishing a group leaves some equation with a primary as its only unknown, step by step."""
+        problem, hidden = self.search.problem, self.search.hidden
+        known, queue = {cell}, [cell]
+        rows, columns = problem.matrix, problem.columns
+        while queue:
+            here = queue.pop()
+            for row in columns.indices[columns.indptr[here] : columns.indptr[here + 1]].tolist():
+                members = rows.indices[rows.indptr[row] : rows.indptr[row + 1]]
+                unknown = [other for other in members[hidden[members]].tolist() if other not in known]
+                if len(unknown) == 1:
+                    if problem.primary[unknown[0]]:
+                        return True
+                    known.add(unknown[0])
+                    queue.append(unknown[0])
+        return False
 
     def _settle(self) -> None:
         """What there is now is what to go back to."""
@@ -169,18 +191,14 @@ class _Pruning:
     def _suspend(self, cell: int) -> list[Target]:
         """Take back every witness that uses a group; returns the targets that lose something."""
         leaning = []
-        moves = self.search.proof.moves
-        for target in self.search.problem.targets:
-            by = (target.up_by, target.down_by, *target.also)
-            hit = {move for move in by if move >= 0 and cell in moves[move][0]}
-            if hit:
-                self._trial.append(_Proven.of(target))
-                leaning.append(target)
-                if target.up_by in hit:
-                    target.raised, target.up_by = 0.0, -1
-                if target.down_by in hit:
-                    target.lowered, target.down_by = 0.0, -1
-                target.also = [move for move in target.also if move not in hit]
+        for target, hit in self.search.proof.leaning_on(cell):
+            self._trial.append(_Proven.of(target))
+            leaning.append(target)
+            if target.up_by in hit:
+                target.raised, target.up_by = 0.0, -1
+            if target.down_by in hit:
+                target.lowered, target.down_by = 0.0, -1
+            target.also = [move for move in target.also if move not in hit]
         return leaning
 
     def undo(self) -> None:

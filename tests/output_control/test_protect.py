@@ -297,8 +297,9 @@ def test_cells_without_contributions_are_protected_by_their_own_flags_or_refused
 
 
 def test_a_table_that_cannot_be_protected_writes_nothing(tmp_path: Path) -> None:
+    line = write(tmp_path / "in", dims=DESCRIPTION["dims"][:1], rule={"type": "freq", "n": 6})
     with pytest.raises(CannotProtect) as refusal:
-        protect(write(tmp_path / "in"), tmp_path / "out", budget=1)
+        protect(line, tmp_path / "out", budget=1)
     assert refusal.value.exit_code == 3 and not (tmp_path / "out").exists()
 
 
