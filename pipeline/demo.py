@@ -240,9 +240,7 @@ class Demo:
             raise error
         return Path(str(yaml.safe_load(done.stdout)["bundle"]))
 
-    def _summary(
-        self, office: Office, intake: Intake, linked: Record, bundles: Iterable[Path | Refused]
-    ) -> list[str]:
+    def _summary(self, office: Office, intake: Intake, linked: Record, bundles: Iterable[Path | Refused]) -> list[str]:
         rejected = [receipt for receipt in intake.receipts if not receipt.accepted]
         lines = [
             f"Zicht on a synthetic country of {self.persons} persons, seed {self.seed}",
