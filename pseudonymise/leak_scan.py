@@ -1,6 +1,6 @@
 """The leak scan: nothing that leaves the identified zone may still hold an identifier.
 
-Free text is read word by word (:mod:`pseudonymise.leak_patterns`, ``leak_names``, ``leak_own``): one hit is a leak.
+Free text is read word by word (:mod:`enclave.identifier_patterns`, ``leak_names``, ``leak_own``): one hit is a leak.
 Columns declared as numbers, codes or dates are judged as a whole: one number in eleven passes the eleven-test by
 chance, a column of BSNs passes it always. Reports columns, checks, counts and record numbers; never a value.
 """
@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from enclave.errors import Fault
-from pseudonymise.identifiers import Bools, Reason, as_strings, check
+from enclave.identifier_patterns import Ints, LeakKind, find_patterns
+from enclave.identifiers import Bools, Reason, as_strings, check
 from pseudonymise.leak_names import NameWords
 from pseudonymise.leak_own import rows_with_own_numbers
-from pseudonymise.leak_patterns import Ints, LeakKind, find_patterns
 
 SHOWN_ROWS = 10
 FEWEST_NUMBERS = 30
