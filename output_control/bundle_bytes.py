@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from enclave.errors import EnclaveError, NotAllowed, Tampered
 from enclave.fingerprints import canonical_json, digest_bytes
 from enclave.signatures import PayloadType, PublicKey
+from output_control.leaving import faults_of_leaving
 from output_control.statements import ReleaseKey, Sha256, read_signed
 
 CRATE = "ro-crate-metadata.json"
@@ -173,6 +174,14 @@ def check_evidence(files: Mapping[str, bytes], found: Findings) -> None:
         if not all(verdict is True for verdict in _verdicts(said)) or (name in needed and not _says_passed(said)):
             found.people.append(f"{name} does not say that every check and the audit passed")
     found.checks.append("the evidence says of every output that its checks and its audit passed")
+
+
+def check_leaving(files: Mapping[str, bytes], found: Findings) -> None:
+    """No file holds an identifier, a listing of records, hidden content, or is of a type that does not leave."""
+    faults = faults_of_leaving({name: content for name, content in files.items() if _proper(name)})
+    found.people += faults
+    if not faults:
+        found.checks.append("no file holds an identifier, a listing of records or hidden content")
 
 
 def _stem(name: str) -> str:

@@ -26,6 +26,7 @@ from output_control.dossier import (
     table_contents,
     tree_contents,
 )
+from output_control.leaving import faults_of_leaving
 from output_control.outputs import json_bytes
 from output_control.policy import Policy
 from output_control.regression import fit_regression
@@ -74,6 +75,7 @@ def check(
             found.add(dossier(analysis, version, gate.judge(request)))
         except (Refused, BadInput) as error:
             found.refuse(request.name, error)
+    found.faults += faults_of_leaving({**found.outputs, **found.evidence})
     if found.faults:
         raise _refusal(analysis, found.faults)
     if source:
