@@ -16,6 +16,7 @@ from enclave.errors import EnclaveError, NotAllowed, Tampered
 from enclave.fingerprints import canonical_json, digest_bytes
 from enclave.signatures import PayloadType, PublicKey
 from output_control.leaving import faults_of_leaving
+from output_control.policy_models import UNAUDITED
 from output_control.statements import ReleaseKey, Sha256, read_signed
 
 CRATE = "ro-crate-metadata.json"
@@ -29,7 +30,6 @@ _FIXED = (
 )
 UNLISTED = ("manifest.json", "manifest.sig")
 _LARGEST = 1 << 30
-_MODELS = ("regression", "tree")
 
 
 class _Strict(BaseModel):
@@ -194,7 +194,7 @@ def _says_passed(evidence: object) -> bool:
         return False
     audit = evidence.get("audit")
     audited = isinstance(audit, Mapping) and audit.get("passed") is True
-    return audited or ("audit" not in evidence and evidence.get("kind") in _MODELS)
+    return audited or ("audit" not in evidence and evidence.get("kind") in UNAUDITED)
 
 
 def _verdicts(value: object) -> Iterable[object]:

@@ -21,10 +21,11 @@ _LONG_NUMBER = re.compile(r"[0-9]{8}")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelFrame:
-    """Rows ordered by record and period; ``unit`` is numbered from 0, ``columns`` are as stored."""
+    """Rows ordered by record and period; ``unit`` and ``record`` are numbered from 0, ``columns`` are as stored."""
 
     columns: Mapping[str, pa.ChunkedArray]
     unit: IntArray
+    record: IntArray
 
     @property
     def records(self) -> int:
@@ -79,7 +80,8 @@ def read_model_frame(request: Request, sources: Sources, *, missing: bool = Fals
     faults += [fault for name in dict.fromkeys(request.numbers()) for fault in _faults_of_number(name, found)]
     if faults:
         raise Refused("\n".join(faults))
-    return ModelFrame({name: found.column(name) for name in names}, _numbered(found.column(request.unit)))
+    unit, record = (_numbered(found.column(name)) for name in (request.unit, request.record))
+    return ModelFrame({name: found.column(name) for name in names}, unit, record)
 
 
 def faults_of_categories(column: str, frame: ModelFrame) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import Field
 
@@ -24,6 +24,9 @@ OutputKind = Literal[
     "network",
     "figure",
 ]
+
+UNAUDITED = tuple(kind for kind in get_args(OutputKind) if kind not in {"table", "transition", "figure"})
+"""Kinds without cells that an audit could attack."""
 
 
 class DistributionRules(PolicyFile):
