@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from enclave.errors import Refused
 from enclave.requests import OutputRequest
+from output_control.figure import draw
 from output_control.outputs import (
     OutputColumn,
     annex_columns,
@@ -264,6 +266,7 @@ def dossier(analysis: str, version: int, contents: Contents) -> Dossier:
         "record": [request.record, *([request.period] if request.period else [])],
         "protected_unit": request.unit,
     }
+    figure = {f"{folder}/{name}.svg": _drawn(contents)} if request.figure else {}
     description = f"Analysis {analysis} version {version}; protected unit {request.unit}; population " + (
         request.population.dataset
     )
@@ -273,8 +276,16 @@ def dossier(analysis: str, version: int, contents: Contents) -> Dossier:
             f"{folder}/{name}.csv-metadata.json": csvw_bytes(
                 f"{name}.csv", request.title, description, contents.columns, contents.key
             ),
+            **figure,
         },
         evidence={f"evidence/{analysis}/{name}.json": json_bytes({**common, **contents.document})},
         annex={f"annex/{analysis}/{file}": content for file, content in contents.annex.items()},
         advice=contents.advice,
     )
+
+
+def _drawn(contents: Contents) -> bytes:
+    request = contents.request
+    if request.figure is None:
+        raise Refused("there is no figure to draw")
+    return draw(request.name, request.title, request.figure, contents.columns)

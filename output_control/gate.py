@@ -131,8 +131,10 @@ def faults_of_requests(
         for request in requests
         if request.kind not in allowed
     ]
-    tables = [as_table(request) if isinstance(request, TransitionRequest) else request for request in requests]
-    tables = [table for table in tables if isinstance(table, TableRequest)]
+    if "figure" not in allowed:
+        faults += [f"{request.name}: figures need a person under this policy" for request in requests if request.figure]
+    as_tables = [as_table(request) if isinstance(request, TransitionRequest) else request for request in requests]
+    tables = [table for table in as_tables if isinstance(table, TableRequest)]
     for position, table in enumerate(tables):
         for other in tables[:position]:
             if _hang_together(table, other, linked):

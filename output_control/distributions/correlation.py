@@ -57,13 +57,9 @@ def judged(a: FloatArray, b: FloatArray, frame: ModelFrame, policy: Policy, *, r
     n = policy.public.tables.minimum_frequency.value
     both = np.isfinite(a) & np.isfinite(b)
     units = frame.units_where(both)
-    if units < n:
-        return 0.0, units, "too few units have both"
-    left_out = frame.units - units
-    if 0 < left_out < n:
-        return 0.0, units, "too few units lack one of both"
-    if least_cell(a, b, both, frame) < n:
-        return 0.0, units, "a combination of 0/1 columns has too few units"
+    few = _too_few(a, b, both, frame, n)
+    if few:
+        return 0.0, units, few
     x, y = _ranks(a[both]) if ranks else a[both], _ranks(b[both]) if ranks else b[both]
     x, y = x - x.mean(), y - y.mean()
     spread = float(np.sqrt((x**2).sum() * (y**2).sum()))
@@ -76,6 +72,14 @@ def judged(a: FloatArray, b: FloatArray, frame: ModelFrame, policy: Policy, *, r
     if abs(r) > policy.public.distributions.largest_correlation.value:
         return r, units, "one column as good as is the other"
     return r, units, ""
+
+
+def _too_few(a: FloatArray, b: FloatArray, both: BoolArray, frame: ModelFrame, n: int) -> str:
+    if frame.units_where(both) < n:
+        return "too few units have both"
+    if 0 < frame.units_where(~both) < n:
+        return "too few units lack one of both"
+    return "a combination of 0/1 columns has too few units" if least_cell(a, b, both, frame) < n else ""
 
 
 def least_cell(a: FloatArray, b: FloatArray, both: BoolArray, frame: ModelFrame) -> int:

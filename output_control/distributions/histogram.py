@@ -80,7 +80,7 @@ def classes_of(request: HistogramRequest, frame: ModelFrame, policy: Policy) -> 
     merged = merge_classes(place, request.bins, frame.unit, [everyone], n)
     if len(merged) == 0 or merged[-1] == 0:
         raise Refused("fewer than two classes hold enough units", next_step="ask for other classes")
-    edges = request.start + request.width * np.arange(request.bins + 1)
+    edges: FloatArray = np.asarray(request.start + request.width * np.arange(request.bins + 1), dtype=np.float64)
     inside = merged[place]
     number = int(merged[-1]) + 1
     rows = [inside == each for each in range(number)]
@@ -107,4 +107,4 @@ def density(found: Classes, rounded: FloatArray, points: FloatArray, bandwidth: 
     weight = rounded / rounded.sum() / (found.high - found.low)
     upto_low = ndtr((points[:, None] - found.low) / bandwidth)
     upto_high = ndtr((points[:, None] - found.high) / bandwidth)
-    return np.asarray(((upto_low - upto_high) * weight).sum(axis=1)).tolist()
+    return [float(value) for value in ((upto_low - upto_high) * weight).sum(axis=1)]

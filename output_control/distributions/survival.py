@@ -78,7 +78,7 @@ def survival(request: SurvivalRequest, sources: Sources, policy: Policy) -> Cont
     if len(groups) > 1:
         statistic, freedom, p = log_rank(event, time, np.column_stack([rows for _, rows in groups]))
         facts["log_rank"] = {"chi2": significant(statistic, 3), "df": freedom, "p": significant(p, 2)}
-    checks = ["units with the event, and censored, per step", "times at multiples of the interval; no event times"]
+    checks = ["units with the event per step, numbers at risk rounded", "times at multiples of the interval; no event times"]
     annex = {"events_of_steps": {curve.code or "all": curve.events.tolist() for curve in curves}}
     return contents(request, frame, policy, columns, key=[name, "time"], checks=checks, facts=facts, annex=annex)
 
@@ -90,8 +90,7 @@ def _curve(  # noqa: PLR0917 - one curve's whole context
     # a duration at a multiple of the interval belongs to the step that ends there, whatever its last bits
     place = np.maximum(np.ceil(own / interval - 1e-9).astype(np.int64) - 1, 0)
     number = int(place.max()) + 1
-    counted = [Counted(happened), Counted(~happened, none_is_fine=True)]
-    merged = merge_classes(place, number, frame.unit[rows], counted, n)
+    merged = merge_classes(place, number, frame.unit[rows], [Counted(happened)], n)
     if len(merged) == 0:
         raise Refused(
             f"a curve has no step with {n} units with the event", next_step="leave out categories, or merge them"
@@ -104,7 +103,7 @@ def _curve(  # noqa: PLR0917 - one curve's whole context
     at = survived[ends]
     low, high = _interval(at, spread[ends])
     at_risk = len(own) - np.r_[0, leaving.cumsum()[:-1]]
-    return Curve(code, (ends + 1) * interval, at, low, high, at_risk, events)
+    return Curve(code, np.asarray((ends + 1) * interval, dtype=np.float64), at, low, high, at_risk, events)
 
 
 def kaplan_meier(event: BoolArray, place: IntArray, number: int, time: FloatArray) -> tuple[FloatArray, FloatArray]:
