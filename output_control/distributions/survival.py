@@ -78,7 +78,7 @@ def survival(request: SurvivalRequest, sources: Sources, policy: Policy) -> Cont
     if len(groups) > 1:
         statistic, freedom, p = log_rank(event, time, np.column_stack([rows for _, rows in groups]))
         facts["log_rank"] = {"chi2": significant(statistic, 3), "df": freedom, "p": significant(p, 2)}
-    checks = ["units with the event per step, numbers at risk rounded", "times at multiples of the interval; no event times"]
+    checks = ["units with the event per step, numbers at risk rounded", "times at multiples of the interval"]
     annex = {"events_of_steps": {curve.code or "all": curve.events.tolist() for curve in curves}}
     return contents(request, frame, policy, columns, key=[name, "time"], checks=checks, facts=facts, annex=annex)
 
