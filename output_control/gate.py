@@ -18,6 +18,7 @@ from enclave.frames import Frame
 from enclave.requests import OutputRequest, RegressionRequest, TableRequest, TransitionRequest, TreeRequest
 from enclave.zones import Derived, Linked
 from output_control.derived import Sources
+from output_control.differences import faults_of_differences
 from output_control.distributions import distribution_contents
 from output_control.dossier import (
     Contents,
@@ -73,6 +74,7 @@ def check(
     found = _Findings()
     listed = with_transitions(requests, classifications)
     gate = _Gate(Sources(engine, rederive(), linked), listed, policy, threads)
+    found.faults += faults_of_differences(requests, gate.sources, policy.public.tables.minimum_frequency.value)
     for request in requests:
         try:
             found.add(dossier(analysis, version, gate.judge(request)))

@@ -27,9 +27,14 @@ def box_plot(request: BoxPlotRequest, sources: Sources, policy: Policy) -> Conte
     if faults:
         raise Refused("\n".join(faults))
     values, n = frame.numbers(request.measure), policy.public.tables.minimum_frequency.value
+    groups = rows_by_code(request.by, frame)
+    small = sum(frame.units_where(rows) < n for _, rows in groups)
+    if small:
+        # hiding their figures would still list their codes, and a code may be a value that one record has
+        raise Refused(f"{small} categories have fewer than {n} units", next_step="merge categories or leave them out")
     found = [
         (code, each, percentile(values, each, rows, frame, n), int(rows.sum()), frame.units_where(rows))
-        for code, rows in rows_by_code(request.by, frame)
+        for code, rows in groups
         for each in PERCENTILES
     ]
     hidden = np.array([value is None for _, _, value, _, _ in found], dtype=np.bool_)
@@ -40,7 +45,7 @@ def box_plot(request: BoxPlotRequest, sources: Sources, policy: Policy) -> Conte
         texts(name, request.by or "Groep", request.by or "Group", [code or "all" for code, *_ in found]),
         given("percentile", "Percentiel", "Percentile", [float(each) for _, each, *_ in found]),
         figures("value", request.measure, request.measure, [value for _, _, value, _, _ in found], policy),
-        counts("units", "Eenheden", "Units", [units if units >= n else 0 for *_, units in found], policy),
+        counts("units", "Eenheden", "Units", [units for *_, units in found], policy),
     ]
     annex = {"units": {code or "all": units for code, *_, units in found}}
     checks = ["enough units on both sides of each percentile", "rounded; no minimum, maximum or outlier"]

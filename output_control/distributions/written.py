@@ -16,6 +16,7 @@ from output_control.rounding import significant, to_base
 from output_control.table import BoolArray, FloatArray
 
 Optional = Sequence[float | None]
+ROUNDED_NOTE = "counts are rounded; compare them with other outputs of this population before approving"
 COMMON_CHECK = "records unique, with unit, within the population"
 
 
@@ -73,7 +74,7 @@ def contents(
             **(facts or {}),
         },
         "checks": [COMMON_CHECK, *checks],
-        "notes": [LINKED_BEFORE],
+        "notes": [LINKED_BEFORE, ROUNDED_NOTE],
     }
     exact = {"records": frame.records, "units": frame.units, **(annex or {})}
     return Contents(request, [*columns, *status], list(key), document, {f"{request.name}.json": json_bytes(exact)})

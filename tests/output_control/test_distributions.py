@@ -176,12 +176,15 @@ def test_twelve_homes_of_one_owner_are_one_unit_of_a_tail(tmp_path: Path) -> Non
     assert found["value"][0] is None
 
 
-def test_a_small_category_shows_neither_percentiles_nor_its_size(tmp_path: Path) -> None:
-    data = worth([float(i) for i in range(400)], kind=["a"] * 393 + ["b"] * 7)
-    found = columns(judge(tmp_path, data, asked(BoxPlotRequest, measure="worth", by="kind")))
-    assert found["kind"][5:] == ["b"] * 5
-    assert found["value"][5:] == [None] * 5
-    assert found["units"][5:] == [0] * 5
+def test_a_small_category_is_refused_since_its_code_may_be_a_value(tmp_path: Path) -> None:
+    data = worth([float(i) for i in range(400)], kind=["a"] * 391 + ["b"] * 9)
+    assert "1 categories have fewer than 10 units" in refused(
+        tmp_path, data, asked(BoxPlotRequest, measure="worth", by="kind")
+    )
+    values = worth([float(i) for i in range(400)], kind=[f"{i}.5" for i in range(400)])
+    said = refused(tmp_path / "b", values, asked(BoxPlotRequest, measure="worth", by="kind"))
+    assert "400 categories" in said
+    assert "17.5" not in said
 
 
 # Lorenz --------------------------------------------------------------------------------------------------------------
