@@ -40,7 +40,7 @@ def test_all_kinds_leave_together_the_same_bytes_in_any_order_of_rows(tmp_path: 
     first = checked(tmp_path / "a", data, edges)
     shuffled = data.take(pa.array(order.permutation(data.num_rows)))
     second = checked(tmp_path / "b", shuffled, edges.take(pa.array(order.permutation(edges.num_rows))))
-    assert first.outputs == second.outputs
+    assert first.outputs == second.outputs  # and the evidence, but for the digests of the inputs
     assert [first.evidence[name] == second.evidence[name] for name in sorted(first.evidence)].count(
         False
     ) == 1  # inputs
