@@ -162,7 +162,8 @@ def _round_step(rough: float) -> float:
 def _axes(figure: Figure, title: str, x: Axis, y: Axis) -> list[str]:
     parts = [words(title if len(title) <= 90 else f"{title[:89]}…", 16, 26, size=15)]
     for place, text in y.ticks():
-        parts += [line(LEFT, place, RIGHT, place, colour=FAINT), words(text, LEFT - 6, place + 4, anchor="end")]
+        parts += [] if y.names else [line(LEFT, place, RIGHT, place, colour=FAINT)]
+        parts.append(words(text, LEFT - 6, place + 4, anchor="end"))
     crowded = len(x.names) > 8
     for place, text in x.ticks():
         parts.append(line(place, BOTTOM, place, BOTTOM + 4))

@@ -39,7 +39,7 @@ class Curve:
 
 
 def survival(request: SurvivalRequest, sources: Sources, policy: Policy) -> Contents:
-    """The curve of each code of ``by``.
+    """The curve of each code of ``by``, as long as enough units are observed.
 
     Raises:
         Refused: durations that are not above 0, too many times, or a curve without a step of enough units.
@@ -89,21 +89,30 @@ def _curve(  # noqa: PLR0917 - one curve's whole context
     own, happened = time[rows], event[rows]
     # a duration at a multiple of the interval belongs to the step that ends there, whatever its last bits
     place = np.maximum(np.ceil(own / interval - 1e-9).astype(np.int64) - 1, 0)
-    number = int(place.max()) + 1
-    merged = merge_classes(place, number, frame.unit[rows], [Counted(happened)], n)
+    number = _last_place(place, frame.unit[rows], n)
+    shown = place < number
+    merged = merge_classes(place[shown], number, frame.unit[rows][shown], [Counted(happened[shown])], n)
     if len(merged) == 0:
         raise Refused(
             f"a curve has no step with {n} units with the event", next_step="leave out categories, or merge them"
         )
     ends = last_of(merged)
     survived, spread = kaplan_meier(happened, place, number, own)
-    step = merged[place]
-    events = np.bincount(step[happened], minlength=len(ends))
+    step = merged[place[shown]]
+    events = np.bincount(step[happened[shown]], minlength=len(ends))
     leaving = np.bincount(step, minlength=len(ends))
     at = survived[ends]
     low, high = _interval(at, spread[ends])
     at_risk = len(own) - np.r_[0, leaving.cumsum()[:-1]]
     return Curve(code, np.asarray((ends + 1) * interval, dtype=np.float64), at, low, high, at_risk, events)
+
+
+def _last_place(place: IntArray, unit: IntArray, n: int) -> int:
+    """How many intervals are shown: as long as ``n`` units are observed beyond, so that no longest time is seen."""
+    last = np.zeros(int(unit.max(initial=0)) + 1, dtype=np.int64)
+    np.maximum.at(last, unit, place + 1)
+    longest = np.sort(last[last > 0])[::-1]
+    return int(longest[n - 1]) - 1 if len(longest) >= n else 0
 
 
 def kaplan_meier(event: BoolArray, place: IntArray, number: int, time: FloatArray) -> tuple[FloatArray, FloatArray]:

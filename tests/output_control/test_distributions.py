@@ -302,16 +302,24 @@ def test_kaplan_and_meiers_own_arithmetic(tmp_path: Path) -> None:
             tmp_path, homes(40, y=event, time=time), asked(SurvivalRequest, outcome="y", duration="time", interval=1.0)
         )
     )
-    assert found["survival"] == [0.75, 0.375, 0.0]
-    assert found["time"] == [1.0, 2.0, 3.0]
-    assert (found["at_risk"], found["events"]) == ([40, 30, 10], [10, 10, 10])
+    assert found["survival"] == [0.75, 0.375]
+    assert found["time"] == [1.0, 2.0]
+    assert (found["at_risk"], found["events"]) == ([40, 30], [10, 10])
+
+
+def test_the_longest_time_is_not_seen_nor_that_of_any_nine(tmp_path: Path) -> None:
+    request = asked(SurvivalRequest, outcome="y", duration="time", interval=1.0)
+    for last, ends in ((9, 1.0), (10, 29.0)):  # the last time shown has ten units beyond it
+        time = np.r_[np.full(40, 0.5), np.full(40, 1.5), np.linspace(30, 90, last)]
+        data = homes(len(time), y=(np.arange(len(time)) > 0).astype(np.int64), time=time)
+        assert columns(judge(tmp_path / str(last), data, request))["time"][-1] == ends
 
 
 def test_a_death_alone_in_its_interval_is_no_step(tmp_path: Path) -> None:
     time = np.r_[np.full(20, 0.5), 1.5, np.full(20, 2.5)]
     data = homes(41, y=(np.arange(41) != 3).astype(np.int64), time=time)
     found = columns(judge(tmp_path, data, asked(SurvivalRequest, outcome="y", duration="time", interval=1.0), **EXACT))
-    assert (found["time"], found["events"]) == ([1.0, 3.0], [19, 21])
+    assert (found["time"], found["events"]) == ([2.0], [20])
 
 
 def test_a_small_category_has_no_curve(tmp_path: Path) -> None:
