@@ -25,7 +25,8 @@ def faults_of_differences(requests: Sequence[Request], sources: Sources, n: int)
         if here[1:] != there[1:] or here[0] == there[0]:
             continue
         request = frames[here]
-        if not all(set(request.columns()[:2]) <= set(sources.schema(name).names) for name in (here[0], there[0])):
+        keys = {request.record, request.unit, *([request.period] if request.period else [])}
+        if not all(keys <= set(sources.schema(name).names) for name in (here[0], there[0])):
             continue  # what is missing is said where the frame itself is judged
         units = _units_only_in(request, there[0], sources)
         if 0 < units < n:
