@@ -20,8 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from enclave.identifiers import check
 from pseudonymise.custody import CMAC
-from pseudonymise.identifiers import check
 from pseudonymise.keyed_hash import hash_values
 
 KEY = bytes(range(32))

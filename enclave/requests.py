@@ -8,28 +8,57 @@ checks. An unknown kind is refused, not passed on.
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from enclave.errors import Refused
+from enclave.model_requests import (
+    BoxPlotRequest,
+    ClustersRequest,
+    CorrelationRequest,
+    HistogramRequest,
+    LorenzRequest,
+    NetworkRequest,
+    RegressionRequest,
+    RocRequest,
+    SurvivalRequest,
+    Term,
+    TransitionRequest,
+    TreeRequest,
+)
+from enclave.request_parts import ColumnName, Figure, Population, Request, Slug, Strict
 
-Slug = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_]{0,62}$")]
+__all__ = [
+    "KINDS",
+    "REQUEST_TYPES",
+    "BoxPlotRequest",
+    "ClustersRequest",
+    "ColumnName",
+    "CorrelationRequest",
+    "DimensionRequest",
+    "DistributionRequest",
+    "Figure",
+    "HistogramRequest",
+    "LorenzRequest",
+    "NetworkRequest",
+    "OutputRequest",
+    "Population",
+    "RegressionRequest",
+    "Request",
+    "RocRequest",
+    "Slug",
+    "SurvivalRequest",
+    "TableRequest",
+    "Term",
+    "TransitionRequest",
+    "TreeRequest",
+    "dump_requests",
+    "parse_requests",
+]
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-
-class Population(_Strict):
-    """The linked data set, and its key column, within which every counted record must lie."""
-
-    dataset: Slug
-    key: ColumnName
-
-
-class DimensionRequest(_Strict):
+class DimensionRequest(Strict):
     """A column of the derived frame and the classification (code list with hierarchy) its codes come from.
 
     ``levels``: names of the levels to show; empty shows all. Codes in the column are codes of any one level's leaves.
@@ -40,19 +69,7 @@ class DimensionRequest(_Strict):
     levels: tuple[str, ...] = ()
 
 
-class _Request(_Strict):
-    """``record`` identifies a row of the derived frame; where it recurs (dwelling-years), with ``period``."""
-
-    name: Slug
-    title: str = Field(min_length=3, max_length=200)
-    derivation: Slug
-    population: Population
-    record: ColumnName
-    period: ColumnName | None = None
-    unit: ColumnName
-
-
-class TableRequest(_Request):
+class TableRequest(Request):
     """A hierarchical table over the derived frame: one row per ``record``; thresholds count distinct ``unit``.
 
     ``statistic`` ``count`` counts records; ``sum`` adds up ``measure`` (a number column, may be missing).
@@ -63,39 +80,28 @@ class TableRequest(_Request):
     statistic: Literal["count", "sum"] = "count"
     measure: ColumnName | None = None
 
+    def coded(self) -> tuple[tuple[str, str], ...]:
+        return tuple((dimension.column, dimension.classification) for dimension in self.dimensions)
 
-class Term(_Strict):
-    """An explanatory variable: a 0/1 or number column, or a categorical one with its reference code."""
-
-    column: ColumnName
-    categorical: bool = False
-    reference: str = ""
+    def numbers(self) -> tuple[str, ...]:
+        return (self.measure,) if self.measure else ()
 
 
-class RegressionRequest(_Request):
-    """A logistic regression of a 0/1 ``outcome`` on ``terms``, with standard errors clustered on ``cluster``."""
-
-    kind: Literal["regression"] = "regression"
-    family: Literal["logit"] = "logit"
-    outcome: ColumnName
-    terms: tuple[Term, ...] = Field(min_length=1, max_length=60)
-    cluster: ColumnName | None = None
-
-
-class TreeRequest(_Request):
-    """A classification tree (CART) of a 0/1 ``outcome``; released as a leaf table, never as scores."""
-
-    kind: Literal["tree"] = "tree"
-    outcome: ColumnName
-    features: tuple[ColumnName, ...] = Field(min_length=1, max_length=60)
-    max_depth: int = Field(default=4, ge=1, le=6)
-    min_leaf: int = Field(default=50, ge=10)
-
-
-OutputRequest = TableRequest | RegressionRequest | TreeRequest
+DistributionRequest = (
+    ClustersRequest
+    | SurvivalRequest
+    | RocRequest
+    | LorenzRequest
+    | HistogramRequest
+    | BoxPlotRequest
+    | CorrelationRequest
+    | NetworkRequest
+)
+OutputRequest = TableRequest | TransitionRequest | RegressionRequest | TreeRequest | DistributionRequest
+REQUEST_TYPES: tuple[type[OutputRequest], ...] = get_args(OutputRequest)
 _ADAPTER: TypeAdapter[OutputRequest] = TypeAdapter(Annotated[OutputRequest, Field(discriminator="kind")])
-KINDS = ("table", "regression", "tree")
-_MODELS = (TableRequest, RegressionRequest, TreeRequest, Population, DimensionRequest, Term)
+KINDS = tuple(kind for each in REQUEST_TYPES for kind in get_args(each.model_fields["kind"].annotation))
+_MODELS = (*REQUEST_TYPES, Population, DimensionRequest, Term, Figure)
 _FIELDS = frozenset(name for model in _MODELS for name in model.model_fields)
 
 
@@ -113,7 +119,7 @@ def parse_requests(text: bytes | str) -> tuple[OutputRequest, ...]:
     if not isinstance(listed, list) or not listed:
         raise Refused(
             "the analysis did not return a list of output requests",
-            next_step="return TableRequest, RegressionRequest or TreeRequest objects; records never leave",
+            next_step="return the request objects of enclave.requests; records never leave",
         )
     requests = tuple(_parse_one(position, item) for position, item in enumerate(listed, start=1))
     if len({request.name for request in requests}) < len(requests):

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict
 from enclave.errors import EnclaveError, NotAllowed, Tampered
 from enclave.fingerprints import canonical_json, digest_bytes
 from enclave.signatures import PayloadType, PublicKey
+from output_control.leaving import faults_of_leaving
+from output_control.policy_models import UNAUDITED
 from output_control.statements import ReleaseKey, Sha256, read_signed
 
 CRATE = "ro-crate-metadata.json"
@@ -28,7 +30,6 @@ _FIXED = (
 )
 UNLISTED = ("manifest.json", "manifest.sig")
 _LARGEST = 1 << 30
-_MODELS = ("regression", "tree")
 
 
 class _Strict(BaseModel):
@@ -175,6 +176,14 @@ def check_evidence(files: Mapping[str, bytes], found: Findings) -> None:
     found.checks.append("the evidence says of every output that its checks and its audit passed")
 
 
+def check_leaving(files: Mapping[str, bytes], found: Findings) -> None:
+    """No file holds an identifier, a listing of records, hidden content, or is of a type that does not leave."""
+    faults = faults_of_leaving({name: content for name, content in files.items() if _proper(name)})
+    found.people += faults
+    if not faults:
+        found.checks.append("no file holds an identifier, a listing of records or hidden content")
+
+
 def _stem(name: str) -> str:
     return name.removeprefix("outputs/").removesuffix(".csv")
 
@@ -185,7 +194,7 @@ def _says_passed(evidence: object) -> bool:
         return False
     audit = evidence.get("audit")
     audited = isinstance(audit, Mapping) and audit.get("passed") is True
-    return audited or ("audit" not in evidence and evidence.get("kind") in _MODELS)
+    return audited or ("audit" not in evidence and evidence.get("kind") in UNAUDITED)
 
 
 def _verdicts(value: object) -> Iterable[object]:

@@ -19,7 +19,7 @@ from enclave.fingerprints import Json, digest_bytes
 CRATE_FILE = "ro-crate-metadata.json"
 CONTEXT = ("https://w3id.org/ro/crate/1.1/context", {"shp": "https://w3id.org/shp#"})
 PROFILE = "https://w3id.org/5s-crate/0.4"
-_FORMATS = {".csv": "text/csv", ".json": "application/json"}
+_FORMATS = {".csv": "text/csv", ".json": "application/json", ".svg": "image/svg+xml"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from enclave.engine import Engine
 from enclave.errors import Refused
 from enclave.frames import Frame
-from enclave.requests import OutputRequest, RegressionRequest, TableRequest
+from enclave.requests import Request
 from enclave.zones import Derived, Linked
 from output_control.unit_keys import faults_of_copies, faults_of_units
 
@@ -93,7 +93,7 @@ def schema_of(frame: Frame[Derived] | Frame[Linked]) -> pa.Schema:
     return pq.read_schema(frame.path)
 
 
-def faults_of_frame(request: OutputRequest, sources: Sources) -> list[str]:
+def faults_of_frame(request: Request, sources: Sources) -> list[str]:
     """Everything that is wrong with the frame of ``request``; counts and column names only."""
     frame = sources.derivation(request.derivation)
     population = sources.population(request.population.dataset)
@@ -113,34 +113,20 @@ def faults_of_frame(request: OutputRequest, sources: Sources) -> list[str]:
     return faults or faults_of_units(request, sources, member) + faults_of_copies(request, sources, member)
 
 
-def member_column(request: OutputRequest, schema: pa.Schema) -> str:
+def member_column(request: Request, schema: pa.Schema) -> str:
     """The column that says which member of the population a row is about; the key keeps its name where it is there."""
     return request.population.key if request.population.key in schema.names else request.record
 
 
-def columns_of(request: OutputRequest) -> tuple[str, ...]:
-    """The columns that the gate takes from the derived frame, each once."""
-    names = [request.record, request.unit, *([request.period] if request.period else [])]
-    if isinstance(request, TableRequest):
-        names += [dimension.column for dimension in request.dimensions]
-        names += [request.measure] if request.measure else []
-    elif isinstance(request, RegressionRequest):
-        names += [request.outcome, *(term.column for term in request.terms)]
-        names += [request.cluster] if request.cluster else []
-    else:
-        names += [request.outcome, *request.features]
-    return tuple(dict.fromkeys(names))
-
-
-def _missing_columns(request: OutputRequest, schema: pa.Schema) -> list[str]:
+def _missing_columns(request: Request, schema: pa.Schema) -> list[str]:
     return [
         f"the derived frame {request.derivation} has no column {name}"
-        for name in columns_of(request)
+        for name in request.columns()
         if name not in schema.names
     ]
 
 
-def _wrong_rows(request: OutputRequest, sources: Sources) -> list[str]:
+def _wrong_rows(request: Request, sources: Sources) -> list[str]:
     table = sources.derived_table(request.derivation)
     key = [request.record, *([request.period] if request.period else [])]
     rows = sources.number("SELECT COUNT(*) FROM {table}", table=table)
@@ -161,9 +147,7 @@ def _wrong_rows(request: OutputRequest, sources: Sources) -> list[str]:
     return faults
 
 
-def _outside_population(
-    request: OutputRequest, sources: Sources, schema: pa.Schema, population: Frame[Linked]
-) -> list[str]:
+def _outside_population(request: Request, sources: Sources, schema: pa.Schema, population: Frame[Linked]) -> list[str]:
     """Rows whose population key is in no row of the population."""
     dataset, key = request.population.dataset, request.population.key
     column = member_column(request, schema)

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from enclave.errors import Refused
 from enclave.requests import OutputRequest
+from output_control.figure import draw
 from output_control.outputs import (
     OutputColumn,
     annex_columns,
@@ -109,64 +111,76 @@ def _table_annex(protected: ProtectedTable) -> dict[str, bytes]:
     return {f"{name}.cells.csv": csv_bytes(columns), f"{name}.json": json_bytes(summary)}
 
 
+_EFFECTS = {
+    "coefficient": {"nl": "Coëfficiënt", "en": "Coefficient"},
+    "odds_ratio": {"nl": "Odds ratio", "en": "Odds ratio"},
+    "rate_ratio": {"nl": "Verhouding van aantallen", "en": "Rate ratio"},
+    "mean_ratio": {"nl": "Verhouding van gemiddelden", "en": "Ratio of means"},
+    "hazard_ratio": {"nl": "Hazard ratio", "en": "Hazard ratio"},
+}
+
+
 def regression_contents(fitted: FittedRegression, rules: ModelRules) -> Contents:
-    """Odds ratios with intervals as CSV; numbers of records, units, events and clusters rounded."""
-    digits = rules.coefficient_digits.value
+    """Coefficients or ratios with intervals as CSV; numbers of records, units, events and clusters rounded."""
+    digits, family = rules.coefficient_digits.value, fitted.family
     estimate, error = fitted.estimate, fitted.standard_error
 
-    def rounded(values: FloatArray) -> pa.Array:
-        return pa.array([significant(float(value), digits) for value in values], pa.float64())
+    def rounded(name: str, titles: Mapping[str, str], values: FloatArray) -> OutputColumn:
+        figures = pa.array([significant(float(value), digits) for value in values], pa.float64())
+        return OutputColumn(name, "number", titles, figures)
+
+    def shown(values: FloatArray) -> FloatArray:
+        return np.exp(values) if family.ratio else values
 
     reach = NORMAL_975 * error
+    of_log = {"nl": "Standaardfout van de log", "en": "Standard error of the log"}
     columns = [
         OutputColumn("term", "string", {"nl": "Kenmerk", "en": "Term"}, pa.array(fitted.design.terms)),
         OutputColumn("level", "string", {"nl": "Categorie", "en": "Level"}, pa.array(fitted.design.levels)),
-        OutputColumn("odds_ratio", "number", {"nl": "Odds ratio", "en": "Odds ratio"}, rounded(np.exp(estimate))),
-        OutputColumn(
-            "ci95_low", "number", {"nl": "95%-interval, onder", "en": "95% low"}, rounded(np.exp(estimate - reach))
-        ),
-        OutputColumn(
-            "ci95_high", "number", {"nl": "95%-interval, boven", "en": "95% high"}, rounded(np.exp(estimate + reach))
-        ),
-        OutputColumn(
-            "std_error",
-            "number",
-            {"nl": "Standaardfout van de log-odds", "en": "Standard error of the log odds"},
-            rounded(error),
-        ),
+        rounded(family.effect, _EFFECTS[family.effect], shown(estimate)),
+        rounded("ci95_low", {"nl": "95%-interval, onder", "en": "95% low"}, shown(estimate - reach)),
+        rounded("ci95_high", {"nl": "95%-interval, boven", "en": "95% high"}, shown(estimate + reach)),
+        rounded("std_error", of_log if family.ratio else {"nl": "Standaardfout", "en": "Standard error"}, error),
         *status_columns(np.zeros(len(estimate), dtype=np.bool_)),
     ]
     frame, base = fitted.frame, rules.count_base.value
-    sizes = _sizes(frame.records, frame.units, int(frame.outcome.sum()), base)
-    if frame.cluster is not None:
-        sizes["clusters"] = to_base(frame.clusters, base)
-    references = {term.column: term.reference for term in fitted.request.terms if term.categorical}
+    sizes = {"records": to_base(frame.records, base), "units": to_base(frame.units, base)}
+    if fitted.events is not None:
+        sizes["events"] = to_base(fitted.events, base)
+    if fitted.clusters:
+        sizes["clusters"] = to_base(fitted.clusters, base)
+    request = fitted.request
+    kind = "cluster-robust" if request.cluster else "robust (HC1)" if request.robust else "maximum likelihood"
     document = {
         "model": {
-            "outcome": fitted.request.outcome,
-            "standard_errors": "cluster-robust" if frame.cluster is not None else "maximum likelihood",
-            "references": references,
+            "family": request.family,
+            "outcome": request.outcome,
+            "standard_errors": kind,
+            "references": {term.column: term.reference for term in request.terms if term.categorical},
             "rounded_to": base,
             **sizes,
+            **{name: significant(value, digits) for name, value in fitted.facts.items()},
         },
         "checks": [
             "records unique, with unit, within the population",
             "residual degrees of freedom in units and clusters",
             "units per level and outcome",
-            "not saturated, not separated, converged",
-            "no unit determines a coefficient",
+            "no unit dominates the outcome of a level",
+            "not saturated, not separated, converged: the score is zero",
+            "no unit determines a coefficient or a combination of coefficients",
             "no residuals, fitted values or scores",
         ],
         "notes": [LINKED_BEFORE],
     }
     annex = {
-        f"{fitted.request.name}.json": json_bytes(
+        f"{request.name}.json": json_bytes(
             {
                 "records": frame.records,
                 "units": frame.units,
-                "events": int(frame.outcome.sum()),
-                "clusters": frame.clusters,
+                "events": fitted.events,
+                "clusters": fitted.clusters,
                 "least_units_of_a_level": fitted.least_level_units,
+                "largest_leverage_of_one_unit": significant(fitted.largest_leverage, 3),
                 "largest_share_of_one_unit": {
                     " ".join(filter(None, name)): significant(float(share), 3)
                     for *name, share in zip(
@@ -176,7 +190,7 @@ def regression_contents(fitted: FittedRegression, rules: ModelRules) -> Contents
             }
         )
     }
-    return Contents(fitted.request, columns, ["term", "level"], document, annex)
+    return Contents(request, columns, ["term", "level"], document, annex)
 
 
 def tree_contents(grown: GrownTree, rules: ModelRules) -> Contents:
@@ -252,6 +266,7 @@ def dossier(analysis: str, version: int, contents: Contents) -> Dossier:
         "record": [request.record, *([request.period] if request.period else [])],
         "protected_unit": request.unit,
     }
+    figure = {f"{folder}/{name}.svg": _drawn(contents)} if request.figure else {}
     description = f"Analysis {analysis} version {version}; protected unit {request.unit}; population " + (
         request.population.dataset
     )
@@ -261,8 +276,16 @@ def dossier(analysis: str, version: int, contents: Contents) -> Dossier:
             f"{folder}/{name}.csv-metadata.json": csvw_bytes(
                 f"{name}.csv", request.title, description, contents.columns, contents.key
             ),
+            **figure,
         },
         evidence={f"evidence/{analysis}/{name}.json": json_bytes({**common, **contents.document})},
         annex={f"annex/{analysis}/{file}": content for file, content in contents.annex.items()},
         advice=contents.advice,
     )
+
+
+def _drawn(contents: Contents) -> bytes:
+    request = contents.request
+    if request.figure is None:
+        raise Refused("there is no figure to draw")
+    return draw(request.name, request.title, request.figure, contents.columns)

@@ -8,16 +8,18 @@ suppressor try every hidden cell. Anything that it cannot judge is refused.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from enclave.classifications import Classification
 from enclave.engine import Engine
 from enclave.errors import BadInput, EnclaveError, Refused
 from enclave.fingerprints import Json, digest_json
 from enclave.frames import Frame
-from enclave.requests import OutputRequest, RegressionRequest, TableRequest
+from enclave.requests import OutputRequest, RegressionRequest, TableRequest, TransitionRequest, TreeRequest
 from enclave.zones import Derived, Linked
 from output_control.derived import Sources
+from output_control.differences import faults_of_differences
+from output_control.distributions import distribution_contents
 from output_control.dossier import (
     Contents,
     Dossier,
@@ -26,11 +28,13 @@ from output_control.dossier import (
     table_contents,
     tree_contents,
 )
+from output_control.leaving import faults_of_leaving
 from output_control.outputs import json_bytes
 from output_control.policy import Policy
 from output_control.regression import fit_regression
 from output_control.sealed import CheckedOutput
 from output_control.table_check import protect_table
+from output_control.transition import as_table, with_transitions
 from output_control.tree import grow_tree
 from output_control.words import faults_of_words
 
@@ -68,12 +72,15 @@ def check(
     if faults:
         raise _refusal(analysis, faults)
     found = _Findings()
-    gate = _Gate(Sources(engine, rederive(), linked), classifications, policy, threads)
+    listed = with_transitions(requests, classifications)
+    gate = _Gate(Sources(engine, rederive(), linked), listed, policy, threads)
+    found.faults += faults_of_differences(requests, gate.sources, policy.public.tables.minimum_frequency.value)
     for request in requests:
         try:
             found.add(dossier(analysis, version, gate.judge(request)))
         except (Refused, BadInput) as error:
             found.refuse(request.name, error)
+    found.faults += faults_of_leaving({**found.outputs, **found.evidence})
     if found.faults:
         raise _refusal(analysis, found.faults)
     if source:
@@ -126,7 +133,10 @@ def faults_of_requests(
         for request in requests
         if request.kind not in allowed
     ]
-    tables = [request for request in requests if isinstance(request, TableRequest)]
+    if "figure" not in allowed:
+        faults += [f"{request.name}: figures need a person under this policy" for request in requests if request.figure]
+    as_tables = [as_table(request) if isinstance(request, TransitionRequest) else request for request in requests]
+    tables = [table for table in as_tables if isinstance(table, TableRequest)]
     for position, table in enumerate(tables):
         for other in tables[:position]:
             if _hang_together(table, other, linked):
@@ -182,13 +192,17 @@ class _Gate:
 
     def judge(self, request: OutputRequest) -> Contents:
         models = self.policy.public.models
+        if isinstance(request, TransitionRequest):
+            return replace(self.judge(as_table(request)), request=request)
         if isinstance(request, TableRequest):
             return table_contents(
                 protect_table(request, self.sources, self.classifications, self.policy, threads=self.threads)
             )
         if isinstance(request, RegressionRequest):
             return regression_contents(fit_regression(request, self.sources, self.policy), models)
-        return tree_contents(grow_tree(request, self.sources, self.policy), models)
+        if isinstance(request, TreeRequest):
+            return tree_contents(grow_tree(request, self.sources, self.policy), models)
+        return distribution_contents(request, self.sources, self.policy)
 
 
 def _refusal(analysis: str, faults: list[str]) -> Refused:

@@ -12,7 +12,7 @@ import hashlib
 import json
 import stat
 from pathlib import Path
-from typing import Annotated, Generic, Literal, TypeVar
+from typing import Annotated, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -22,29 +22,16 @@ from enclave.errors import BadInput, Fault, KeyUnavailable, Refused
 from enclave.files import write_bytes
 from enclave.fingerprints import canonical_json
 from enclave.requests import Slug
+from output_control.policy_models import DistributionRules, OutputKind
+from output_control.policy_values import PolicyFile, Sourced
 from output_control.protection import CountProtection, Exact, Options, Range, Width
 from output_control.rules import Dominance, MinimumFrequency, PPercent, Rule
 
 SALT_BYTES = 32
 SALT_FILE = "commitment.salt"
-OutputKind = Literal["table", "regression", "tree"]
-Value = TypeVar("Value")
-Source = Annotated[str, Field(min_length=10, max_length=400, description="where the value comes from")]
 
 
-class _File(BaseModel):
-    # hidden inputs: a message of pydantic would otherwise quote the value that is wrong
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, hide_input_in_errors=True)
-
-
-class Sourced(_File, Generic[Value]):
-    """A value of the policy and where it comes from."""
-
-    value: Value
-    source: Source
-
-
-class CountInterval(_File):
+class CountInterval(PolicyFile):
     """How open a hidden count must stay: ``exact`` (not one point), ``width`` w, or ``range`` (covers 0…n−1)."""
 
     kind: Literal["exact", "width", "range"]
@@ -63,7 +50,7 @@ class CountInterval(_File):
         return Exact() if self.kind == "exact" else Range()
 
 
-class TableRules(_File):
+class TableRules(PolicyFile):
     """What holds for tables; units are distinct protected units."""
 
     minimum_frequency: Sourced[Annotated[int, Field(ge=2, le=1000)]]
@@ -75,7 +62,7 @@ class TableRules(_File):
     warn_primary_share: Sourced[Annotated[float, Field(gt=0, le=1)]]
 
 
-class ModelRules(_File):
+class ModelRules(PolicyFile):
     """What holds for regressions and trees.
 
     ``level_units``: distinct units that each value of a 0/1 or categorical variable needs, in each outcome class when
@@ -93,7 +80,7 @@ class ModelRules(_File):
     count_base: Sourced[Annotated[int, Field(ge=1, le=1000)]]
 
 
-class PublicPart(_File):
+class PublicPart(PolicyFile):
     """The part of the policy that everyone may read; it goes into every release."""
 
     profile: Slug
@@ -101,16 +88,17 @@ class PublicPart(_File):
     output_kinds: Sourced[Annotated[tuple[OutputKind, ...], Field(min_length=1)]]
     tables: TableRules
     models: ModelRules
+    distributions: DistributionRules
 
 
-class ShareRule(_File):
+class ShareRule(PolicyFile):
     """(n,k) dominance: the ``n`` largest units may hold at most ``k`` percent."""
 
     n: int = Field(ge=1, le=3, repr=False)
     k: float = Field(gt=0, lt=100, repr=False)
 
 
-class ConfidentialPart(_File):
+class ConfidentialPart(PolicyFile):
     """Parameters of the dominance rules; never shown, so neither ``repr`` nor a message holds them."""
 
     profile: Slug

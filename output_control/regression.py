@@ -1,15 +1,13 @@
-"""Logistic regression, fitted by the gate itself, with the checks that a coefficient needs before it may leave.
+"""Regressions, fitted by the gate itself, with the checks that a coefficient needs before it may leave.
 
-What leaves is odds ratios with their 95 % intervals and standard errors, rounded; never residuals, fitted values,
-leverages or scores. Sources: DwB *Guidelines for Output Checking* (2015), sections on regression and on degrees of
-freedom; for clustered errors Cameron & Miller (2015), doi:10.3368/jhr.50.2.317, with the factor
-G/(G − 1) · (N − 1)/(N − K).
+What leaves is coefficients or ratios with their 95 % intervals and standard errors, rounded; never residuals, fitted
+values, leverages, random effects, a baseline hazard, or scores. Sources: DwB *Guidelines for Output Checking* (2015),
+sections on regression and on degrees of freedom; for clustered errors Cameron & Miller (2015),
+doi:10.3368/jhr.50.2.317, with the factor G/(G − 1) · (N − 1)/(N − K); for robust ones N/(N − K) (HC1); none for Cox.
 """
 
 from __future__ import annotations
 
-import re
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,17 +16,15 @@ import pyarrow.compute as pc
 
 from enclave.errors import Refused
 from enclave.requests import RegressionRequest, Term
-from output_control.derived import Sources, faults_of_frame
-from output_control.model_frame import ModelFrame, read_model_frame
+from output_control.derived import Sources
+from output_control.families import FAMILIES, LARGEST_EFFECT, SMALLEST_STEP, Data, Family, Fit, not_converged
+from output_control.level_checks import faults_of_dominance, faults_of_levels
+from output_control.model_frame import ModelFrame, faults_of_categories, read_model_frame
 from output_control.policy import ModelRules, Policy
-from output_control.table import BoolArray, FloatArray
+from output_control.table import FloatArray, IntArray
 
 INTERCEPT = "(intercept)"
 NORMAL_975 = 1.959963984540054
-LARGEST_EFFECT = 15.0  # log odds per standardised unit; beyond it an outcome is as good as determined
-LARGEST_SCORE = 1e-7
-_CATEGORY = re.compile(r"[A-Za-z0-9<>=.,+_/% -]{1,40}")
-_LONG_NUMBER = re.compile(r"[0-9]{8}")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,7 +39,10 @@ class Design:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FittedRegression:
-    """Unrounded estimates per column of the design (log odds) with what checkers want to know."""
+    """Unrounded estimates per column of the design, on the scale of the linear predictor, with what checkers see.
+
+    ``events``: records with an outcome above 0, where the family counts them; ``clusters``: 0 without.
+    """
 
     request: RegressionRequest
     frame: ModelFrame
@@ -51,55 +50,92 @@ class FittedRegression:
     estimate: FloatArray
     standard_error: FloatArray
     largest_share: FloatArray
+    largest_leverage: float
     least_level_units: int
+    facts: dict[str, float]
+    events: int | None
+    clusters: int
+
+    @property
+    def family(self) -> Family:
+        """The family's row of the table."""
+        return FAMILIES[self.request.family]
 
 
 def fit_regression(request: RegressionRequest, sources: Sources, policy: Policy) -> FittedRegression:
     """Fit ``request`` on the re-derived frame.
 
     Raises:
-        Refused: everything that is wrong with frame and levels at once; then, too few degrees of freedom, a
+        Refused: everything that is wrong with request, frame and levels at once; then, too few degrees of freedom, a
             saturated or separated model, no convergence, or a unit that determines a coefficient.
     """
-    rules = policy.public.models
-    faults = faults_of_frame(request, sources)
+    rules, family = policy.public.models, FAMILIES[request.family]
+    faults = faults_of_fields(request, family)
     if faults:
         raise Refused("\n".join(faults))
-    frame, faults = read_model_frame(request, sources)
-    if frame is None:
-        raise Refused("\n".join(faults))
+    frame = read_model_frame(request, sources)
     faults = [fault for term in request.terms for fault in _faults_of_term(term, frame)]
+    faults += _faults_of_response(request, family, frame)
     if faults:
         raise Refused("\n".join(faults))
-    design = build_design(request, frame)
-    least, faults = _faults_of_levels(request, frame, design, rules)
-    faults += _faults_of_freedom(frame, design, rules)
+    design = build_design(request, frame, intercept=family.intercept)
+    groups = _groups(request, frame)
+    response = frame.numbers(request.outcome)
+    levels = levels_of(request, frame, design)
+    least, faults = faults_of_levels(levels, response, frame, rules, classes=family.classes)
+    if family.outcome != "flag":
+        faults += faults_of_dominance(levels, response, frame, policy)
+    faults += _faults_of_freedom(frame, design, groups, rules)
     if faults:
         raise Refused("\n".join(faults), next_step="merge categories, leave out a term, or take a longer period")
-    estimate, error = _estimate(request, frame, design)
-    share = unit_shares(frame, design, estimate)
-    if float(share.max()) > rules.unit_leverage.value:
-        raise Refused(
-            f"{int((share > rules.unit_leverage.value).sum())} coefficient(s) rest on one unit for the larger part",
-            next_step="use classes instead of numbers, or leave out the term",
-        )
-    return FittedRegression(request, frame, design, estimate, error, share, least)
+    fit = _fitted(request, family, frame, design, groups)
+    errors = standard_errors(fit, groups, robust=request.robust, family=family)
+    share, leverage = unit_shares(fit, frame)
+    _refuse_if_determined(share, leverage, policy)
+    return FittedRegression(
+        request=request,
+        frame=frame,
+        design=design,
+        estimate=fit.beta / design.scale,
+        standard_error=errors / design.scale,
+        largest_share=share,
+        largest_leverage=leverage,
+        least_level_units=least,
+        facts=dict(fit.facts),
+        events=None if family.classes == "none" else int((response > 0).sum()),
+        clusters=0 if groups is None else int(groups.max()) + 1,
+    )
 
 
-def build_design(request: RegressionRequest, frame: ModelFrame) -> Design:
+def faults_of_fields(request: RegressionRequest, family: Family) -> list[str]:
+    """Fields that the family lacks or does not know."""
+    given = {name for name in ("weight", "exposure", "duration", "group") if getattr(request, name)}
+    faults = [f"family {request.family} needs the field {name}" for name in sorted(family.needs - given)]
+    unknown = given - family.needs - family.uses
+    faults += [f"family {request.family} does not use the field {name}" for name in sorted(unknown)]
+    if request.cluster and request.robust:
+        faults.append("standard errors are robust or clustered, not both")
+    if not family.sandwich and (request.cluster or request.robust):
+        faults.append(f"family {request.family} has plain standard errors only: its groups are in the model")
+    return faults
+
+
+def build_design(request: RegressionRequest, frame: ModelFrame, *, intercept: bool = True) -> Design:
     """Intercept, number columns as they are, and one 0/1 column per code of a categorical term but its reference."""
-    names, levels, columns = [INTERCEPT], [""], [np.ones(frame.records)]
+    names, levels, columns = ([INTERCEPT], [""], [np.ones(frame.records)]) if intercept else ([], [], [])
     for term in request.terms:
         if not term.categorical:
             names.append(term.column)
             levels.append("")
             columns.append(frame.numbers(term.column))
             continue
-        codes = _categories(term, frame)
+        codes = frame.categories(term.column)
         for code in sorted(set(pc.unique(codes).to_pylist()) - {term.reference}):
             names.append(term.column)
             levels.append(code)
             columns.append(np.asarray(pc.equal(codes, code).to_numpy(), dtype=np.float64))
+    if not columns:
+        raise Refused("the terms have one category only: there is nothing to estimate")
     values = np.column_stack(columns)
     # Newton's method is steadier when all columns are of one size
     scale = np.abs(values).max(axis=0)
@@ -107,82 +143,131 @@ def build_design(request: RegressionRequest, frame: ModelFrame) -> Design:
     return Design(tuple(names), tuple(levels), values / scale, scale)
 
 
-def unit_shares(frame: ModelFrame, design: Design, estimate: FloatArray) -> FloatArray:
-    """Per coefficient the largest share of its information that one unit holds.
+def levels_of(request: RegressionRequest, frame: ModelFrame, design: Design) -> list[tuple[FloatArray, str]]:
+    """Columns of two values as 0/1, and every category of a categorical term, the reference included."""
+    found: list[tuple[FloatArray, str]] = []
+    for position, name in enumerate(design.terms):
+        column = design.values[:, position]
+        values = np.unique(column)
+        if name != INTERCEPT and len(values) <= 2:
+            found.append(((column == values[-1]).astype(np.float64), name))
+    for term in request.terms:
+        if term.categorical:
+            is_reference = pc.equal(frame.categories(term.column), term.reference).to_numpy()
+            found.append((np.asarray(is_reference, dtype=np.float64), term.column))
+    return found
+
+
+def standard_errors(fit: Fit, groups: IntArray | None, *, robust: bool, family: Family) -> FloatArray:
+    """Per column of the scaled design: plain, robust (HC1), or clustered on ``groups``."""
+    bread = np.linalg.inv(fit.local.information)
+    scores = fit.local.scores
+    records, parameters = scores.shape
+    if not family.sandwich or (groups is None and not robust):
+        covariance = fit.dispersion * bread
+    elif groups is None:
+        covariance = bread @ (scores.T @ scores) @ bread
+        covariance = covariance * (records / (records - parameters) if family.intercept else 1.0)
+    else:
+        sums = np.column_stack([np.bincount(groups, weights=scores[:, j]) for j in range(parameters)])
+        covariance = bread @ (sums.T @ sums) @ bread
+        factor = len(sums) / (len(sums) - 1) * (records - 1) / (records - parameters)
+        covariance = covariance * (factor if family.intercept else 1.0)
+    return np.asarray(np.sqrt(np.diag(covariance)), dtype=np.float64)
+
+
+def unit_shares(fit: Fit, frame: ModelFrame) -> tuple[FloatArray, float]:
+    """Per coefficient the largest share of its information that one unit holds, and the largest leverage of a unit.
 
     The partial leverage of record i for coefficient j is (e_j' A x_i √w_i)² / A_jj with A = (X'WX)⁻¹; it sums to 1 over
-    the records (Belsley, Kuh & Welsch 1980, section 2.1), and over a unit's records it is the unit's share.
+    the records (Belsley, Kuh & Welsch 1980, section 2.1), and over a unit's records it is the unit's share. Leverage
+    sums the shares over independent directions: no combination of coefficients (two dummies' difference) rests on a
+    unit by more than its leverage.
     """
-    values, weight = design.values, _weights(design, estimate)
-    inverse = np.linalg.inv(values.T @ (values * weight[:, None]))
-    leverage = (values * np.sqrt(weight)[:, None]) @ inverse
-    leverage = leverage**2 / np.diag(inverse)
-    shares = [np.bincount(frame.unit, weights=leverage[:, j]).max() for j in range(leverage.shape[1])]
-    return np.asarray(shares, dtype=np.float64)
+    bread = np.linalg.inv(fit.local.information)
+    partial = fit.local.spread(bread / np.sqrt(np.diag(bread)))
+    shares = [np.bincount(frame.unit, weights=partial[:, j]).max() for j in range(partial.shape[1])]
+    independent = np.linalg.inv(np.linalg.cholesky(fit.local.information)).T
+    leverage = np.bincount(frame.unit, weights=fit.local.spread(independent).sum(axis=1))
+    return np.asarray(shares, dtype=np.float64), float(leverage.max())
 
 
-def _weights(design: Design, estimate: FloatArray) -> FloatArray:
-    probability = 1 / (1 + np.exp(-(design.values @ (estimate * design.scale))))
-    return np.asarray(probability * (1 - probability), dtype=np.float64)
+def _refuse_if_determined(share: FloatArray, leverage: float, policy: Policy) -> None:
+    limit = policy.public.models.unit_leverage.value
+    if float(share.max()) > limit:
+        raise Refused(
+            f"{int((share > limit).sum())} coefficient(s) rest on one unit for the larger part",
+            next_step="use classes instead of numbers, or leave out the term",
+        )
+    if leverage > policy.public.distributions.unit_in_direction.value:
+        raise Refused(
+            "one unit determines a combination of the coefficients",
+            next_step="use fewer terms, classes instead of numbers, or a longer period",
+        )
 
 
-def _categories(term: Term, frame: ModelFrame) -> pa.ChunkedArray:
-    return pc.cast(frame.columns[term.column], pa.string())
+def _fitted(
+    request: RegressionRequest, family: Family, frame: ModelFrame, design: Design, groups: IntArray | None
+) -> Fit:
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
+
+    def column(name: str | None) -> FloatArray | None:
+        return frame.numbers(name) if name else None
+
+    data = Data(
+        values=design.values,
+        response=frame.numbers(request.outcome),
+        weight=column(request.weight),
+        exposure=column(request.exposure),
+        duration=column(request.duration),
+        group=groups if request.group else None,
+    )
+    with threadpool_limits(limits=1):  # so that sums have one order
+        fit = family.fit(data)
+    scores, bread = fit.local.scores.sum(axis=0), np.linalg.inv(fit.local.information)
+    left = np.abs(bread @ scores) / np.sqrt(np.diag(bread) * fit.dispersion)
+    effects = np.abs(fit.beta[1:] if family.intercept else fit.beta)
+    unbounded = family.bounded and float(effects.max(initial=0.0)) > LARGEST_EFFECT
+    # the search's own word is not enough: at the maximum the score is zero, and no effect is without bound
+    if not np.isfinite(left).all() or float(left.max()) > SMALLEST_STEP or unbounded:
+        raise not_converged()
+    return fit
+
+
+def _groups(request: RegressionRequest, frame: ModelFrame) -> IntArray | None:
+    name = request.cluster or request.group
+    return frame.numbered(name) if name else None
 
 
 def _faults_of_term(term: Term, frame: ModelFrame) -> list[str]:
     if not term.categorical:
         return []
-    codes = pc.unique(_categories(term, frame)).to_pylist()
+    codes = pc.unique(frame.categories(term.column)).to_pylist()
     faults = [] if term.reference in codes else [f"the reference of {term.column} is no code in the data"]
-    odd = sum(1 for code in codes if not _CATEGORY.fullmatch(code) or _LONG_NUMBER.search(code))
-    if odd:
-        faults.append(f"{odd} code(s) of {term.column} are no category names: short, without long numbers")
-    return faults
+    return faults + faults_of_categories(term.column, frame)
 
 
-def _faults_of_levels(
-    request: RegressionRequest, frame: ModelFrame, design: Design, rules: ModelRules
-) -> tuple[int, list[str]]:
-    """Distinct units of each value of each 0/1 or categorical term, by outcome where the policy says so."""
-    need = rules.level_units.value
-    classes: list[BoolArray] = [np.ones(frame.records, dtype=np.bool_)]
-    if rules.level_by_outcome.value:
-        classes = [frame.outcome, ~frame.outcome]
-    least, short = min(frame.units_where(rows) for rows in classes), []
-    for column, name in _binary_columns(request, frame, design):
-        for value in (column, ~column):
-            units = min(frame.units_where(value & rows) for rows in classes)
-            least = min(least, units)
-            short += [name] if units < need else []
-    where = " in an outcome class" if rules.level_by_outcome.value else ""
-    faults = [f"a level of {name} has fewer than {need} units{where}" for name in dict.fromkeys(short)]
-    if least < need and not faults:
-        faults.append(f"an outcome class has fewer than {need} units")
-    return least, faults
+def _faults_of_response(request: RegressionRequest, family: Family, frame: ModelFrame) -> list[str]:
+    """Values that the family cannot have as outcome, weight, exposure or duration."""
+    faults = []
+    values = frame.numbers(request.outcome)
+    if family.outcome == "count" and not bool(((values >= 0) & (values == np.floor(values))).all()):
+        faults.append(f"outcome {request.outcome} holds other numbers than counts")
+    if family.outcome == "positive" and not bool((values > 0).all()):
+        faults.append(f"outcome {request.outcome} holds numbers that are not above 0")
+    if family.outcome == "number" and len(np.unique(values)) <= 2:
+        faults.append(f"outcome {request.outcome} has two values only; ask for the family logit")
+    above_0 = [column for column in (request.weight, request.exposure, request.duration) if column]
+    low = [column for column in above_0 if not bool((frame.numbers(column) > 0).all())]
+    return faults + [f"column {column} holds numbers that are not above 0" for column in low]
 
 
-def _binary_columns(request: RegressionRequest, frame: ModelFrame, design: Design) -> list[tuple[BoolArray, str]]:
-    """Columns of two values as truth values, and every category of a categorical term, the reference included."""
-    found: list[tuple[BoolArray, str]] = []
-    for position in range(1, len(design.terms)):
-        column = design.values[:, position]
-        values = np.unique(column)
-        if len(values) <= 2:
-            found.append((column == values[-1], design.terms[position]))
-    for term in request.terms:
-        if term.categorical:
-            is_reference = pc.equal(_categories(term, frame), term.reference).to_numpy()
-            found.append((np.asarray(is_reference, dtype=np.bool_), term.column))
-    return found
-
-
-def _faults_of_freedom(frame: ModelFrame, design: Design, rules: ModelRules) -> list[str]:
+def _faults_of_freedom(frame: ModelFrame, design: Design, groups: IntArray | None, rules: ModelRules) -> list[str]:
     parameters, need = design.values.shape[1], rules.residual_df.value
     faults = []
     if min(frame.records, frame.units) - parameters < need:
         faults.append(f"fewer than {need} residual degrees of freedom, counted in units")
-    if frame.cluster is not None and frame.clusters - 1 < need:
+    if groups is not None and int(groups.max()) < need:
         faults.append(f"fewer than {need} degrees of freedom between clusters")
     names = [str(position) for position in range(parameters)]
     patterns = pa.table([pa.array(design.values[:, j]) for j in range(parameters)], names=names)
@@ -192,34 +277,3 @@ def _faults_of_freedom(frame: ModelFrame, design: Design, rules: ModelRules) -> 
     elif np.linalg.matrix_rank(design.values) < parameters:
         faults.append("terms are linearly dependent; leave one out")
     return faults
-
-
-def _estimate(request: RegressionRequest, frame: ModelFrame, design: Design) -> tuple[FloatArray, FloatArray]:
-    """Estimates and standard errors in the columns' own units; one thread, so that sums have one order."""
-    from statsmodels.discrete.discrete_model import Logit
-    from statsmodels.tools.sm_exceptions import ModelWarning
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
-
-    errors: dict[str, object] = {"cov_type": "nonrobust"}
-    if frame.cluster is not None:
-        errors = {"cov_type": "cluster", "cov_kwds": {"groups": frame.cluster}}
-    failed = Refused(
-        "the regression does not converge: terms separate the outcomes, or hang together",
-        next_step="merge categories or leave out a term",
-    )
-    outcome = frame.outcome.astype(np.float64)
-    with threadpool_limits(limits=1), warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")
-        warnings.simplefilter("error", ModelWarning)
-        try:
-            result = Logit(outcome, design.values).fit(method="newton", maxiter=100, tol=1e-12, disp=0, **errors)
-            scaled, error = np.asarray(result.params), np.asarray(result.bse)
-            residual = outcome - 1 / (1 + np.exp(-(design.values @ scaled)))
-            score = float(np.abs(design.values.T @ residual).max()) / frame.records
-        except (ModelWarning, np.linalg.LinAlgError, ValueError, FloatingPointError):
-            raise failed from None
-    # the optimiser's own word is not enough: at the maximum the score is zero, and no effect is without bound
-    usable = np.isfinite(scaled).all() and np.isfinite(error).all() and bool((error > 0).all())
-    if not usable or score > LARGEST_SCORE or float(np.abs(scaled[1:]).max()) > LARGEST_EFFECT:
-        raise failed
-    return scaled / design.scale, error / design.scale

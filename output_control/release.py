@@ -24,6 +24,7 @@ from output_control import bundle, provenance, review
 from output_control.approvals import approvals_document, check_approved, check_release_key
 from output_control.cases import PREFIX, Case, open_case
 from output_control.crate import CRATE_FILE, Approver, CrateFacts, build_crate
+from output_control.leaving import faults_of_leaving
 from output_control.request_file import annexed, digests, locked
 from output_control.review_states import Action, State, check_can
 from output_control.roster import Roster, moment
@@ -238,6 +239,9 @@ def _files(case: Case, checked: CheckedOutput, service: _Service, begun: Entry) 
         bundle.JOURNAL_HEAD: bundle.journal_head(Head(begun.sequence, begun.digest)),
     }
     files[CRATE_FILE] = build_crate(_crate_facts(case, service.roster, begun.time), files)
+    faults = faults_of_leaving(files)
+    if faults:
+        raise Refused("files hold what may not leave:\n" + "\n".join(f"  - {f}" for f in faults), where=case.request.id)
     return bundle.signed_files(files, service.signing_key)
 
 

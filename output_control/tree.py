@@ -14,7 +14,7 @@ import numpy as np
 from enclave.errors import Refused
 from enclave.requests import TreeRequest
 from output_control.aggregate import aggregate
-from output_control.derived import Sources, faults_of_frame
+from output_control.derived import Sources
 from output_control.model_frame import ModelFrame, read_model_frame
 from output_control.policy import Policy
 from output_control.rounding import significant
@@ -60,20 +60,18 @@ def grow_tree(request: TreeRequest, sources: Sources, policy: Policy) -> GrownTr
     Raises:
         Refused: everything that is wrong with the frame, or no split survives.
     """
-    faults = faults_of_frame(request, sources)
-    if faults:
-        raise Refused("\n".join(faults))
-    frame, faults = read_model_frame(request, sources)
-    if frame is None:
-        raise Refused("\n".join(faults))
+    frame = read_model_frame(request, sources)
+    outcome = frame.numbers(request.outcome) == 1
     values = {name: frame.numbers(name) for name in request.features}
-    splits = _grow(request, frame, values, policy)
+    splits = _grow(request, outcome, values, policy)
     taken_back = 0
     while 0 in splits:
         node = place_records(splits, values, frame.records)
-        unsafe = unsafe_leaves(leaves_of(splits), node, frame, policy)
+        unsafe = unsafe_leaves(leaves_of(splits), node, frame, outcome, policy)
         if not unsafe:
-            leaves = tuple(_leaf(splits, values, leaf, node == leaf, frame) for leaf in leaves_of(splits))
+            leaves = tuple(
+                _leaf(splits, values, leaf, node == leaf, frame, outcome=outcome) for leaf in leaves_of(splits)
+            )
             return GrownTree(request, frame, leaves, taken_back)
         taken_back += _take_back(splits, unsafe)
     raise Refused(
@@ -100,7 +98,7 @@ def leaves_of(splits: dict[int, Split], node: int = 0) -> list[int]:
     return [*leaves_of(splits, splits[node].low), *leaves_of(splits, splits[node].high)]
 
 
-def unsafe_leaves(leaves: list[int], node: IntArray, frame: ModelFrame, policy: Policy) -> set[int]:
+def unsafe_leaves(leaves: list[int], node: IntArray, frame: ModelFrame, outcome: BoolArray, policy: Policy) -> set[int]:
     """Leaves with too few units, too few of them with or without the outcome, a dominant unit, or nearly all alike."""
     models, tables = policy.public.models, policy.public.tables
     place = {leaf: position for position, leaf in enumerate(leaves)}
@@ -110,7 +108,7 @@ def unsafe_leaves(leaves: list[int], node: IntArray, frame: ModelFrame, policy: 
     )
     lookup = np.zeros(max(leaves) + 1, dtype=np.int32)
     lookup[leaves] = np.arange(len(leaves), dtype=np.int32) + 1
-    codes = np.column_stack([lookup[node], np.where(frame.outcome, 1, 2)]).astype(np.int32)
+    codes = np.column_stack([lookup[node], np.where(outcome, 1, 2)]).astype(np.int32)
     ones = np.ones(frame.records)
     table = aggregate(dims, codes, ones, ones, frame.unit, integral=True)
     bad: BoolArray = primary(table, policy.frequency_rule()).mask
@@ -126,7 +124,7 @@ def unsafe_leaves(leaves: list[int], node: IntArray, frame: ModelFrame, policy: 
     return {leaf for leaf in leaves if place[leaf] + 1 in hit}
 
 
-def _grow(request: TreeRequest, frame: ModelFrame, values: dict[str, FloatArray], policy: Policy) -> dict[int, Split]:
+def _grow(request: TreeRequest, outcome: BoolArray, values: dict[str, FloatArray], policy: Policy) -> dict[int, Split]:
     """Inner nodes by number (the root is 0, children have larger numbers), thresholds rounded."""
     from sklearn.tree import DecisionTreeClassifier
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
@@ -137,7 +135,7 @@ def _grow(request: TreeRequest, frame: ModelFrame, values: dict[str, FloatArray]
             max_depth=request.max_depth,
             min_samples_leaf=max(request.min_leaf, policy.public.models.leaf_units.value),
             random_state=SEED,
-        ).fit(matrix, frame.outcome)
+        ).fit(matrix, outcome)
     tree, digits = grown.tree_, policy.public.models.threshold_digits.value
     return {
         number: Split(
@@ -179,6 +177,8 @@ def _leaf(
     leaf: int,
     rows: BoolArray,
     frame: ModelFrame,
+    *,
+    outcome: BoolArray,
 ) -> Leaf:
     flags = {name for name, column in values.items() if set(np.unique(column).tolist()) <= {0.0, 1.0}}
     return Leaf(
@@ -188,7 +188,7 @@ def _leaf(
         ),
         records=int(rows.sum()),
         units=frame.units_where(rows),
-        events=int((rows & frame.outcome).sum()),
+        events=int((rows & outcome).sum()),
     )
 
 

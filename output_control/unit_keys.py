@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from enclave.requests import OutputRequest
+from enclave.requests import Request
 
 if TYPE_CHECKING:
     from output_control.derived import Sources
 
 
-def faults_of_units(request: OutputRequest, sources: Sources, member: str) -> list[str]:
+def faults_of_units(request: Request, sources: Sources, member: str) -> list[str]:
     """Rows whose unit is not theirs; ``member`` is the column of the derived frame that holds the population's key.
 
     A member may be its own unit when no linked data set knows another for it (a home without a known owner).
@@ -54,7 +54,7 @@ def faults_of_units(request: OutputRequest, sources: Sources, member: str) -> li
     return [f"{foreign} row(s) of {request.derivation} have a {request.unit} that the linked data do not give them"]
 
 
-def faults_of_copies(request: OutputRequest, sources: Sources, member: str) -> list[str]:
+def faults_of_copies(request: Request, sources: Sources, member: str) -> list[str]:
     """Members that stand in more rows than the linked data have of them; with a ``period`` they may recur."""
     if request.period or request.record == member:
         return []

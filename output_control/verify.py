@@ -24,6 +24,7 @@ from output_control.bundle_bytes import (
     UNLISTED,
     Findings,
     check_evidence,
+    check_leaving,
     check_manifest,
     parsed,
     read_files,
@@ -111,6 +112,7 @@ def verify_bundle(
     approvals = parsed(files, "approvals.json", _Approvals, found)
     head = parsed(files, "journal-head", _Head, found)
     check_evidence(files, found)
+    check_leaving(files, found)
     if approvals is not None:
         _check_people(files, approvals, roster, found)
         _check_crate(files, approvals, found)

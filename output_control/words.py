@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from enclave.requests import OutputRequest, TableRequest
+from enclave.requests import OutputRequest
 
 _LONG_NUMBER = re.compile(r"[0-9]{8}")
 # with points, dashes or spaces between; a span of years (1996-2015) is none
@@ -37,13 +37,11 @@ def faults_of_words(request: OutputRequest) -> list[str]:
     """What is wrong with the title and the names of a request that would leave with its figures."""
     wrong = fault_of_text(request.title)
     faults = [f"{request.name}: the title {wrong}"] if wrong else []
-    names = [request.name, request.record, request.unit, request.derivation, request.period or ""]
-    if isinstance(request, TableRequest):
-        names += [dimension.column for dimension in request.dimensions] + [request.measure or ""]
-    elif request.kind == "regression":
-        names += [request.outcome, request.cluster or "", *(term.column for term in request.terms)]
-    else:
-        names += [request.outcome, *request.features]
+    figure = request.figure
+    for text in (figure.x_label, figure.y_label, figure.alternative) if figure else ():
+        wrong = fault_of_text(text)
+        faults += [f"{request.name}: a text of the figure {wrong}"] if wrong else []
+    names = [request.name, request.derivation, *request.columns()]
     odd = sum(1 for name in names if fault_of_text(name))
     # the name itself stays unsaid: it may be the number
     return [*faults, *([f"{odd} name(s) of an output or a column hold a number of eight digits or more"] * (odd > 0))]

@@ -20,6 +20,7 @@ from pipeline.commands import (
     release,
     research,
     review,
+    scan,
     status,
 )
 
@@ -33,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (country, delivery, custodian, research, review, release, journal, status, protect, demo, docs):
+for part in (country, delivery, custodian, research, review, release, journal, status, protect, scan, demo, docs):
     part.register(app)
 
 

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from enclave import errors
 from enclave.project import Project
-from enclave.requests import RegressionRequest, TableRequest, TreeRequest
+from enclave.requests import REQUEST_TYPES
 from output_control.policy import policy_schema
 from pseudonymise.schemas import ColumnSpec, DeliverySchema, load_schemas
 
@@ -89,7 +89,7 @@ def _errors() -> Iterator[str]:
 def _requests() -> Iterator[str]:
     yield "# What an analysis may ask for\n"
     yield "Anything else is refused ([add an analysis](../how-to/add-an-analysis.md)).\n"
-    for kind in (TableRequest, RegressionRequest, TreeRequest):
+    for kind in REQUEST_TYPES:
         schema = kind.model_json_schema()
         yield f"## {kind.__name__}\n\n{inspect.getdoc(kind)}\n"
         yield from _fields(schema)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from enclave.errors import Refused
-from pseudonymise.identifiers import as_strings, check
+from enclave.identifiers import as_strings, check
 
 _DATE = r"^(?P<year>[0-9]{4})-?[0-9]{2}-?[0-9]{2}$|^[0-9]{1,2}-[0-9]{1,2}-(?P<last>[0-9]{4})$"
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pseudonymise import identifiers
+from enclave import identifiers
 from pseudonymise.formats.batch import Note
 from pseudonymise.quarantine import Defect
 from pseudonymise.schemas import CHECKED_KINDS, ColumnSpec, DeliverySchema

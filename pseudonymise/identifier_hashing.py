@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from enclave.identifiers import Checked, check
 from pseudonymise.custody import CMAC, Custody
-from pseudonymise.identifiers import Checked, check
 from pseudonymise.keyed_hash import HashSpec, algorithm_for, hash_values
 
 
@@ -32,7 +32,7 @@ class IdentifierHasher:
         return self.hash(kind, check(kind, values))
 
     def hash(self, kind: str, checked: Checked) -> Any:
-        """Hashes of identifiers that :func:`pseudonymise.identifiers.check` has seen."""
+        """Hashes of identifiers that :func:`enclave.identifiers.check` has seen."""
         algorithm = algorithm_for(kind, self._algorithm)
         if kind not in self._keys:
             self._keys[kind] = self._custody.hash_key(self._project, kind, self._version, algorithm=algorithm)

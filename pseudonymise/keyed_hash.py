@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 
 from enclave.errors import BadInput
+from enclave.identifiers import Bytes, as_strings, byte_view, fixed_width
 from pseudonymise.custody import CMAC, HMAC
-from pseudonymise.identifiers import Bytes, as_strings, byte_view, fixed_width
 
 HASH_BYTES = 16
 CHUNK_ROWS = 64 * 1024

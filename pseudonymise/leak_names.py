@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pseudonymise.identifiers import Bools, byte_view
-from pseudonymise.leak_patterns import Ints
+from enclave.identifier_patterns import Ints
+from enclave.identifiers import Bools, byte_view
 
 SHORTEST_WORD = 3
 """Letters; shorter words (initials, *de*, *Li*) are not looked for."""

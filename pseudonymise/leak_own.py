@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pseudonymise.identifiers import Bools
+from enclave.identifiers import Bools
 
 SHORTEST_NUMBER = 5
 """Characters; a shorter own number (``12``) may stand in any text by chance."""

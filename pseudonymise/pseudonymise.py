@@ -21,15 +21,16 @@ import pyarrow.parquet as pq
 
 from enclave.errors import BadInput, Fault, Refused, Tampered, WrongZone
 from enclave.frames import Frame, FrameManifest, manifest_columns, open_frame, writing_frame
+from enclave.identifier_density import DensityCheck
+from enclave.identifier_patterns import Ints, LeakKind
+from enclave.identifiers import Reason, as_strings, check
 from enclave.zones import Identified, Pseudonymised, Zone
 from pseudonymise.coarsening import coarsening
 from pseudonymise.custody import CMAC, Custody
 from pseudonymise.identifier_hashing import IdentifierHasher
-from pseudonymise.identifiers import Reason, as_strings, check
 from pseudonymise.keyed_hash import HASH_BYTES
 from pseudonymise.leak_names import NameWords
-from pseudonymise.leak_patterns import Ints, LeakKind
-from pseudonymise.leak_scan import DensityCheck, LeakTally, any_leak, scan_text
+from pseudonymise.leak_scan import LeakTally, any_leak, scan_text
 from pseudonymise.schemas import ColumnSpec, DeliverySchema
 
 BATCH_ROWS = 64 * 1024

@@ -18,7 +18,7 @@ from enclave.classifications import Classification
 from enclave.errors import BadInput, Refused
 from enclave.files import replacing_folder, write_bytes
 from enclave.frames import FrameManifest, manifest_columns, writing_frame
-from enclave.requests import OutputRequest, RegressionRequest, TableRequest, TreeRequest, dump_requests
+from enclave.requests import OutputRequest, dump_requests
 from pipeline.sandbox.job import REPORT_NAME
 
 REQUESTS_NAME = "requests.json"
@@ -59,16 +59,10 @@ def rules_of(requests: Sequence[OutputRequest]) -> dict[str, FrameRules]:
 
 
 def _add_columns(rules: FrameRules, request: OutputRequest) -> None:
-    if isinstance(request, TableRequest):
-        for dimension in request.dimensions:
-            rules.coded.setdefault(dimension.column, set()).add(dimension.classification)
-        rules.plain |= {request.measure} if request.measure else set()
-    elif isinstance(request, RegressionRequest):
-        rules.plain |= {term.column for term in request.terms} | ({request.cluster} if request.cluster else set())
-        rules.flags.add(request.outcome)
-    elif isinstance(request, TreeRequest):
-        rules.plain |= set(request.features)
-        rules.flags.add(request.outcome)
+    for column, classification in request.coded():
+        rules.coded.setdefault(column, set()).add(classification)
+    rules.plain |= {*request.numbers(), *request.categories()}
+    rules.flags |= set(request.flags())
 
 
 def check_contents(folder: Path, names: Sequence[str]) -> None:

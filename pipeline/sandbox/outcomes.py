@@ -7,7 +7,7 @@ from typing import NoReturn
 from enclave.errors import BadInput, EnclaveError, NotReady, Refused, SandboxViolation, StorageFailed
 from pipeline.sandbox.job import Outcome, Report
 
-_REQUESTS_ONLY = "return TableRequest, RegressionRequest or TreeRequest objects; records never leave"
+_REQUESTS_ONLY = "return the request objects of enclave.requests; records never leave"
 _LAZY_ONLY = "derive returns a dict of lazy frames, one per derivation that a request names"
 
 _ENDINGS: dict[Outcome, tuple[type[EnclaveError], str, str]] = {

@@ -136,6 +136,13 @@ def test_texts_of_a_release_request_hide_nothing_from_checkers(place: str, text:
         check_texts(**{**texts, place: f"{WORDS} {text}"})
 
 
+@pytest.mark.parametrize("text", ["of 1234 AB 12", "ask a.jansen@voorbeeld.nl", "account NL91ABNA0417164300"])
+def test_a_title_with_an_identifier_is_refused_before_anybody_approves(text: str) -> None:
+    with pytest.raises(BadInput, match="column title: holds") as caught:
+        check_texts(f"Homes {text}", WORDS, WORDS)
+    assert text not in str(caught.value)
+
+
 def test_a_text_without_end_is_refused() -> None:
     with pytest.raises(BadInput, match="column context: has more than 10000 characters"):
         check_texts("Homes", f"{WORDS} " * 1000, WORDS)

@@ -18,10 +18,12 @@ from enclave.requests import (
     RegressionRequest,
     TableRequest,
     Term,
+    TransitionRequest,
     TreeRequest,
     dump_requests,
     parse_requests,
 )
+from tests.output_control.distribution_requests import ONE_OF_EACH
 
 POPULATION = Population(dataset="dwellings", key="dwelling")
 COMMON: dict[str, Any] = {
@@ -52,9 +54,10 @@ def refusal(content: object) -> str:
 
 
 def test_requests_come_back_as_they_were() -> None:
-    requests = (TABLE, REGRESSION, TREE)
+    transition = TransitionRequest(name="moves", before="a", after="b", classification="region", **COMMON)
+    requests = (TABLE, REGRESSION, TREE, transition, *ONE_OF_EACH.values())
     assert parse_requests(dump_requests(requests)) == requests
-    assert tuple(request.kind for request in requests) == KINDS
+    assert {request.kind for request in requests} == set(KINDS)
 
 
 def test_the_text_of_requests_is_the_same_every_time() -> None:
@@ -97,7 +100,9 @@ def test_two_requests_of_one_name_are_refused() -> None:
         (TABLE, {"statistic": "max"}, "statistic"),
         (TABLE, {"measure": "a; drop"}, "measure"),
         (TABLE, {"population": {"dataset": "x"}}, "population.key"),
-        (REGRESSION, {"family": "probit"}, "family"),
+        (REGRESSION, {"family": "ridge"}, "family"),
+        (TABLE, {"figure": {"chart": "pie"}}, "figure.chart"),
+        (ONE_OF_EACH["lorenz"], {"classes": 1}, "classes"),
         (REGRESSION, {"terms": []}, "terms"),
         (REGRESSION, {"terms": [{"column": "age", "categorical": "yes"}]}, "terms.0.categorical"),
         (TREE, {"max_depth": 7}, "max_depth"),

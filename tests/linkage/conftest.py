@@ -17,13 +17,13 @@ import pytest
 from enclave.engine import EngineName, open_engine
 from enclave.entropy import Entropy, SeededEntropy
 from enclave.frames import Frame, FrameManifest, manifest_columns, open_frame, writing_frame
+from enclave.identifiers import check
 from enclave.project import Project, load_project
 from enclave.zones import Pseudonymised, Zone
 from linkage.key_register import KeyTableVersion, build_key_table
 from linkage.key_zone import KeyZone
 from linkage.link import LinkResult, link
 from pseudonymise.custody import CMAC
-from pseudonymise.identifiers import check
 from pseudonymise.keyed_hash import hash_values
 from synthetic.country import make_country
 

@@ -26,6 +26,11 @@ TABLE = (
     b'"region","value","OBS_STATUS","CONF_STATUS"\n'
     b'"NL",120,"A","F"\n"0001",,"Q","C"\n"0002",,"Q","C"\n"0003",80,"A","F"\n"0004",0,"A","F"\n'
 )
+METADATA = (
+    b'{"@context":"http://www.w3.org/ns/csvw","url":"area.csv","tableSchema":{"primaryKey":["region"],"columns":['
+    b'{"name":"region","datatype":"string"},{"name":"value","datatype":"integer"},'
+    b'{"name":"OBS_STATUS","datatype":"string"},{"name":"CONF_STATUS","datatype":"string"}]}}\n'
+)
 CELLS = (
     b'"region","records","units","value","top1","lower","upper","status","reason"\n'
     b'"NL",120,120,120,1,,,"published",""\n"0001",7,7,7,1,0,40,"primary","frequency"\n'
@@ -73,7 +78,7 @@ def a_checked_output(**changed: Any) -> CheckedOutput:
         "version": 1,
         "outputs": {
             "outputs/v3/area.csv": TABLE,
-            "outputs/v3/area.csv-metadata.json": b'{"@context":"http://www.w3.org/ns/csvw","url":"area.csv"}\n',
+            "outputs/v3/area.csv-metadata.json": METADATA,
         },
         "evidence": {
             "evidence/v3/area.json": json.dumps(EVIDENCE, sort_keys=True).encode(),

@@ -36,7 +36,9 @@ def policy_in(folder: Path, **tables: object) -> Policy:
     provision_confidential(EXAMPLE, gate, SeededEntropy(1))
     public = yaml.safe_load(PUBLIC.read_text())
     for name, value in tables.items():
-        public["tables" if name in public["tables"] else "models"][name]["value"] = value
+        public[next(part for part in ("tables", "models", "distributions") if name in public[part])][name]["value"] = (
+            value
+        )
     path = folder / "cbs_ra.yaml"
     path.write_text(yaml.safe_dump(public))
     return load_policy(path, gate)

@@ -148,7 +148,7 @@ def test_every_fault_of_the_public_part_is_named_at_once(gate: Path, tmp_path: P
 
 def test_an_unknown_kind_of_output_in_the_policy_is_refused(tmp_path: Path) -> None:
     public = yaml.safe_load(PUBLIC.read_text())
-    public["output_kinds"]["value"] = ["table", "figure"]
+    public["output_kinds"]["value"] = ["table", "records"]
     folder = tmp_path / "gate"
     folder.mkdir()
     provision_confidential(EXAMPLE, folder, SeededEntropy(1))

@@ -201,7 +201,7 @@ def test_a_term_that_follows_from_others_is_refused(tmp_path: Path) -> None:
 def test_ten_clusters_leave_nine_degrees_of_freedom_and_are_refused(tmp_path: Path) -> None:
     (tmp_path / "b").mkdir()
     assert "between clusters" in refusal(tmp_path, simulated(clusters=10), FULL)
-    assert fitted(tmp_path / "b", simulated(clusters=11), FULL).frame.clusters == 11
+    assert fitted(tmp_path / "b", simulated(clusters=11), FULL).clusters == 11
 
 
 def test_degrees_of_freedom_are_counted_in_units(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from output_control.verify import verify_bundle
 from tests.output_control.desk import (
     KEYS,
     ROOT,
+    TABLE,
     Office,
     a_checked_output,
     a_roster,
@@ -291,7 +292,10 @@ def test_a_beginning_that_someone_forged_does_not_set_the_time_of_release(office
     assert report.released == office.now.isoformat()
 
 
-@pytest.mark.parametrize("outputs", [a_checked_output().outputs, {"outputs/v3/area.csv": b"other\n"}])
+OTHER = {"outputs/v3/area.csv": TABLE.replace(b'"0003",80', b'"0003",90')}
+
+
+@pytest.mark.parametrize("outputs", [a_checked_output().outputs, {**a_checked_output().outputs, **OTHER}])
 def test_a_bundle_of_something_else_under_the_same_name_is_never_overwritten(office: Office, outputs: Any) -> None:
     made = office.release(office.approved())
     newer = a_checked_output(version=2, outputs=outputs)

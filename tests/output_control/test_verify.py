@@ -28,7 +28,7 @@ def test_a_whole_bundle_holds_and_says_what_it_is(bundle: Path, released: Office
     assert (report.author, report.checkers) == ("p-author", ("p-first", "p-second"))
     assert report.files == len(contents(bundle))
     assert released.journal.verify([report.journal_head])
-    assert len(report.checks) == 5
+    assert len(report.checks) == 6
 
 
 def test_a_copy_elsewhere_under_another_name_holds_without_the_journal(bundle: Path, tmp_path: Path) -> None:

@@ -22,9 +22,9 @@ import pytest
 from enclave.entropy import SeededEntropy
 from enclave.errors import EnclaveError
 from enclave.frames import Frame
+from enclave.identifiers import check
 from enclave.zones import Identified
 from pseudonymise.custody import Custody
-from pseudonymise.identifiers import check
 from pseudonymise.keyed_hash import hash_values
 from pseudonymise.pseudonymise import pseudonymise
 from tests.pseudonymise.invented_deliveries import PROJECT, bsns, column, identified, schema, table

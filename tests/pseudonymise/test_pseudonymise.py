@@ -19,11 +19,11 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from enclave.entropy import SeededEntropy
 from enclave.errors import BadInput, KeyUnavailable, Refused, Tampered, WrongZone
 from enclave.frames import Frame, open_frame
+from enclave.identifiers import Reason
 from enclave.zones import Identified, Pseudonymised, Zone
 from pseudonymise.coarsening import coarsening
 from pseudonymise.custody import HMAC, Custody
 from pseudonymise.identifier_hashing import IdentifierHasher
-from pseudonymise.identifiers import Reason
 from pseudonymise.pseudonymise import PseudonymisationReport, pseudonymise
 from pseudonymise.schemas import ColumnSpec, DeliverySchema, load_schemas
 from tests.conftest import CHECKOUT

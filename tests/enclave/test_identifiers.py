@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stdnum.nl import bsn as stdnum_bsn
 
 from enclave.errors import BadInput
-from pseudonymise.identifiers import KINDS, Reason, check, check_address, join_address, passes_eleven_test
+from enclave.identifiers import KINDS, Reason, check, check_address, join_address, passes_eleven_test
 
 OK, MISSING, MALFORMED = Reason.OK, Reason.MISSING, Reason.MALFORMED
 FAILED, ZERO = Reason.FAILED_CHECK, Reason.ALL_ZERO

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pseudonymise.identifiers import BAG_OBJECT_TYPES, Bools, Bytes, byte_view, passes_eleven_test
+from enclave.identifiers import BAG_OBJECT_TYPES, Bools, Bytes, byte_view, passes_eleven_test
 
 Ints: TypeAlias = NDArray[np.int64]
 

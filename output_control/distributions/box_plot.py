@@ -1,0 +1,66 @@
+"""Percentiles for box plots: 5, 25, 50, 75 and 95; never the minimum, the maximum or an outlier."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from enclave.errors import Refused
+from enclave.requests import BoxPlotRequest
+from output_control.derived import Sources
+from output_control.distributions.written import contents, counts, figures, given, texts
+from output_control.dossier import Contents
+from output_control.model_frame import ModelFrame, faults_of_categories, read_model_frame, rows_by_code
+from output_control.policy import Policy
+from output_control.table import BoolArray, FloatArray
+
+PERCENTILES = (5, 25, 50, 75, 95)
+
+
+def box_plot(request: BoxPlotRequest, sources: Sources, policy: Policy) -> Contents:
+    """A row per code and percentile; one with too few units on a side is hidden.
+
+    Raises:
+        Refused: something is wrong with the frame, or no percentile is left.
+    """
+    frame = read_model_frame(request, sources)
+    faults = faults_of_categories(request.by, frame) if request.by else []
+    if faults:
+        raise Refused("\n".join(faults))
+    values, n = frame.numbers(request.measure), policy.public.tables.minimum_frequency.value
+    groups = rows_by_code(request.by, frame)
+    small = sum(frame.units_where(rows) < n for _, rows in groups)
+    if small:
+        # hiding their figures would still list their codes, and a code may be a value that one record has
+        raise Refused(f"{small} categories have fewer than {n} units", next_step="merge categories or leave them out")
+    found = [
+        (code, each, percentile(values, each, rows, frame, n), int(rows.sum()), frame.units_where(rows))
+        for code, rows in groups
+        for each in PERCENTILES
+    ]
+    hidden = np.array([value is None for _, _, value, _, _ in found], dtype=np.bool_)
+    if hidden.all():
+        raise Refused("no percentile has enough units on both sides", next_step="ask for fewer categories")
+    name = request.by or "group"
+    columns = [
+        texts(name, request.by or "Groep", request.by or "Group", [code or "all" for code, *_ in found]),
+        given("percentile", "Percentiel", "Percentile", [float(each) for _, each, *_ in found]),
+        figures("value", request.measure, request.measure, [value for _, _, value, _, _ in found], policy),
+        counts("units", "Eenheden", "Units", [units for *_, units in found], policy),
+    ]
+    annex = {"units": {code or "all": units for code, *_, units in found}}
+    checks = ["enough units on both sides of each percentile", "rounded; no minimum, maximum or outlier"]
+    key = [name, "percentile"]
+    return contents(request, frame, policy, columns, key=key, checks=checks, annex=annex, hidden=hidden)
+
+
+def percentile(values: FloatArray, percent: int, rows: BoolArray, frame: ModelFrame, n: int) -> float | None:
+    """The smallest value that at least ``percent`` % of the marked records don't exceed (nearest rank).
+
+    None unless at least ``n`` distinct units lie at or below it, and ``n`` at or above it.
+    """
+    inside = np.sort(values[rows])
+    if not len(inside):
+        return None
+    found = float(inside[-(-percent * len(inside) // 100) - 1])
+    below, above = frame.units_where(rows & (values <= found)), frame.units_where(rows & (values >= found))
+    return found if min(below, above) >= n else None

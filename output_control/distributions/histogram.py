@@ -1,0 +1,110 @@
+"""Histograms with merged classes, and densities computed from such a histogram: never from records."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from enclave.errors import Refused
+from enclave.requests import HistogramRequest
+from output_control.derived import Sources
+from output_control.distributions.binning import Counted, first_of, last_of, merge_classes
+from output_control.distributions.written import contents, counts, figures, given, shares
+from output_control.dossier import Contents
+from output_control.level_checks import dominated
+from output_control.model_frame import ModelFrame, read_model_frame, sums_by_unit
+from output_control.policy import Policy
+from output_control.rounding import significant, to_base
+from output_control.table import FloatArray, IntArray
+
+POINTS_PER_CLASS = 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Classes:
+    """Merged classes: inner edges, distinct records and units in each; the outer classes are open."""
+
+    low: FloatArray
+    high: FloatArray
+    records: IntArray
+    units: IntArray
+
+
+def histogram(request: HistogramRequest, sources: Sources, policy: Policy) -> Contents:
+    """The histogram, or with ``kind`` density the density that its published classes give.
+
+    Raises:
+        Refused: classes that are no round numbers, too few units, a class that one unit dominates, or one class that
+            holds nearly everyone.
+    """
+    digits = policy.public.distributions.value_digits.value
+    if any(significant(value, digits) != value for value in (request.start, request.width)):
+        raise Refused(f"start and width of the classes have more than {digits} significant digits")
+    if (request.kind == "density") != (request.bandwidth is not None):
+        raise Refused("a density needs a bandwidth, and a histogram has none")
+    frame = read_model_frame(request, sources)
+    found = classes_of(request, frame, policy)
+    annex = {"records_of_classes": found.records.tolist(), "units_of_classes": found.units.tolist()}
+    checks = ["units per class", "no unit dominates a class", "no class holds nearly everyone", "outer classes open"]
+    base = policy.public.models.count_base.value
+    rounded = np.array([to_base(int(each), base) for each in found.records], dtype=np.float64)
+    if request.bandwidth is not None:
+        last = request.start + request.width * request.bins
+        points = np.linspace(request.start, last, POINTS_PER_CLASS * request.bins + 1)
+        columns = [
+            given("x", request.measure, request.measure, points.tolist()),
+            figures("density", "Dichtheid", "Density", density(found, rounded, points, request.bandwidth), policy),
+        ]
+        checks.append("the density is computed from published classes, not from records")
+        facts = {"bandwidth": request.bandwidth}
+        return contents(request, frame, policy, columns, key=["x"], checks=checks, facts=facts, annex=annex)
+    open_low, open_high = [None, *found.low[1:].tolist()], [*found.high[:-1].tolist(), None]
+    columns = [
+        given("class", "Klasse", "Class", [float(i + 1) for i in range(len(rounded))]),
+        given("low", "Vanaf", "From", open_low),
+        given("high", "Tot", "To", open_high),
+        counts("records", "Records", "Records", found.records.tolist(), policy),
+        counts("units", "Eenheden", "Units", found.units.tolist(), policy),
+        shares("share", "Aandeel", "Share", rounded / rounded.sum(), policy),
+    ]
+    return contents(request, frame, policy, columns, key=["class"], checks=checks, annex=annex)
+
+
+def classes_of(request: HistogramRequest, frame: ModelFrame, policy: Policy) -> Classes:
+    """The classes, merged until each that is not empty holds enough units."""
+    n, group_share = policy.public.tables.minimum_frequency.value, policy.public.tables.group_share.value
+    inner = request.start + request.width * np.arange(1, request.bins)
+    place = np.searchsorted(inner, frame.numbers(request.measure), side="right").astype(np.int64)
+    everyone = Counted(np.ones(frame.records, dtype=np.bool_), none_is_fine=True)
+    merged = merge_classes(place, request.bins, frame.unit, [everyone], n)
+    if len(merged) == 0 or merged[-1] == 0:
+        raise Refused("fewer than two classes hold enough units", next_step="ask for other classes")
+    edges: FloatArray = np.asarray(request.start + request.width * np.arange(request.bins + 1), dtype=np.float64)
+    inside = merged[place]
+    number = int(merged[-1]) + 1
+    rows = [inside == each for each in range(number)]
+    units = np.array([frame.units_where(each) for each in rows], dtype=np.int64)
+    if int(units.max()) > group_share * frame.units:
+        raise Refused(
+            "one class holds nearly all units, so it says of each what they have", next_step="narrower classes"
+        )
+    ones = np.ones(frame.records)
+    if frame.units < frame.records and any(dominated([sums_by_unit(frame, each, ones) for each in rows], policy)):
+        raise Refused("the records of a class are one unit's for the larger part", next_step="ask for wider classes")
+    return Classes(
+        low=edges[first_of(merged)],
+        high=edges[last_of(merged) + 1],
+        records=np.array([int(each.sum()) for each in rows], dtype=np.int64),
+        units=units,
+    )
+
+
+def density(found: Classes, rounded: FloatArray, points: FloatArray, bandwidth: float) -> list[float]:
+    """Records spread evenly within each published class, smoothed by a normal kernel; integrates to 1."""
+    from scipy.special import ndtr
+
+    weight = rounded / rounded.sum() / (found.high - found.low)
+    upto_low = ndtr((points[:, None] - found.low) / bandwidth)
+    upto_high = ndtr((points[:, None] - found.high) / bandwidth)
+    return [float(value) for value in ((upto_low - upto_high) * weight).sum(axis=1)]

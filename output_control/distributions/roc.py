@@ -1,0 +1,66 @@
+"""Receiver operating characteristic: a few merged thresholds, and the area under the whole curve.
+
+The area is the Mann-Whitney statistic: the probability that a record with the outcome scores higher than one without,
+ties by half (Hanley & McNeil 1982, doi:10.1148/radiology.143.1.7063747).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from enclave.errors import Refused
+from enclave.requests import RocRequest
+from output_control.derived import Sources
+from output_control.distributions.binning import Counted, last_of, merge_classes
+from output_control.distributions.written import contents, given, shares
+from output_control.dossier import Contents
+from output_control.model_frame import read_model_frame
+from output_control.policy import Policy
+from output_control.rounding import significant
+from output_control.table import BoolArray, FloatArray
+
+
+def roc(request: RocRequest, sources: Sources, policy: Policy) -> Contents:
+    """Sensitivity and 1 − specificity of "score at or above the threshold", at thresholds with enough units between.
+
+    Raises:
+        Refused: something is wrong with the frame, or fewer than two steps hold enough units with and without.
+    """
+    frame = read_model_frame(request, sources)
+    outcome, score = frame.numbers(request.outcome) == 1, frame.numbers(request.score)
+    n, digits = policy.public.tables.minimum_frequency.value, policy.public.models.threshold_digits.value
+    distinct, at = np.unique(score, return_inverse=True)
+    # a threshold at an exact score would be that unit's; records fall by rounded scores
+    rounded = np.array([significant(float(value), digits) for value in distinct])
+    thresholds, place = np.unique(rounded[at], return_inverse=True)
+    from_top = len(thresholds) - 1 - place
+    merged = merge_classes(
+        from_top.astype(np.int64), len(thresholds), frame.unit, [Counted(outcome), Counted(~outcome)], n
+    )
+    if len(merged) == 0 or merged[-1] == 0:
+        raise Refused(
+            f"fewer than two steps hold {n} units with and {n} without the outcome",
+            next_step="use a score with more values, or a longer period",
+        )
+    step = merged[from_top]
+    hits, alarms = (np.bincount(step[rows]).cumsum() / rows.sum() for rows in (outcome, ~outcome))
+    lowest = thresholds[::-1][last_of(merged)]
+    columns = [
+        given("step", "Stap", "Step", [float(i + 1) for i in range(len(lowest))]),
+        given("threshold", "Score vanaf", "Score from", [*lowest[:-1].tolist(), None]),
+        shares("sensitivity", "Sensitiviteit", "Sensitivity", hits, policy),
+        shares("false_alarms", "1 - specificiteit", "1 - specificity", alarms, policy),
+    ]
+    area = round(area_under(outcome, score), policy.public.distributions.share_decimals.value)
+    checks = ["units with and without the outcome per step", "rounded thresholds; no scores"]
+    annex = {"events_of_steps": np.bincount(step[outcome]).tolist(), "others": np.bincount(step[~outcome]).tolist()}
+    return contents(request, frame, policy, columns, key=["step"], checks=checks, facts={"area": area}, annex=annex)
+
+
+def area_under(outcome: BoolArray, score: FloatArray) -> float:
+    """Mann-Whitney from mean ranks."""
+    from scipy.stats import rankdata
+
+    events, others = int(outcome.sum()), int((~outcome).sum())
+    ranks = rankdata(score)[outcome].sum()
+    return float((ranks - events * (events + 1) / 2) / (events * others))

@@ -1,0 +1,39 @@
+"""``zicht scan``: what a file hides, before a person decides on it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from enclave.errors import BadInput, Refused
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("scan")(scan)
+
+
+def scan(files: Annotated[list[Path], typer.Argument(help="Files that someone wants to take out by hand.")]) -> None:
+    """Look for identifiers, hidden sheets, metadata and foreign content in files; lets nothing out by itself.
+
+    Example: zicht scan table.xlsx figure.png
+    """
+    from output_control.leaving_documents import MOST_BYTES, faults_of_document
+
+    faults = []
+    for file in files:
+        try:
+            with file.open("rb") as handle:
+                content = handle.read(MOST_BYTES + 1)
+        except OSError:
+            raise BadInput("this file is not readable", where=file.name) from None
+        faults += [f"{file.name}: {fault}" for fault in faults_of_document(file.name, content)]
+    if faults:
+        raise Refused(
+            f"{len(faults)} reason(s) not to let this out\n" + "\n".join(f"  - {fault}" for fault in faults),
+            next_step="ask for the figures as an output of the gate, or give plain text",
+        )
+    typer.echo(f"{len(files)} file(s): nothing hidden, no identifier found")
+    typer.echo("Next: a checker reads them; a scan finds what has a form, not what has a meaning")
