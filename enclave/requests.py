@@ -52,16 +52,39 @@ class _Request(_Strict):
     unit: ColumnName
 
 
+class Rate(_Strict):
+    """The share of one category of a dimension in all of its categories, per cell of the other dimensions.
+
+    ``figures`` beside the rate: ``wilson`` (95 % interval), ``shrunken`` (empirical-Bayes value), ``ratio`` (observed by
+    expected, the rates of the whole applied to the categories of ``standardise``, dimensions of the table).
+    """
+
+    column: ColumnName
+    category: str = Field(min_length=1, max_length=64)
+    figures: tuple[Literal["wilson", "shrunken", "ratio"], ...] = ()
+    standardise: tuple[ColumnName, ...] = ()
+
+
+Statistic = Literal["count", "sum", "mean", "rate", "median", "percentile", "minimum", "maximum", "mode"]
+
+
 class TableRequest(_Request):
     """A hierarchical table over the derived frame: one row per ``record``; thresholds count distinct ``unit``.
 
-    ``statistic`` ``count`` counts records; ``sum`` adds up ``measure`` (a number column, may be missing).
+    ``statistic``: ``count`` counts records; ``sum`` and ``mean`` are of ``measure`` (a number column, may be missing);
+    ``median`` and ``percentile`` (1…99) too; ``rate`` is of records. Minimum, maximum and mode are one record's
+    own value and refused. ``also_units``: further kinds of unit that each cell must protect (a household, a holding).
+    ``weight``: the column of sampling weights; thresholds count units without it.
     """
 
     kind: Literal["table"] = "table"
     dimensions: tuple[DimensionRequest, ...] = Field(min_length=1, max_length=6)
-    statistic: Literal["count", "sum"] = "count"
+    statistic: Statistic = "count"
     measure: ColumnName | None = None
+    percentile: int | None = Field(default=None, ge=1, le=99)
+    rate: Rate | None = None
+    weight: ColumnName | None = None
+    also_units: tuple[ColumnName, ...] = Field(default=(), max_length=4)
 
 
 class Term(_Strict):
@@ -95,7 +118,7 @@ class TreeRequest(_Request):
 OutputRequest = TableRequest | RegressionRequest | TreeRequest
 _ADAPTER: TypeAdapter[OutputRequest] = TypeAdapter(Annotated[OutputRequest, Field(discriminator="kind")])
 KINDS = ("table", "regression", "tree")
-_MODELS = (TableRequest, RegressionRequest, TreeRequest, Population, DimensionRequest, Term)
+_MODELS = (TableRequest, RegressionRequest, TreeRequest, Population, DimensionRequest, Rate, Term)
 _FIELDS = frozenset(name for model in _MODELS for name in model.model_fields)
 
 

@@ -39,7 +39,8 @@ def faults_of_words(request: OutputRequest) -> list[str]:
     faults = [f"{request.name}: the title {wrong}"] if wrong else []
     names = [request.name, request.record, request.unit, request.derivation, request.period or ""]
     if isinstance(request, TableRequest):
-        names += [dimension.column for dimension in request.dimensions] + [request.measure or ""]
+        names += [dimension.column for dimension in request.dimensions] + [request.measure or "", request.weight or ""]
+        names += request.also_units
     elif request.kind == "regression":
         names += [request.outcome, request.cluster or "", *(term.column for term in request.terms)]
     else:
