@@ -63,6 +63,11 @@ class Evidence:
     also: tuple[Evidence, ...] = ()
 
     @property
+    def summed(self) -> bool:
+        """Whether the value adds up contributions, rather than records."""
+        return self.request.statistic in {"sum", "mean"} or self.request.weight is not None
+
+    @property
     def kinds(self) -> tuple[Evidence, ...]:
         """The evidence by each kind of unit, the request's own first; a cell must pass for each."""
         return (self, *self.also)

@@ -60,7 +60,7 @@ class ShownDimension:
         size = np.ones(len(dim.codes), dtype=np.int64)
         for code in range(len(dim.codes) - 1, 0, -1):
             size[dim.parent[code]] += size[code]
-        leaves = np.array([dim.index[leaf] for leaf in dim.leaves], dtype=np.int64)
+        leaves = np.flatnonzero(np.isin(np.arange(len(dim.codes)), dim.parent, invert=True)).astype(np.int64)
         columns = {"place": leaves * stride}
         for level in range(dim.levels):
             at = leaves.copy()

@@ -103,7 +103,7 @@ def _query(
     named, cell = ", ".join(places), " + ".join(places)
     starts = ", ".join(["start AS " + place if i == guide else place for i, place in enumerate(places)])
     grouped = ", ".join("start" if i == guide else place for i, place in enumerate(places))
-    above, joins = _above(request, shown, sources)
+    above, joins = leaves_above(request, shown, sources)
     lineage = sources.load(f"lineage_{request.name}", shown[guide].lineage(stride_of(shown, guide)))
     return (
         f"WITH leaf AS ({_leaf(request, shown, sources, amounts, unit)}), "
@@ -147,13 +147,22 @@ def _leaf(
     return f"SELECT {places}, {u} AS u, 1 AS n{rows} FROM {table} {joins} WHERE {amounts.known}"
 
 
-def _above(request: TableRequest, shown: Sequence[ShownDimension], sources: Sources) -> tuple[str, str]:
+def leaves_above(request: TableRequest, shown: Sequence[ShownDimension], sources: Sources) -> tuple[str, str]:
     """The position of a cell above, and the joins that spread the places p0, p1 … over all of these."""
     joins = []
     for i, each in enumerate(shown):
         name = sources.load(f"above_{request.name}_{i}", each.above(stride_of(shown, i)))
         joins.append(sources.sql(f"JOIN {{a}} AS a{i} ON p{i} = a{i}.place", a=name))
     return " + ".join(f"a{i}.up" for i in range(len(shown))), " ".join(joins)
+
+
+def measured_rows(
+    request: TableRequest, shown: Sequence[ShownDimension], sources: Sources, unit: str
+) -> str:
+    """One row per record that has the measure: places p0, p1 …, unit ``u`` and value ``v``."""
+    value = _exact(sources.sql("{m}", m=str(request.measure)))
+    known = sources.sql("{m} IS NOT NULL", m=str(request.measure))
+    return _leaf(request, shown, sources, Amounts({"v": value}, "v", "v", "n", known), unit)
 
 
 def codes_table(request: TableRequest, shown: Sequence[ShownDimension], position: int, sources: Sources) -> str:
@@ -196,7 +205,7 @@ def _pairs_query(
     amounts = amounts_of(request, sources, "secret")
     leaf = _leaf(request, shown, sources, amounts, unit or request.unit)
     places = ", ".join(f"p{i}" for i in range(len(shown)))
-    above, joins = _above(request, shown, sources)
+    above, joins = leaves_above(request, shown, sources)
     return (
         f"WITH leaf AS (SELECT DISTINCT {places}, u FROM ({leaf}) AS l) "
         f"SELECT DISTINCT {above} AS cell, u AS unit FROM leaf {joins}"
