@@ -1,9 +1,10 @@
 """What evidence costs: ``PYTHONPATH=. python benchmarks/tabulation.py [ROWS …] [--spark] [--threads N]``.
 
 Side by side, in one process each: a bare ``GROUPING SETS`` query of the same cells with ``count(DISTINCT unit)``, and
-`tabulate` with its evidence (records, units, value, three largest contributions), on the same engine over the same Parquet
-file. Three ways in which units may lie: ``person`` (one record each), ``owner`` (one to several records in cells of
-their own) and ``years`` (five records each, all in several cells). Prints seconds, their ratio and peak memory.
+`tabulate` with its evidence (records, units, value, three largest contributions), on the same engine over the same
+Parquet file. Three ways in which units may lie: ``person`` (one record each), ``owner`` (one to several records in
+cells of their own) and ``years`` (five records each, all in several cells). Prints seconds, their ratio and peak
+memory.
 """
 
 from __future__ import annotations
@@ -118,8 +119,8 @@ def bare(engine: Engine, sources: Sources, statistic: str) -> int:
     )
 
 
-def measure(what: str, rows: int, way: str, statistic: str, engine: EngineName, threads: int) -> dict[str, float]:
-    """One run: seconds (wall), cells, peak memory in MiB; the engine's start and the writing of the file do not count."""
+def measure(what: str, rows: int, way: str, statistic: str, *, engine: EngineName, threads: int) -> dict[str, float]:
+    """One run: wall seconds, cells, peak MiB; the engine's start and the writing of the file do not count."""
     with tempfile.TemporaryDirectory() as folder:
         table = records(rows, way)
         path = Path(folder) / "frames" / "bench.parquet"
@@ -145,7 +146,7 @@ def measure(what: str, rows: int, way: str, statistic: str, engine: EngineName, 
     return {"cells": cells, "seconds": seconds, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
 
 
-def apart(what: str, rows: int, way: str, statistic: str, engine: str, threads: int) -> dict[str, float]:
+def apart(what: str, rows: int, way: str, statistic: str, *, engine: str, threads: int) -> dict[str, float]:
     """`measure` in a process of its own, so that memory is its own."""
     arguments = [what, str(rows), way, statistic, engine, str(threads)]
     done = subprocess.run([sys.executable, __file__, "--one", *arguments], check=True, capture_output=True, text=True)
@@ -163,8 +164,8 @@ def main() -> None:
     engine = "spark" if options.spark else "duckdb"
     print(f"{platform.machine()}, {engine}, duckdb {duckdb.__version__}, {options.threads} thread(s)")  # noqa: T201
     for rows, way, statistic in product(options.rows, WAYS, ("count", "sum")):
-        first = apart("bare", rows, way, statistic, engine, options.threads)
-        second = apart("evidence", rows, way, statistic, engine, options.threads)
+        first = apart("bare", rows, way, statistic, engine=engine, threads=options.threads)
+        second = apart("evidence", rows, way, statistic, engine=engine, threads=options.threads)
         if first["cells"] != second["cells"]:
             raise SystemExit("the two queries found different cells")
         ratio = second["seconds"] / first["seconds"]
@@ -180,6 +181,6 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
         what, rows, way, statistic, engine, threads = sys.argv[2:]
         name: EngineName = "spark" if engine == "spark" else "duckdb"
-        print(json.dumps(measure(what, int(rows), way, statistic, name, int(threads))))  # noqa: T201
+        print(json.dumps(measure(what, int(rows), way, statistic, engine=name, threads=int(threads))))  # noqa: T201
     else:
         main()

@@ -55,8 +55,8 @@ class _Request(_Strict):
 class Rate(_Strict):
     """The share of one category of a dimension in all of its categories, per cell of the other dimensions.
 
-    ``figures`` beside the rate: ``wilson`` (95 % interval), ``shrunken`` (empirical-Bayes value), ``ratio`` (observed by
-    expected, the rates of the whole applied to the categories of ``standardise``, dimensions of the table).
+    ``figures`` beside the rate: ``wilson`` (95 % interval), ``shrunken`` (empirical-Bayes value), ``ratio`` (observed
+    by expected, the rates of the whole applied to the categories of ``standardise``, dimensions of the table).
     """
 
     column: ColumnName

@@ -25,6 +25,7 @@ class Mend:
     what: str
     cells: int
     small: int
+    exact: bool = True
 
     def passes(self, rules: TableRules) -> bool:
         """Whether so few cells are small that suppression loses little."""
@@ -57,7 +58,7 @@ def _small(evidence: Evidence, policy: Policy) -> BoolArray:
 def _line(mend: Mend, cells: int, rules: TableRules) -> str:
     verdict = "passes" if mend.passes(rules) else "not enough"
     return (
-        f"{mend.what}: {verdict}; {mend.small} of {mend.cells} cells would be small "
+        f"{mend.what}: {verdict}; {'' if mend.exact else 'at most '}{mend.small} of {mend.cells} cells would be small "
         f"({mend.small / mend.cells:.0%}), {cells - mend.cells} cells fewer"
     )
 
@@ -85,7 +86,8 @@ def _merged(evidence: Evidence, policy: Policy) -> list[Mend]:
             small, pair = min(best)
             names = " and ".join(shown.dimension.codes[code] for code in pair)
             gone = _overlap(evidence.table, position, pair)
-            mends.append(Mend(f"merged, {shown.column} {names}", len(evidence.table) - gone, small))
+            exact = all(_apart(kind) for kind in evidence.kinds)
+            mends.append(Mend(f"merged, {shown.column} {names}", len(evidence.table) - gone, small, exact))
     return mends
 
 
@@ -108,12 +110,16 @@ def _merge(evidence: Evidence, position: int, pair: tuple[int, int], n: int) -> 
     for kind in evidence.kinds:
         table = kind.table
         line, units = _lines(table, position, pair)
-        apart = bool((kind.records == table.n_contributors).all())
         merged = np.zeros(int(line.max(initial=-1)) + 1)
-        (np.add if apart else np.maximum).at(merged, line, units)
+        (np.add if _apart(kind) else np.maximum).at(merged, line, units)
         others = ~np.isin(table.codes[:, position], pair)
         small = max(small, int((merged < n).sum() + (table.freq[others] < n).sum()))
     return small, pair
+
+
+def _apart(kind: Evidence) -> bool:
+    """Whether no unit is in two records, so that units add up."""
+    return bool((kind.records == kind.table.n_contributors).all())
 
 
 def _lines(table: CellTable, position: int, pair: tuple[int, int]) -> tuple[IntArray, IntArray]:

@@ -29,7 +29,9 @@ def wilson(numerator: FloatArray, denominator: FloatArray) -> tuple[FloatArray, 
         middle = (share + square / (2 * denominator)) / (1 + square / denominator)
         half = NORMAL_975 * np.sqrt(share * (1 - share) / denominator + square / (4 * denominator**2))
         half = half / (1 + square / denominator)
-    return np.clip(middle - half, 0, 1), np.clip(middle + half, 0, 1)
+    # exactly 0 and 1 where the formula has them, not the last bit of a difference
+    low, high = np.where(numerator <= 0, 0.0, middle - half), np.where(numerator >= denominator, 1.0, middle + half)
+    return np.where(denominator > 0, low, np.nan), np.where(denominator > 0, high, np.nan)
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,9 +183,7 @@ class _Gate:
     def judge(self, request: OutputRequest) -> Contents:
         models = self.policy.public.models
         if isinstance(request, TableRequest):
-            protected = protect_table(
-                request, self.sources, self.classifications, self.policy, threads=self.threads
-            )
+            protected = protect_table(request, self.sources, self.classifications, self.policy, threads=self.threads)
             return table_contents(protected, self.policy.public.tables)
         if isinstance(request, RegressionRequest):
             return regression_contents(fit_regression(request, self.sources, self.policy), models)

@@ -1,8 +1,8 @@
 """What derived figures give back: each published rate, interval, shrunken value, ratio or mean undone to its counts.
 
 The attacker is granted everything but the hidden count itself: the denominator, the expected number, the parameters of
-the shrinkage. A figure says that the count lies in an interval; what is left after all figures of a cell must still be as
-wide as the policy asks. Written for the audit alone: closed inverses, none of the formulas that made the figures.
+the shrinkage. A figure says that the count lies in an interval; what is left after all figures of a cell must still be
+as wide as the policy asks. Written for the audit alone: closed inverses, none of the formulas that made the figures.
 """
 
 from __future__ import annotations
@@ -35,8 +35,8 @@ class Published:
 
     def bounds(self) -> tuple[FloatArray, FloatArray]:
         """The least and the most that the count behind each figure can be; infinite where none is shown."""
-        half = half_widths(self.shown, self.digits)
-        ends = [self._count(self.shown - half), self._count(self.shown + half)]
+        below, above = half_widths(self.shown, self.digits)
+        ends = [self._count(self.shown - below), self._count(self.shown + above)]
         absent = np.isnan(self.shown)
         return np.where(absent, -np.inf, np.minimum(*ends)), np.where(absent, np.inf, np.maximum(*ends))
 
@@ -45,14 +45,21 @@ class Published:
             held = np.clip(figure, 0, 1)
             with np.errstate(divide="ignore", invalid="ignore"):
                 figure = held - self.wilson * Z * np.sqrt(held * (1 - held) / self.of)
-        return self.offset + self.scale * figure
+        with np.errstate(invalid="ignore"):
+            return np.asarray(self.offset + self.scale * figure, dtype=np.float64)
 
 
-def half_widths(shown: FloatArray, digits: int) -> FloatArray:
-    """By how much the true figure may differ from the one shown, rounded to significant digits; 0 for 0."""
-    size = np.abs(np.where(np.isnan(shown) | (shown == 0), 1.0, shown))
-    half = 0.5 * 10.0 ** (np.floor(np.log10(size) + SLACK) - digits + 1)
-    return np.where(np.isnan(shown) | (shown == 0), 0.0, half)
+def half_widths(shown: FloatArray, digits: int) -> tuple[FloatArray, FloatArray]:
+    """How far the true figure may lie below and above the one shown, rounded to significant digits; 0 for 0.
+
+    Below a power of ten the next digit is finer: 0.1 to one digit is 0.095 to 0.15.
+    """
+    nothing = np.isnan(shown) | (shown == 0)
+    size = np.abs(np.where(nothing, 1.0, shown))
+    exponent = np.floor(np.log10(size) + SLACK)
+    above = 0.5 * 10.0 ** (exponent - digits + 1)
+    below = np.where(np.abs(size - 10.0**exponent) <= SLACK * size, above / 10, above)
+    return np.where(nothing, 0.0, below), np.where(nothing, 0.0, above)
 
 
 def of_rate(shown: FloatArray, digits: int, denominator: FloatArray) -> Published:

@@ -47,10 +47,10 @@ def percentiles(request: TableRequest, shown: tuple[ShownDimension, ...], source
         f"WITH spread AS ({spread}), "
         "ranked AS (SELECT cell, v, ROW_NUMBER() OVER (PARTITION BY cell ORDER BY v) AS i, "
         "COUNT(*) OVER (PARTITION BY cell) AS n FROM spread), "
-        f"at AS (SELECT cell, v AS q FROM ranked WHERE (i - 1) * 100 < n * {share} AND i * 100 >= n * {share}) "
-        "SELECT at.cell AS cell, q, COUNT(DISTINCT CASE WHEN v <= q THEN u END) - 1 AS below, "
+        f"held AS (SELECT cell, v AS q FROM ranked WHERE (i - 1) * 100 < n * {share} AND i * 100 >= n * {share}) "
+        "SELECT held.cell AS cell, q, COUNT(DISTINCT CASE WHEN v <= q THEN u END) - 1 AS below, "
         "COUNT(DISTINCT CASE WHEN v >= q THEN u END) - 1 AS above "
-        "FROM at JOIN spread ON at.cell = spread.cell GROUP BY at.cell, q",
+        "FROM held JOIN spread ON held.cell = spread.cell GROUP BY held.cell, q",
         ["cell"],
     )
     columns = {name: np.asarray(found.column(name).to_numpy(), dtype=np.int64) for name in found.column_names}

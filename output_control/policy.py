@@ -93,9 +93,10 @@ class TableRules(_File):
     """What holds for tables; units are distinct protected units.
 
     ``zeros``: empty cells are ``tested`` as group disclosure, or ``structural``: everyone knows that they are empty.
-    ``weights``: sampling weights are ``secret`` (dominance compares unweighted contributions with the weighted total) or
-    ``public`` (both weighted). ``mean_units``, ``percentage_units``: what a mean, and the whole of a percentage, needs;
-    ``percentile_units``: units on each side. ``figure_digits``: significant digits of everything that is no count or sum.
+    ``weights``: sampling weights are ``secret`` (dominance compares unweighted contributions with the weighted total)
+    or ``public`` (both weighted). ``mean_units``, ``percentage_units``: what a mean, and the whole of a percentage,
+    needs; ``percentile_units``: units on each side. ``figure_digits``: significant digits of everything that is no
+    count or sum.
     """
 
     minimum_frequency: Sourced[Annotated[int, Field(ge=2, le=1000)]]

@@ -23,8 +23,8 @@ NOWHERE = -1
 class RateTable:
     """Rows are the combinations of the dimensions ``rows`` (positions); -1 stands for an empty cell in what follows.
 
-    ``numerator`` and ``denominator`` are cells of the table; ``counts`` are what is published of them, NaN where hidden;
-    ``figures`` by name, NaN where hidden or undefined. ``hidden`` marks rows whose rate is not shown.
+    ``numerator`` and ``denominator`` are cells of the table; ``counts`` are what is published of them, NaN where
+    hidden; ``figures`` by name, NaN where hidden or undefined. ``hidden`` marks rows whose rate is not shown.
     """
 
     rows: tuple[int, ...]
@@ -39,8 +39,9 @@ class RateTable:
 def rate_table(evidence: Evidence, suppressed: BoolArray, rules: TableRules) -> RateTable:
     """The rows and figures of a protected rate request.
 
-    A figure is hidden when any count in it is (of a ratio: every stratum's too), and when its whole has fewer units than
-    a percentage needs. With rounded counts, figures are computed from these: they tell nothing that the counts do not.
+    A figure is hidden when any count in it is (of a ratio: every stratum's too), and when its whole has fewer units
+    than a percentage needs. With rounded counts, figures are computed from these: they tell nothing that the counts do
+    not.
     """
     rate, table = _asked(evidence), evidence.table
     rows, codes, full = _rows(evidence, rate)
@@ -72,7 +73,8 @@ def rate_table(evidence: Evidence, suppressed: BoolArray, rules: TableRules) -> 
 def exposed_by_rates(evidence: Evidence, suppressed: BoolArray, rules: TableRules, found: RateTable) -> IntArray:
     """Rows in which a shown figure gives a suppressed count back more closely than the policy's width for counts.
 
-    The attacker is granted all other counts in the figure. Each of the row's two counts is attacked in turn.
+    The attacker is granted the whole and attacks the numerator; a hidden whole is wider open than that, for its rate is
+    at most 1. A ratio that is shown over a hidden stratum counts as giving it away.
     """
     digits, base = rules.figure_digits.value, rules.count_rounding.value.base or 1
     table = evidence.table
@@ -84,18 +86,21 @@ def exposed_by_rates(evidence: Evidence, suppressed: BoolArray, rules: TableRule
         if name in shown:
             published[name] = inversion.of_wilson(shown[name], digits, n, end=end)
     if "shrunken" in shown:
-        moments = _shrinkage(evidence, found.rows, found.codes, (_counts(table, found.numerator, base), n), found.hidden)
+        moments = _shrinkage(
+            evidence, found.rows, found.codes, (_counts(table, found.numerator, base), n), found.hidden
+        )
         published["shrunken"] = inversion.of_shrunken(
             shown["shrunken"], digits, n, mean=moments.mean, variance=moments.variance
         )
+    careless = np.zeros(len(n), dtype=np.bool_)
     if "ratio" in shown:
         full = _rows(evidence, _asked(evidence))[2]
         expected, lost = _expected(evidence, full, suppressed, base)
         published["ratio"] = inversion.of_ratio(shown["ratio"], digits, expected)
-        hidden = hidden | lost
+        careless = lost & ~np.isnan(shown["ratio"])
     asked = rules.count_protection.value.protection()
     width = np.full(len(n), float(asked.w) if isinstance(asked, Width) else 1.0)
-    return inversion.given_away(published, n, hidden, width, whole=True)
+    return np.union1d(np.flatnonzero(careless), inversion.given_away(published, n, hidden, width, whole=True))
 
 
 def complements(evidence: Evidence, n: int) -> PrimaryResult:
@@ -132,7 +137,7 @@ def _position(evidence: Evidence, column: str) -> int:
 
 
 def _rows(evidence: Evidence, rate: Rate) -> tuple[tuple[int, ...], CodeArray, CodeArray]:
-    """Positions of the dimensions shown, codes of the rows in these, and in all dimensions (the others at their root)."""
+    """Positions of the dimensions shown, codes of the rows in these, and in all (the others at their root)."""
     table = evidence.table
     left = {rate.column, *rate.standardise}
     rows = tuple(i for i, shown in enumerate(evidence.shown) if shown.column not in left)

@@ -1,7 +1,7 @@
 """Counts that leave rounded, each cell by itself: what rounding alone protects, and what an attacker still derives.
 
-The attacker knows the rule of rounding, every equation of the true counts, and that a hidden cell without secondaries is
-a small one. Each rounded figure bounds its count; a primary is safe when whole tables within all bounds differ in it
+The attacker knows the rule of rounding, every equation of the true counts, and that a hidden cell without secondaries
+is a small one. Each rounded figure bounds its count; a primary is safe when whole tables within all bounds differ in it
 by as much as the policy asks. Nothing here is shared with the suppressor.
 """
 
@@ -32,7 +32,7 @@ class Bounds:
 
     @staticmethod
     def of(table: CellTable, primary: PrimaryResult, hidden: BoolArray, base: int) -> Bounds:
-        """Rounded figures bound their counts; hidden cells are at least 1, and small ones where that is the only rule."""
+        """Rounded figures bound their counts; hidden cells are at least 1, and small where that is the only rule."""
         shown = to_bases(table.value, base)
         low, high = np.maximum(shown - base // 2, 1.0), shown + (base - 1) // 2
         low[hidden], high[hidden] = 1.0, np.inf

@@ -34,7 +34,7 @@ class Dominance:
 
 @dataclass(frozen=True, slots=True)
 class PPercent:
-    """p%: sensitive when ``coalition`` contributors, the next largest, can estimate the largest within ``p`` percent."""
+    """p%: sensitive when the ``coalition`` next largest contributors can tell the largest within ``p`` percent."""
 
     p: float
     coalition: int = 1
@@ -114,9 +114,10 @@ class PrimaryResult:
 def primary(table: CellTable, rules: Rule | Sequence[Rule]) -> PrimaryResult:
     """Cells sensitive by any of ``rules``.
 
-    Levels: (n,k) 100/k·(x1+…+xn) − X; p% p/100·x1 − (X − x1 − x2), of a coalition of m p/100·x1 − (X − x1 − … − x(m+1));
-    pq p/q·x1 − (X − x1 − x2); the lower level is the same, but never more than the value itself, since the attacker knows y ≥ 0. Minimum frequency has no level of
-    its own. Units are the distinct contributors where they are known.
+    Levels: (n,k) 100/k·(x1+…+xn) − X; p% p/100·x1 − (X − x1 − x2), of a coalition of m p/100·x1 − (X − x1 − … −
+    x(m+1)); pq p/q·x1 − (X − x1 − x2); the lower level is the same, but never more than the value itself, since the
+    attacker knows y ≥ 0. Minimum frequency has no level of its own. Units are the distinct contributors where they are
+    known.
     """
     result = PrimaryResult.none(len(table))
     for rule in rules if isinstance(rules, Sequence) else (rules,):

@@ -52,9 +52,11 @@ class ShownDimension:
         return pa.table({"place": np.concatenate(places) * stride, "up": np.concatenate(ups) * stride})
 
     def lineage(self, stride: int) -> pa.Table:
-        """(place, l0, e0, l1, e1, …): per leaf, on each level, the place of the code above it and the last place below that.
+        """(place, l0, e0, l1, e1, …): per leaf, on each level, the place of the code above it and the last place below
+        that.
 
-        Codes are in depth-first order, so l … e is all that lies below; a leaf that ends early is its own code further down.
+        Codes are in depth-first order, so l … e is all that lies below; a leaf that ends early is its own code further
+        down.
         """
         dim = self.dimension
         size = np.ones(len(dim.codes), dtype=np.int64)

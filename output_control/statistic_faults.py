@@ -1,4 +1,4 @@
-"""What is wrong with the statistic that a table asks for, before any data is read; each fault names what would mend it."""
+"""What is wrong with the statistic that a table asks for, before any data is read, and what would mend it."""
 
 from __future__ import annotations
 
@@ -56,7 +56,9 @@ def _faults_of_rate(request: TableRequest, classifications: Mapping[str, Classif
     if len(strata) < len(rate.standardise) or not strata <= columns.keys() - {rate.column}:
         faults.append("the rate is standardised by dimensions of the table other than its own, each once")
     if ("ratio" in rate.figures) != bool(strata):
-        faults.append("a ratio of observed by expected says by which dimensions it is standardised, and nothing else does")
+        faults.append(
+            "a ratio of observed by expected says by which dimensions it is standardised, and nothing else does"
+        )
     if len(columns) - 1 - len(strata) < 1:
         faults.append("a rate needs a dimension besides its own and those that it is standardised by")
     return faults

@@ -25,7 +25,7 @@ from output_control.percentiles import Percentiles, percentiles
 from output_control.policy import Policy, TableRules
 from output_control.protection import Options, Pattern
 from output_control.rates import RateTable, complements, exposed_by_rates, rate_table
-from output_control.rounded import protect_by_rounding, audit_rounded
+from output_control.rounded import audit_rounded, protect_by_rounding
 from output_control.rules import PrimaryResult, group_disclosure, primary
 from output_control.suppression import suppress
 from output_control.table import BoolArray, cell_keys
@@ -176,7 +176,8 @@ def _groups(evidence: Evidence, position: int, policy: Policy) -> PrimaryResult:
             f"{complete} group(s) lie as a whole in one sensitive category of {listed.name}",
             next_step="show coarser levels, or drop a dimension, so that no group is of one kind",
         )
-    everyone = _everyone_once(evidence, position, by_units.complete, rules)
+    # structural zeros: everyone knows that the group is in the one category
+    everyone = _everyone_once(evidence, position, by_units.complete & ~by_records.complete, rules)
     return by_units.primary.also(by_records.primary).also(everyone)
 
 
@@ -201,7 +202,8 @@ def _faults_of_groups(request: TableRequest, classifications: Mapping[str, Class
     if request.measure is None:
         return []
     return [
-        f"a {request.statistic} by the sensitive classification {dimension.classification} needs a person: ask the output checkers"
+        f"a {request.statistic} by the sensitive classification {dimension.classification} needs a person: ask the "
+        "output checkers"
         for dimension in request.dimensions
         if classifications[dimension.classification].sensitive
     ]

@@ -1,10 +1,10 @@
 """The one query behind a table: records in, per cell its sums, its distinct units and its largest contributions.
 
-What adds up is added up per leaf and then along the hierarchies in memory: units in one leaf cell, and, of units in several,
-each record for the cells that hold it alone. These are told along one dimension, the *guide* (the one with most codes):
-from level ``a`` of it downwards the record shares no code with another of its unit. Only for the cells above that
-are units spread, since there they must be counted once. Sums are whole numbers of ten-thousandths, so that nothing
-depends on threads or engine.
+What adds up is added up per leaf and then along the hierarchies in memory: units in one leaf cell, and, of units in
+several, each record for the cells that hold it alone. These are told along one dimension, the *guide* (the one with
+most codes): from level ``a`` of it downwards the record shares no code with another of its unit. Only for the cells
+above that are units spread, since there they must be counted once. Sums are whole numbers of ten-thousandths, so that
+nothing depends on threads or engine.
 """
 
 # ruff: noqa: S608 (statements hold quoted names and whole numbers, never a value)
@@ -133,9 +133,7 @@ def _alone_from(levels: int) -> str:
     return f"CASE {' '.join(alone)} ELSE 1 END AS a, CASE {' '.join(start)} ELSE l0 END AS start"
 
 
-def _leaf(
-    request: TableRequest, shown: Sequence[ShownDimension], sources: Sources, amounts: Amounts, unit: str
-) -> str:
+def _leaf(request: TableRequest, shown: Sequence[ShownDimension], sources: Sources, amounts: Amounts, unit: str) -> str:
     """One row per record: its place in each dimension, its unit, its amounts."""
     rows = "".join(f", {expression} AS {name}" for name, expression in amounts.rows.items())
     places = ", ".join(f"c{i}.place AS p{i}" for i in range(len(shown)))
@@ -156,9 +154,7 @@ def leaves_above(request: TableRequest, shown: Sequence[ShownDimension], sources
     return " + ".join(f"a{i}.up" for i in range(len(shown))), " ".join(joins)
 
 
-def measured_rows(
-    request: TableRequest, shown: Sequence[ShownDimension], sources: Sources, unit: str
-) -> str:
+def measured_rows(request: TableRequest, shown: Sequence[ShownDimension], sources: Sources, unit: str) -> str:
     """One row per record that has the measure: places p0, p1 …, unit ``u`` and value ``v``."""
     value = _exact(sources.sql("{m}", m=str(request.measure)))
     known = sources.sql("{m} IS NOT NULL", m=str(request.measure))
@@ -167,9 +163,7 @@ def measured_rows(
 
 def codes_table(request: TableRequest, shown: Sequence[ShownDimension], position: int, sources: Sources) -> str:
     """The engine's table of a dimension's codes with their places."""
-    return sources.load(
-        f"codes_{request.name}_{position}", shown[position].places(stride_of(shown, position))
-    )
+    return sources.load(f"codes_{request.name}_{position}", shown[position].places(stride_of(shown, position)))
 
 
 def stride_of(shown: Sequence[ShownDimension], position: int) -> int:
@@ -199,9 +193,7 @@ def write_unit_sets(
     sources.engine.write(_pairs_query(request, shown, sources, unit), ["cell", "unit"], sink)
 
 
-def _pairs_query(
-    request: TableRequest, shown: tuple[ShownDimension, ...], sources: Sources, unit: str | None
-) -> str:
+def _pairs_query(request: TableRequest, shown: tuple[ShownDimension, ...], sources: Sources, unit: str | None) -> str:
     amounts = amounts_of(request, sources, "secret")
     leaf = _leaf(request, shown, sources, amounts, unit or request.unit)
     places = ", ".join(f"p{i}" for i in range(len(shown)))
