@@ -3,7 +3,7 @@
 Side by side, in one process each: a bare ``GROUPING SETS`` query of the same cells with ``count(DISTINCT unit)``, and
 `tabulate` with its evidence (records, units, value, three largest contributions), on the same engine over the same
 Parquet file. Three ways in which units may lie: ``person`` (one record each), ``owner`` (one to several records in
-cells of their own) and ``years`` (five records each, all in several cells). Prints seconds, their ratio and peak
+cells of their own) and ``years`` (five records each, all in several cells). Prints CPU seconds, their ratio and peak
 memory.
 """
 

@@ -16,6 +16,7 @@ from output_control.rules import primary
 from output_control.table import BoolArray, CellTable, IntArray
 
 ROUNDING_TRIED = (5, 10)
+ROUNDING_WORK = 50_000  # primaries times cells: advice may not cost more than the suppression
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,8 @@ def _rounding(evidence: Evidence, policy: Policy) -> list[str]:
         return []
     for base in ROUNDING_TRIED:
         alone = primary(evidence.table, policy.frequency_rule())
-        if protect_by_rounding(evidence.table, alone, policy.options(), base) is not None:
+        found = protect_by_rounding(evidence.table, alone, policy.options(), base, most_work=ROUNDING_WORK)
+        if found is not None:
             return [f"rounding, counts to {base}: no cell besides the small ones would be hidden; needs another policy"]
     return []
 

@@ -19,7 +19,7 @@ from output_control.rounding import to_bases
 from output_control.rules import PrimaryResult
 from output_control.table import BoolArray, CellTable, FloatArray
 
-MOST_WORK = 20_000_000  # primaries times cells that the whole-number programmes are tried for
+MOST_WORK = 300_000  # primaries times cells that the whole-number programmes are tried for
 NODE_LIMIT = 500
 
 
@@ -44,9 +44,14 @@ class Bounds:
         return Bounds(low, high)
 
 
-def protect_by_rounding(table: CellTable, primary: PrimaryResult, options: Options, base: int) -> Pattern | None:
-    """The pattern that hides the primaries alone, if rounding to ``base`` protects them; else nothing."""
-    if not primary.mask.any() or int(primary.mask.sum()) * len(table) > MOST_WORK:
+def protect_by_rounding(
+    table: CellTable, primary: PrimaryResult, options: Options, base: int, *, most_work: int = MOST_WORK
+) -> Pattern | None:
+    """The pattern that hides the primaries alone, if rounding to ``base`` protects them; else nothing.
+
+    Larger tables (primaries times cells above ``most_work``) are not tried, whatever the machine.
+    """
+    if not primary.mask.any() or int(primary.mask.sum()) * len(table) > most_work:
         return None
     pattern = Pattern(
         suppressed=primary.mask.copy(),
@@ -57,15 +62,21 @@ def protect_by_rounding(table: CellTable, primary: PrimaryResult, options: Optio
         optimal=True,
         gap=0.0,
     )
-    return pattern if audit_rounded(table, primary, pattern, options, base).safe else None
+    return pattern if audit_rounded(table, primary, pattern, options, base, until_failed=True).safe else None
 
 
 def audit_rounded(
-    table: CellTable, primary: PrimaryResult, pattern: Pattern, options: Options, base: int
+    table: CellTable,
+    primary: PrimaryResult,
+    pattern: Pattern,
+    options: Options,
+    base: int,
+    *,
+    until_failed: bool = False,
 ) -> AuditReport:
     """The attacker's interval of each primary among rounded figures, against what the policy asks.
 
-    Whole tables are found by integer programmes (proofs that the interval is at least so wide); what a programme
+    ``until_failed`` leaves the primaries behind the first one that fails unattacked, and so failed. Whole tables are found by integer programmes (proofs that the interval is at least so wide); what a programme
     cannot show within its limit counts as not protected.
     """
     attack = _Attack(table, Bounds.of(table, primary, pattern.suppressed, base))
@@ -78,6 +89,9 @@ def audit_rounded(
         enough = float(max(asked.up[cell], asked.down[cell], asked.width[cell]))
         anchor = int(primary.anchor[cell]) if asked.down[cell] > 0 else -1
         up[i], down[i] = attack.reach(cell, 1, enough, -1), attack.reach(cell, -1, enough, anchor)
+        short = up[i] < asked.up[cell] or down[i] < asked.down[cell] or up[i] + down[i] < asked.width[cell]
+        if until_failed and short:
+            break
     met = (up >= asked.up[cells]) & (down >= asked.down[cells]) & (up + down >= asked.width[cells])
     value = table.value[cells]
     return AuditReport(
