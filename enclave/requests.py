@@ -44,6 +44,7 @@ __all__ = [
     "NetworkRequest",
     "OutputRequest",
     "Population",
+    "Rate",
     "RegressionRequest",
     "Request",
     "RocRequest",
@@ -69,22 +70,48 @@ class DimensionRequest(Strict):
     levels: tuple[str, ...] = ()
 
 
+class Rate(Strict):
+    """The share of one category of a dimension in all of its categories, per cell of the other dimensions.
+
+    ``figures`` beside the rate: ``wilson`` (95 % interval), ``shrunken`` (empirical-Bayes value), ``ratio`` (observed
+    by expected, the rates of the whole applied to the categories of ``standardise``, dimensions of the table).
+    """
+
+    column: ColumnName
+    category: str = Field(min_length=1, max_length=64)
+    figures: tuple[Literal["wilson", "shrunken", "ratio"], ...] = ()
+    standardise: tuple[ColumnName, ...] = ()
+
+
+Statistic = Literal["count", "sum", "mean", "rate", "median", "percentile", "minimum", "maximum", "mode"]
+
+
 class TableRequest(Request):
     """A hierarchical table over the derived frame: one row per ``record``; thresholds count distinct ``unit``.
 
-    ``statistic`` ``count`` counts records; ``sum`` adds up ``measure`` (a number column, may be missing).
+    ``statistic``: ``count`` counts records; ``sum`` and ``mean`` are of ``measure`` (a number column, may be missing);
+    ``median`` and ``percentile`` (1…99) too; ``rate`` is of records. Minimum, maximum and mode are one record's
+    own value and refused. ``also_units``: further kinds of unit that each cell must protect (a household, a holding).
+    ``weight``: the column of sampling weights; thresholds count units without it.
     """
 
     kind: Literal["table"] = "table"
     dimensions: tuple[DimensionRequest, ...] = Field(min_length=1, max_length=6)
-    statistic: Literal["count", "sum"] = "count"
+    statistic: Statistic = "count"
     measure: ColumnName | None = None
+    percentile: int | None = Field(default=None, ge=1, le=99)
+    rate: Rate | None = None
+    weight: ColumnName | None = None
+    also_units: tuple[ColumnName, ...] = Field(default=(), max_length=4)
 
     def coded(self) -> tuple[tuple[str, str], ...]:
         return tuple((dimension.column, dimension.classification) for dimension in self.dimensions)
 
     def numbers(self) -> tuple[str, ...]:
-        return (self.measure,) if self.measure else ()
+        return tuple(filter(None, (self.measure, self.weight)))
+
+    def columns(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*super().columns(), *self.also_units)))
 
 
 DistributionRequest = (
@@ -101,7 +128,7 @@ OutputRequest = TableRequest | TransitionRequest | RegressionRequest | TreeReque
 REQUEST_TYPES: tuple[type[OutputRequest], ...] = get_args(OutputRequest)
 _ADAPTER: TypeAdapter[OutputRequest] = TypeAdapter(Annotated[OutputRequest, Field(discriminator="kind")])
 KINDS = tuple(kind for each in REQUEST_TYPES for kind in get_args(each.model_fields["kind"].annotation))
-_MODELS = (*REQUEST_TYPES, Population, DimensionRequest, Term, Figure)
+_MODELS = (*REQUEST_TYPES, Population, DimensionRequest, Rate, Term, Figure)
 _FIELDS = frozenset(name for model in _MODELS for name in model.model_fields)
 
 

@@ -106,11 +106,20 @@ def faults_of_frame(request: Request, sources: Sources) -> list[str]:
         faults.append(f"data set {request.population.dataset} has no column {request.population.key}")
     if faults:
         return faults
-    if not pa.types.is_integer(schema_of(frame).field(request.unit).type):
-        return [f"column {request.unit} holds no unit keys: these are whole numbers of the project"]
+    units = units_of(request)
+    wrong = [name for name in units if not pa.types.is_integer(schema_of(frame).field(name).type)]
+    if wrong:
+        return [f"column {name} holds no unit keys: these are whole numbers of the project" for name in wrong]
     faults = _wrong_rows(request, sources) or _outside_population(request, sources, schema_of(frame), population)
     member = member_column(request, schema_of(frame))
-    return faults or faults_of_units(request, sources, member) + faults_of_copies(request, sources, member)
+    foreign = [fault for unit in units for fault in faults_of_units(request, sources, member, unit)]
+    return faults or foreign + faults_of_copies(request, sources, member)
+
+
+def units_of(request: Request) -> tuple[str, ...]:
+    """The columns of protected units: a cell must pass for each."""
+    also = request.also_units if isinstance(request, TableRequest) else ()
+    return tuple(dict.fromkeys((request.unit, *also)))
 
 
 def member_column(request: Request, schema: pa.Schema) -> str:
@@ -133,13 +142,14 @@ def _wrong_rows(request: Request, sources: Sources) -> list[str]:
     if not rows:
         return [f"the derived frame {request.derivation} is empty"]
     faults = []
-    for name in dict.fromkeys([*key, request.unit]):
+    for name in dict.fromkeys([*key, *units_of(request)]):
         empty = sources.number("SELECT COUNT(*) FROM {table} WHERE {name} IS NULL", table=table, name=name)
         if empty:
             faults.append(f"{empty} row(s) of {request.derivation} have no value in key column {name}")
-    negative = sources.number("SELECT COUNT(*) FROM {table} WHERE {unit} < 0", table=table, unit=request.unit)
-    if negative:
-        faults.append(f"{negative} row(s) of {request.derivation} have a unit key below 0 in {request.unit}")
+    for unit in units_of(request):
+        negative = sources.number("SELECT COUNT(*) FROM {table} WHERE {unit} < 0", table=table, unit=unit)
+        if negative:
+            faults.append(f"{negative} row(s) of {request.derivation} have a unit key below 0 in {unit}")
     distinct = "SELECT COUNT(*) FROM (SELECT {key} FROM {table} GROUP BY {key}) AS d"
     repeated = rows - sources.number(distinct, table=table, key=key)
     if repeated:

@@ -18,11 +18,11 @@ from output_control.outputs import (
     csvw_bytes,
     json_bytes,
     status_columns,
-    table_columns,
 )
-from output_control.policy import ModelRules
+from output_control.policy import ModelRules, TableRules
 from output_control.regression import NORMAL_975, FittedRegression
 from output_control.rounding import significant, to_base
+from output_control.statistic_columns import hidden_rows, statistic_columns
 from output_control.table import FloatArray
 from output_control.table_check import ProtectedTable
 from output_control.tree import GrownTree
@@ -53,12 +53,12 @@ class Contents:
     advice: tuple[str, ...] = ()
 
 
-def table_contents(protected: ProtectedTable) -> Contents:
+def table_contents(protected: ProtectedTable, rules: TableRules) -> Contents:
     """The table as CSV, counts of its cells as evidence, and per cell what the gate saw as annex."""
     evidence, pattern = protected.evidence, protected.pattern
     request = evidence.request
-    columns = table_columns(evidence, pattern.suppressed)
-    cells, hidden = len(columns[0].values), int(pattern.suppressed.sum())
+    columns = statistic_columns(protected, rules)
+    cells, hidden = int(np.prod(evidence.table.shape, dtype=np.int64)), int(pattern.suppressed.sum())
     document = {
         "cells": {
             "all": cells,
@@ -66,6 +66,7 @@ def table_contents(protected: ProtectedTable) -> Contents:
             "published_zero": cells - len(evidence.table),
             "suppressed": hidden,
         },
+        "figures": {"statistic": request.statistic, "rows": len(columns[0].values), "suppressed": hidden_rows(columns)},
         "dimensions": {shown.column: list(shown.levels) for shown in evidence.shown},
         "checks": [
             "records unique, with unit, within the population",
@@ -74,12 +75,22 @@ def table_contents(protected: ProtectedTable) -> Contents:
             "dominance",
             "group disclosure",
             "secondary suppression over all hierarchies",
+            *_further_checks(protected),
         ],
         "audit": {"passed": True, "attacker": "full equations of all hierarchies, figures of 0 or more"},
         "notes": [LINKED_BEFORE],
     }
-    key = [shown.column for shown in evidence.shown]
+    key = [shown.column for shown in evidence.shown if shown.column in {column.name for column in columns}]
     return Contents(request, columns, key, document, _table_annex(protected), protected.advice)
+
+
+def _further_checks(protected: ProtectedTable) -> list[str]:
+    checks = [f"every cell for each of the units {', '.join(kind.unit for kind in protected.evidence.kinds)}"]
+    checks += ["sums and counts protected together"] if protected.counts else []
+    checks += ["derived figures hidden with every count in them, and undone"] if protected.rates else []
+    checks += ["units on either side of each percentile"] if protected.percentiles else []
+    checks += [f"counts rounded to {protected.base}, intervals from rounded figures"] if protected.base > 1 else []
+    return checks
 
 
 def _table_annex(protected: ProtectedTable) -> dict[str, bytes]:

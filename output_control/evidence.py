@@ -1,9 +1,4 @@
-"""Tabulation with evidence: every cell of a request, marginals included, with what the rules need to judge it.
-
-One query per table: records are first added up per combination of codes and unit, then spread over the cells above
-them, once per unit, and reduced to a cell's figure, its distinct units and its largest contributions. Sums are
-exact decimals, so the figures depend neither on threads nor on the engine.
-"""
+"""Tabulation with evidence: every cell of a request, marginals included, with what the rules need to judge it."""
 
 from __future__ import annotations
 
@@ -17,22 +12,44 @@ import pyarrow as pa
 from enclave.classifications import Classification
 from enclave.errors import Refused
 from enclave.requests import TableRequest
-from output_control.derived import Sources
+from output_control.derived import Sources, units_of
 from output_control.policy import TableRules
+from output_control.rollup import Tallies
 from output_control.shown import ShownDimension, faults_of_dimension, shown_dimension
+from output_control.statistic_faults import faults_of_statistic
 from output_control.table import NO_CONTRIBUTOR, CellTable, CodeArray, FloatArray, IntArray
+from output_control.tabulation import (
+    DECIMALS,
+    Amounts,
+    WeightUse,
+    amounts_of,
+    codes_table,
+    tallies,
+    unit_sets,
+    write_unit_sets,
+)
 
-DECIMALS = 4  # of a measure; sums are whole numbers of its ten-thousandths
-LARGEST = 3
+__all__ = [
+    "Evidence",
+    "cross_product",
+    "faults_of_codes",
+    "faults_of_table",
+    "shown_dimensions",
+    "tabulate",
+    "unit_sets",
+    "write_unit_sets",
+]
+
 LARGEST_SUM = 2**53 / 10**DECIMALS
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Evidence:
-    """A tabulated request. ``table.freq`` counts distinct units and ``table.value`` is the figure to be published.
+    """A tabulated request. ``table.freq`` counts distinct units and ``table.value`` is the figure that adds up.
 
-    ``records`` counts rows per cell; ``size`` is the sum of the units' absolute contributions, which differs from the
-    value where contributions are negative (``signed``): dominance is then judged on sizes.
+    ``records`` counts rows per cell, ``weighted`` adds up their sampling weights; ``size`` is the sum of the units'
+    absolute totals, which differs from the value where contributions are negative (``signed``): dominance is then
+    judged on sizes. ``unit`` is the column of the units counted; ``also`` is the same for every further kind of unit.
     """
 
     request: TableRequest
@@ -41,6 +58,19 @@ class Evidence:
     records: IntArray
     size: FloatArray
     signed: bool
+    weighted: FloatArray
+    unit: str
+    also: tuple[Evidence, ...] = ()
+
+    @property
+    def summed(self) -> bool:
+        """Whether the value adds up contributions, rather than records."""
+        return self.request.statistic in {"sum", "mean"} or self.request.weight is not None
+
+    @property
+    def kinds(self) -> tuple[Evidence, ...]:
+        """The evidence by each kind of unit, the request's own first; a cell must pass for each."""
+        return (self, *self.also)
 
 
 def faults_of_table(
@@ -51,10 +81,7 @@ def faults_of_table(
     columns = [dimension.column for dimension in request.dimensions]
     if len(set(columns)) < len(columns):
         faults.append("a column is a dimension twice")
-    if (request.statistic == "sum") != (request.measure is not None):
-        faults.append("a sum needs a measure, and a count has none")
-    if request.measure and request.measure in {request.record, request.unit, request.period}:
-        faults.append(f"{request.measure} is a key, and a sum of keys says nothing")
+    faults += faults_of_statistic(request, classifications)
     cells = 1
     for dimension in request.dimensions:
         classification = classifications.get(dimension.classification)
@@ -84,7 +111,7 @@ def faults_of_codes(request: TableRequest, shown: tuple[ShownDimension, ...], so
             "SELECT COUNT(*) FROM {table} AS d LEFT JOIN (SELECT DISTINCT code FROM {codes}) AS c "
             "ON d.{column} = c.code WHERE c.code IS NULL",
             table=table,
-            codes=_places(request, shown, position, sources),
+            codes=codes_table(request, shown, position, sources),
             column=dimension.column,
         )
         if lost:
@@ -92,8 +119,10 @@ def faults_of_codes(request: TableRequest, shown: tuple[ShownDimension, ...], so
                 f"{lost} row(s) have a code in column {dimension.column} that {dimension.classification.name} does not "
                 f"have, or that is coarser than the levels shown ({', '.join(dimension.levels)})"
             )
-    if request.measure is not None:
-        faults += _faults_of_measure(request.measure, schema, table, sources)
+    for measure in filter(None, (request.measure, request.weight)):
+        faults += _faults_of_measure(measure, schema, table, sources)
+    if request.weight is not None and not faults:
+        faults += _faults_of_weight(request, table, sources)
     return faults
 
 
@@ -104,94 +133,76 @@ def shown_dimensions(
     return tuple(shown_dimension(each, classifications[each.classification]) for each in request.dimensions)
 
 
-def tabulate(request: TableRequest, shown: tuple[ShownDimension, ...], sources: Sources) -> Evidence:
+def tabulate(
+    request: TableRequest, shown: tuple[ShownDimension, ...], sources: Sources, *, weights: WeightUse = "secret"
+) -> Evidence:
     """All non-empty cells of ``request``, in the order of their position in the cross product.
 
     Contributions are those of a unit to a cell, all its records together; the largest are the largest in absolute
-    value. A record whose measure is missing takes no part in a sum. Call after the ``faults_of_…`` found nothing.
+    value. A record whose measure is missing takes no part. A mean is tabulated as its sum, a rate and a percentile as
+    their counts. With sampling weights the value is weighted; the contributions are, when weights are ``public``.
+    Call after the ``faults_of_…`` found nothing.
 
     Raises:
         Refused: a cell's total is below 0, or no record has a measure.
     """
-    found = sources.engine.collect(_query(request, shown, sources), ["cell"])
-    cell, records, units = (_whole(found, name) for name in ("cell", "n_records", "n_units"))
-    scale = 1 if request.measure is None else 10**DECIMALS
-    value, size = _whole(found, "total") / scale, _whole(found, "absolute") / scale
-    largest, first_unit = _largest(found.column("tops").combine_chunks())
-    if not len(cell):
+    amounts = amounts_of(request, sources, weights)
+    kinds = [_evidence(request, shown, sources, amounts, unit) for unit in units_of(request)]
+    first, *others = kinds
+    return Evidence(
+        request=request,
+        shown=shown,
+        table=first.table,
+        records=first.records,
+        size=first.size,
+        signed=first.signed,
+        weighted=first.weighted,
+        unit=first.unit,
+        also=tuple(others),
+    )
+
+
+def _evidence(
+    request: TableRequest, shown: tuple[ShownDimension, ...], sources: Sources, amounts: Amounts, unit: str
+) -> Evidence:
+    found = tallies(request, shown, sources, amounts, unit)
+    if not len(found.cell):
         raise Refused("no record has a value of the measure")
+    column = {name: found.sums[:, i] for i, name in enumerate((*amounts.names, "units", "size"))}
+    scale = amounts.scale(amounts.total)
+    value, size = column[amounts.total] / scale, column["size"] / scale
     if (value < 0).any():
         raise Refused(
             f"{int((value < 0).sum())} cell(s) have a total below 0",
             next_step="ask for gains and losses as two measures; the rules hold for figures of 0 or more",
         )
+    return Evidence(
+        request=request,
+        shown=shown,
+        table=_table(found, shown, value, column["units"], amounts),
+        records=column["n"],
+        size=size,
+        signed=bool((size != value).any()),
+        weighted=column[amounts.weighted] / amounts.scale(amounts.weighted),
+        unit=unit,
+    )
+
+
+def _table(
+    found: Tallies, shown: tuple[ShownDimension, ...], value: FloatArray, units: IntArray, amounts: Amounts
+) -> CellTable:
     dims = tuple(dimension.dimension for dimension in shown)
-    codes = np.column_stack(np.unravel_index(cell, tuple(len(dim.codes) for dim in dims))).astype(np.int32)
-    table = CellTable(
+    codes = np.column_stack(np.unravel_index(found.cell, tuple(len(dim.codes) for dim in dims))).astype(np.int32)
+    return CellTable(
         dims=dims,
         codes=codes,
         freq=units.astype(np.float64),
         value=value,
         n_contributors=units,
-        top=largest / scale,
-        sole_contributor=np.where(units == 1, first_unit, NO_CONTRIBUTOR),
-        integral=request.statistic == "count",
+        top=np.maximum(found.top, 0) / amounts.scale(amounts.contribution),
+        sole_contributor=np.where(units == 1, found.top_unit[:, 0], NO_CONTRIBUTOR),
+        integral=amounts.total == "n",
     )
-    return Evidence(request, shown, table, records, size, bool((size != value).any()))
-
-
-def _query(request: TableRequest, shown: tuple[ShownDimension, ...], sources: Sources) -> str:
-    """Two steps of addition, then one row per cell."""
-    dialect, sql = sources.engine.dialect, sources.sql
-    columns = [dimension.column for dimension in shown]
-    amount, known = "COUNT(*)", "TRUE"
-    if request.measure is not None:
-        amount = dialect.exact_sum(sql("{m}", m=request.measure), DECIMALS)
-        known = sql("{m} IS NOT NULL", m=request.measure)
-    places = " + ".join(f"a{i}.place" for i in range(len(shown)))
-    joins = [
-        sql(f"JOIN {{a}} AS a{i} ON base.{{c}} = a{i}.code", a=_places(request, shown, i, sources), c=column)
-        for i, column in enumerate(columns)
-    ]
-    unit = sql("base.{unit}", unit=request.unit)
-    tops = dialect.top_contributions("CAST(ABS(v) AS BIGINT)", "u", LARGEST)
-    return _REDUCTION.format(
-        keys=sql("{keys}", keys=list(dict.fromkeys([*columns, request.unit]))),
-        amount=amount,
-        known=known,
-        table=sql("{table}", table=sources.derived_table(request.derivation)),
-        places=places,
-        joins=" ".join(joins),
-        unit=unit,
-        tops=tops,
-    )
-
-
-_REDUCTION = """
-WITH base AS (SELECT {keys}, COUNT(*) AS n, {amount} AS v FROM {table} WHERE {known} GROUP BY {keys}),
-spread AS (SELECT {places} AS cell, {unit} AS u, SUM(n) AS n, SUM(v) AS v FROM base {joins} GROUP BY {places}, {unit})
-SELECT cell, CAST(SUM(n) AS BIGINT) AS n_records, COUNT(*) AS n_units, CAST(SUM(v) AS BIGINT) AS total,
-       CAST(SUM(ABS(v)) AS BIGINT) AS absolute, {tops} AS tops
-FROM spread GROUP BY cell
-"""
-
-
-def _places(request: TableRequest, shown: tuple[ShownDimension, ...], position: int, sources: Sources) -> str:
-    """The engine's table of places for one dimension."""
-    stride = int(np.prod([len(each.dimension.codes) for each in shown[position + 1 :]], dtype=np.int64))
-    return sources.load(f"places_{request.name}_{position}", shown[position].places(stride))
-
-
-def _largest(tops: pa.ListArray) -> tuple[FloatArray, IntArray]:
-    """Cells × 3 largest contributions (0 where there are fewer units), and the unit of the largest one."""
-    start = np.asarray(tops.offsets.to_numpy(), dtype=np.int64)
-    pairs = tops.values
-    value = np.asarray(pairs.field("value").to_numpy(), dtype=np.float64)
-    largest = np.zeros((len(tops), LARGEST))
-    for rank in range(LARGEST):
-        there = np.diff(start) > rank
-        largest[there, rank] = value[start[:-1][there] + rank]
-    return largest, np.asarray(pairs.field("unit").to_numpy(), dtype=np.int64)[start[:-1]]
 
 
 def _faults_of_measure(measure: str, schema: pa.Schema, table: str, sources: Sources) -> list[str]:
@@ -215,12 +226,28 @@ def _faults_of_measure(measure: str, schema: pa.Schema, table: str, sources: Sou
     return []
 
 
+def _faults_of_weight(request: TableRequest, table: str, sources: Sources) -> list[str]:
+    """Weights that are missing or not above 0, and weighted totals that cannot be added up exactly."""
+    wrong = sources.number(
+        "SELECT COUNT(*) FROM {table} WHERE {w} IS NULL OR CAST({w} AS DOUBLE) <= 0", table=table, w=str(request.weight)
+    )
+    if wrong:
+        return [f"{wrong} row(s) have no weight above 0 in {request.weight}"]
+    if request.measure is None:
+        return []
+    size = sources.collect(
+        "SELECT COALESCE(SUM(CAST({w} AS DOUBLE) * ABS(CAST({m} AS DOUBLE))), 0) AS s FROM {table}",
+        w=str(request.weight),
+        m=request.measure,
+        table=table,
+    )
+    if float(size.column(0)[0].as_py()) > LARGEST_SUM:
+        return [f"the weighted total of {request.measure} is too large to add up exactly; derive it in thousands"]
+    return []
+
+
 def _is_text(kind: pa.DataType) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind))
-
-
-def _whole(found: pa.Table, name: str) -> IntArray:
-    return np.asarray(found.column(name).to_numpy(), dtype=np.int64)
 
 
 def cross_product(shape: tuple[int, ...]) -> CodeArray:

@@ -195,9 +195,8 @@ class _Gate:
         if isinstance(request, TransitionRequest):
             return replace(self.judge(as_table(request)), request=request)
         if isinstance(request, TableRequest):
-            return table_contents(
-                protect_table(request, self.sources, self.classifications, self.policy, threads=self.threads)
-            )
+            protected = protect_table(request, self.sources, self.classifications, self.policy, threads=self.threads)
+            return table_contents(protected, self.policy.public.tables)
         if isinstance(request, RegressionRequest):
             return regression_contents(fit_regression(request, self.sources, self.policy), models)
         if isinstance(request, TreeRequest):

@@ -18,6 +18,7 @@ import pyarrow.csv as pa_csv
 
 from enclave.errors import Refused
 from output_control.evidence import Evidence, cross_product
+from output_control.rounding import to_bases
 from output_control.table import BoolArray, FloatArray, IntArray, cell_keys
 
 NORMAL, SUPPRESSED = "A", "Q"
@@ -100,34 +101,37 @@ def status_columns(suppressed: BoolArray) -> list[OutputColumn]:
     ]
 
 
-def table_columns(evidence: Evidence, suppressed: BoolArray) -> list[OutputColumn]:
+def table_columns(evidence: Evidence, suppressed: BoolArray, base: int = 1) -> list[OutputColumn]:
     """Every cell of the cross product: codes, labels, figure and status; an empty cell is a published 0.
 
-    ``suppressed`` is per cell of ``evidence.table``. A hidden cell shows nothing but its codes and status.
-
-    Raises:
-        Refused: the dimensions shown are not the table's, so that codes would get others' labels.
+    ``suppressed`` is per cell of ``evidence.table``. A hidden cell shows nothing but its codes and status. Each count
+    is rounded to the nearest multiple of ``base`` by itself.
     """
     table = evidence.table
-    if [shown.dimension for shown in evidence.shown] != list(table.dims):
-        raise Refused(
-            "the labels of this table belong to other codes", next_step="run zicht check again; then report it"
-        )
     codes = cross_product(table.shape)
     place = cell_keys(table.codes, table.shape)
     figures, hidden = np.zeros(len(codes)), np.zeros(len(codes), dtype=np.bool_)
-    figures[place], hidden[place] = np.where(suppressed, 0.0, table.value), suppressed
+    figures[place], hidden[place] = np.where(suppressed, 0.0, to_bases(table.value, base)), suppressed
     columns: list[OutputColumn] = []
     for position in range(len(table.shape)):
-        columns += _dimension_columns(evidence, position, pa.array(codes[:, position]))
+        columns += dimension_columns(evidence, position, pa.array(codes[:, position]))
     titles = {"nl": "Waarde", "en": "Value"}
     kind: Literal["integer", "number"] = "integer" if table.integral else "number"
     values = pa.array(figures, mask=hidden).cast(pa.int64() if table.integral else pa.float64())
-    return [*columns, OutputColumn("value", kind, titles, values, _meaning(evidence)), *status_columns(hidden)]
+    return [*columns, OutputColumn("value", kind, titles, values, _meaning(evidence, base)), *status_columns(hidden)]
 
 
-def _dimension_columns(evidence: Evidence, position: int, places: pa.Array) -> list[OutputColumn]:
+def dimension_columns(evidence: Evidence, position: int, places: pa.Array) -> list[OutputColumn]:
+    """Code and labels of one dimension, per row.
+
+    Raises:
+        Refused: the dimension shown is not the table's, so that codes would get others' labels.
+    """
     shown = evidence.shown[position]
+    if shown.dimension != evidence.table.dims[position]:
+        raise Refused(
+            "the labels of this table belong to other codes", next_step="run zicht check again; then report it"
+        )
     label_nl, label_en = shown.labels()
     listed = shown.classification
     name = shown.column
@@ -144,8 +148,12 @@ def _dimension_columns(evidence: Evidence, position: int, places: pa.Array) -> l
     ]
 
 
-def _meaning(evidence: Evidence) -> str:
+def _meaning(evidence: Evidence, base: int) -> str:
     request = evidence.request
+    if base > 1:
+        return _meaning(evidence, 1) + f", each rounded to the nearest multiple of {base}"
+    if request.weight is not None:
+        return f"records ({request.record}) weighted by {request.weight}"
     if request.measure is not None:
         return f"sum of {request.measure} over records ({request.record})"
     return f"number of records ({' by '.join([request.record, *([request.period] if request.period else [])])})"
@@ -164,6 +172,7 @@ def annex_columns(
         ("records", evidence.records),
         ("units", table.n_contributors),
         ("value", table.value),
+        *[(f"units_{kind.unit}", kind.table.n_contributors) for kind in evidence.also],
         *[(f"top{rank + 1}", table.top[:, rank]) for rank in range(table.top.shape[1])],
         ("lower", lower),
         ("upper", upper),

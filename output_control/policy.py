@@ -25,7 +25,7 @@ from enclave.requests import Slug
 from output_control.policy_models import DistributionRules, OutputKind
 from output_control.policy_values import PolicyFile, Sourced
 from output_control.protection import CountProtection, Exact, Options, Range, Width
-from output_control.rules import Dominance, MinimumFrequency, PPercent, Rule
+from output_control.rules import Dominance, MinimumFrequency, PPercent, PriorPosterior, Rule, for_signed
 
 SALT_BYTES = 32
 SALT_FILE = "commitment.salt"
@@ -50,8 +50,41 @@ class CountInterval(PolicyFile):
         return Exact() if self.kind == "exact" else Range()
 
 
+class CountRounding(PolicyFile):
+    """How published counts are rounded: ``none``, or each cell by itself to the nearest multiple of ``base``."""
+
+    kind: Literal["none", "nearest"]
+    base: int | None = Field(default=None, ge=2, le=1000)
+
+    @model_validator(mode="after")
+    def _base_where_it_belongs(self) -> CountRounding:
+        if (self.kind == "nearest") != (self.base is not None):
+            raise ValueError("a base belongs to kind nearest, and only there")
+        return self
+
+
+class NegativeContributions(PolicyFile):
+    """Measures of either sign: dominance reduced by ``factor`` (``shift``), or the minimum frequency alone."""
+
+    kind: Literal["shift", "frequency_only"]
+    factor: float | None = Field(default=None, gt=1, le=100)
+
+    @model_validator(mode="after")
+    def _factor_where_it_belongs(self) -> NegativeContributions:
+        if (self.kind == "shift") != (self.factor is not None):
+            raise ValueError("a factor belongs to kind shift, and only there")
+        return self
+
+
 class TableRules(PolicyFile):
-    """What holds for tables; units are distinct protected units."""
+    """What holds for tables; units are distinct protected units.
+
+    ``zeros``: empty cells are ``tested`` as group disclosure, or ``structural``: everyone knows that they are empty.
+    ``weights``: sampling weights are ``secret`` (dominance compares unweighted contributions with the weighted total)
+    or ``public`` (both weighted). ``mean_units``, ``percentage_units``: what a mean, and the whole of a percentage,
+    needs; ``percentile_units``: units on each side. ``figure_digits``: significant digits of everything that is no
+    count or sum.
+    """
 
     minimum_frequency: Sourced[Annotated[int, Field(ge=2, le=1000)]]
     count_protection: Sourced[CountInterval]
@@ -60,6 +93,14 @@ class TableRules(PolicyFile):
     finest_geography: Sourced[Annotated[str, Field(min_length=1, description="name of a level, such as BU")]]
     most_cells: Sourced[Annotated[int, Field(ge=1)]]
     warn_primary_share: Sourced[Annotated[float, Field(gt=0, le=1)]]
+    zeros: Sourced[Literal["tested", "structural"]]
+    weights: Sourced[Literal["secret", "public"]]
+    negatives: Sourced[NegativeContributions]
+    mean_units: Sourced[Annotated[int, Field(ge=2, le=10_000)]]
+    percentage_units: Sourced[Annotated[int, Field(ge=2, le=10_000)]]
+    percentile_units: Sourced[Annotated[int, Field(ge=2, le=10_000)]]
+    figure_digits: Sourced[Annotated[int, Field(ge=1, le=6)]]
+    count_rounding: Sourced[CountRounding]
 
 
 class ModelRules(PolicyFile):
@@ -98,16 +139,34 @@ class ShareRule(PolicyFile):
     k: float = Field(gt=0, lt=100, repr=False)
 
 
+class PriorPosteriorRule(PolicyFile):
+    """pq: who knows every contribution within ``q`` percent may not come to know one within ``p`` percent."""
+
+    p: float = Field(gt=0, le=100, repr=False)
+    q: float = Field(gt=0, le=100, repr=False)
+
+    @model_validator(mode="after")
+    def _gains_something(self) -> PriorPosteriorRule:
+        if self.p >= self.q:
+            raise ValueError("p must be below q")
+        return self
+
+
 class ConfidentialPart(PolicyFile):
-    """Parameters of the dominance rules; never shown, so neither ``repr`` nor a message holds them."""
+    """Parameters of the dominance rules; never shown, so neither ``repr`` nor a message holds them.
+
+    ``p_coalition``: how many contributors may put together what they know (p% only).
+    """
 
     profile: Slug
     dominance: tuple[ShareRule, ...] = Field(repr=False)
     p_percent: float | None = Field(gt=0, le=100, repr=False)
+    p_coalition: int = Field(ge=1, le=2, repr=False)
+    prior_posterior: PriorPosteriorRule | None = Field(repr=False)
 
     @model_validator(mode="after")
     def _says_something(self) -> ConfidentialPart:
-        if not self.dominance and self.p_percent is None:
+        if not self.dominance and self.p_percent is None and self.prior_posterior is None:
             raise ValueError("at least one dominance rule must be given")
         return self
 
@@ -132,9 +191,18 @@ class Policy(BaseModel):
 
     def dominance_rules(self) -> tuple[Rule, ...]:
         """The confidential rules on the largest contributions."""
-        p = self.confidential.p_percent
-        shares: tuple[Rule, ...] = tuple(Dominance(rule.n, rule.k) for rule in self.confidential.dominance)
-        return (*shares, PPercent(p)) if p is not None else shares
+        hidden = self.confidential
+        rules: list[Rule] = [Dominance(rule.n, rule.k) for rule in hidden.dominance]
+        if hidden.p_percent is not None:
+            rules.append(PPercent(hidden.p_percent, hidden.p_coalition))
+        if hidden.prior_posterior is not None:
+            rules.append(PriorPosterior(hidden.prior_posterior.p, hidden.prior_posterior.q))
+        return tuple(rules)
+
+    def signed_rules(self) -> tuple[Rule, ...]:
+        """The dominance rules for a measure of either sign; none where the minimum frequency alone is asked."""
+        factor = self.public.tables.negatives.value.factor
+        return () if factor is None else tuple(for_signed(rule, factor) for rule in self.dominance_rules())
 
     def options(self, *, threads: int = 1) -> Options:
         """What the suppressor and the audit are asked for."""

@@ -34,9 +34,10 @@ class Dominance:
 
 @dataclass(frozen=True, slots=True)
 class PPercent:
-    """p%: sensitive when the second largest contributor can estimate the largest within ``p`` percent."""
+    """p%: sensitive when the ``coalition`` next largest contributors can tell the largest within ``p`` percent."""
 
     p: float
+    coalition: int = 1
     name = "p"
 
 
@@ -50,6 +51,19 @@ class PriorPosterior:
 
 
 Rule = MinimumFrequency | Dominance | PPercent | PriorPosterior
+
+
+def for_signed(rule: Rule, factor: float) -> Rule:
+    """The rule for contributions of either sign, judged by their size: p/f, p/(f·q), 100 − (100 − k)/f with f > 1.
+
+    A remainder of unknown sign is known beforehand within 100·f percent only. Source: Hundepool et al., *Handbook on
+    Statistical Disclosure Control*, section 4.2, negative contributions.
+    """
+    if isinstance(rule, PPercent):
+        return PPercent(rule.p / factor, rule.coalition)
+    if isinstance(rule, PriorPosterior):
+        return PriorPosterior(rule.p / factor, rule.q)
+    return Dominance(rule.n, 100 - (100 - rule.k) / factor) if isinstance(rule, Dominance) else rule
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,9 +114,10 @@ class PrimaryResult:
 def primary(table: CellTable, rules: Rule | Sequence[Rule]) -> PrimaryResult:
     """Cells sensitive by any of ``rules``.
 
-    Levels: (n,k) 100/k·(x1+…+xn) − X; p% p/100·x1 − (X − x1 − x2); pq p/q·x1 − (X − x1 − x2); the lower level is the
-    same, but never more than the value itself, since the attacker knows y ≥ 0. Minimum frequency has no level of
-    its own. Units are the distinct contributors where they are known.
+    Levels: (n,k) 100/k·(x1+…+xn) − X; p% p/100·x1 − (X − x1 − x2), of a coalition of m p/100·x1 − (X − x1 − … −
+    x(m+1)); pq p/q·x1 − (X − x1 − x2); the lower level is the same, but never more than the value itself, since the
+    attacker knows y ≥ 0. Minimum frequency has no level of its own. Units are the distinct contributors where they are
+    known.
     """
     result = PrimaryResult.none(len(table))
     for rule in rules if isinstance(rules, Sequence) else (rules,):
@@ -136,7 +151,8 @@ def _concentration(table: CellTable, rule: Dominance | PPercent | PriorPosterior
         excess = largest - rule.k / 100 * total
         return excess > noise, np.maximum(100 / rule.k * largest - total, 0)
     share = rule.p / 100 if isinstance(rule, PPercent) else rule.p / rule.q
-    remainder = np.maximum(total - top[:, 0] - top[:, 1], 0)
+    knowing = rule.coalition if isinstance(rule, PPercent) else 1
+    remainder = np.maximum(total - top[:, : knowing + 1].sum(axis=1), 0)
     level = share * top[:, 0] - remainder
     return level > noise, np.maximum(level, 0)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
 from enclave.classifications import Classification
@@ -29,21 +30,46 @@ class ShownDimension:
         return [known[code][0] for code in self.dimension.codes], [known[code][1] for code in self.dimension.codes]
 
     def places(self, stride: int) -> pa.Table:
-        """(code, place): per code of the data one row for each shown code that it counts in, times ``stride``.
+        """(code, place): per code of the data the position of the leaf that shows it, times ``stride``.
 
         The sum of the places over all dimensions is the position of a cell in the cross product.
         """
-        codes: list[str] = []
-        places: list[int] = []
-        parent = self.dimension.parent
         index = self.dimension.index
-        for code, leaf in self.home.items():
-            place = index[leaf]
-            while place >= 0:
-                codes.append(code)
-                places.append(place * stride)
-                place = int(parent[place])
-        return pa.table({"code": pa.array(codes, pa.string()), "place": pa.array(places, pa.int64())})
+        places = [index[leaf] * stride for leaf in self.home.values()]
+        return pa.table({"code": pa.array(list(self.home), pa.string()), "place": pa.array(places, pa.int64())})
+
+    def above(self, stride: int) -> pa.Table:
+        """(place, up): per code its own place and those of all codes above it."""
+        own = np.arange(len(self.dimension.codes), dtype=np.int64)
+        places, ups, up = [own], [own], own
+        while True:
+            parent = self.dimension.parent[up].astype(np.int64)
+            own, up = own[parent >= 0], parent[parent >= 0]
+            if not len(up):
+                break
+            places.append(own)
+            ups.append(up)
+        return pa.table({"place": np.concatenate(places) * stride, "up": np.concatenate(ups) * stride})
+
+    def lineage(self, stride: int) -> pa.Table:
+        """(place, l0, e0, l1, e1, …): per leaf, on each level, the place of the code above it and the last place below
+        that.
+
+        Codes are in depth-first order, so l … e is all that lies below; a leaf that ends early is its own code further
+        down.
+        """
+        dim = self.dimension
+        size = np.ones(len(dim.codes), dtype=np.int64)
+        for code in range(len(dim.codes) - 1, 0, -1):
+            size[dim.parent[code]] += size[code]
+        leaves = np.flatnonzero(np.isin(np.arange(len(dim.codes)), dim.parent, invert=True)).astype(np.int64)
+        columns = {"place": leaves * stride}
+        for level in range(dim.levels):
+            at = leaves.copy()
+            for _ in range(dim.levels):
+                at = np.where(dim.depth[at] > level, dim.parent[at], at)
+            columns[f"l{level}"], columns[f"e{level}"] = at * stride, (at + size[at] - 1) * stride
+        return pa.table(columns)
 
 
 def faults_of_dimension(request: DimensionRequest, classification: Classification, rules: TableRules) -> list[str]:

@@ -10,6 +10,7 @@ import numpy as np
 from enclave.classifications import Classification
 from enclave.errors import CannotProtect, Refused
 from enclave.requests import TableRequest
+from output_control.advice import advise
 from output_control.audit import AuditReport, audit
 from output_control.derived import Sources, faults_of_frame
 from output_control.evidence import (
@@ -19,8 +20,12 @@ from output_control.evidence import (
     shown_dimensions,
     tabulate,
 )
+from output_control.linked_counts import attached_counts, figure_rule, protect_both
+from output_control.percentiles import Percentiles, percentiles
 from output_control.policy import Policy, TableRules
-from output_control.protection import Pattern
+from output_control.protection import Options, Pattern
+from output_control.rates import RateTable, complements, exposed_by_rates, rate_table
+from output_control.rounded import audit_rounded, protect_by_rounding
 from output_control.rules import PrimaryResult, group_disclosure, primary
 from output_control.suppression import suppress
 from output_control.table import BoolArray, cell_keys
@@ -28,13 +33,21 @@ from output_control.table import BoolArray, cell_keys
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProtectedTable:
-    """A table whose pattern the audit found safe, with everything that checkers see."""
+    """A table whose pattern the audit found safe, with everything that checkers see.
+
+    ``counts`` is the attached table of counts of a sum or a mean, over the same cells and with the same ones hidden;
+    ``rates`` and ``percentiles`` are what those statistics publish besides. ``base``: counts leave rounded to it.
+    """
 
     evidence: Evidence
     primary: PrimaryResult
     pattern: Pattern
     report: AuditReport
     advice: tuple[str, ...]
+    base: int = 1
+    counts: Evidence | None = None
+    rates: RateTable | None = None
+    percentiles: Percentiles | None = None
 
 
 def protect_table(
@@ -59,18 +72,53 @@ def protect_table(
     faults = faults_of_codes(request, shown, sources) + _faults_of_groups(request, classifications)
     if faults:
         raise reasons(faults)
-    evidence = tabulate(request, shown, sources)
+    evidence = tabulate(request, shown, sources, weights=rules.weights.value)
     advice = advise(evidence, policy)
-    sensitive = sensitive_cells(evidence, policy)
-    options = policy.options(threads=threads)
     try:
-        pattern = suppress(evidence.table, sensitive, options=options)
+        protected = _protected(evidence, sources, policy, policy.options(threads=threads))
     except CannotProtect as error:
         raise reasons([error.what, *advice], error.next_step) from None
-    report = audit(evidence.table, sensitive, pattern, options)
-    if not report.safe or not bool(pattern.suppressed[sensitive.mask].all()):
+    if not protected.report.safe or not bool(protected.pattern.suppressed[protected.primary.mask].all()):
         raise reasons(["the audit did not find the pattern safe; nothing is released", *advice])
-    return ProtectedTable(evidence, sensitive, pattern, report, tuple(advice))
+    return _with_figures(replace(protected, advice=tuple(advice)), sources, policy)
+
+
+def _protected(evidence: Evidence, sources: Sources, policy: Policy, options: Options) -> ProtectedTable:
+    """The pattern of the table, or of a sum or a mean and its counts together, and what the audit says of it."""
+    sensitive, base = sensitive_cells(evidence, policy), policy.public.tables.count_rounding.value.base or 1
+    if evidence.request.statistic in {"sum", "mean"}:
+        counts = attached_counts(evidence, sources, policy.public.tables.weights.value)
+        pattern, report = protect_both(evidence, sensitive, counts, sensitive_cells(counts, policy), options)
+        return ProtectedTable(evidence, sensitive, pattern, report, (), base, counts)
+    if not evidence.table.integral:
+        base = 1
+    rounded = protect_by_rounding(evidence.table, sensitive, options, base) if base > 1 else None
+    if rounded is not None:
+        report = audit_rounded(evidence.table, sensitive, rounded, options, base)
+        return ProtectedTable(evidence, sensitive, rounded, report, (), base)
+    pattern = suppress(evidence.table, sensitive, options=options)
+    report = audit(evidence.table, sensitive, pattern, options)
+    return ProtectedTable(evidence, sensitive, pattern, report, (), base)
+
+
+def _with_figures(protected: ProtectedTable, sources: Sources, policy: Policy) -> ProtectedTable:
+    """Rates and percentiles of a protected table; figures that would give a hidden count back are an error of ours."""
+    evidence, rules = protected.evidence, policy.public.tables
+    request = evidence.request
+    if request.statistic == "rate":
+        rates = rate_table(evidence, protected.pattern.suppressed, rules)
+        exposed = len(exposed_by_rates(evidence, protected.pattern.suppressed, rules, rates))
+        if exposed:
+            raise reasons([f"{exposed} derived figure(s) would give a hidden count back; nothing is released"])
+        return replace(protected, rates=rates)
+    if request.statistic in {"median", "percentile"}:
+        return replace(
+            protected,
+            percentiles=Percentiles.fewest_of(
+                [percentiles(request, evidence.shown, sources, kind.unit) for kind in evidence.kinds]
+            ),
+        )
+    return protected
 
 
 def reasons(faults: list[str], next_step: str = "") -> Refused:
@@ -84,16 +132,26 @@ def sensitive_cells(evidence: Evidence, policy: Policy) -> PrimaryResult:
     Raises:
         Refused: a group that lies in one sensitive category as a whole, which no hiding of figures conceals.
     """
-    table, request = evidence.table, evidence.request
-    result = primary(table, policy.frequency_rule())
-    if request.measure is not None or bool((evidence.records != table.n_contributors).any()):
+    result = PrimaryResult.none(len(evidence.table))
+    for kind in evidence.kinds:
+        result = result.also(_sensitive_for(kind, policy))
+    # a level is a distance that the published figure can move: never below 0, whatever the contributions were
+    return replace(result, lpl=np.minimum(result.lpl, evidence.table.value))
+
+
+def _sensitive_for(evidence: Evidence, policy: Policy) -> PrimaryResult:
+    """For one kind of unit."""
+    table, request, rules = evidence.table, evidence.request, policy.public.tables
+    result = primary(table, figure_rule(request, rules))
+    if evidence.summed or bool((evidence.records != table.n_contributors).any()):
         judged = replace(table, value=evidence.size) if evidence.signed else table
-        result = result.also(primary(judged, policy.dominance_rules()))
+        result = result.also(primary(judged, policy.signed_rules() if evidence.signed else policy.dominance_rules()))
+    if request.statistic == "rate":
+        result = result.also(complements(evidence, rules.minimum_frequency.value))
     for position, shown in enumerate(evidence.shown):
         if shown.classification.sensitive:
             result = result.also(_groups(evidence, position, policy))
-    # a level is a distance that the published figure can move: never below 0, whatever the contributions were
-    return replace(result, lpl=np.minimum(result.lpl, table.value))
+    return result
 
 
 def _groups(evidence: Evidence, position: int, policy: Policy) -> PrimaryResult:
@@ -113,12 +171,13 @@ def _groups(evidence: Evidence, position: int, policy: Policy) -> PrimaryResult:
     ]
     by_units, by_records = found
     complete = int(by_records.complete.sum())
-    if complete:
+    if complete and rules.zeros.value == "tested":
         raise Refused(
             f"{complete} group(s) lie as a whole in one sensitive category of {listed.name}",
             next_step="show coarser levels, or drop a dimension, so that no group is of one kind",
         )
-    everyone = _everyone_once(evidence, position, by_units.complete, rules)
+    # structural zeros: everyone knows that the group is in the one category
+    everyone = _everyone_once(evidence, position, by_units.complete & ~by_records.complete, rules)
     return by_units.primary.also(by_records.primary).also(everyone)
 
 
@@ -143,25 +202,8 @@ def _faults_of_groups(request: TableRequest, classifications: Mapping[str, Class
     if request.measure is None:
         return []
     return [
-        f"a sum by the sensitive classification {dimension.classification} needs a person: ask the output checkers"
+        f"a {request.statistic} by the sensitive classification {dimension.classification} needs a person: ask the "
+        "output checkers"
         for dimension in request.dimensions
         if classifications[dimension.classification].sensitive
-    ]
-
-
-def advise(evidence: Evidence, policy: Policy) -> list[str]:
-    """How the researcher could lose less, judged by the minimum frequency alone: the rest is confidential."""
-    rules = policy.public.tables
-    small = primary(evidence.table, policy.frequency_rule()).mask
-    if small.mean() <= rules.warn_primary_share.value:
-        return []
-    parts = []
-    for position, shown in enumerate(evidence.shown):
-        depth = shown.dimension.depth[evidence.table.codes[:, position]]
-        shares = [f"{small[depth <= deepest].mean():.0%} down to depth {deepest}" for deepest in range(depth.max() + 1)]
-        parts.append(f"{shown.column}: {', '.join(shares)}")
-    return [
-        f"{small.mean():.0%} of the cells have fewer than {rules.minimum_frequency.value} units: much will be hidden. "
-        f"Share by how deep each dimension goes — {'; '.join(parts)}. Ask for coarser levels, fewer dimensions, "
-        "merged categories or a longer period"
     ]

@@ -16,26 +16,26 @@ if TYPE_CHECKING:
     from output_control.derived import Sources
 
 
-def faults_of_units(request: Request, sources: Sources, member: str) -> list[str]:
-    """Rows whose unit is not theirs; ``member`` is the column of the derived frame that holds the population's key.
+def faults_of_units(request: Request, sources: Sources, member: str, unit: str) -> list[str]:
+    """Rows whose ``unit`` is not theirs; ``member`` is the column of the derived frame that holds the population's key.
 
     A member may be its own unit when no linked data set knows another for it (a home without a known owner).
     """
-    if request.unit == member:
+    if unit == member:
         return []
     key = request.population.key
     # only columns that linking filled with unit keys: no attribute passes for a unit
-    knowing = [name for name, keys in sources.keys_of_linked().items() if {key, request.unit} <= set(keys)]
+    knowing = [name for name, keys in sources.keys_of_linked().items() if {key, unit} <= set(keys)]
     if not knowing:
         return [
-            f"no linked data set of this question has {request.unit} beside {key}, so it cannot be told whose units "
+            f"no linked data set of this question has {unit} beside {key}, so it cannot be told whose units "
             f"they are; name the unit's column as the linked data do, or protect {key} itself"
         ]
     pairs = " UNION ".join(
         sources.sql(
             "SELECT {key} AS k, {unit} AS u FROM {table} WHERE {key} IS NOT NULL AND {unit} IS NOT NULL",
             key=key,
-            unit=request.unit,
+            unit=unit,
             table=sources.population_table(name),
         )
         for name in knowing
@@ -47,11 +47,11 @@ def faults_of_units(request: Request, sources: Sources, member: str) -> list[str
         "WHERE p.k IS NULL AND (o.k IS NOT NULL OR d.{unit} <> d.{member})",
         table=sources.derived_table(request.derivation),
         member=member,
-        unit=request.unit,
+        unit=unit,
     )
     if not foreign:
         return []
-    return [f"{foreign} row(s) of {request.derivation} have a {request.unit} that the linked data do not give them"]
+    return [f"{foreign} row(s) of {request.derivation} have a {unit} that the linked data do not give them"]
 
 
 def faults_of_copies(request: Request, sources: Sources, member: str) -> list[str]:

@@ -342,7 +342,7 @@ STREETS = tree_of("region", {"NL": ("NL",), "street": ("s1", "s2")}, geographic=
     [
         (table_request("kind", "kind"), CLASSIFICATIONS, "a dimension twice"),
         (table_request("kind", statistic="sum"), CLASSIFICATIONS, "a sum needs a measure"),
-        (table_request("kind", measure="worth"), CLASSIFICATIONS, "a count has none"),
+        (table_request("kind", measure="worth"), CLASSIFICATIONS, "a count has no measure"),
         (table_request("kind"), {"flag": FLAG}, "there is no classification kind"),
         (table_request("kind", levels={"kind": ("sort",)}), CLASSIFICATIONS, "1 level(s) that kind does not have"),
         (table_request("region"), {"region": DEEP}, "an area finer than BU; ask for levels NL, GM, BU"),

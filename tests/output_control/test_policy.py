@@ -160,7 +160,13 @@ def test_an_unknown_kind_of_output_in_the_policy_is_refused(tmp_path: Path) -> N
 def test_the_public_document_commits_to_the_confidential_part_and_does_not_show_it(gate: Path) -> None:
     policy = load_policy(PUBLIC, gate)
     document = json.loads(policy.public_document())
-    content = {"profile": "cbs_ra", "dominance": [{"n": 1, "k": 50.0}], "p_percent": 10.0}
+    content = {
+        "profile": "cbs_ra",
+        "dominance": [{"n": 1, "k": 50.0}],
+        "p_percent": 10.0,
+        "p_coalition": 1,
+        "prior_posterior": None,
+    }
     salt = (gate / SALT_FILE).read_bytes()
     expected = hashlib.sha256(b"zicht policy commitment\0" + salt + canonical_json(content)).hexdigest()
     assert document["confidential_part"]["commitment"] == expected

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from output_control.instance import read_instance
 from output_control.rules import (
@@ -14,6 +16,8 @@ from output_control.rules import (
     MinimumFrequency,
     PPercent,
     PriorPosterior,
+    Rule,
+    for_signed,
     group_disclosure,
     primary,
 )
@@ -114,3 +118,57 @@ def test_a_group_wholly_in_one_category_is_beyond_suppression() -> None:
     found = group_disclosure(table, sensitive=1, neutral=("no",), n=10)
     assert np.flatnonzero(found.complete).tolist() == [cell(table, "A", "yes")]
     assert not found.primary.mask.any()
+
+
+def test_a_coalition_of_two_is_subtracted_together() -> None:
+    table = one_cell(100, 50, 40, 4)
+    assert not primary(table, PPercent(10)).mask.any()  # 44 left
+    found = primary(table, PPercent(10, coalition=2))
+    assert found.upl[cell(table, "A")] == pytest.approx(10 / 100 * 100 - 4)
+
+
+contributions = st.lists(
+    st.tuples(st.sampled_from(["A", "B"]), st.integers(0, 500), st.integers(0, 9)), min_size=1, max_size=30
+)
+
+
+@given(
+    records=contributions,
+    n=st.integers(1, 12),
+    k=st.floats(20, 99),
+    p=st.floats(0.5, 90),
+    stricter=st.floats(0.01, 1),
+)
+def test_primary_cells_and_levels_grow_with_the_strictness_of_every_rule(
+    records: list[tuple[str, int, int]], n: int, k: float, p: float, stricter: float
+) -> None:
+    table = magnitudes((REGION,), [((region,), float(value), unit) for region, value, unit in records])
+    pairs: list[tuple[Rule, Rule]] = [
+        (MinimumFrequency(n), MinimumFrequency(n + 1)),
+        (Dominance(2, k), Dominance(2, k * (1 - stricter / 10))),
+        (Dominance(1, k), Dominance(2, k)),
+        (PPercent(p), PPercent(p * (1 + stricter))),
+        (PPercent(p), PPercent(p, coalition=2)),
+        (PriorPosterior(p, 95), PriorPosterior(p, 95 / (1 + stricter))),
+        (for_signed(PPercent(p), 2.0), PPercent(p)),
+        (for_signed(Dominance(1, k), 2.0), Dominance(1, k)),
+    ]
+    for loose, strict in pairs:
+        less, more = primary(table, loose), primary(table, strict)
+        assert not (less.mask & ~more.mask).any(), (loose, strict)
+        assert (less.upl <= more.upl + 1e-9).all()
+
+
+@given(records=contributions, seed=st.integers(0, 2**31))
+def test_permuting_records_and_renaming_units_change_no_primary(records: list[tuple[str, int, int]], seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    names = rng.permutation(10)
+    other = [
+        (region, value, int(names[unit])) for region, value, unit in (records[i] for i in rng.permutation(len(records)))
+    ]
+    rules = [MinimumFrequency(3), Dominance(1, 60), PPercent(20)]
+    found = [
+        primary(magnitudes((REGION,), [((r,), float(v), u) for r, v, u in each]), rules) for each in (records, other)
+    ]
+    assert found[0].mask.tolist() == found[1].mask.tolist()
+    assert found[0].upl.tolist() == pytest.approx(found[1].upl.tolist())

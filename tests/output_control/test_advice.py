@@ -1,0 +1,128 @@
+"""What researchers are told: what would mend a table, tried for real, and nothing of the confidential parameters."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+import yaml
+
+from output_control.advice import advise
+from output_control.evidence import Evidence, shown_dimensions, tabulate
+from output_control.policy import Policy, load_policy
+from tests.output_control.gate_world import World, policy_in, random_homes, table_request
+from tests.output_control.test_profiles import checked
+from tests.output_control.test_statistics import flagged
+
+SMALL = 150
+
+
+def evidence(world: World, *columns: str) -> Evidence:
+    request = table_request(*columns)
+    shown = shown_dimensions(request, world.classifications)
+    with world.sources() as sources:
+        return tabulate(request, shown, sources)
+
+
+def test_each_coarsening_says_what_the_coarser_table_really_holds(tmp_path: Path) -> None:
+    data = random_homes(1, SMALL)
+    world = World(tmp_path).add("homes", data)
+    lines = advise(evidence(world, "region", "kind"), world.policy)
+    homes = data.to_pandas()
+
+    def cells(regions: list[int]) -> list[int]:
+        counted: list[int] = []
+        for length in regions:
+            region = homes["region"].str[:length] if length else pd.Series("NL", index=homes.index)
+            counted += homes.groupby(region).size().tolist() + homes.groupby([region, "kind"]).size().tolist()
+        return counted
+
+    every, coarse = cells([0, 2, 3, 4]), cells([0, 2])
+    small = sum(count < 10 for count in coarse)
+    line = next(line for line in lines if line.startswith("coarser, region down to GM"))
+    verdict = "passes" if small <= 0.2 * len(coarse) else "not enough"
+    assert f"{verdict}; {small} of {len(coarse)} cells would be small" in line
+    assert f"{len(every) - len(coarse)} cells fewer" in line
+
+
+def test_the_merging_that_is_proposed_leaves_as_many_small_cells_as_the_merged_table_has(tmp_path: Path) -> None:
+    data = random_homes(1, SMALL)
+    data = data.set_column(1, "owner", pa.array(range(SMALL), pa.int64()))
+    world = World(tmp_path).add("homes", data)
+    line = next(line for line in advise(evidence(world, "region", "kind"), world.policy) if "merged, kind" in line)
+    first, second = re.search(r"merged, kind (\S+) and (\S+):", line).groups()  # type: ignore[union-attr]
+    merged = [first if kind == second else kind for kind in data["kind"].to_pylist()]
+    (tmp_path / "b").mkdir()
+    again = evidence(World(tmp_path / "b").add("homes", data.set_column(3, "kind", pa.array(merged))), "region", "kind")
+    small = int((again.table.freq < 10).sum())
+    assert f"{small} of {len(again.table)} cells would be small" in line
+
+
+def test_units_in_both_merged_cells_count_once(tmp_path: Path) -> None:
+    # 6 owners with a home in k2 and one in k3 each: 12 records, and still 6 owners when merged
+    data = flagged((60, "G1a1", "k1"), (6, "G1a1", "k2"), (6, "G1a1", "k3"))
+    owners = data["owner"].to_pylist()
+    owners[66:72] = owners[60:66]
+    data = data.set_column(1, "owner", pa.array(owners, pa.int64()))
+    world = World(tmp_path).add("homes", data)
+    lines = advise(evidence(world, "kind"), world.policy)
+    assert any(line.startswith("merged, kind k1 and k2: not enough; at most 1 of 3 cells") for line in lines)
+
+
+def test_rounding_is_proposed_when_it_needs_no_further_cell(tmp_path: Path) -> None:
+    world = World(tmp_path).add("homes", random_homes(1, SMALL))
+    lines = advise(evidence(world, "region", "kind"), world.policy)
+    assert any(line.startswith("rounding, counts to ") for line in lines)
+
+
+def test_a_table_of_large_cells_needs_no_advice(tmp_path: Path) -> None:
+    world = World(tmp_path).add("homes", random_homes(1, 5000))
+    assert advise(evidence(world, "kind"), world.policy) == []
+
+
+# the confidential parameters ------------------------------------------------------------------------------------------
+
+
+def with_parameters(folder: Path, k: float, p: float) -> Policy:
+    policy_in(folder)
+    hidden = folder / "gate" / "cbs_ra.confidential.yaml"
+    content = yaml.safe_load(hidden.read_text())
+    hidden.chmod(0o600)
+    hidden.write_text(yaml.safe_dump({**content, "dominance": [{"n": 1, "k": k}], "p_percent": p}))
+    return load_policy(folder / "cbs_ra.yaml", folder / "gate")
+
+
+@pytest.mark.parametrize(("k", "p"), [(12.5, 90.0), (37.25, 61.75), (61.25, 13.5), (97.5, 0.5)])
+def test_the_same_data_give_the_same_advice_under_all_dominance_parameters(tmp_path: Path, k: float, p: float) -> None:
+    """Who varies data and asks again learns nothing from advice: it is a function of the evidence and public values."""
+    world = World(tmp_path).add("homes", random_homes(1, SMALL, 60))
+    found = evidence(world, "region", "kind")
+    assert advise(found, with_parameters(tmp_path, k, p)) == advise(found, policy_in(tmp_path))
+
+
+def test_bisecting_over_crafted_shares_shows_the_pattern_and_no_number_of_the_rule(tmp_path: Path) -> None:
+    """One contributor's share is moved across k = 61.25: texts differ with the pattern only, and never hold k or p."""
+    seen: dict[bool, set[str]] = {}
+    for step, share in enumerate((0.50, 0.58, 0.60, 0.612, 0.613, 0.63, 0.70)):
+        folder = tmp_path / str(step)
+        folder.mkdir()
+        world = World(folder)
+        data = flagged(
+            (60, "G1a1", "k1"), (60, "G1a1", "k2"), (60, "G1a2", "k1"), (60, "G1a2", "k2"), (60, "G1a2", "k3")
+        )
+        worth = np.full(300, 10.0)
+        worth[0] = 59 * 10 * share / (1 - share)
+        world.add("homes", data.set_column(4, "worth", pa.array(worth)))
+        request = table_request("region", "kind", statistic="sum", measure="worth")
+        out = checked(world, with_parameters(folder, 61.25, 3.375), request)
+        rows = out.outputs["outputs/demo/homes.csv"].decode()
+        hidden = '"G1a1","G1a1 nl","G1a1 en","k1","k1 nl","k1 en",,' in rows
+        texts = [*out.advice, *(content.decode() for path, content in out.evidence.items() if "inputs" not in path)]
+        seen.setdefault(hidden, set()).add("\n".join(texts))
+        assert not re.search(r"61[.,]2|3[.,]375|0[.,]6125|38[.,]75", "\n".join(texts))
+    assert set(seen) == {True, False}
+    assert all(len(texts) == 1 for texts in seen.values())

@@ -1,0 +1,205 @@
+"""The shipped policies: each can be evaluated, says where its values come from, and does what its profile says."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import yaml
+
+from enclave.entropy import SeededEntropy
+from enclave.errors import Refused
+from enclave.requests import Rate, TableRequest
+from output_control.gate import check
+from output_control.policy import Policy, load_policy, provision_confidential
+from output_control.rules import Dominance, MinimumFrequency, PPercent, PriorPosterior, for_signed
+from output_control.sealed import CheckedOutput
+from tests.output_control.gate_world import CONFIGS, World, random_homes, table_request
+from tests.output_control.test_statistics import flagged
+
+PROFILES = ("acro", "cbs_income", "cbs_ra", "eurostat", "opensafely")
+
+
+def profile(name: str, folder: Path) -> Policy:
+    """A shipped policy with its example of a confidential part."""
+    gate = folder / f"gate_{name}"
+    gate.mkdir(mode=0o700, parents=True)
+    provision_confidential(CONFIGS / "policies" / f"{name}.confidential.example.yaml", gate, SeededEntropy(1))
+    return load_policy(CONFIGS / "policies" / f"{name}.yaml", gate)
+
+
+def checked(world: World, policy: Policy, request: TableRequest) -> CheckedOutput:
+    with world.engine() as engine:
+        return check(
+            "demo",
+            1,
+            [request],
+            rederive=lambda: world.derived,
+            linked=world.linked,
+            policy=policy,
+            classifications=world.classifications,
+            engine=engine,
+            fingerprint="f" * 64,
+        )
+
+
+def rows_of(out: CheckedOutput) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(out.outputs["outputs/demo/homes.csv"].decode())))
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_shipped_profile_can_be_evaluated_and_gives_a_source_for_every_value(tmp_path: Path, name: str) -> None:
+    policy = profile(name, tmp_path)
+    assert policy.public.profile == name
+    public = yaml.safe_load((CONFIGS / "policies" / f"{name}.yaml").read_text())
+    entries = [public["output_kinds"], *public["tables"].values(), *public["models"].values()]
+    assert all(len(entry["source"]) > 30 for entry in entries)
+
+
+def test_the_shipped_profiles_are_all_there_are() -> None:
+    shipped = {path.stem for path in (CONFIGS / "policies").glob("*.yaml") if ".confidential" not in path.name}
+    assert shipped == set(PROFILES)
+
+
+@pytest.mark.parametrize(
+    ("name", "n", "rules"),
+    [
+        ("acro", 10, (Dominance(2, 90), PPercent(10))),
+        ("cbs_income", 10, (Dominance(1, 30),)),
+        ("cbs_ra", 10, (Dominance(1, 50), PPercent(10))),
+        ("eurostat", 5, (Dominance(2, 85), PPercent(10))),
+        ("opensafely", 8, (PPercent(10),)),
+    ],
+)
+def test_a_profile_holds_the_published_parameters(tmp_path: Path, name: str, n: int, rules: tuple[object, ...]) -> None:
+    policy = profile(name, tmp_path)
+    assert policy.frequency_rule() == MinimumFrequency(n)
+    assert policy.dominance_rules() == rules
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_a_profile_protects_a_random_table_and_its_sum(tmp_path: Path, name: str) -> None:
+    world = World(tmp_path).add("homes", random_homes(2, 2500, 1800))
+    policy = profile(name, tmp_path)
+    for fields in ({}, {"statistic": "sum", "measure": "worth"}):
+        out = checked(world, policy, table_request("region", "kind", **fields))
+        annex = list(csv.DictReader(io.StringIO(out.checker_annex["annex/demo/homes.cells.csv"].decode())))
+        least = policy.public.tables.minimum_frequency.value
+        assert all(row["status"] == "primary" for row in annex if 0 < int(row["units"]) < least)
+
+
+def test_opensafely_redacts_up_to_seven_and_rounds_the_rest_to_five(tmp_path: Path) -> None:
+    data = flagged((7, "G1a1", "k1"), (33, "G1a1", "k2"), (48, "G1a2", "k1"), (6, "G1a2", "k2"), (52, "G1a2", "k3"))
+    rows = rows_of(
+        checked(World(tmp_path).add("homes", data), profile("opensafely", tmp_path), table_request("region", "kind"))
+    )
+    value = {(r["region"], r["kind"]): r["value"] for r in rows}
+    assert value["G1a1", "k1"] == value["G1a2", "k2"] == ""
+    # 33 → 35, 48 → 50, 52 → 50; totals each by themselves: 40 → 40, 106 → 105, 146 → 145
+    shown = {key: value[key] for key in value if value[key] not in {"", "0"}}
+    assert all(int(v) % 5 == 0 for v in shown.values())
+    assert (value["G1a1", "all"], value["G1a2", "all"], value["NL", "all"]) == ("40", "105", "145")
+    assert (value["G1a1", "k2"], value["G1a2", "k1"], value["G1a2", "k3"]) == ("35", "50", "50")
+
+
+def test_income_counts_leave_in_hundreds_and_percentages_of_a_hundred_or_more(tmp_path: Path) -> None:
+    data = flagged((260, "G1a1", "k1"), (520, "G1a1", "k2"), (30, "G1a2", "k1"), (60, "G1a2", "k2"))
+    world, policy = World(tmp_path).add("homes", data), profile("cbs_income", tmp_path)
+    value = {
+        (r["region"], r["kind"]): r["value"] for r in rows_of(checked(world, policy, table_request("region", "kind")))
+    }
+    assert (value["G1a1", "k1"], value["G1a1", "k2"], value["NL", "all"]) == ("300", "500", "900")
+    request = table_request("region", "kind", statistic="rate", rate=Rate(column="kind", category="k1"))
+    rate = {r["region"]: r["rate"] for r in rows_of(checked(world, policy, request))}
+    assert rate["G1a1"] == "0.38"  # 300 by 800, of the rounded counts, in two digits
+    assert rate["G1a2"] == ""  # of 90
+
+
+def test_an_income_mean_needs_a_hundred_units_none_of_which_holds_over_thirty_percent(tmp_path: Path) -> None:
+    data = flagged(
+        (120, "G1a1", "k1"),
+        (120, "G1a1", "k2"),
+        (99, "G1a1", "k3"),
+        (150, "G1a2", "k1"),
+        (150, "G1a2", "k2"),
+        (150, "G1a2", "k3"),
+    )
+    worth = np.full(789, 10.0)
+    worth[0] = 0.5 * 1190 + 1  # of k1 in G1a1: 596 of 1786, 33 %
+    data = data.set_column(4, "worth", pa.array(worth))
+    request = table_request("region", "kind", statistic="mean", measure="worth")
+    out = checked(World(tmp_path).add("homes", data), profile("cbs_income", tmp_path), request)
+    annex = {
+        (r["region"], r["kind"]): r
+        for r in csv.DictReader(io.StringIO(out.checker_annex["annex/demo/homes.cells.csv"].decode()))
+    }
+    assert annex["G1a1", "k1"]["reason"] == "nk"
+    assert annex["G1a1", "k3"]["reason"] == "freq"
+    assert annex["G1a1", "k2"]["reason"] == ""
+
+
+# the rules' own arithmetic -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rule", "reduced"),
+    [
+        (PPercent(10), PPercent(5)),
+        (PriorPosterior(10, 50), PriorPosterior(5, 50)),
+        (Dominance(1, 50), Dominance(1, 75)),
+        (MinimumFrequency(10), MinimumFrequency(10)),
+    ],
+)
+def test_contributions_of_either_sign_reduce_the_rules_by_the_factor(rule: object, reduced: object) -> None:
+    """p/f and 100 − (100 − k)/f with f = 2: Handbook on SDC, section 4.2, negative contributions."""
+    assert for_signed(rule, 2.0) == reduced  # type: ignore[arg-type]  # parametrised
+
+
+def test_minimum_frequency_alone_may_be_asked_of_measures_of_either_sign(tmp_path: Path) -> None:
+    data = flagged((60, "G1a1", "k1"), (60, "G1a1", "k2"), (60, "G1a1", "k3"))
+    worth = np.full(180, 10.0)
+    worth[0], worth[1:31] = 900.0, -10.0
+    data = data.set_column(4, "worth", pa.array(worth))
+    request = table_request("kind", statistic="sum", measure="worth")
+    for number, (kind, hidden) in enumerate(
+        [({"kind": "shift", "factor": 1.25}, True), ({"kind": "frequency_only"}, False)]
+    ):
+        (tmp_path / str(number)).mkdir()
+        world = World(tmp_path / str(number), policy_overrides={"negatives": kind}).add("homes", data)
+        value = {r["kind"]: r["value"] for r in rows_of(world.check(request))}
+        assert (value["k1"] == "") == hidden  # 900 of a size of 1,490: 60.4 %, above 100 − 50/1.25 = 60 %
+
+
+def test_structural_zeros_are_not_tested_as_group_disclosure(tmp_path: Path) -> None:
+    data = flagged(
+        (50, "G1a1", "yes"), (50, "G1a1", "no"), (40, "G1a2", "yes"), (50, "G1b1", "no"), (50, "G1b1", "yes")
+    )
+    data = data.rename_columns(["home", "owner", "region", "flag", "worth"])
+    world = World(tmp_path).add("homes", data)
+    request = table_request("region", "flag")
+    with pytest.raises(Refused, match="as a whole in one sensitive category"):
+        world.check(request)
+    world.policy_overrides["zeros"] = "structural"
+    assert rows_of(world.check(request))
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("count_rounding", {"kind": "nearest"}),
+        ("count_rounding", {"kind": "none", "base": 5}),
+        ("negatives", {"kind": "shift"}),
+        ("negatives", {"kind": "shift", "factor": 1.0}),
+        ("negatives", {"kind": "frequency_only", "factor": 2.0}),
+        ("weights", "hidden"),
+        ("zeros", "safe"),
+        ("mean_units", 0),
+    ],
+)
+def test_a_value_that_cannot_be_evaluated_is_refused(tmp_path: Path, field: str, value: object) -> None:
+    with pytest.raises(Refused, match=field):
+        _ = World(tmp_path, policy_overrides={field: value}).policy
