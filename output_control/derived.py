@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from enclave.engine import Engine
 from enclave.errors import Refused
 from enclave.frames import Frame
-from enclave.requests import Request
+from enclave.requests import Request, TableRequest
 from enclave.zones import Derived, Linked
 from output_control.unit_keys import faults_of_copies, faults_of_units
 
