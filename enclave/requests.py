@@ -52,16 +52,28 @@ class _Request(_Strict):
     unit: ColumnName
 
 
+class Protection(_Strict):
+    """How a table is protected: by hiding cells, or in another way that the policy allows.
+
+    ``base``: of the two methods that round. The policy says which methods and bases there are.
+    """
+
+    method: Literal["suppression", "coarser", "rounding", "small_count_rounding", "cell_key"] = "suppression"
+    base: int | None = None
+
+
 class TableRequest(_Request):
     """A hierarchical table over the derived frame: one row per ``record``; thresholds count distinct ``unit``.
 
     ``statistic`` ``count`` counts records; ``sum`` adds up ``measure`` (a number column, may be missing).
+    ``protection``: how it is protected; `zicht check` compares what the policy allows.
     """
 
     kind: Literal["table"] = "table"
     dimensions: tuple[DimensionRequest, ...] = Field(min_length=1, max_length=6)
     statistic: Literal["count", "sum"] = "count"
     measure: ColumnName | None = None
+    protection: Protection = Protection()
 
 
 class Term(_Strict):
@@ -95,7 +107,7 @@ class TreeRequest(_Request):
 OutputRequest = TableRequest | RegressionRequest | TreeRequest
 _ADAPTER: TypeAdapter[OutputRequest] = TypeAdapter(Annotated[OutputRequest, Field(discriminator="kind")])
 KINDS = ("table", "regression", "tree")
-_MODELS = (TableRequest, RegressionRequest, TreeRequest, Population, DimensionRequest, Term)
+_MODELS = (TableRequest, RegressionRequest, TreeRequest, Population, DimensionRequest, Protection, Term)
 _FIELDS = frozenset(name for model in _MODELS for name in model.model_fields)
 
 

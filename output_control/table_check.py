@@ -10,7 +10,10 @@ import numpy as np
 from enclave.classifications import Classification
 from enclave.errors import CannotProtect, Refused
 from enclave.requests import TableRequest
-from output_control.audit import AuditReport, audit
+from output_control.alternatives.altered import AlteredTable
+from output_control.alternatives.at_the_gate import protect_as_chosen
+from output_control.alternatives.comparison import Compared
+from output_control.audit import AuditReport
 from output_control.derived import Sources, faults_of_frame
 from output_control.evidence import (
     Evidence,
@@ -22,19 +25,24 @@ from output_control.evidence import (
 from output_control.policy import Policy, TableRules
 from output_control.protection import Pattern
 from output_control.rules import PrimaryResult, group_disclosure, primary
-from output_control.suppression import suppress
 from output_control.table import BoolArray, cell_keys
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ProtectedTable:
-    """A table whose pattern the audit found safe, with everything that checkers see."""
+    """A table that the audit found safe, with everything that checkers see.
+
+    ``altered``: what is published where figures were changed instead of hidden; ``pattern`` then hides nothing.
+    """
 
     evidence: Evidence
     primary: PrimaryResult
     pattern: Pattern
     report: AuditReport
     advice: tuple[str, ...]
+    altered: AlteredTable | None = None
+    comparison: tuple[Compared, ...] = ()
+    least_units: int = 0
 
 
 def protect_table(
@@ -62,15 +70,31 @@ def protect_table(
     evidence = tabulate(request, shown, sources)
     advice = advise(evidence, policy)
     sensitive = sensitive_cells(evidence, policy)
-    options = policy.options(threads=threads)
     try:
-        pattern = suppress(evidence.table, sensitive, options=options)
+        done = protect_as_chosen(evidence, sensitive, sources, policy, threads=threads)
     except CannotProtect as error:
         raise reasons([error.what, *advice], error.next_step) from None
-    report = audit(evidence.table, sensitive, pattern, options)
-    if not report.safe or not bool(pattern.suppressed[sensitive.mask].all()):
-        raise reasons(["the audit did not find the pattern safe; nothing is released", *advice])
-    return ProtectedTable(evidence, sensitive, pattern, report, tuple(advice))
+    hidden = done.altered is not None or bool(done.pattern.suppressed[sensitive.mask].all())
+    if not done.report.safe or not hidden:
+        raise reasons(_unsafe(request, done.altered, done.comparison) + advice)
+    return ProtectedTable(
+        evidence,
+        sensitive,
+        done.pattern,
+        done.report,
+        tuple(advice),
+        done.altered,
+        done.comparison,
+        rules.minimum_frequency.value,
+    )
+
+
+def _unsafe(request: TableRequest, altered: AlteredTable | None, compared: tuple[Compared, ...]) -> list[str]:
+    if altered is None:
+        return ["the audit did not find the pattern safe; nothing is released"]
+    said = f"{request.protection.method} ({altered.said}) leaves figures that an attacker can narrow down too far"
+    safe = [" ".join(filter(None, (row.method, row.parameters))) for row in compared if row.safe]
+    return [said, f"safe for this table under the policy: {', '.join(safe)}"] if safe else [said]
 
 
 def reasons(faults: list[str], next_step: str = "") -> Refused:
