@@ -12,6 +12,7 @@ from enclave.errors import CannotProtect, Refused
 from enclave.requests import TableRequest
 from output_control.alternatives.altered import AlteredTable
 from output_control.alternatives.at_the_gate import protect_as_chosen
+from output_control.alternatives.coarser import proposed_merges
 from output_control.alternatives.comparison import Compared
 from output_control.audit import AuditReport
 from output_control.derived import Sources, faults_of_frame
@@ -26,6 +27,8 @@ from output_control.policy import Policy, TableRules
 from output_control.protection import Pattern
 from output_control.rules import PrimaryResult, group_disclosure, primary
 from output_control.table import BoolArray, cell_keys
+
+MERGES_SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -184,8 +187,17 @@ def advise(evidence: Evidence, policy: Policy) -> list[str]:
         depth = shown.dimension.depth[evidence.table.codes[:, position]]
         shares = [f"{small[depth <= deepest].mean():.0%} down to depth {deepest}" for deepest in range(depth.max() + 1)]
         parts.append(f"{shown.column}: {', '.join(shares)}")
+    merges = [
+        f"in {shown.column}: {', '.join(merged[:MERGES_SHOWN])}"
+        for shown, merged in zip(
+            evidence.shown, proposed_merges(evidence.table, rules.minimum_frequency.value).values(), strict=True
+        )
+        if merged
+    ]
+    proposal = [f"neighbours that together have enough units: {'; '.join(merges)}"] if merges else []
     return [
         f"{small.mean():.0%} of the cells have fewer than {rules.minimum_frequency.value} units: much will be hidden. "
         f"Share by how deep each dimension goes — {'; '.join(parts)}. Ask for coarser levels, fewer dimensions, "
-        "merged categories or a longer period"
+        "merged categories or a longer period",
+        *proposal,
     ]

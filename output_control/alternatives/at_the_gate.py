@@ -10,7 +10,6 @@ from enclave.errors import CannotProtect, KeyUnavailable
 from output_control.alternatives.allowed import AllowedProtection, Coarser, chosen
 from output_control.alternatives.altered import AlteredTable
 from output_control.alternatives.comparison import (
-    COMPARED_UP_TO,
     Compared,
     Subject,
     alter,
@@ -26,6 +25,8 @@ from output_control.evidence import Evidence
 from output_control.policy import Policy
 from output_control.protection import Pattern, Witnesses
 from output_control.rules import PrimaryResult
+
+COMPARED_UP_TO = 5_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,11 +52,12 @@ def protect_as_chosen(
     if wrong:
         raise CannotProtect(wrong, next_step="choose what zicht check lists, or ask the office to allow it")
     subject = _subject(evidence, sensitive, sources, policy, way, threads=threads)
+    plain = suppress_subject(subject) if way is None else None
     compared: tuple[Compared, ...] = ()
     if policy.protections and len(evidence.table) <= COMPARED_UP_TO:
-        compared = compare(subject, _comparable(evidence, policy))
+        compared = compare(subject, _comparable(evidence, policy), plain)
     if way is None or isinstance(way, Coarser):
-        pattern = suppress_subject(subject) if way is None else coarsen(subject)
+        pattern = plain or coarsen(subject)
         return Protected(pattern, audit(evidence.table, sensitive, pattern, subject.options), None, compared)
     if not evidence.table.integral:
         raise CannotProtect(f"{way.method} is for counts", next_step="protect sums by suppression or coarser")

@@ -78,9 +78,22 @@ def merged_neighbours(dim: Dimension, units: FloatArray, least: float) -> dict[s
             runs[-1].append(code)
             enough = sum(units[index[each]] for each in runs[-1]) >= least
         if len(runs) > 1 and not enough:
-            runs[-2] += runs.pop()
+            last = runs.pop()
+            runs[-1] += last
         groups |= {"+".join(run): tuple(run) for run in runs}
     return groups
+
+
+def proposed_merges(table: CellTable, least_units: int) -> dict[str, tuple[str, ...]]:
+    """Per dimension the merged codes, by distinct units over everything else, that would give leaves enough units."""
+    proposed = {}
+    for position, dim in enumerate(table.dims):
+        margin = (np.delete(table.codes, position, axis=1) == 0).all(axis=1)
+        units = np.zeros(len(dim.codes))
+        units[table.codes[margin, position]] = table.freq[margin]
+        groups = merged_neighbours(dim, units, least_units)
+        proposed[dim.name] = tuple(name for name, codes in groups.items() if len(codes) > 1)
+    return proposed
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -22,8 +22,6 @@ from output_control.protection import Options, Pattern
 from output_control.rules import PrimaryResult
 from output_control.suppression import suppress
 from output_control.table import CellTable, IntArray
-
-COMPARED_UP_TO = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +59,14 @@ class Subject:
     geographic: int | None = None
 
 
-def compare(subject: Subject, allowed: Sequence[AllowedProtection]) -> tuple[Compared, ...]:
-    """Suppression, and every one of ``allowed`` besides it, each audited; in their order."""
-    rows = [_hidden(subject, "suppression", suppress_subject)]
+def compare(
+    subject: Subject, allowed: Sequence[AllowedProtection], suppressed: Pattern | None = None
+) -> tuple[Compared, ...]:
+    """Suppression (``suppressed``, where it was found before), and every one of ``allowed``, each audited, in order."""
+    rows = [_hidden(subject, "suppression", lambda: suppressed or suppress_subject(subject))]
     for way in allowed:
         if isinstance(way, Coarser):
-            rows.append(_hidden(subject, way.method, coarsen))
+            rows.append(_hidden(subject, way.method, lambda: coarsen(subject)))
         elif isinstance(way, CellKey):
             rows.append(_altered(subject, way, 0))
         elif isinstance(way, Rounding | SmallCountRounding):
@@ -101,9 +101,9 @@ def alter(subject: Subject, way: AllowedProtection, base: int) -> AlteredTable:
     raise CannotProtect(f"{way.method} changes no figures")
 
 
-def _hidden(subject: Subject, method: str, way: object) -> Compared:
+def _hidden(subject: Subject, method: str, way: Callable[[], Pattern]) -> Compared:
     try:
-        pattern = coarsen(subject) if way is coarsen else suppress_subject(subject)
+        pattern = way()
     except CannotProtect as error:
         return _impossible(subject, method, "", error)
     report = audit(subject.table, subject.primary, pattern, subject.options)

@@ -44,7 +44,8 @@ def limited(shown: int, of: int, file: str, language: Language) -> str:
     if shown >= of:
         return ""
     name = "rows_limited" if file else "rows_limited_plain"
-    return f'<p class="notice">{words(name, language, shown=number(shown), all=number(of), file=file)}</p>'
+    said = words(name, language, shown=number(shown, language), all=number(of, language), file=file)
+    return f'<p class="notice">{said}</p>'
 
 
 def label(dim: DimensionLabels, code: str, at: int, language: Language) -> str:
@@ -91,12 +92,12 @@ def _head(report: Report, position: int, code: int, language: Language) -> str:
 def _cell(report: Report, cell: int, language: Language, *, confidential: bool) -> str:
     if cell < 0:
         return '<td class="n">0</td>'
-    true = number(float(report.table.value[cell]))
+    true = number(float(report.table.value[cell]), language)
     if report.hidden[cell]:
         kind = "hidden" if not confidential else "primary" if report.sensitive[cell] else "secondary"
         said = _mark(kind, language) + (f' <span class="true">{true}</span>' if confidential else "")
         return f'<td class="n {kind}">{said}</td>'
-    shown = number(float(report.published[cell]))
+    shown = number(float(report.published[cell]), language)
     if not report.altered or not confidential:
         return f'<td class="n">{shown}</td>'
     kind = "sensitive" if report.sensitive[cell] else ""

@@ -14,27 +14,27 @@ def words(name: str, language: Language, **parts: object) -> str:
     return html.escape(say(name, language, **parts))
 
 
-def number(value: float) -> str:
-    """A figure with thousands apart by a thin space, which reads the same in both languages; at most two decimals."""
-    text = f"{value:,.2f}".rstrip("0").rstrip(".") if value % 1 else f"{value:,.0f}"
-    return text.replace(",", "\u202f")
+def number(value: float, language: Language, decimals: int = 2) -> str:
+    """A figure with thousands apart by a thin space and the language's decimal mark; whole figures without decimals."""
+    text = f"{value:,.{decimals}f}" if value % 1 else f"{value:,.0f}"
+    return text.replace(",", "\u202f").replace(".", "," if language == "nl" else ".")
 
 
 def facts_table(rows: Iterable[tuple[str, str]], caption: str, head: tuple[str, str]) -> str:
     """A table of names and values."""
     body = [f'<tr><th scope="row">{html.escape(name)}</th><td>{html.escape(value)}</td></tr>' for name, value in rows]
-    return table_of([(name, False) for name in head], body, caption)
+    return table_of([(name, False) for name in head], body, caption, kind="facts")
 
 
-def table_of(head: Sequence[tuple[str, bool]], body: Iterable[str], caption: str) -> str:
-    """A table from its headings (text, stands above numbers) and rows that are HTML already."""
+def table_of(head: Sequence[tuple[str, bool]], body: Iterable[str], caption: str, kind: str = "plain") -> str:
+    """A table of style ``kind`` from its headings (text, stands above numbers) and rows that are HTML already."""
     places = [' class="n"' if right else "" for _, right in head]
     titles = "".join(
         f'<th scope="col"{place}>{html.escape(text)}</th>' for place, (text, _) in zip(places, head, strict=True)
     )
     rows = "\n".join(body)
     return (
-        f"<table><caption>{html.escape(caption)}</caption>\n<thead><tr>{titles}</tr></thead>\n"
+        f'<table class="{kind}"><caption>{html.escape(caption)}</caption>\n<thead><tr>{titles}</tr></thead>\n'
         f"<tbody>\n{rows}\n</tbody></table>"
     )
 

@@ -92,29 +92,29 @@ def _anchor(name: str) -> str:
 
 def _summary(report: Report, language: Language, *, confidential: bool) -> str:
     rows = [(title[language], value) for title, value in report.facts]
-    rows.append((say("cells", language), number(len(report.table))))
+    rows.append((say("cells", language), number(len(report.table), language)))
     if report.altered:
         rows.append((say("altered", language), report.altered))
     else:
-        rows.append((say("hidden_cells", language), number(int(report.hidden.sum()))))
+        rows.append((say("hidden_cells", language), number(int(report.hidden.sum()), language)))
     if confidential:
         secondary = report.hidden & ~report.sensitive
         names = ("primary_cells", "secondary_cells") if not report.altered else ("sensitive_cells",)
         counts = [int(report.sensitive.sum()), int(secondary.sum())]
-        rows += [(say(name, language), number(count)) for name, count in zip(names, counts, strict=False)]
+        rows += [(say(name, language), number(count, language)) for name, count in zip(names, counts, strict=False)]
     rows.append((say("audit", language), say("audit_passed", language)))
-    return facts_table(rows, say("summary", language), (say("fact", language), say("value", language)))
+    return facts_table(rows, say("summary_caption", language), (say("fact", language), say("value", language)))
 
 
 def _lost(report: Report, language: Language) -> str:
     lost = report.loss
     rows = [
-        ("cells_lost", number(lost.cells_lost)),
-        ("value_lost", number(lost.value_lost)),
-        ("cells_changed", number(lost.cells_changed)),
-        ("mean_absolute_deviation", number(lost.mean_absolute_deviation)),
-        ("largest_deviation", number(lost.largest_deviation)),
-        ("hellinger_share", f"{lost.hellinger_share:.4f}"),
+        ("cells_lost", number(lost.cells_lost, language)),
+        ("value_lost", number(lost.value_lost, language)),
+        ("cells_changed", number(lost.cells_changed, language)),
+        ("mean_absolute_deviation", number(lost.mean_absolute_deviation, language)),
+        ("largest_deviation", number(lost.largest_deviation, language)),
+        ("hellinger_share", number(lost.hellinger_share, language, 4)),
     ]
     head = (say("measure", language), say("value", language))
     return facts_table([(say(name, language), said) for name, said in rows], say("lost_caption", language), head)
@@ -128,20 +128,34 @@ def _comparison(rows: Sequence[Compared], language: Language, *, confidential: b
     names += ["unprotected", "width"] if confidential else []
     head = [(say(name, language), name not in ("method", "protects", "adds_up")) for name in names]
     body = [_compared(row, language, confidential=confidential) for row in rows]
-    return scrolling(table_of(head, body, say("comparison_caption", language)), say("comparison", language))
+    return scrolling(
+        table_of(head, body, say("comparison_caption", language), kind="ways"), say("comparison", language)
+    )
 
 
 def _compared(row: Compared, language: Language, *, confidential: bool) -> str:
-    name = html.escape(" ".join(filter(None, (f"{say(row.method, language)}", row.parameters))))
+    parameters = row.parameters.replace("base ", say("base", language) + " ")
+    name = html.escape(", ".join(filter(None, (say(row.method, language), parameters))))
     start = f'<tr><th scope="row">{name}</th>'
     if row.loss is None:
         reason = words("no_solution", language, reason=row.reason)
         return f'{start}<td colspan="{10 if confidential else 8}">{reason}</td></tr>'
     lost = row.loss
-    figures = [number(lost.cells_lost), number(lost.value_lost), number(lost.cells_changed)]
-    figures += [number(lost.mean_absolute_deviation), number(lost.largest_deviation), f"{lost.hellinger_share:.4f}"]
+    figures = [
+        number(lost.cells_lost, language),
+        number(lost.value_lost, language),
+        number(lost.cells_changed, language),
+    ]
+    figures += [
+        number(lost.mean_absolute_deviation, language),
+        number(lost.largest_deviation, language),
+        number(lost.hellinger_share, language, 4),
+    ]
     if confidential:
-        figures += [number(row.unprotected), say("no_bound", language) if row.width is None else number(row.width)]
+        figures += [
+            number(row.unprotected, language),
+            say("no_bound", language) if row.width is None else number(row.width, language),
+        ]
     verdicts = [words("yes" if flag else "no", language) for flag in (row.safe, row.additive)]
     return (
         start

@@ -50,8 +50,11 @@ caption {{ text-align: left; color: var(--quiet); padding: .4rem .7rem; }}
 th, td {{ padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }}
 tr:last-child > * {{ border-bottom: 0; }}
 thead th {{ position: sticky; top: 0; background: var(--head); }}
-th {{ font-weight: 600; overflow-wrap: anywhere; min-width: 5rem; }}
-tbody th {{ font-weight: 500; }}
+th {{ font-weight: 600; overflow-wrap: break-word; }}
+thead th {{ vertical-align: bottom; }}
+tbody th {{ font-weight: 500; max-width: 24rem; }}
+.ways tbody th {{ min-width: 15rem; }}
+.facts {{ border: 1px solid var(--line); }} .facts td {{ max-width: 44rem; overflow-wrap: anywhere; }}
 td.n, th.n {{ text-align: right; }}
 td.n {{ white-space: nowrap; }}
 .d1 {{ padding-left: 1.6rem; }} .d2 {{ padding-left: 2.5rem; }} .d3 {{ padding-left: 3.4rem; }}

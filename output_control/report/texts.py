@@ -25,6 +25,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "summary": ("In het kort", "In short"),
     "fact": ("Gegeven", "Fact"),
     "value": ("Waarde", "Value"),
+    "base": ("veelvouden van", "multiples of"),
+    "summary_caption": ("De tabel en haar bescherming", "The table and its protection"),
     "cells": ("Niet-lege cellen", "Non-empty cells"),
     "hidden_cells": ("Verborgen cellen", "Hidden cells"),
     "primary_cells": ("waarvan om zichzelf (primair)", "of which for their own sake (primary)"),

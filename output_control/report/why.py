@@ -47,8 +47,8 @@ def _row(report: Report, cell: int, language: Language, *, confidential: bool) -
     if not confidential:
         return f"<tr>{cells}<td>{html.escape(_reason_for_author(report, cell, language))}</td></tr>"
     kind = "sensitive" if report.altered else "primary" if report.sensitive[cell] else "secondary"
-    cells += f'<td class="n">{number(float(table.value[cell]))}</td>'
-    cells += f'<td class="n">{number(float(report.published[cell]))}</td>' if report.altered else ""
+    cells += f'<td class="n">{number(float(table.value[cell]), language)}</td>'
+    cells += f'<td class="n">{number(float(report.published[cell]), language)}</td>' if report.altered else ""
     cells += f'<td class="{kind}">{words(kind, language)}</td><td>{html.escape(_reason(report, cell, language))}</td>'
     return f'<tr>{cells}<td class="n">{html.escape(_interval(report, cell, language))}</td></tr>'
 
@@ -75,4 +75,4 @@ def _interval(report: Report, cell: int, language: Language) -> str:
     low, high = float(report.lower[cell]), float(report.upper[cell])
     if np.isnan(low) or np.isnan(high):
         return say("not_computed", language)
-    return f"{number(low)} – {say('no_bound', language) if np.isinf(high) else number(high)}"
+    return f"{number(low, language)} – {say('no_bound', language) if np.isinf(high) else number(high, language)}"
