@@ -44,6 +44,8 @@ def report_page(report: Report, language: Language, audience: Audience, *, other
     if audience == "owner":
         sections = [section for section in sections if section[0] not in ("earlier", *_empty(report))]
     foreign: Language = "en" if language == "nl" else "nl"
+    said = words("other_language", language)
+    switch = f'<a href="{html.escape(other)}" hreflang="{foreign}" lang="{foreign}">{said}</a>'
     return f"""<!doctype html>
 <html lang="{language}">
 <head>
@@ -57,9 +59,9 @@ def report_page(report: Report, language: Language, audience: Audience, *, other
 <body>
 <a class="skip" href="#the_table">{words("skip", language)}</a>
 <header>
-<nav class="bar" aria-label="{words("contents", language)}">
+<p class="other">{switch}</p>
+<nav aria-label="{words("contents", language)}">
 <ul>{"".join(_link(name, language) for name, _ in sections)}</ul>
-<a href="{html.escape(other)}" hreflang="{foreign}" lang="{foreign}">{words("other_language", language)}</a>
 </nav>
 <h1>{title}</h1>
 <p class="notice"><strong>{words(f"for_{audience}", language)}</strong></p>
@@ -124,7 +126,7 @@ def _comparison(rows: Sequence[Compared], language: Language, *, confidential: b
     if not rows:
         return f"<p>{words('comparison_none', language)}</p>"
     names = ["method", "protects", "adds_up", "cells_lost", "value_lost", "cells_changed"]
-    names += ["mean_absolute_deviation", "largest_deviation", "hellinger_share"]
+    names += ["mean_short", "largest_short", "hellinger_short"]
     names += ["unprotected", "width"] if confidential else []
     head = [(say(name, language), name not in ("method", "protects", "adds_up")) for name in names]
     body = [_compared(row, language, confidential=confidential) for row in rows]

@@ -40,8 +40,8 @@ a {{ color: var(--link); }}
 :focus-visible {{ outline: 3px solid var(--link); outline-offset: 2px; }}
 .skip {{ position: absolute; left: -999rem; }}
 .skip:focus {{ position: static; }}
-.bar {{ display: flex; flex-wrap: wrap; gap: .5rem 2rem; justify-content: space-between; }}
-.bar ul {{ display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 0; padding: 0; list-style: none; }}
+.other {{ text-align: right; margin: 0 0 .3rem; }}
+nav ul {{ display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 0; padding: 0; list-style: none; }}
 .notice {{ background: var(--warn); border: 1px solid var(--line); border-left: .4rem solid var(--line);
   padding: .6rem .9rem; margin: 0 0 1rem; }}
 .scroll {{ overflow: auto; max-height: 85vh; border: 1px solid var(--line); }}
@@ -70,7 +70,7 @@ td.n {{ white-space: nowrap; }}
 @media print {{
   :root {{ color-scheme: light; {_properties(0)} }}
   body {{ max-width: none; padding: 0; font-size: 9pt; }}
-  .skip, nav {{ display: none; }} .scroll {{ overflow: visible; max-height: none; border: 0; }}
+  .skip, nav, .other {{ display: none; }} .scroll {{ overflow: visible; max-height: none; border: 0; }}
   thead {{ display: table-header-group; }} thead th {{ position: static; }} tr {{ break-inside: avoid; }}
   td, th {{ print-color-adjust: exact; }}
 }}

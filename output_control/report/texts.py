@@ -56,6 +56,9 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Hellinger-afstand (0 gelijk, 1 niets over)",
         "Hellinger distance (0 equal, 1 nothing left)",
     ),
+    "hellinger_short": ("Hellinger (0–1)", "Hellinger (0–1)"),
+    "largest_short": ("Grootste afwijking", "Largest deviation"),
+    "mean_short": ("Gemiddelde afwijking", "Mean deviation"),
     "comparison": ("Andere manieren van bescherming", "Other ways to protect this table"),
     "comparison_caption": (
         "De manieren die het beleid toestaat, naast elkaar",
@@ -71,7 +74,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "no": ("nee", "no"),
     "no_solution": ("niet mogelijk: {reason}", "not possible: {reason}"),
     "adds_up": ("Telt op", "Adds up"),
-    "unprotected": ("Onbeschermde cellen", "Unprotected cells"),
+    "unprotected": ("Cellen open", "Cells left open"),
     "width": ("Mediane breedte interval", "Median interval width"),
     "earlier": ("Eerdere uitgaven die dit raakt", "Earlier releases that this touches"),
     "earlier_none": (

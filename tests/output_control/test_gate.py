@@ -91,7 +91,7 @@ def test_the_evidence_counts_cells_and_holds_nothing_of_a_hidden_one(tmp_path: P
 
 def test_the_annex_is_apart_and_holds_what_checkers_need(tmp_path: Path) -> None:
     out = World(tmp_path).add("homes", random_homes(1, 1500, 700)).check(table_request("region", "kind"))
-    pages = {f"annex/demo/homes.report.{language}.html" for language in ("nl", "en")}
+    pages = {f"annex/demo/homes.{name}" for name in ("report.nl.html", "report.en.html", "comparison.json")}
     assert set(out.checker_annex) == {"annex/demo/homes.cells.csv", "annex/demo/homes.json", *pages}
     annex = rows_of(out.checker_annex["annex/demo/homes.cells.csv"])
     hidden = {(r["region"], r["kind"]) for r in rows_of(out.outputs[CELLS]) if r["OBS_STATUS"] == "Q"}
