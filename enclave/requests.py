@@ -44,6 +44,7 @@ __all__ = [
     "NetworkRequest",
     "OutputRequest",
     "Population",
+    "Protection",
     "Rate",
     "RegressionRequest",
     "Request",
@@ -86,6 +87,16 @@ class Rate(Strict):
 Statistic = Literal["count", "sum", "mean", "rate", "median", "percentile", "minimum", "maximum", "mode"]
 
 
+class Protection(Strict):
+    """How a table is protected: by hiding cells, or in another way that the policy allows.
+
+    ``base``: of the two methods that round. The policy says which methods and bases there are.
+    """
+
+    method: Literal["suppression", "coarser", "rounding", "small_count_rounding", "cell_key"] = "suppression"
+    base: int | None = None
+
+
 class TableRequest(Request):
     """A hierarchical table over the derived frame: one row per ``record``; thresholds count distinct ``unit``.
 
@@ -103,6 +114,7 @@ class TableRequest(Request):
     rate: Rate | None = None
     weight: ColumnName | None = None
     also_units: tuple[ColumnName, ...] = Field(default=(), max_length=4)
+    protection: Protection = Protection()
 
     def coded(self) -> tuple[tuple[str, str], ...]:
         return tuple((dimension.column, dimension.classification) for dimension in self.dimensions)
@@ -128,7 +140,7 @@ OutputRequest = TableRequest | TransitionRequest | RegressionRequest | TreeReque
 REQUEST_TYPES: tuple[type[OutputRequest], ...] = get_args(OutputRequest)
 _ADAPTER: TypeAdapter[OutputRequest] = TypeAdapter(Annotated[OutputRequest, Field(discriminator="kind")])
 KINDS = tuple(kind for each in REQUEST_TYPES for kind in get_args(each.model_fields["kind"].annotation))
-_MODELS = (*REQUEST_TYPES, Population, DimensionRequest, Rate, Term, Figure)
+_MODELS = (*REQUEST_TYPES, Population, DimensionRequest, Protection, Rate, Term, Figure)
 _FIELDS = frozenset(name for model in _MODELS for name in model.model_fields)
 
 

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
 from enclave.errors import Refused
 from enclave.requests import OutputRequest
+from output_control.alternatives.files import (
+    attacker_of,
+    how_protected,
+    notes_of,
+    protection_document,
+)
 from output_control.figure import draw
 from output_control.outputs import (
     OutputColumn,
@@ -21,6 +27,7 @@ from output_control.outputs import (
 )
 from output_control.policy import ModelRules, TableRules
 from output_control.regression import NORMAL_975, FittedRegression
+from output_control.report.files import protection_files
 from output_control.rounding import significant, to_base
 from output_control.statistic_columns import hidden_rows, statistic_columns
 from output_control.table import FloatArray
@@ -33,12 +40,16 @@ LEAF_NOTE = "the leaf counts are rounded; compare them with other tables of this
 
 @dataclass(frozen=True, slots=True)
 class Dossier:
-    """Files by path: ``outputs`` and ``evidence`` may leave, ``annex`` never does; ``advice`` is for the researcher."""
+    """Files by path: ``outputs`` and ``evidence`` may leave, ``annex`` never does.
+
+    ``advice`` and the files of ``researcher`` are for who asked, and stay inside.
+    """
 
     outputs: Mapping[str, bytes]
     evidence: Mapping[str, bytes]
     annex: Mapping[str, bytes]
     advice: tuple[str, ...] = ()
+    researcher: Mapping[str, bytes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +62,7 @@ class Contents:
     document: Mapping[str, object]
     annex: Mapping[str, bytes]
     advice: tuple[str, ...] = ()
+    researcher: Mapping[str, bytes] = field(default_factory=dict)
 
 
 def table_contents(protected: ProtectedTable, rules: TableRules) -> Contents:
@@ -59,11 +71,14 @@ def table_contents(protected: ProtectedTable, rules: TableRules) -> Contents:
     request = evidence.request
     columns = statistic_columns(protected, rules)
     cells, hidden = int(np.prod(evidence.table.shape, dtype=np.int64)), int(pattern.suppressed.sum())
+    zeros = cells - (
+        len(evidence.table) if protected.altered is None else np.count_nonzero(protected.altered.published)
+    )
     document = {
         "cells": {
             "all": cells,
             "published": cells - hidden,
-            "published_zero": cells - len(evidence.table),
+            "published_zero": int(zeros),
             "suppressed": hidden,
         },
         "figures": {"statistic": request.statistic, "rows": len(columns[0].values), "suppressed": hidden_rows(columns)},
@@ -74,14 +89,17 @@ def table_contents(protected: ProtectedTable, rules: TableRules) -> Contents:
             "minimum frequency on distinct units",
             "dominance",
             "group disclosure",
-            "secondary suppression over all hierarchies",
+            how_protected(protected.altered),
             *_further_checks(protected),
         ],
-        "audit": {"passed": True, "attacker": "full equations of all hierarchies, figures of 0 or more"},
-        "notes": [LINKED_BEFORE],
+        "protection": protection_document(request, protected.altered),
+        "audit": {"passed": True, "attacker": attacker_of(protected.altered)},
+        "notes": [LINKED_BEFORE, *notes_of(request, protected.altered)],
     }
     key = [shown.column for shown in evidence.shown if shown.column in {column.name for column in columns}]
-    return Contents(request, columns, key, document, _table_annex(protected), protected.advice)
+    annex = {**_table_annex(protected), **protection_files(protected, confidential=True)}
+    for_author = protection_files(protected, confidential=False)
+    return Contents(request, columns, key, document, annex, protected.advice, for_author)
 
 
 def _further_checks(protected: ProtectedTable) -> list[str]:
@@ -96,11 +114,15 @@ def _further_checks(protected: ProtectedTable) -> list[str]:
 def _table_annex(protected: ProtectedTable) -> dict[str, bytes]:
     table, sensitive, pattern = protected.evidence.table, protected.primary, protected.pattern
     status = np.where(sensitive.mask, "primary", np.where(pattern.suppressed, "secondary", "published"))
+    if protected.altered is not None:
+        status = np.where(sensitive.mask, "sensitive", "published")
     lower, upper = np.full(len(table), np.nan), np.full(len(table), np.nan)
     cells = np.flatnonzero(sensitive.mask)
     lower[cells], upper[cells] = protected.report.lower, protected.report.upper
     upper[np.isinf(upper)] = np.nan
     columns = annex_columns(protected.evidence, status.tolist(), sensitive.reason.tolist(), lower, upper)
+    if protected.altered is not None:
+        columns.append(OutputColumn("shown", "number", {}, pa.array(protected.altered.published)))
     report = protected.report
     summary = {
         "cells": len(table),
@@ -292,6 +314,7 @@ def dossier(analysis: str, version: int, contents: Contents) -> Dossier:
         evidence={f"evidence/{analysis}/{name}.json": json_bytes({**common, **contents.document})},
         annex={f"annex/{analysis}/{file}": content for file, content in contents.annex.items()},
         advice=contents.advice,
+        researcher={f"{analysis}/{file}": content for file, content in contents.researcher.items()},
     )
 
 

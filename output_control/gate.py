@@ -106,6 +106,7 @@ def check(
         inputs=inputs,
         fingerprint=fingerprint,
         advice=tuple(found.advice),
+        researcher_files=found.researcher,
     )
 
 
@@ -167,6 +168,7 @@ class _Findings:
     evidence: dict[str, bytes] = field(default_factory=dict)
     annex: dict[str, bytes] = field(default_factory=dict)
     advice: list[str] = field(default_factory=list)
+    researcher: dict[str, bytes] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
 
     def add(self, dossier: Dossier) -> None:
@@ -174,6 +176,7 @@ class _Findings:
         self.evidence |= dossier.evidence
         self.annex |= dossier.annex
         self.advice += dossier.advice
+        self.researcher |= dossier.researcher
 
     def refuse(self, name: str, error: EnclaveError) -> None:
         self.faults += [f"{name}: {line}" for line in error.what.splitlines()]

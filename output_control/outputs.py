@@ -17,18 +17,20 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from enclave.errors import Refused
+from output_control.alternatives.altered import AlteredTable
 from output_control.evidence import Evidence, cross_product
 from output_control.rounding import to_bases
 from output_control.table import BoolArray, FloatArray, IntArray, cell_keys
 
-NORMAL, SUPPRESSED = "A", "Q"
+NORMAL, SUPPRESSED, ESTIMATED = "A", "Q", "E"
 FREE, CONFIDENTIAL = "F", "C"
 _STATUS_TITLES = {
     "OBS_STATUS": {"nl": "Status van het cijfer", "en": "Observation status"},
     "CONF_STATUS": {"nl": "Vertrouwelijkheid", "en": "Confidentiality status"},
 }
 _STATUS_MEANING = {
-    "OBS_STATUS": f"SDMX CL_OBS_STATUS: {NORMAL} normal value; {SUPPRESSED} missing value, suppressed",
+    "OBS_STATUS": f"SDMX CL_OBS_STATUS: {NORMAL} normal value; {ESTIMATED} estimated value (changed to protect, "
+    f"as the value column says); {SUPPRESSED} missing value, suppressed",
     "CONF_STATUS": f"SDMX CL_CONF_STATUS: {FREE} free for publication; {CONFIDENTIAL} confidential",
 }
 
@@ -89,10 +91,10 @@ def _described(column: OutputColumn) -> dict[str, object]:
     return described
 
 
-def status_columns(suppressed: BoolArray) -> list[OutputColumn]:
-    """``OBS_STATUS`` and ``CONF_STATUS`` of each row."""
+def status_columns(suppressed: BoolArray, shown: str = NORMAL) -> list[OutputColumn]:
+    """``OBS_STATUS`` and ``CONF_STATUS`` of each row; ``shown``: the status of figures that are not suppressed."""
     codes = {
-        "OBS_STATUS": np.where(suppressed, SUPPRESSED, NORMAL),
+        "OBS_STATUS": np.where(suppressed, SUPPRESSED, shown),
         "CONF_STATUS": np.where(suppressed, CONFIDENTIAL, FREE),
     }
     return [
@@ -101,24 +103,30 @@ def status_columns(suppressed: BoolArray) -> list[OutputColumn]:
     ]
 
 
-def table_columns(evidence: Evidence, suppressed: BoolArray, base: int = 1) -> list[OutputColumn]:
+def table_columns(
+    evidence: Evidence, suppressed: BoolArray, base: int = 1, altered: AlteredTable | None = None
+) -> list[OutputColumn]:
     """Every cell of the cross product: codes, labels, figure and status; an empty cell is a published 0.
 
     ``suppressed`` is per cell of ``evidence.table``. A hidden cell shows nothing but its codes and status. Each count
-    is rounded to the nearest multiple of ``base`` by itself.
+    is rounded to the nearest multiple of ``base`` by itself. Figures of an ``altered`` table all have one status,
+    changed or not: a status per figure would say which ones are true.
     """
     table = evidence.table
+    shown_figures = to_bases(table.value, base) if altered is None else altered.published
     codes = cross_product(table.shape)
     place = cell_keys(table.codes, table.shape)
     figures, hidden = np.zeros(len(codes)), np.zeros(len(codes), dtype=np.bool_)
-    figures[place], hidden[place] = np.where(suppressed, 0.0, to_bases(table.value, base)), suppressed
+    figures[place], hidden[place] = np.where(suppressed, 0.0, shown_figures), suppressed
     columns: list[OutputColumn] = []
     for position in range(len(table.shape)):
         columns += dimension_columns(evidence, position, pa.array(codes[:, position]))
     titles = {"nl": "Waarde", "en": "Value"}
     kind: Literal["integer", "number"] = "integer" if table.integral else "number"
     values = pa.array(figures, mask=hidden).cast(pa.int64() if table.integral else pa.float64())
-    return [*columns, OutputColumn("value", kind, titles, values, _meaning(evidence, base)), *status_columns(hidden)]
+    meaning = _meaning(evidence, base) + (f"; {altered.said}" if altered else "")
+    value = OutputColumn("value", kind, titles, values, meaning)
+    return [*columns, value, *status_columns(hidden, NORMAL if altered is None else ESTIMATED)]
 
 
 def dimension_columns(evidence: Evidence, position: int, places: pa.Array) -> list[OutputColumn]:

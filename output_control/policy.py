@@ -22,6 +22,7 @@ from enclave.errors import BadInput, Fault, KeyUnavailable, Refused
 from enclave.files import write_bytes
 from enclave.fingerprints import canonical_json
 from enclave.requests import Slug
+from output_control.alternatives.allowed import AllowedProtection
 from output_control.policy_models import DistributionRules, OutputKind
 from output_control.policy_values import PolicyFile, Sourced
 from output_control.protection import CountProtection, Exact, Options, Range, Width
@@ -29,6 +30,7 @@ from output_control.rules import Dominance, MinimumFrequency, PPercent, PriorPos
 
 SALT_BYTES = 32
 SALT_FILE = "commitment.salt"
+NOISE_FILE = "noise.key"
 
 
 class CountInterval(PolicyFile):
@@ -84,6 +86,7 @@ class TableRules(PolicyFile):
     or ``public`` (both weighted). ``mean_units``, ``percentage_units``: what a mean, and the whole of a percentage,
     needs; ``percentile_units``: units on each side. ``figure_digits``: significant digits of everything that is no
     count or sum.
+    ``protections``: the ways to protect a table besides suppression; without it there is none.
     """
 
     minimum_frequency: Sourced[Annotated[int, Field(ge=2, le=1000)]]
@@ -101,6 +104,7 @@ class TableRules(PolicyFile):
     percentile_units: Sourced[Annotated[int, Field(ge=2, le=10_000)]]
     figure_digits: Sourced[Annotated[int, Field(ge=1, le=6)]]
     count_rounding: Sourced[CountRounding]
+    protections: Sourced[tuple[AllowedProtection, ...]] | None = None
 
 
 class ModelRules(PolicyFile):
@@ -172,12 +176,13 @@ class ConfidentialPart(PolicyFile):
 
 
 class Policy(BaseModel):
-    """Both parts and the salt, as the gate evaluates them."""
+    """Both parts and the gate's two secrets: the commitment's salt and the key of the noise (empty: none)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
     public: PublicPart
     confidential: ConfidentialPart = Field(repr=False)
     salt: bytes = Field(repr=False, min_length=SALT_BYTES)
+    noise_key: bytes = Field(default=b"", repr=False)
 
     @model_validator(mode="after")
     def _parts_of_one_policy(self) -> Policy:
@@ -203,6 +208,12 @@ class Policy(BaseModel):
         """The dominance rules for a measure of either sign; none where the minimum frequency alone is asked."""
         factor = self.public.tables.negatives.value.factor
         return () if factor is None else tuple(for_signed(rule, factor) for rule in self.dominance_rules())
+
+    @property
+    def protections(self) -> tuple[AllowedProtection, ...]:
+        """The ways to protect a table that are allowed besides suppression."""
+        listed = self.public.tables.protections
+        return () if listed is None else listed.value
 
     def options(self, *, threads: int = 1) -> Options:
         """What the suppressor and the audit are asked for."""
@@ -246,11 +257,13 @@ def load_policy(public: Path, gate_folder: Path) -> Policy:
         raise KeyUnavailable("the salt of the policy's commitment is too short", where=SALT_FILE)
     if open_part.profile != hidden.profile:
         raise Refused("the public and the confidential part are of different profiles", where=public.name)
-    return Policy(public=open_part, confidential=hidden, salt=salt)
+    noise = gate_folder / NOISE_FILE
+    key = _read_private(noise) if noise.exists() else b""
+    return Policy(public=open_part, confidential=hidden, salt=salt, noise_key=key)
 
 
 def provision_confidential(example: Path, gate_folder: Path, entropy: Entropy) -> Path:
-    """Put a checked confidential part and a fresh salt into the gate's folder, mode 0600; a salt that is there stays.
+    """Put a checked confidential part, a salt and a noise key into the gate's folder; secrets that are there stay.
 
     ``example`` is named ``<profile>.confidential.example.yaml`` (the demo's) or ``<profile>.confidential.yaml``.
 
@@ -265,9 +278,9 @@ def provision_confidential(example: Path, gate_folder: Path, entropy: Entropy) -
         raise BadInput(f"no confidential part to provision: {reason}", where=example.name) from None
     target = gate_folder / example.name.replace(".example", "")
     write_bytes(target, content, mode=0o600)
-    salt = gate_folder / SALT_FILE
-    if not salt.exists():
-        write_bytes(salt, entropy.draw(SALT_BYTES, f"policy commitment {target.name}"), mode=0o600)
+    for name, label in ((SALT_FILE, f"policy commitment {target.name}"), (NOISE_FILE, "noise key")):
+        if not (gate_folder / name).exists():
+            write_bytes(gate_folder / name, entropy.draw(SALT_BYTES, label), mode=0o600)
     return target
 
 

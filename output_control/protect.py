@@ -11,10 +11,14 @@ from typing import get_args
 
 from enclave.errors import BadInput, CannotProtect
 from enclave.files import write_bytes
+from output_control.alternatives.alone import compared_ways
+from output_control.alternatives.comparison import Compared, comparison_document
 from output_control.audit import AuditReport, audit
 from output_control.instance import Instance, read_instance
-from output_control.protected_table import pattern_csv, protection_page, table_csv
+from output_control.outputs import json_bytes
+from output_control.protected_table import pattern_csv, table_csv
 from output_control.protection import CountProtection, Exact, Method, Options, Pattern, Range, Width
+from output_control.report.owner import owner_pages
 from output_control.rules import PrimaryResult, Rule
 from output_control.suppression import suppress
 
@@ -86,8 +90,12 @@ def protect(
     budget: int | None = None,
     threads: int = 1,
     html: bool = False,
+    compare: bool = False,
 ) -> ProtectReport:
     """Protect a table and write `pattern.csv`, `table.csv` and `report.json` (and `protection.html`).
+
+    The page is in English, with the same in Dutch in `protection.nl.html`; ``compare``: the other ways to protect the
+    table stand in it and in `comparison.json`, measured with noise from a key that protects nothing.
 
     ``policy`` replaces the count protection and the minimum frequency, and, when its confidential part and salt lie
     beside it, the dominance rules too. Nothing is written unless the audit found every primary safe.
@@ -125,6 +133,7 @@ def protect(
         checked=checked,
         report=report,
         html=html,
+        comparison=compared_ways(instance, sensitive, options, rules) if compare else (),
     )
     return report
 
@@ -192,6 +201,7 @@ def _write(
     checked: AuditReport,
     report: ProtectReport,
     html: bool,
+    comparison: tuple[Compared, ...],
 ) -> None:
     table = instance.table
     files = {
@@ -199,9 +209,11 @@ def _write(
         "table.csv": table_csv(table, pattern),
         "report.json": (json.dumps(asdict(report), indent=2) + "\n").encode(),
     }
+    if comparison:
+        files["comparison.json"] = json_bytes(comparison_document(comparison, confidential=True))
     if html:
-        # the page shows which cells are primary and what an attacker sees: the owner's eyes only
-        files["protection.html"] = protection_page(instance.name, table, sensitive, pattern, checked)
+        # the pages show which cells are primary and what an attacker sees: the owner's eyes only
+        files |= owner_pages(instance.name, table, sensitive, pattern, checked, comparison=comparison)
     if out_dir.exists() and not out_dir.is_dir():
         raise BadInput("the output is a file, not a folder", where=out_dir.name, next_step="name a folder")
     for name, content in files.items():

@@ -8,7 +8,7 @@ that holds; this module makes the honest path the only convenient one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import final
@@ -22,7 +22,8 @@ class CheckedOutput:
     ``outputs`` lie under ``outputs/<analysis>/``, ``evidence`` under ``evidence/``. ``checker_annex`` is confidential:
     checkers see it, a bundle never holds it. ``policy_document`` is the public ``policy.json``. ``inputs`` maps each
     data set to its SHA-256; ``fingerprint`` covers code, parameters, policy and environment. ``advice`` tells the
-    researcher how less would be lost; it goes into no file.
+    researcher how less would be lost; it goes into no file. ``researcher_files`` are for who asked: how the table is
+    protected, and what other ways would cost; nothing confidential, and in no bundle.
     """
 
     analysis: str
@@ -34,9 +35,10 @@ class CheckedOutput:
     inputs: Mapping[str, str]
     fingerprint: str
     advice: tuple[str, ...] = ()
+    researcher_files: Mapping[str, bytes] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("outputs", "evidence", "checker_annex", "inputs"):
+        for name in ("outputs", "evidence", "checker_annex", "inputs", "researcher_files"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
 

@@ -18,7 +18,7 @@ from output_control.sealed import CheckedOutput
 
 Checked: TypeAlias = CheckedOutput
 Recheck: TypeAlias = Callable[[], CheckedOutput]
-_FILES = ("outputs", "evidence", "checker_annex")
+_FILES = ("outputs", "evidence", "checker_annex", "researcher_files")
 
 
 def put(checked: CheckedOutput, path: Path) -> Path:
@@ -55,6 +55,7 @@ def take(path: Path) -> CheckedOutput:
             inputs=document["inputs"],
             fingerprint=document["fingerprint"],
             advice=tuple(document["advice"]),
+            researcher_files=_decoded(document["researcher_files"]),
         )
     except (FileNotFoundError, PermissionError):
         raise NotReady("the gate has not checked this yet", where=path.stem, next_step="zicht check ANALYSIS") from None

@@ -42,7 +42,7 @@ def statistic_columns(protected: ProtectedTable, rules: TableRules) -> list[Outp
         values = rounded(protected.percentiles.value, rules.figure_digits.value)
         return _of_cells(evidence, values, suppressed | few, [_records(evidence, suppressed, protected.base)])
     if protected.counts is None:
-        return table_columns(evidence, suppressed, protected.base)
+        return table_columns(evidence, suppressed, protected.base, protected.altered)
     counts = [_records(protected.counts, suppressed, protected.base)]
     values = evidence.table.value
     if evidence.request.statistic == "mean":

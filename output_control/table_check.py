@@ -11,7 +11,10 @@ from enclave.classifications import Classification
 from enclave.errors import CannotProtect, Refused
 from enclave.requests import TableRequest
 from output_control.advice import advise
-from output_control.audit import AuditReport, audit
+from output_control.alternatives.altered import AlteredTable
+from output_control.alternatives.at_the_gate import protect_as_chosen
+from output_control.alternatives.comparison import Compared
+from output_control.audit import AuditReport
 from output_control.derived import Sources, faults_of_frame
 from output_control.evidence import (
     Evidence,
@@ -23,11 +26,10 @@ from output_control.evidence import (
 from output_control.linked_counts import attached_counts, figure_rule, protect_both
 from output_control.percentiles import Percentiles, percentiles
 from output_control.policy import Policy, TableRules
-from output_control.protection import Options, Pattern
+from output_control.protection import Pattern
 from output_control.rates import RateTable, complements, exposed_by_rates, rate_table
 from output_control.rounded import audit_rounded, protect_by_rounding
 from output_control.rules import PrimaryResult, group_disclosure, primary
-from output_control.suppression import suppress
 from output_control.table import BoolArray, cell_keys
 
 
@@ -37,6 +39,7 @@ class ProtectedTable:
 
     ``counts`` is the attached table of counts of a sum or a mean, over the same cells and with the same ones hidden;
     ``rates`` and ``percentiles`` are what those statistics publish besides. ``base``: counts leave rounded to it.
+    ``altered``: what is published where figures were changed instead of hidden; ``pattern`` then hides nothing.
     """
 
     evidence: Evidence
@@ -48,6 +51,9 @@ class ProtectedTable:
     counts: Evidence | None = None
     rates: RateTable | None = None
     percentiles: Percentiles | None = None
+    altered: AlteredTable | None = None
+    comparison: tuple[Compared, ...] = ()
+    least_units: int = 0
 
 
 def protect_table(
@@ -75,30 +81,47 @@ def protect_table(
     evidence = tabulate(request, shown, sources, weights=rules.weights.value)
     advice = advise(evidence, policy)
     try:
-        protected = _protected(evidence, sources, policy, policy.options(threads=threads))
+        protected = _protected(evidence, sources, policy, threads)
     except CannotProtect as error:
         raise reasons([error.what, *advice], error.next_step) from None
-    if not protected.report.safe or not bool(protected.pattern.suppressed[protected.primary.mask].all()):
-        raise reasons(["the audit did not find the pattern safe; nothing is released", *advice])
+    hidden = protected.altered is not None or bool(protected.pattern.suppressed[protected.primary.mask].all())
+    if not protected.report.safe or not hidden:
+        raise reasons(_unsafe(request, protected.altered, protected.comparison) + advice)
     return _with_figures(replace(protected, advice=tuple(advice)), sources, policy)
 
 
-def _protected(evidence: Evidence, sources: Sources, policy: Policy, options: Options) -> ProtectedTable:
+def _protected(evidence: Evidence, sources: Sources, policy: Policy, threads: int) -> ProtectedTable:
     """The pattern of the table, or of a sum or a mean and its counts together, and what the audit says of it."""
-    sensitive, base = sensitive_cells(evidence, policy), policy.public.tables.count_rounding.value.base or 1
-    if evidence.request.statistic in {"sum", "mean"}:
-        counts = attached_counts(evidence, sources, policy.public.tables.weights.value)
+    rules = policy.public.tables
+    sensitive, base = sensitive_cells(evidence, policy), rules.count_rounding.value.base or 1
+    request, options = evidence.request, policy.options(threads=threads)
+    other = request.protection.method != "suppression"
+    if other and (request.statistic != "count" or request.weight or base > 1 or len(evidence.kinds) > 1):
+        raise CannotProtect(
+            f"{request.protection.method} is for plain counts of one kind of unit, under a policy that does not round",
+            next_step="protect this table by suppression",
+        )
+    if request.statistic in {"sum", "mean"}:
+        counts = attached_counts(evidence, sources, rules.weights.value)
         pattern, report = protect_both(evidence, sensitive, counts, sensitive_cells(counts, policy), options)
         return ProtectedTable(evidence, sensitive, pattern, report, (), base, counts)
-    if not evidence.table.integral:
-        base = 1
+    base = base if evidence.table.integral else 1
     rounded = protect_by_rounding(evidence.table, sensitive, options, base) if base > 1 else None
     if rounded is not None:
         report = audit_rounded(evidence.table, sensitive, rounded, options, base)
         return ProtectedTable(evidence, sensitive, rounded, report, (), base)
-    pattern = suppress(evidence.table, sensitive, options=options)
-    report = audit(evidence.table, sensitive, pattern, options)
-    return ProtectedTable(evidence, sensitive, pattern, report, (), base)
+    done = protect_as_chosen(evidence, sensitive, sources, policy, threads=threads)
+    return ProtectedTable(
+        evidence,
+        sensitive,
+        done.pattern,
+        done.report,
+        (),
+        base,
+        altered=done.altered,
+        comparison=done.comparison,
+        least_units=rules.minimum_frequency.value,
+    )
 
 
 def _with_figures(protected: ProtectedTable, sources: Sources, policy: Policy) -> ProtectedTable:
@@ -119,6 +142,14 @@ def _with_figures(protected: ProtectedTable, sources: Sources, policy: Policy) -
             ),
         )
     return protected
+
+
+def _unsafe(request: TableRequest, altered: AlteredTable | None, compared: tuple[Compared, ...]) -> list[str]:
+    if altered is None:
+        return ["the audit did not find the pattern safe; nothing is released"]
+    said = f"{request.protection.method} ({altered.said}) leaves figures that an attacker can narrow down too far"
+    safe = [" ".join(filter(None, (row.method, row.parameters))) for row in compared if row.safe]
+    return [said, f"safe for this table under the policy: {', '.join(safe)}"] if safe else [said]
 
 
 def reasons(faults: list[str], next_step: str = "") -> Refused:

@@ -14,8 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from enclave.engine import open_engine
-from enclave.errors import NotReady, Refused
-from enclave.files import storage_errors
+from enclave.errors import NotReady, Refused, StorageFailed
+from enclave.files import storage_errors, write_bytes
 from enclave.fingerprints import Json, code_files, digest_bytes, digest_environment, digest_json
 from enclave.frames import Frame, open_frame
 from enclave.project import AnalysisUse
@@ -31,6 +31,7 @@ from pipeline.sandbox.run import Limits, SandboxResult, run_analysis
 SANDBOX_CODE = ("enclave", "pipeline/sandbox")
 GATE_CODE = (*SANDBOX_CODE, "output_control")
 REFUSED = "check refused"
+PROTECTION = "protection"
 
 
 class ResearchDesk:
@@ -87,6 +88,16 @@ class ResearchDesk:
                 actor="gate", action=REFUSED, subject=_label(use), details={"reasons": reasons}, now=utc_now()
             )
             raise
+
+    def hand_over(self, use: AnalysisUse, files: Mapping[str, bytes]) -> Path | None:
+        """Put what the gate says to the author beside the results; None where this user may not write there."""
+        folder = self._results(use) / PROTECTION
+        try:
+            for name, content in files.items():
+                write_bytes(folder / Path(name).name, content, mode=0o644)
+        except StorageFailed:
+            return None
+        return folder
 
     def checker(self, use: AnalysisUse, policy: Policy | None = None) -> shelf.Recheck:
         """A function that has the whole analysis run and checked anew, from the linked zone."""

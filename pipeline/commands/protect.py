@@ -27,6 +27,9 @@ def protect(
     budget: Annotated[int | None, typer.Option(help="How many LPs at most; never seconds.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads; the result is the same.")] = 1,
     html: Annotated[bool, typer.Option("--html", help="Also a page with the pattern and intervals.")] = False,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Also what rounding, noise and a coarser table cost.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Suppress a table so that no attacker can narrow a sensitive cell, and audit the result.
@@ -45,6 +48,7 @@ def protect(
         budget=budget,
         threads=threads,
         html=html,
+        compare=compare,
     )
     facts = asdict(report)
     if as_json:
@@ -53,4 +57,8 @@ def protect(
     typer.echo(
         f"{facts['cells']} cells: {facts['primary']} primary, {facts['secondary']} secondary suppressions; audited safe"
     )
+    if compare:
+        from pipeline.review_page import comparison_text
+
+        typer.echo(comparison_text((out / "comparison.json").read_bytes()))
     typer.echo(f"Next: read {out}/table.csv; keep pattern.csv and report.json to yourself")

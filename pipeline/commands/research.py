@@ -65,7 +65,7 @@ def check(
     """
     from output_control import shelf
     from pipeline.research import ResearchDesk
-    from pipeline.review_page import files_text
+    from pipeline.review_page import comparison_text, files_text
 
     told = teller(as_json=as_json)
     desk = ResearchDesk(opened(workspace), told, actor="gate")
@@ -74,6 +74,12 @@ def check(
         checked = shelf.take(desk.checked_path(use))
         told.say(f"{use.name} {'checked' if outcome.ran else 'is up to date'}", **outcome.record.counts)
         typer.echo(files_text(checked.outputs, checked.evidence, checked.advice))
+        for name, content in checked.researcher_files.items():
+            if name.endswith(".comparison.json"):
+                typer.echo(f"how {Path(name).name.split('.')[0]} could be protected:\n{comparison_text(content)}")
+        if checked.researcher_files:
+            place = desk.hand_over(use, checked.researcher_files)
+            typer.echo(f"explained in {place}" if place else "no report: the results zone is another user's")
     typer.echo(f"Next: zicht request {analysis or 'ANALYSIS'} --title … --context … --controls …")
 
 

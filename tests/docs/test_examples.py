@@ -22,6 +22,7 @@ PAGES = (
     "tutorial/researcher.md",
     "tutorial/checker.md",
     "how-to/protect-a-table.md",
+    "how-to/choose-a-protection.md",
     "how-to/verify-a-release.md",
     "how-to/add-a-delivery-schema.md",
 )

@@ -12,7 +12,7 @@ import yaml
 from enclave.entropy import SeededEntropy
 from enclave.errors import BadInput, KeyUnavailable, Refused
 from enclave.fingerprints import canonical_json
-from output_control.policy import SALT_FILE, Policy, load_policy, policy_schema, provision_confidential
+from output_control.policy import NOISE_FILE, SALT_FILE, Policy, load_policy, policy_schema, provision_confidential
 from output_control.protection import Exact, Range, Width
 from output_control.rules import Dominance, MinimumFrequency, PPercent
 from tests.output_control.gate_world import CONFIGS, EXAMPLE, PUBLIC, policy_in
@@ -203,13 +203,15 @@ def test_p_percent_may_be_absent(gate: Path) -> None:
     assert load_policy(PUBLIC, gate).dominance_rules() == (Dominance(1, 50.0),)
 
 
-def test_provisioning_writes_both_files_for_the_owner_alone_and_keeps_a_salt_that_is_there(gate: Path) -> None:
-    salt = (gate / SALT_FILE).read_bytes()
+def test_provisioning_writes_its_files_for_the_owner_alone_and_keeps_secrets_that_are_there(gate: Path) -> None:
+    secrets = [(gate / name).read_bytes() for name in (SALT_FILE, NOISE_FILE)]
     provision_confidential(EXAMPLE, gate, SeededEntropy(2))
-    assert (gate / SALT_FILE).read_bytes() == salt
+    assert [(gate / name).read_bytes() for name in (SALT_FILE, NOISE_FILE)] == secrets
+    assert secrets[0] != secrets[1]
     assert {path.name: path.stat().st_mode & 0o777 for path in gate.iterdir()} == {
         "cbs_ra.confidential.yaml": 0o600,
         SALT_FILE: 0o600,
+        NOISE_FILE: 0o600,
     }
 
 

@@ -1,0 +1,1 @@
+"""The page that explains a protected table: to its checkers with all the evidence, to its author without."""

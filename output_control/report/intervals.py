@@ -1,0 +1,45 @@
+"""The attacker's interval of every cell that the report lists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from output_control.alternatives.altered import AlteredTable
+from output_control.attacker import Attacker
+from output_control.audit import AuditReport, full_equations
+from output_control.protection import Pattern
+from output_control.rules import PrimaryResult
+from output_control.table import CellTable, FloatArray
+
+SOLVED_UP_TO = 300
+SLACK = 1e-6
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Intervals:
+    """Per cell, NaN where none was computed; ``exact``: the ends are the attacker's own, not only proven bounds."""
+
+    lower: FloatArray
+    upper: FloatArray
+    exact: bool
+
+
+def intervals_of(
+    table: CellTable, primary: PrimaryResult, pattern: Pattern, report: AuditReport, altered: AlteredTable | None
+) -> Intervals:
+    """The audit's intervals of the sensitive cells; where few cells are hidden, those of all of them, solved anew."""
+    lower, upper = np.full(len(table), np.nan), np.full(len(table), np.nan)
+    cells = np.flatnonzero(primary.mask)
+    lower[cells], upper[cells] = report.lower, report.upper
+    hidden = np.flatnonzero(pattern.suppressed)
+    if altered is not None or not len(hidden) or len(hidden) > SOLVED_UP_TO:
+        return Intervals(lower, upper, report.intervals_exact)
+    attacker = Attacker(full_equations(table), table.value, pattern.suppressed, integral=table.integral)
+    for cell in hidden.tolist():
+        up, down = attacker.furthest(cell, 1), attacker.furthest(cell, -1)
+        if table.integral:
+            up, down = np.floor(up + SLACK), np.floor(down + SLACK)
+        lower[cell], upper[cell] = table.value[cell] - down, table.value[cell] + up
+    return Intervals(lower, upper, exact=True)

@@ -1,0 +1,174 @@
+"""A report as one self-contained HTML page: no script, nothing from outside, a policy that forbids both.
+
+Every text that is not this project's own (titles, labels, codes, findings) passes `html.escape`. What a colour says a
+mark and a word say too; tables have captions and headings in both directions; wide ones scroll by keyboard.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+from collections.abc import Sequence
+from typing import Literal
+
+from output_control.alternatives.comparison import Compared
+from output_control.report.contents import Language, Report
+from output_control.report.crosstab import crosstab
+from output_control.report.markup import facts_table, number, scrolling, table_of, words
+from output_control.report.style import STYLE
+from output_control.report.texts import say
+from output_control.report.why import why
+
+Audience = Literal["checkers", "author", "owner"]
+_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+_POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'"
+
+
+def report_page(report: Report, language: Language, audience: Audience, *, other: str) -> bytes:
+    """The page in one language; ``other`` is the file name of the same page in the other language.
+
+    ``audience``: ``checkers`` and ``owner`` see everything; ``author`` sees neither intervals nor true figures of
+    hidden cells, nor which rule hides a cell where that could give a confidential parameter away.
+    """
+    confidential = audience != "author"
+    title = html.escape(say("checkers_title", language, title=report.title))
+    sections = [
+        ("summary", _summary(report, language, confidential=confidential)),
+        ("lost", _lost(report, language)),
+        ("comparison", _comparison(report.comparison, language, confidential=confidential)),
+        ("earlier", _earlier(report, language)),
+        ("the_table", crosstab(report, language, confidential=confidential)),
+        ("why_altered" if report.altered else "why", why(report, language, confidential=confidential)),
+    ]
+    if audience == "owner":
+        sections = [section for section in sections if section[0] not in ("earlier", *_empty(report))]
+    foreign: Language = "en" if language == "nl" else "nl"
+    said = words("other_language", language)
+    switch = f'<a href="{html.escape(other)}" hreflang="{foreign}" lang="{foreign}">{said}</a>'
+    return f"""<!doctype html>
+<html lang="{language}">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="referrer" content="no-referrer">
+<title>{title}</title>
+<style>{STYLE}</style>
+</head>
+<body>
+<a class="skip" href="#the_table">{words("skip", language)}</a>
+<header>
+<p class="other">{switch}</p>
+<nav aria-label="{words("contents", language)}">
+<ul>{"".join(_link(name, language) for name, _ in sections)}</ul>
+</nav>
+<h1>{title}</h1>
+<p class="notice"><strong>{words(f"for_{audience}", language)}</strong></p>
+</header>
+<main>
+{"".join(_section(name, body, language) for name, body in sections)}
+</main>
+</body>
+</html>
+""".encode()
+
+
+def _empty(report: Report) -> tuple[str, ...]:
+    return () if report.comparison else ("comparison",)
+
+
+def _link(name: str, language: Language) -> str:
+    return f'<li><a href="#{_anchor(name)}">{words(name, language)}</a></li>'
+
+
+def _section(name: str, body: str, language: Language) -> str:
+    anchor = _anchor(name)
+    title = f'<h2 id="h-{anchor}">{words(name, language)}</h2>'
+    return f'<section aria-labelledby="h-{anchor}" id="{anchor}">{title}\n{body}\n</section>\n'
+
+
+def _anchor(name: str) -> str:
+    return "why" if name.startswith("why") else name
+
+
+def _summary(report: Report, language: Language, *, confidential: bool) -> str:
+    rows = [(title[language], value) for title, value in report.facts]
+    rows.append((say("cells", language), number(len(report.table), language)))
+    if report.altered:
+        rows.append((say("altered", language), report.altered))
+    else:
+        rows.append((say("hidden_cells", language), number(int(report.hidden.sum()), language)))
+    if confidential:
+        secondary = report.hidden & ~report.sensitive
+        names = ("primary_cells", "secondary_cells") if not report.altered else ("sensitive_cells",)
+        counts = [int(report.sensitive.sum()), int(secondary.sum())]
+        rows += [(say(name, language), number(count, language)) for name, count in zip(names, counts, strict=False)]
+    rows.append((say("audit", language), say("audit_passed", language)))
+    return facts_table(rows, say("summary_caption", language), (say("fact", language), say("value", language)))
+
+
+def _lost(report: Report, language: Language) -> str:
+    lost = report.loss
+    rows = [
+        ("cells_lost", number(lost.cells_lost, language)),
+        ("value_lost", number(lost.value_lost, language)),
+        ("cells_changed", number(lost.cells_changed, language)),
+        ("mean_absolute_deviation", number(lost.mean_absolute_deviation, language)),
+        ("largest_deviation", number(lost.largest_deviation, language)),
+        ("hellinger_share", number(lost.hellinger_share, language, 4)),
+    ]
+    head = (say("measure", language), say("value", language))
+    return facts_table([(say(name, language), said) for name, said in rows], say("lost_caption", language), head)
+
+
+def _comparison(rows: Sequence[Compared], language: Language, *, confidential: bool) -> str:
+    if not rows:
+        return f"<p>{words('comparison_none', language)}</p>"
+    names = ["method", "protects", "adds_up", "cells_lost", "value_lost", "cells_changed"]
+    names += ["mean_short", "largest_short", "hellinger_short"]
+    names += ["unprotected", "width"] if confidential else []
+    head = [(say(name, language), name not in ("method", "protects", "adds_up")) for name in names]
+    body = [_compared(row, language, confidential=confidential) for row in rows]
+    return scrolling(
+        table_of(head, body, say("comparison_caption", language), kind="ways"), say("comparison", language)
+    )
+
+
+def _compared(row: Compared, language: Language, *, confidential: bool) -> str:
+    parameters = row.parameters.replace("base ", say("base", language) + " ")
+    name = html.escape(", ".join(filter(None, (say(row.method, language), parameters))))
+    start = f'<tr><th scope="row">{name}</th>'
+    if row.loss is None:
+        reason = words("no_solution", language, reason=row.reason)
+        return f'{start}<td colspan="{10 if confidential else 8}">{reason}</td></tr>'
+    lost = row.loss
+    figures = [
+        number(lost.cells_lost, language),
+        number(lost.value_lost, language),
+        number(lost.cells_changed, language),
+    ]
+    figures += [
+        number(lost.mean_absolute_deviation, language),
+        number(lost.largest_deviation, language),
+        number(lost.hellinger_share, language, 4),
+    ]
+    if confidential:
+        figures += [
+            number(row.unprotected, language),
+            say("no_bound", language) if row.width is None else number(row.width, language),
+        ]
+    verdicts = [words("yes" if flag else "no", language) for flag in (row.safe, row.additive)]
+    return (
+        start
+        + "".join(f"<td>{verdict}</td>" for verdict in verdicts)
+        + "".join(f'<td class="n">{html.escape(figure)}</td>' for figure in figures)
+        + "</tr>"
+    )
+
+
+def _earlier(report: Report, language: Language) -> str:
+    if not report.earlier:
+        return f"<p>{words('earlier_none', language)}</p>"
+    rows = [(each.release, each.finding) for each in report.earlier]
+    return facts_table(rows, say("earlier", language), (say("release", language), say("finding", language)))
