@@ -76,8 +76,9 @@ def audit_rounded(
 ) -> AuditReport:
     """The attacker's interval of each primary among rounded figures, against what the policy asks.
 
-    ``until_failed`` leaves the primaries behind the first one that fails unattacked, and so failed. Whole tables are found by integer programmes (proofs that the interval is at least so wide); what a programme
-    cannot show within its limit counts as not protected.
+    ``until_failed`` leaves the primaries behind the first one that fails unattacked, and so failed. Whole tables are
+    found by integer programmes (proofs that the interval is at least so wide); what a programme cannot show within its
+    limit counts as not protected.
     """
     attack = _Attack(table, Bounds.of(table, primary, pattern.suppressed, base))
     asked = demand(table, primary, options.count_protection)
