@@ -25,7 +25,6 @@ from output_control.table import FloatArray
 from output_control.table_check import ProtectedTable
 from output_control.tree import GrownTree
 
-LINKED_BEFORE = "not checked against earlier releases: the release ledger is not part of this version"
 LEAF_NOTE = "the leaf counts are rounded; compare them with other tables of this population before approving"
 
 
@@ -74,7 +73,7 @@ def table_contents(protected: ProtectedTable) -> Contents:
             "secondary suppression over all hierarchies",
         ],
         "audit": {"passed": True, "attacker": "full equations of all hierarchies, figures of 0 or more"},
-        "notes": [LINKED_BEFORE],
+        "notes": [],
     }
     key = [shown.column for shown in evidence.shown]
     return Contents(request, columns, key, document, _table_annex(protected), protected.advice)
@@ -157,7 +156,7 @@ def regression_contents(fitted: FittedRegression, rules: ModelRules) -> Contents
             "no unit determines a coefficient",
             "no residuals, fitted values or scores",
         ],
-        "notes": [LINKED_BEFORE],
+        "notes": [],
     }
     annex = {
         f"{fitted.request.name}.json": json_bytes(
@@ -212,7 +211,7 @@ def tree_contents(grown: GrownTree, rules: ModelRules) -> Contents:
             "dominance and group disclosure per leaf",
             "rounded thresholds; no scores",
         ],
-        "notes": [LINKED_BEFORE, LEAF_NOTE],
+        "notes": [LEAF_NOTE],
     }
     annex = {
         f"{grown.request.name}.json": json_bytes(

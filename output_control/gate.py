@@ -17,20 +17,21 @@ from enclave.fingerprints import Json, digest_json
 from enclave.frames import Frame
 from enclave.requests import OutputRequest, RegressionRequest, TableRequest
 from enclave.zones import Derived, Linked
+from output_control.beside import beside_releases
 from output_control.derived import Sources
 from output_control.dossier import (
     Contents,
     Dossier,
     dossier,
     regression_contents,
-    table_contents,
     tree_contents,
 )
+from output_control.ledger.history import History
 from output_control.outputs import json_bytes
 from output_control.policy import Policy
 from output_control.regression import fit_regression
 from output_control.sealed import CheckedOutput
-from output_control.table_check import protect_table
+from output_control.table_check import JudgedTable, judge_table
 from output_control.tree import grow_tree
 from output_control.words import faults_of_words
 
@@ -51,6 +52,7 @@ def check(
     made_with: Mapping[str, Json],
     protected_unit: str = "",
     source: bytes = b"",
+    history: History | None = None,
     threads: int = 1,
 ) -> CheckedOutput:
     """Check all requests of one analysis version.
@@ -59,23 +61,32 @@ def check(
     environment made this (:mod:`output_control.provenance`); its digest is the output's fingerprint. ``protected_unit``
     is the unit that the project file says every request must protect (empty: the researcher chooses). ``source`` is the
     derivation's code; it goes into the checkers' annex, for only a person sees whether a choice of categories carries
-    data. Same input, same bytes, whatever ``threads``.
+    data. ``history`` is what was released before; without it the output says that it was compared with
+    nothing. Same input and history, same bytes, whatever ``threads``.
 
     Raises:
         Refused: every reason of every request at once; nothing is made when one of them fails.
     """
-    faults = faults_of_requests(requests, linked, policy, protected_unit)
+    faults = faults_of_requests(requests, policy, protected_unit)
     if faults:
         raise _refusal(analysis, faults)
     found = _Findings()
-    gate = _Gate(Sources(engine, rederive(), linked), classifications, policy, threads)
+    gate = _Gate(Sources(engine, rederive(), linked), classifications, policy)
+    judged: dict[str, JudgedTable | Contents] = {}
     for request in requests:
         try:
-            found.add(dossier(analysis, version, gate.judge(request)))
+            judged[request.name] = gate.judge(request)
         except (Refused, BadInput) as error:
             found.refuse(request.name, error)
     if found.faults:
         raise _refusal(analysis, found.faults)
+    try:
+        contents, cells = beside_releases(judged, gate.sources, policy, history, threads=threads)
+    except (Refused, BadInput) as error:
+        found.refuse("tables", error)
+        raise _refusal(analysis, found.faults) from None
+    for content in contents:
+        found.add(dossier(analysis, version, content))
     if source:
         found.annex[f"{analysis}/derivation-v{version}.py"] = source
     inputs = {name: frame.digest() for name, frame in sorted(linked.items())}
@@ -99,13 +110,12 @@ def check(
         inputs=inputs,
         fingerprint=fingerprint,
         advice=tuple(found.advice),
+        released_cells=cells,
     )
 
 
-def faults_of_requests(
-    requests: Sequence[OutputRequest], linked: Mapping[str, Frame[Linked]], policy: Policy, protected_unit: str = ""
-) -> list[str]:
-    """What can be said before anything is computed: kinds, names, tables that hang together."""
+def faults_of_requests(requests: Sequence[OutputRequest], policy: Policy, protected_unit: str = "") -> list[str]:
+    """What can be said before anything is computed: kinds and names."""
     if not requests:
         return ["the analysis asks for no output"]
     faults = []
@@ -126,29 +136,7 @@ def faults_of_requests(
         for request in requests
         if request.kind not in allowed
     ]
-    tables = [request for request in requests if isinstance(request, TableRequest)]
-    for position, table in enumerate(tables):
-        for other in tables[:position]:
-            if _hang_together(table, other, linked):
-                faults.append(
-                    f"{table.name} and {other.name}: two tables of one population hang together, and linked tables are "
-                    "not protected jointly yet; ask for one table with all dimensions"
-                )
     return faults
-
-
-def _hang_together(table: TableRequest, other: TableRequest, linked: Mapping[str, Frame[Linked]]) -> bool:
-    """Whether two tables may count the same units or members: the same homes stand in many a data set."""
-    if table.derivation == other.derivation or table.unit == other.unit:
-        return True
-    return bool(_kinds_of_member(table, linked) & _kinds_of_member(other, linked))
-
-
-def _kinds_of_member(table: TableRequest, linked: Mapping[str, Frame[Linked]]) -> set[str]:
-    """Name and kind (person, object …) of the population's key."""
-    key, frame = table.population.key, linked.get(table.population.dataset)
-    columns = frame.manifest.columns if frame else ()
-    return {key, *(column.role for column in columns if column.name == key)}
 
 
 @dataclass(slots=True)
@@ -178,14 +166,11 @@ class _Gate:
     sources: Sources
     classifications: Mapping[str, Classification]
     policy: Policy
-    threads: int
 
-    def judge(self, request: OutputRequest) -> Contents:
+    def judge(self, request: OutputRequest) -> JudgedTable | Contents:
         models = self.policy.public.models
         if isinstance(request, TableRequest):
-            return table_contents(
-                protect_table(request, self.sources, self.classifications, self.policy, threads=self.threads)
-            )
+            return judge_table(request, self.sources, self.classifications, self.policy)
         if isinstance(request, RegressionRequest):
             return regression_contents(fit_regression(request, self.sources, self.policy), models)
         return tree_contents(grow_tree(request, self.sources, self.policy), models)

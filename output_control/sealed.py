@@ -8,7 +8,7 @@ that holds; this module makes the honest path the only convenient one.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import final
@@ -22,7 +22,8 @@ class CheckedOutput:
     ``outputs`` lie under ``outputs/<analysis>/``, ``evidence`` under ``evidence/``. ``checker_annex`` is confidential:
     checkers see it, a bundle never holds it. ``policy_document`` is the public ``policy.json``. ``inputs`` maps each
     data set to its SHA-256; ``fingerprint`` covers code, parameters, policy and environment. ``advice`` tells the
-    researcher how less would be lost; it goes into no file.
+    researcher how less would be lost; it goes into no file. ``released_cells`` is what the release ledger is to
+    remember, the units of every cell; it goes into the ledger alone, so a checked output from the shelf has none.
     """
 
     analysis: str
@@ -34,6 +35,7 @@ class CheckedOutput:
     inputs: Mapping[str, str]
     fingerprint: str
     advice: tuple[str, ...] = ()
+    released_cells: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
         for name in ("outputs", "evidence", "checker_annex", "inputs"):

@@ -37,19 +37,22 @@ class ProtectedTable:
     advice: tuple[str, ...]
 
 
-def protect_table(
-    request: TableRequest,
-    sources: Sources,
-    classifications: Mapping[str, Classification],
-    policy: Policy,
-    *,
-    threads: int = 1,
-) -> ProtectedTable:
-    """Tabulate ``request`` and hide what the policy asks.
+@dataclass(frozen=True, slots=True, eq=False)
+class JudgedTable:
+    """A tabulated table and what in it may not be published for its own sake; nothing is hidden yet."""
+
+    evidence: Evidence
+    primary: PrimaryResult
+    advice: tuple[str, ...]
+
+
+def judge_table(
+    request: TableRequest, sources: Sources, classifications: Mapping[str, Classification], policy: Policy
+) -> JudgedTable:
+    """Tabulate ``request`` and find its sensitive cells.
 
     Raises:
-        Refused: everything that is wrong with the request or its frame, a group that no suppression hides, or a
-            pattern that the audit does not find safe.
+        Refused: everything that is wrong with the request or its frame, or a group that no suppression hides.
     """
     rules = policy.public.tables
     faults = faults_of_table(request, classifications, rules) + faults_of_frame(request, sources)
@@ -60,8 +63,16 @@ def protect_table(
     if faults:
         raise reasons(faults)
     evidence = tabulate(request, shown, sources)
-    advice = advise(evidence, policy)
-    sensitive = sensitive_cells(evidence, policy)
+    return JudgedTable(evidence, sensitive_cells(evidence, policy), tuple(advise(evidence, policy)))
+
+
+def protect_alone(judged: JudgedTable, policy: Policy, *, threads: int = 1) -> ProtectedTable:
+    """Hide in one table what the policy asks, as if there were no other.
+
+    Raises:
+        Refused: no suppression protects it, or the audit does not find the pattern safe.
+    """
+    evidence, sensitive, advice = judged.evidence, judged.primary, judged.advice
     options = policy.options(threads=threads)
     try:
         pattern = suppress(evidence.table, sensitive, options=options)
@@ -70,7 +81,23 @@ def protect_table(
     report = audit(evidence.table, sensitive, pattern, options)
     if not report.safe or not bool(pattern.suppressed[sensitive.mask].all()):
         raise reasons(["the audit did not find the pattern safe; nothing is released", *advice])
-    return ProtectedTable(evidence, sensitive, pattern, report, tuple(advice))
+    return ProtectedTable(evidence, sensitive, pattern, report, advice)
+
+
+def protect_table(
+    request: TableRequest,
+    sources: Sources,
+    classifications: Mapping[str, Classification],
+    policy: Policy,
+    *,
+    threads: int = 1,
+) -> ProtectedTable:
+    """Tabulate ``request`` and hide what the policy asks, as if there were no other table.
+
+    Raises:
+        Refused: see :func:`judge_table` and :func:`protect_alone`.
+    """
+    return protect_alone(judge_table(request, sources, classifications, policy), policy, threads=threads)
 
 
 def reasons(faults: list[str], next_step: str = "") -> Refused:

@@ -78,7 +78,7 @@ def test_an_analysis_that_protects_another_unit_than_the_project_says_is_refused
 
     world = World(tmp_path).add("homes", frame(), homes())
     own = table_request("region", unit="home")
-    assert faults_of_requests([own], world.linked, world.policy, "owner") == [
+    assert faults_of_requests([own], world.policy, "owner") == [
         "homes: the project says that owner is protected here, not home"
     ]
 

@@ -1,0 +1,251 @@
+"""New tables protected together, and together with everything that was released before.
+
+Earlier tables stay as they are: what is hidden in them stays hidden, what they published is known. The new tables get
+as many more suppressed cells as that takes, at least cost, and the audit tries every hidden cell, old and new, anew.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse import csgraph
+
+from enclave.errors import CannotProtect, Refused
+from output_control.attacker import Attacker
+from output_control.audit import AuditReport, audit, full_equations
+from output_control.ledger.atoms import MOST_ROWS
+from output_control.ledger.grid import Grid
+from output_control.ledger.history import History
+from output_control.ledger.overlap import REVISED, Overlap, Relation
+from output_control.ledger.released import ReleasedTable
+from output_control.ledger.system import Link, System, build
+from output_control.policy import Policy
+from output_control.protection import Pattern, Witnesses
+from output_control.suppression import suppress
+from output_control.table import BoolArray, FloatArray, IntArray
+from output_control.table_check import JudgedTable, ProtectedTable, protect_alone, reasons
+
+ROUNDS = 3
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compared:
+    """One table beside one other: how many relations of each kind were found, and of how many rests."""
+
+    table: str
+    other: str
+    relations: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Together:
+    """The protected tables, in the order asked; what the ledger is to remember of them; which releases share units.
+
+    ``exact``: the attacker's view was worked out over atoms; otherwise over relations between each two tables.
+    """
+
+    protected: tuple[ProtectedTable, ...]
+    released: tuple[ReleasedTable, ...]
+    touched: tuple[str, ...]
+    compared: tuple[Compared, ...]
+    exact: bool
+
+
+def protect_together(
+    judged: Sequence[JudgedTable],
+    asked: Sequence[ReleasedTable],
+    history: History | None,
+    policy: Policy,
+    *,
+    threads: int = 1,
+) -> Together:
+    """Protect the tables of one analysis, ``asked`` being what the ledger would remember of ``judged``.
+
+    Raises:
+        Refused: no suppression in the new tables protects them and what was released before; it names the releases.
+    """
+    minimum = policy.public.tables.minimum_frequency.value
+    beside = _Beside([Grid(table) for table in asked], minimum)
+    if history is not None:
+        beside.look_back(history)
+    found: dict[int, ProtectedTable] = {}
+    exact = True
+    for inside in beside.groups():
+        group = [at for at in inside if at < len(asked)]
+        if len(inside) == 1:
+            found[group[0]] = protect_alone(judged[group[0]], policy, threads=threads)
+            continue
+        system = build([beside.tables[at] for at in inside], len(group), beside.links_among(inside), minimum)
+        exact &= system.exact
+        parts = _protect(system, [judged[at] for at in group], beside.labels(inside[len(group) :]), policy, threads)
+        found |= dict(zip(group, parts, strict=True))
+    protected = tuple(found[at] for at in range(len(asked)))
+    released = tuple(replace(t, hidden=p.pattern.suppressed) for t, p in zip(asked, protected, strict=True))
+    return Together(protected, released, tuple(beside.touched), beside.compared(), exact)
+
+
+class _Beside:
+    """The new tables beside each other and beside earlier ones; earlier tables are read one after the other."""
+
+    def __init__(self, grids: Sequence[Grid], minimum: int) -> None:
+        self._grids, self._minimum = grids, minimum
+        self.tables = [grid.source for grid in grids]
+        self.links: list[Link] = []
+        self.touched: list[str] = []
+        self._pairs: list[tuple[int, int]] = []
+        for at in range(len(grids)):
+            for other in range(at):
+                self._look(at, other, grids[other])
+
+    def look_back(self, history: History) -> None:
+        """Compare with every earlier release."""
+        kinds = frozenset(kind for table in self.tables for kind in table.kinds)
+        for entry in history.entries:
+            for table in history.tables(entry, kinds):
+                before, here = Grid(table), len(self.tables)
+                found = [self._look(at, here, before) for at in range(len(self._grids))]
+                if any(found):
+                    self.tables.append(table if len(table.rows) <= MOST_ROWS else table.without_rows())
+                if entry.release not in self.touched and (any(found) or self._share_units(table)):
+                    self.touched.append(entry.release)
+
+    def groups(self) -> list[list[int]]:
+        """Positions of tables that hang together, the new ones of a group first; only groups with a new one."""
+        size = len(self.tables)
+        first, second = ([pair[side] for pair in self._pairs] for side in (0, 1))
+        graph = sparse.coo_array((np.ones(len(first)), (first, second)), shape=(size, size))
+        label = csgraph.connected_components(graph, directed=False)[1]
+        return [np.flatnonzero(label == each).tolist() for each in np.unique(label[: len(self._grids)])]
+
+    def links_among(self, inside: Sequence[int]) -> list[Link]:
+        """The links of a group, by positions in it."""
+        place = {at: position for position, at in enumerate(inside)}
+        return [replace(link, first=place[link.first], second=place[link.second]) for link in self.links
+                if link.first in place]  # fmt: skip
+
+    def labels(self, inside: Sequence[int]) -> list[str]:
+        """What people call the tables of a group."""
+        return [self.tables[at].label for at in inside]
+
+    def compared(self) -> tuple[Compared, ...]:
+        """What was found, for checkers."""
+        return tuple(
+            Compared(
+                self.tables[at].name,
+                self.tables[other].label,
+                dict(sorted(Counter(
+                    link.relation.kind for link in self.links if (link.first, link.second) == (at, other)
+                ).items())),
+            )
+            for at, other in self._pairs
+        )  # fmt: skip
+
+    def _look(self, at: int, other: int, second: Grid) -> bool:
+        first = self._grids[at]
+        if not _add_up(first.source, second.source):
+            return False
+        overlap = Overlap(first, second)
+        if not overlap.shared:
+            return False
+        none = np.zeros(0, dtype=np.int64)
+        revised = overlap.revised(self._minimum)
+        found = overlap.relations(self._minimum)
+        found += [Relation(np.array([cell]), none, 1, None, REVISED) for cell in revised.tolist()]
+        self._pairs.append((at, other))
+        self.links += [Link(at, other, relation) for relation in found]
+        return True
+
+    def _share_units(self, table: ReleasedTable) -> bool:
+        return any(
+            new.kinds[0] == table.kinds[0] and bool(np.isin(new.rows.unit, table.rows.unit).any())
+            for new in self.tables[: len(self._grids)]
+        )
+
+
+def _add_up(first: ReleasedTable, second: ReleasedTable) -> bool:
+    """Whether figures of the two can be subtracted: both counts, or sums of one measure."""
+    return first.quantity == second.quantity
+
+
+def _protect(
+    system: System, judged: Sequence[JudgedTable], others: Sequence[str], policy: Policy, threads: int
+) -> list[ProtectedTable]:
+    options = replace(policy.options(threads=threads), cost=system.cost, keep=system.known)
+    primary = system.primary
+    for _ in range(ROUNDS):
+        try:
+            pattern = suppress(system.joint, primary, options=options)
+        except CannotProtect as error:
+            raise _beside_others([error.what], others, judged) from None
+        whole = replace(pattern, suppressed=pattern.suppressed | system.fixed)
+        report = audit(system.joint, primary, whole, options)
+        if not report.safe or not bool(whole.suppressed[primary.mask].all()):
+            raise _beside_others(["the audit did not find the tables safe together"], others, judged)
+        exposed = _exposed(system, whole)
+        if not len(exposed):
+            return [_part(system, at, each, pattern, report) for at, each in enumerate(judged)]
+        mask = primary.mask.copy()
+        mask[exposed] = True
+        primary = replace(primary, mask=mask)
+    raise _beside_others(["groups of few units stay computable from cells of several tables"], others, judged)
+
+
+def _beside_others(faults: list[str], others: Sequence[str], judged: Sequence[JudgedTable]) -> Refused:
+    names = ", ".join(judge.evidence.request.name for judge in judged)
+    together = f"{names} cannot be released beside {'; '.join(others)}" if others else f"{names} hang together"
+    advice = [line for judge in judged for line in judge.advice]
+    return reasons(
+        [together, *faults, *advice],
+        "show the classifications and levels of what was released, or a population or period that differs from it by "
+        "more units than the minimum frequency; or leave out the cells named",
+    )
+
+
+def _exposed(system: System, pattern: Pattern) -> IntArray:
+    """Atoms of few units whose content the published cells of several tables give away."""
+    if not len(system.atoms):
+        return system.atoms
+    joint = system.joint
+    attacker = Attacker(full_equations(joint), joint.value, pattern.suppressed & ~system.known, integral=joint.integral)
+    unknown = [
+        int(atom) for atom in system.atoms if not _moves(attacker, joint.value, int(atom), integral=joint.integral)
+    ]
+    return np.array(unknown, dtype=np.int64)
+
+
+def _moves(attacker: Attacker, value: FloatArray, atom: int, *, integral: bool) -> bool:
+    far = 1.0 if integral else max(0.01 * float(value[atom]), 1e-6)
+    return attacker.reach(atom, 1, far, []).far > 0 or attacker.reach(atom, -1, far, []).far > 0
+
+
+def _part(system: System, at: int, judged: JudgedTable, pattern: Pattern, report: AuditReport) -> ProtectedTable:
+    """One new table's share of the pattern and the report."""
+    columns = system.columns[at]
+    suppressed: BoolArray = pattern.suppressed[columns]
+    secondary = suppressed & ~judged.primary.mask
+    position = np.full(len(system.joint), -1, dtype=np.int64)
+    audited = np.flatnonzero(system.primary.mask)
+    position[audited] = np.arange(len(audited))
+    mine = position[columns[np.flatnonzero(judged.primary.mask)]]
+    own = Pattern(
+        suppressed=suppressed,
+        secondary=secondary,
+        witnesses=Witnesses.none(len(suppressed)),
+        cost=float(judged.evidence.table.value[secondary].sum()),
+        method=f"{pattern.method}, together with other tables",
+        optimal=False,
+        gap=None,
+    )
+    told = replace(
+        report,
+        primaries=len(mine),
+        checked=len(mine),
+        lower=report.lower[mine],
+        upper=report.upper[mine],
+        failed=np.zeros(0, dtype=np.int64),
+    )
+    return ProtectedTable(judged.evidence, judged.primary, own, told, judged.advice)
