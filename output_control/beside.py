@@ -1,19 +1,20 @@
-"""The tables of one analysis beside each other and beside everything that was released before, as the gate sees them."""
+"""The tables of one analysis beside each other and beside everything that was released before, for the gate."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from enclave.errors import Refused
 from output_control.derived import Sources
 from output_control.dossier import Contents, table_contents
 from output_control.ledger.history import History
 from output_control.ledger.joint import Together, protect_together
-from output_control.ledger.released import pack
+from output_control.ledger.released import ReleasedTable, pack
 from output_control.ledger.remember import ProjectIds, remembered
 from output_control.outputs import json_bytes
 from output_control.policy import Policy
-from output_control.table_check import JudgedTable
+from output_control.table_check import JudgedTable, ProtectedTable, reasons
 
 NO_LEDGER = "not checked against earlier releases: no release ledger was given"
 MODELS = "not compared with earlier releases: figures of models are rounded, and a checker compares them"
@@ -42,13 +43,31 @@ def beside_releases(
         return [_told(each, None, history) for each in judged.values() if isinstance(each, Contents)], pack([])
     ids = history.ids if history else ProjectIds()
     asked = [remembered(each, sources, ids) for each in tables.values()]
-    together = protect_together(list(tables.values()), asked, history, policy, threads=threads)
-    protected = dict(zip(tables, together.protected, strict=True))
+    together = _protected(tables, asked, history, policy, threads)
+    protected = {
+        name: ProtectedTable(each.evidence, each.primary, pattern, report, each.advice)
+        for (name, each), pattern, report in zip(tables.items(), together.patterns, together.reports, strict=True)
+    }
     contents = [
         _told(each if isinstance(each, Contents) else table_contents(protected[name]), together, history)
         for name, each in judged.items()
     ]
     return contents, pack(together.released)
+
+
+def _protected(
+    tables: Mapping[str, JudgedTable],
+    asked: Sequence[ReleasedTable],
+    history: History | None,
+    policy: Policy,
+    threads: int,
+) -> Together:
+    minimum = policy.public.tables.minimum_frequency.value
+    try:
+        return protect_together(asked, history, policy.options(threads=threads), minimum)
+    except Refused as error:
+        advice = [line for each in tables.values() for line in each.advice]
+        raise reasons([error.what, *advice], error.next_step) from None
 
 
 def _told(contents: Contents, together: Together | None, history: History | None) -> Contents:

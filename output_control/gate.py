@@ -83,7 +83,7 @@ def check(
     try:
         contents, cells = beside_releases(judged, gate.sources, policy, history, threads=threads)
     except (Refused, BadInput) as error:
-        found.refuse("tables", error)
+        found.refuse(", ".join(name for name, each in judged.items() if isinstance(each, JudgedTable)), error)
         raise _refusal(analysis, found.faults) from None
     for content in contents:
         found.add(dossier(analysis, version, content))

@@ -1,4 +1,4 @@
-"""One table through the gate: tabulated, judged, suppressed, audited; or the reasons why it may not leave."""
+"""One table through the gate: tabulated, judged, hidden and audited; or the reasons why it may not leave."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from output_control.evidence import (
     tabulate,
 )
 from output_control.policy import Policy, TableRules
-from output_control.protection import Pattern
+from output_control.protection import Options, Pattern
 from output_control.rules import PrimaryResult, group_disclosure, primary
 from output_control.suppression import suppress
-from output_control.table import BoolArray, cell_keys
+from output_control.table import BoolArray, CellTable, cell_keys
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,38 +66,20 @@ def judge_table(
     return JudgedTable(evidence, sensitive_cells(evidence, policy), tuple(advise(evidence, policy)))
 
 
-def protect_alone(judged: JudgedTable, policy: Policy, *, threads: int = 1) -> ProtectedTable:
+def hide(table: CellTable, sensitive: PrimaryResult, options: Options) -> tuple[Pattern, AuditReport]:
     """Hide in one table what the policy asks, as if there were no other.
 
     Raises:
         Refused: no suppression protects it, or the audit does not find the pattern safe.
     """
-    evidence, sensitive, advice = judged.evidence, judged.primary, judged.advice
-    options = policy.options(threads=threads)
     try:
-        pattern = suppress(evidence.table, sensitive, options=options)
+        pattern = suppress(table, sensitive, options=options)
     except CannotProtect as error:
-        raise reasons([error.what, *advice], error.next_step) from None
-    report = audit(evidence.table, sensitive, pattern, options)
+        raise reasons([error.what], error.next_step) from None
+    report = audit(table, sensitive, pattern, options)
     if not report.safe or not bool(pattern.suppressed[sensitive.mask].all()):
-        raise reasons(["the audit did not find the pattern safe; nothing is released", *advice])
-    return ProtectedTable(evidence, sensitive, pattern, report, advice)
-
-
-def protect_table(
-    request: TableRequest,
-    sources: Sources,
-    classifications: Mapping[str, Classification],
-    policy: Policy,
-    *,
-    threads: int = 1,
-) -> ProtectedTable:
-    """Tabulate ``request`` and hide what the policy asks, as if there were no other table.
-
-    Raises:
-        Refused: see :func:`judge_table` and :func:`protect_alone`.
-    """
-    return protect_alone(judge_table(request, sources, classifications, policy), policy, threads=threads)
+        raise reasons(["the audit did not find the pattern safe; nothing is released"])
+    return pattern, report
 
 
 def reasons(faults: list[str], next_step: str = "") -> Refused:

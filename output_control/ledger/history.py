@@ -43,8 +43,8 @@ class History:
             pass  # its key was destroyed between opening the ledger and now
         if kinds & set(entry.header.about.kinds):
             raise Refused(
-                f"the units of earlier release {entry.release} were erased at their retention date, so it cannot be told "
-                "what it discloses together with this; a person must decide",
+                f"the units of earlier release {entry.release} were erased at their retention date, so it cannot be "
+                "told what it discloses together with this; a person must decide",
                 next_step="ask the output checkers, with the released tables of both beside each other",
             )
         return ()

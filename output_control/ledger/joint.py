@@ -23,11 +23,10 @@ from output_control.ledger.history import History
 from output_control.ledger.overlap import REVISED, Overlap, Relation
 from output_control.ledger.released import ReleasedTable
 from output_control.ledger.system import Link, System, build
-from output_control.policy import Policy
-from output_control.protection import Pattern, Witnesses
+from output_control.protection import Options, Pattern, Witnesses
 from output_control.suppression import suppress
 from output_control.table import BoolArray, FloatArray, IntArray
-from output_control.table_check import JudgedTable, ProtectedTable, protect_alone, reasons
+from output_control.table_check import hide, reasons
 
 ROUNDS = 3
 
@@ -43,12 +42,14 @@ class Compared:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Together:
-    """The protected tables, in the order asked; what the ledger is to remember of them; which releases share units.
+    """Pattern and audit of each new table, in the order asked; what the ledger is to remember of them; which earlier
+    releases share units with them.
 
     ``exact``: the attacker's view was worked out over atoms; otherwise over relations between each two tables.
     """
 
-    protected: tuple[ProtectedTable, ...]
+    patterns: tuple[Pattern, ...]
+    reports: tuple[AuditReport, ...]
     released: tuple[ReleasedTable, ...]
     touched: tuple[str, ...]
     compared: tuple[Compared, ...]
@@ -56,36 +57,32 @@ class Together:
 
 
 def protect_together(
-    judged: Sequence[JudgedTable],
-    asked: Sequence[ReleasedTable],
-    history: History | None,
-    policy: Policy,
-    *,
-    threads: int = 1,
+    asked: Sequence[ReleasedTable], history: History | None, options: Options, minimum: int
 ) -> Together:
-    """Protect the tables of one analysis, ``asked`` being what the ledger would remember of ``judged``.
+    """Hide in the tables of one analysis what the policy asks, together and beside what was released before.
+
+    ``minimum`` is the minimum frequency: no difference of cells may be of fewer units.
 
     Raises:
         Refused: no suppression in the new tables protects them and what was released before; it names the releases.
     """
-    minimum = policy.public.tables.minimum_frequency.value
     beside = _Beside([Grid(table) for table in asked], minimum)
     if history is not None:
         beside.look_back(history)
-    found: dict[int, ProtectedTable] = {}
+    found: dict[int, tuple[Pattern, AuditReport]] = {}
     exact = True
     for inside in beside.groups():
         group = [at for at in inside if at < len(asked)]
         if len(inside) == 1:
-            found[group[0]] = protect_alone(judged[group[0]], policy, threads=threads)
+            found[group[0]] = hide(asked[group[0]].table, asked[group[0]].primary, options)
             continue
-        system = build([beside.tables[at] for at in inside], len(group), beside.links_among(inside), minimum)
+        tables = [beside.tables[at] for at in inside]
+        system = build(tables, len(group), beside.links_among(inside), minimum)
         exact &= system.exact
-        parts = _protect(system, [judged[at] for at in group], beside.labels(inside[len(group) :]), policy, threads)
-        found |= dict(zip(group, parts, strict=True))
-    protected = tuple(found[at] for at in range(len(asked)))
-    released = tuple(replace(t, hidden=p.pattern.suppressed) for t, p in zip(asked, protected, strict=True))
-    return Together(protected, released, tuple(beside.touched), beside.compared(), exact)
+        found |= dict(zip(group, _protect(system, tables, len(group), options), strict=True))
+    patterns, reports = zip(*(found[at] for at in range(len(asked))), strict=True)
+    released = tuple(replace(table, hidden=each.suppressed) for table, each in zip(asked, patterns, strict=True))
+    return Together(patterns, reports, released, tuple(beside.touched), beside.compared(), exact)
 
 
 class _Beside:
@@ -126,10 +123,6 @@ class _Beside:
         place = {at: position for position, at in enumerate(inside)}
         return [replace(link, first=place[link.first], second=place[link.second]) for link in self.links
                 if link.first in place]  # fmt: skip
-
-    def labels(self, inside: Sequence[int]) -> list[str]:
-        """What people call the tables of a group."""
-        return [self.tables[at].label for at in inside]
 
     def compared(self) -> tuple[Compared, ...]:
         """What was found, for checkers."""
@@ -172,36 +165,37 @@ def _add_up(first: ReleasedTable, second: ReleasedTable) -> bool:
 
 
 def _protect(
-    system: System, judged: Sequence[JudgedTable], others: Sequence[str], policy: Policy, threads: int
-) -> list[ProtectedTable]:
-    options = replace(policy.options(threads=threads), cost=system.cost, keep=system.known)
+    system: System, tables: Sequence[ReleasedTable], new: int, options: Options
+) -> list[tuple[Pattern, AuditReport]]:
+    """A pattern of the new tables that keeps every hidden cell of the system open."""
+    options = replace(options, cost=system.cost, keep=system.known)
     primary = system.primary
     for _ in range(ROUNDS):
         try:
             pattern = suppress(system.joint, primary, options=options)
         except CannotProtect as error:
-            raise _beside_others([error.what], others, judged) from None
+            raise _refusal(error.what, tables, new) from None
         whole = replace(pattern, suppressed=pattern.suppressed | system.fixed)
         report = audit(system.joint, primary, whole, options)
         if not report.safe or not bool(whole.suppressed[primary.mask].all()):
-            raise _beside_others(["the audit did not find the tables safe together"], others, judged)
+            raise _refusal("the audit did not find the tables safe together", tables, new)
         exposed = _exposed(system, whole)
         if not len(exposed):
-            return [_part(system, at, each, pattern, report) for at, each in enumerate(judged)]
+            return [_part(system, at, table, pattern, report) for at, table in enumerate(tables[:new])]
         mask = primary.mask.copy()
         mask[exposed] = True
         primary = replace(primary, mask=mask)
-    raise _beside_others(["groups of few units stay computable from cells of several tables"], others, judged)
+    raise _refusal("groups of few units stay computable from cells of several tables", tables, new)
 
 
-def _beside_others(faults: list[str], others: Sequence[str], judged: Sequence[JudgedTable]) -> Refused:
-    names = ", ".join(judge.evidence.request.name for judge in judged)
-    together = f"{names} cannot be released beside {'; '.join(others)}" if others else f"{names} hang together"
-    advice = [line for judge in judged for line in judge.advice]
+def _refusal(fault: str, tables: Sequence[ReleasedTable], new: int) -> Refused:
+    names = ", ".join(table.name for table in tables[:new])
+    others = "; ".join(table.label for table in tables[new:])
+    together = f"{names} cannot be released beside {others}" if others else f"{names} cannot be released together"
     return reasons(
-        [together, *faults, *advice],
+        [together, fault],
         "show the classifications and levels of what was released, or a population or period that differs from it by "
-        "more units than the minimum frequency; or leave out the cells named",
+        "at least the minimum frequency; or leave out what is named",
     )
 
 
@@ -222,20 +216,22 @@ def _moves(attacker: Attacker, value: FloatArray, atom: int, *, integral: bool) 
     return attacker.reach(atom, 1, far, []).far > 0 or attacker.reach(atom, -1, far, []).far > 0
 
 
-def _part(system: System, at: int, judged: JudgedTable, pattern: Pattern, report: AuditReport) -> ProtectedTable:
+def _part(
+    system: System, at: int, table: ReleasedTable, pattern: Pattern, report: AuditReport
+) -> tuple[Pattern, AuditReport]:
     """One new table's share of the pattern and the report."""
     columns = system.columns[at]
     suppressed: BoolArray = pattern.suppressed[columns]
-    secondary = suppressed & ~judged.primary.mask
+    secondary = suppressed & ~table.primary.mask
     position = np.full(len(system.joint), -1, dtype=np.int64)
     audited = np.flatnonzero(system.primary.mask)
     position[audited] = np.arange(len(audited))
-    mine = position[columns[np.flatnonzero(judged.primary.mask)]]
+    mine = position[columns[np.flatnonzero(table.primary.mask)]]
     own = Pattern(
         suppressed=suppressed,
         secondary=secondary,
         witnesses=Witnesses.none(len(suppressed)),
-        cost=float(judged.evidence.table.value[secondary].sum()),
+        cost=float(table.table.value[secondary].sum()),
         method=f"{pattern.method}, together with other tables",
         optimal=False,
         gap=None,
@@ -248,4 +244,4 @@ def _part(system: System, at: int, judged: JudgedTable, pattern: Pattern, report
         upper=report.upper[mine],
         failed=np.zeros(0, dtype=np.int64),
     )
-    return ProtectedTable(judged.evidence, judged.primary, own, told, judged.advice)
+    return own, told

@@ -39,7 +39,7 @@ def remembered(judged: JudgedTable, sources: Sources, ids: LedgerIds) -> Release
         rows=rows,
         primary=judged.primary,
         hidden=np.zeros(len(evidence.table), dtype=np.bool_),
-        sets=_sets(evidence.table, rows),
+        sets=set_numbers(evidence.table, rows),
     )
 
 
@@ -62,7 +62,7 @@ def _kind(column: str, sources: Sources) -> str:
     return min(roles, default=column)
 
 
-def _sets(table: CellTable, rows: Rows) -> IntArray:
+def set_numbers(table: CellTable, rows: Rows) -> IntArray:
     """Per cell, the sum of well-spread numbers of its rows (modulo 2^64): equal for equal sets, and else by chance of
     one in 10^18 only."""
     total = np.zeros(len(table), dtype=np.int64)

@@ -1,0 +1,176 @@
+"""An attacker who knows all released cells and tries every whole-number population: no hidden cell gives way."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy.optimize import Bounds, LinearConstraint, milp
+
+from enclave.errors import Refused
+from output_control.ledger.released import ReleasedTable
+from output_control.table import IntArray
+from tests.output_control.ledger_tables import Shelf, a_dimension, a_table
+
+MINIMUM = 3
+SIZES = {"p": 3, "q": 2, "r": 2}
+Population = IntArray
+
+
+def everyone() -> IntArray:
+    """All combinations of codes, as rows of positions."""
+    return np.array(list(itertools.product(*(range(1, size + 1) for size in SIZES.values()))))
+
+
+def marginal(name: str, people: Population, variables: Sequence[str]) -> ReleasedTable:
+    """The table of ``people`` (rows of positions, numbered by their place) by some variables."""
+    at = [list(SIZES).index(variable) for variable in variables]
+    dims = [a_dimension(variable, SIZES[variable]) for variable in variables]
+    return a_table(name, dims, people[:, at], np.arange(1, len(people) + 1), minimum=MINIMUM)
+
+
+class Enumerator:
+    """The least and the most that each hidden cell can be, over all populations that give the published cells."""
+
+    def __init__(self, tables: Sequence[tuple[ReleasedTable, Sequence[str]]]) -> None:
+        self.combinations = everyone()
+        rows, values = [], []
+        self.hidden: list[tuple[str, IntArray, float]] = []
+        for table, variables in tables:
+            known = np.zeros(len(table.table), dtype=np.bool_)
+            known[:] = ~table.hidden
+            there = {tuple(codes): cell for cell, codes in enumerate(table.table.codes.tolist())}
+            shape = table.table.shape
+            for codes in itertools.product(*(range(size) for size in shape)):
+                inside = self.inside(codes, variables)
+                cell = there.get(codes)
+                if cell is None or known[cell]:
+                    rows.append(inside)
+                    values.append(0.0 if cell is None else table.table.value[cell])
+                elif table.primary.mask[cell]:
+                    self.hidden.append((f"{table.name} {codes}", inside, table.table.value[cell]))
+        self.published = LinearConstraint(np.array(rows), values, values)
+
+    def inside(self, codes: tuple[int, ...], variables: Sequence[str]) -> IntArray:
+        match = np.ones(len(self.combinations), dtype=np.int64)
+        for code, variable in zip(codes, variables, strict=True):
+            if code:
+                match &= self.combinations[:, list(SIZES).index(variable)] == code
+        return match
+
+    def given_away(self) -> list[str]:
+        return [name for name, inside, _ in self.hidden if self.end(inside, 1) == self.end(inside, -1)]
+
+    def end(self, inside: IntArray, side: int) -> float:
+        whole = np.ones(len(self.combinations))
+        found = milp(side * inside, constraints=self.published, integrality=whole, bounds=Bounds(0, np.inf))
+        return np.inf if found.x is None else float(round(inside @ found.x))
+
+
+VARIABLES = [list(chosen) for size in (1, 2, 3) for chosen in itertools.combinations(SIZES, size)]
+COUNTS = st.lists(st.sampled_from([0, 0, 1, 2, 3, 4, 6, 9]), min_size=12, max_size=12)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(COUNTS, st.lists(st.sampled_from(VARIABLES), min_size=2, max_size=4))
+def test_no_sequence_of_releases_gives_a_hidden_count_away(counts: list[int], asked: list[list[str]]) -> None:
+    people = np.repeat(everyone(), counts, axis=0)
+    if not len(people):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        shelf = Shelf(Path(folder), MINIMUM)
+        accepted: list[list[str]] = []
+        for number, variables in enumerate(asked):
+            try:
+                shelf.release(marginal(f"t{number}", people, variables))
+            except Refused:
+                continue
+            accepted.append(variables)
+        tables = list(zip(shelf.released, accepted, strict=True))
+        assert not Enumerator(tables).given_away()
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(COUNTS, st.lists(st.sampled_from(VARIABLES), min_size=2, max_size=3, unique_by=tuple))
+def test_no_analysis_of_several_tables_gives_a_hidden_count_away(counts: list[int], asked: list[list[str]]) -> None:
+    people = np.repeat(everyone(), counts, axis=0)
+    if not len(people):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        shelf = Shelf(Path(folder), MINIMUM)
+        tables = [marginal(f"t{number}", people, variables) for number, variables in enumerate(asked)]
+        try:
+            shelf.release(*tables)
+        except Refused:
+            return
+        assert not Enumerator(list(zip(shelf.released, asked, strict=True))).given_away()
+
+
+def test_the_enumerator_finds_what_tables_alone_would_give_away(tmp_path: Path) -> None:
+    """Each table is safe alone, jointly not: the attacker of these tests can see that."""
+    counts = {(1, 1, 1): 2, (1, 2, 1): 8, (2, 1, 1): 7, (2, 2, 1): 1, (3, 1, 1): 9, (3, 2, 1): 9}
+    people = np.repeat(np.array(list(counts)), list(counts.values()), axis=0)
+    shelf = Shelf(tmp_path, MINIMUM)
+    tables = [marginal(f"t{i}", people, variables) for i, variables in enumerate((["p", "q"], ["p", "q", "r"]))]
+    alone = [shelf.check(table, alone=True).released[0] for table in tables]
+    assert not Enumerator(list(zip(alone[:1], [["p", "q"]], strict=True))).given_away()
+    shown = alone[0]
+    shown.hidden[:] = shown.primary.mask  # secondaries published
+    assert Enumerator([(shown, ["p", "q"])]).given_away()
+
+
+def test_two_linked_tables_each_safe_that_give_one_cell_away_together(tmp_path: Path) -> None:
+    """sdcTools/UserSupport issue 136 (2020): regions by county, and by size group; minimum frequency 4.
+
+    By county, hiding A, B, K, L and M is safe: K + L + M = 9. By group, L + M = 6 (BIG), A + B + K = 7. So K = 9 − 6 = 3.
+    """
+    number = dict(zip("ABIJKLMN", (2, 2, 8, 8, 3, 3, 3, 7), strict=True))
+    from output_control.table import Dimension
+
+    county = Dimension("county", "Total", {"Total": ("c1", "c2"), "c1": tuple("ABIJ"), "c2": tuple("KLMN")})
+    group = Dimension("group", "Total", {"Total": ("BIG", "small"), "BIG": tuple("LM"), "small": tuple("ABIJKN")})
+    region = [name for name, count in number.items() for _ in range(count)]
+    row = np.arange(1, len(region) + 1)
+
+    def table(dim: Dimension) -> ReleasedTable:
+        return a_table(dim.name, [dim], np.array([[dim.index[name]] for name in region]), row, minimum=4)
+
+    shelf = Shelf(tmp_path, 4)
+    patterns = {}
+    for dim in (county, group):
+        released = shelf.check(table(dim), alone=True).released[0]
+        patterns[dim.name] = {released.table.labels(c)[0] for c in np.flatnonzero(released.hidden)}
+    assert patterns == {"county": set("ABKLM"), "group": set("ABKLM")}
+    shelf.release(table(county))
+    together = shelf.release(table(group)).released[0]
+    hidden = {together.table.labels(c)[0] for c in np.flatnonzero(together.hidden)}
+    assert hidden > set("ABKLM")
+    # with L + M and A + B + K both open, or one of them and N, K is no difference of published cells any more
+    assert not {"BIG", "small"} & ({"Total"} | set()) and ({"BIG", "small"} <= hidden or hidden & set("IJN"))
+
+
+@pytest.mark.parametrize("order", [("county", "group"), ("group", "county")])
+def test_linked_tables_of_one_analysis_are_solved_as_one_system(tmp_path: Path, order: tuple[str, str]) -> None:
+    """The same two tables asked at once, in either order, hide equally much."""
+    from output_control.table import Dimension
+
+    trees = {
+        "county": Dimension("county", "Total", {"Total": ("c1", "c2"), "c1": tuple("ABIJ"), "c2": tuple("KLMN")}),
+        "group": Dimension("group", "Total", {"Total": ("BIG", "small"), "BIG": tuple("LM"), "small": tuple("ABIJKN")}),
+    }
+    number = dict(zip("ABIJKLMN", (2, 2, 8, 8, 3, 3, 3, 7), strict=True))
+    region = [name for name, count in number.items() for _ in range(count)]
+    row = np.arange(1, len(region) + 1)
+    tables = [
+        a_table(name, [trees[name]], np.array([[trees[name].index[code]] for code in region]), row, minimum=4)
+        for name in order
+    ]
+    together = Shelf(tmp_path, 4).check(*tables)
+    loss = sum(float(t.table.value[t.hidden].sum()) for t in together.released)
+    assert loss == 2 * sum(number[name] for name in "ABKLM") + 2 * number["N"]
