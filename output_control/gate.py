@@ -26,6 +26,7 @@ from output_control.dossier import (
     regression_contents,
     tree_contents,
 )
+from output_control.ledger.book import identity
 from output_control.ledger.history import History
 from output_control.outputs import json_bytes
 from output_control.policy import Policy
@@ -72,6 +73,11 @@ def check(
         raise _refusal(analysis, faults)
     found = _Findings()
     gate = _Gate(Sources(engine, rederive(), linked), classifications, policy)
+    inputs = {name: frame.digest() for name, frame in sorted(linked.items())}
+    fingerprint = digest_json(made_with)
+    policy_document = policy.public_document()
+    if history is not None:
+        history = history.before(identity(analysis, version, fingerprint, inputs, policy_document))
     judged: dict[str, JudgedTable | Contents] = {}
     for request in requests:
         try:
@@ -89,8 +95,6 @@ def check(
         found.add(dossier(analysis, version, content))
     if source:
         found.annex[f"{analysis}/derivation-v{version}.py"] = source
-    inputs = {name: frame.digest() for name, frame in sorted(linked.items())}
-    fingerprint = digest_json(made_with)
     found.evidence[f"evidence/{analysis}/{INPUTS}.json"] = json_bytes(
         {
             "analysis": analysis,
@@ -106,7 +110,7 @@ def check(
         outputs=found.outputs,
         evidence=found.evidence,
         checker_annex=found.annex,
-        policy_document=policy.public_document(),
+        policy_document=policy_document,
         inputs=inputs,
         fingerprint=fingerprint,
         advice=tuple(found.advice),

@@ -18,14 +18,14 @@ class History:
     entries: tuple[Entry, ...]
     ids: LedgerIds
 
-    def before(self, project: str, identity: str) -> History:
+    def before(self, identity: str) -> History:
         """The releases before the one that the same check, on the same data, led to.
 
         What gives the very bytes that left already discloses nothing new: it is checked against what its release was
         checked against. So a killed release, a check that is made again, and a reproduction end the same.
         """
         for at, entry in enumerate(self.entries):
-            if (entry.header.about.project, entry.header.about.identity) == (project, identity):
+            if entry.header.about.identity == identity:
                 return History(self.ledger, self.entries[:at], self.ids)
         return self
 

@@ -92,6 +92,12 @@ def pack(tables: Sequence[ReleasedTable]) -> bytes:
     return b"".join([len(head).to_bytes(_LENGTH, "big"), head, *blobs])
 
 
+def kinds_in(content: bytes) -> tuple[str, ...]:
+    """The kinds of units that packed tables hold, sorted."""
+    at = _LENGTH + int.from_bytes(content[:_LENGTH], "big")
+    return tuple(sorted({kind for facts in json.loads(content[_LENGTH:at]) for kind in facts["kinds"]}))
+
+
 def unpack(content: bytes, release: str) -> tuple[ReleasedTable, ...]:
     """What :func:`pack` packed, as tables of ``release``.
 
