@@ -1,6 +1,6 @@
 """The ledger of an installation, opened against its journal: for the gate to read, for the release service to write.
 
-Fails closed: a project that has released before has a ledger that holds every one of its releases, or nothing is checked.
+Fails closed: a project that has released before has a ledger that holds each of its releases, or nothing is checked.
 """
 
 from __future__ import annotations

@@ -26,7 +26,13 @@ def a_dimension(name: str, size: int) -> Dimension:
 
 
 def a_table(
-    name: str, dims: Sequence[Dimension], codes: IntArray, row: IntArray, unit: IntArray | None = None, minimum: int = 3
+    name: str,
+    dims: Sequence[Dimension],
+    codes: IntArray,
+    row: IntArray,
+    *,
+    unit: IntArray | None = None,
+    minimum: int = 3,
 ) -> ReleasedTable:
     """Counts of rows by leaf codes (rows × dims, positions in the dimensions); sensitive below ``minimum`` units."""
     shape, unit = tuple(len(dim.codes) for dim in dims), row if unit is None else unit

@@ -28,7 +28,7 @@ def named(column: str, **fields: object) -> object:
     return table_request(column, **{"name": f"by_{column}", **fields})
 
 
-# planted pairs ---------------------------------------------------------------------------------------------------------
+# planted pairs -------------------------------------------------------------------------------------------------------
 
 
 def test_a_cell_that_differs_by_one_unit_from_one_released_before_is_hidden(tmp_path: Path) -> None:
