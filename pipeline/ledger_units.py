@@ -1,8 +1,8 @@
 """Under which id the release ledger knows each unit of a project: written by the custodian, read by the gate alone.
 
-The id is a keyed hash of the register unit under a key that is the same for all projects, so that a person in two projects
-is one person in the ledger. The map from project integers to ids is sealed to the gate's public key: it lies beside the
-linked data, where the custodian may write and the gate may read, and tells a researcher nothing but its size.
+The id is a keyed hash of the register unit under a key that is the same for all projects, so that a person in two
+projects is one person in the ledger. The map from project integers to ids is sealed to the gate's public key: it lies
+beside the linked data, where the custodian may write and the gate may read, and tells a researcher only its size.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def write_map(zone: KeyZone, ledger_key: bytes, recipient_file: Path, out: Path)
 
 
 def ledger_ids(units: pa.StringArray, key: bytes) -> Integers:
-    """63 bits of a keyed hash per unit; a unit that is known by a project's hash only (unmatched) stays in its project."""
+    """63 bits of a keyed hash per unit; an unmatched unit, known by a project's own hash, stays in its project."""
     long = np.asarray(pc.greater(pc.binary_length(units), LONGEST_BLOCK).to_numpy(zero_copy_only=False))
     ids = np.zeros(len(units), dtype=np.int64)
     for chosen, algorithm in ((~long, CMAC), (long, HMAC)):

@@ -16,6 +16,7 @@ from pipeline.commands import (
     demo,
     docs,
     journal,
+    ledger,
     protect,
     release,
     research,
@@ -33,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (country, delivery, custodian, research, review, release, journal, status, protect, demo, docs):
+for part in (country, delivery, custodian, research, review, release, ledger, journal, status, protect, demo, docs):
     part.register(app)
 
 

@@ -145,8 +145,8 @@ def hidden_of(table: ReleasedTable) -> set[str]:
 def test_two_linked_tables_each_safe_that_give_one_cell_away_together(tmp_path: Path) -> None:
     """sdcTools/UserSupport issue 136 (2020): regions by county, and by size group; minimum frequency 4.
 
-    By county, hiding A, B, K, L and M is safe: K + L + M = 9. By group, L + M = 6 (BIG) and A + B + K = 7, which is safe
-    too. Together K = 9 − 6 = 3.
+    By county, hiding A, B, K, L and M is safe: K + L + M = 9. By group, L + M = 6 (BIG) and A + B + K = 7, which is
+    safe too. Together K = 9 − 6 = 3.
     """
     shelf = Shelf(tmp_path, 4)
     for name in REGIONS:
