@@ -4,9 +4,9 @@
 
 A synthetic population with eight variables (two of them hierarchies); earlier releases of about 5,000 cells over eight
 different sets of variables, protected alone, as those of an office without a ledger would be: every second one of all
-persons (its margins are those of the new table), the others each of a population of their own, from which a random ninth
-is missing. Then one new table of about 5,000 cells of all persons is checked against them all. Reported: seconds of the check, of which reading; peak
-memory of the process; cells, hidden cells and links.
+persons (its margins are those of the new table), the others each of a population of their own, from which a random
+ninth is missing. Then one new table of about 5,000 cells of all persons is checked against them all. Reported: seconds
+of the check, peak memory of the process; cells, hidden cells and links.
 """
 
 from __future__ import annotations
@@ -169,9 +169,8 @@ def main() -> None:
         started = time.perf_counter()
         hidden = release_all(ledger, people, max(sizes), rng)
         size = sum(path.stat().st_size for path in ledger.folder.iterdir()) / 2**20
-        print(
-            f"{max(sizes)} releases made in {time.perf_counter() - started:.0f} s: {hidden} cells hidden, {size:.0f} MiB"
-        )
+        made = time.perf_counter() - started
+        sys.stdout.write(f"{max(sizes)} releases made in {made:.0f} s: {hidden} cells hidden, {size:.0f} MiB\n")
         seconds = []
         for entries in sizes:
             done, took = measure(people, ledger, entries)

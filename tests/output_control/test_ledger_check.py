@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
+from enclave.errors import NotReady, Tampered
+from enclave.journal import Journal
+from output_control.ledger.book import anchored, open_history
+from output_control.ledger.remember import ProjectIds
 from tests.output_control.ledger_world import Past, cells_of, flat, homes, table_request
 
 EXACT = {"count_protection": {"kind": "exact"}}
@@ -139,3 +146,49 @@ def test_a_cell_that_was_hidden_before_is_not_given_by_another_table(tmp_path: P
     # the total without them would give 3
     found = cells_of(world.check(inside, table_request("age")), "age")
     assert found[("all",)] is None and found[("a0",)] is None
+
+
+# what ACRO 1.0.2 lets pass -------------------------------------------------------------------------------------------
+
+
+def test_two_suppressed_outputs_do_not_subtract_to_the_hidden_cell(tmp_path: Path) -> None:
+    """ACRO drops the records of a suppressed cell from the margins: the two totals differ by what is hidden, 6."""
+    world = past(tmp_path, ("kind", "k", 3), ("sex", "s", 2))
+    data = homes(kind=["k0"] * 6 + ["k1"] * 60 + ["k2"] * 50, sex=["s0", "s1"] * 58)
+    first = cells_of(world.release("first", data, table_request("kind")), "kind")
+    assert first[("k0",)] is None and first[("all",)] == 116
+    dropped = data.filter(pa.array([kind != "k0" for kind in data["kind"].to_pylist()]))
+    second = cells_of(world.check(dropped, table_request("sex")), "sex")
+    assert second[("all",)] is None
+
+
+def test_linked_tables_of_one_analysis_do_not_pass_unseen(tmp_path: Path) -> None:
+    """ACRO's check of linked tables always passes. Here 41 of an area less 40 with a known kind would be one home."""
+    world = past(tmp_path, ("area", "g", 3), ("kind", "k", 2))
+    area = ["g0"] * 41 + ["g1"] * 50 + ["g2"] * 50
+    data = homes(area=area, kind=["k0", "k1"] * 70 + ["k0"])
+    known = data.filter(pa.array([i != 0 for i in range(141)]))
+    both = world.check(data, table_request("area"), table_request("area", name="known", derivation="known",
+                       population={"dataset": "known", "key": "home"}), known=known)  # fmt: skip
+    whole, part = cells_of(both, "area"), cells_of(both, "area", name="known")
+    assert None in (whole[("g0",)], part[("g0",)])
+    assert None in (whole[("all",)], part[("all",)])
+
+
+def test_a_journal_that_knows_releases_and_no_ledger_lets_nothing_be_checked(tmp_path: Path) -> None:
+    world = past(tmp_path / "world", ("area", "g", 3))
+    world.release("first", homes(area=[f"g{i % 3}" for i in range(150)]), table_request("area"))
+    journal = Journal(tmp_path / "journal")
+    noted = anchored(world.ledger.entries()[0].anchor)
+    now = datetime(2026, 3, 1, tzinfo=UTC)
+    journal.append(actor="s", action="request.release", subject="r", details={"bundle": "x", **noted}, now=now)
+    assert len(open_history(world.ledger, journal, ProjectIds()).entries) == 1
+    shutil.rmtree(world.ledger.folder)
+    with pytest.raises(NotReady, match=r"1 release.s. are known, and there is no release ledger"):
+        open_history(world.ledger, journal, ProjectIds())
+    world.ledger.create()
+    with pytest.raises(Tampered, match="entry 1 is known"):
+        open_history(world.ledger, journal, ProjectIds())
+    journal.append(actor="s", action="request.release", subject="old", details={"bundle": "y"}, now=now)
+    with pytest.raises(Tampered, match="a release that the ledger does not know"):
+        open_history(world.ledger, journal, ProjectIds())

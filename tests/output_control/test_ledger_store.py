@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from enclave.entropy import SeededEntropy
 from enclave.errors import KeyUnavailable, NotReady, Refused, StorageFailed, Tampered
 from output_control.ledger.history import History
 from output_control.ledger.keys import KEYS_FILE, LedgerKeys
@@ -129,8 +130,6 @@ def test_another_ledgers_entries_do_not_open(tmp_path: Path) -> None:
     filled(tmp_path / "a")
     keys = tmp_path / "b"
     keys.mkdir()
-    from enclave.entropy import SeededEntropy
-
     other = Ledger(tmp_path / "a" / "ledger", LedgerKeys.create(keys, SeededEntropy(8)))
     with pytest.raises(Tampered):
         other.entries()
