@@ -90,7 +90,9 @@ def test_two_tables_of_the_same_homes_through_two_data_sets_are_protected_togeth
         "region", name="less", derivation="less", unit="home", population=Population(dataset="less", key="home")
     )
     out = world.check(table_request("region", population=HOMES), other)
-    totals = [content.decode().splitlines()[1] for name, content in sorted(out.outputs.items()) if name.endswith(".csv")]
+    totals = [
+        content.decode().splitlines()[1] for name, content in sorted(out.outputs.items()) if name.endswith(".csv")
+    ]
     assert any(',"Q","C"' in total for total in totals)
 
 
