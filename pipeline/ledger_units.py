@@ -88,19 +88,18 @@ class UnitMap:
 
         opened = io.BytesIO()
         try:
-            with path.open("rb") as handle:
-                pyrage.decrypt_io(handle, opened, [pyrage.x25519.Identity.from_str(_secret(keys))])
-            with pa.ipc.open_stream(pa.BufferReader(opened.getvalue())) as reader:
-                table = reader.read_all()
+            sealed = path.read_bytes()
         except OSError:
             raise NotReady(
                 "linking has not told the ledger its units", where=MAP_FILE, next_step="zicht link"
             ) from None
-        except pyrage.DecryptError as error:
+        try:
+            pyrage.decrypt_io(io.BytesIO(sealed), opened, [pyrage.x25519.Identity.from_str(_secret(keys))])
+            with pa.ipc.open_stream(pa.BufferReader(opened.getvalue())) as reader:
+                table = reader.read_all()
+        except (pyrage.DecryptError, OSError, pa.ArrowException) as error:
             kind = KeyUnavailable if "No matching keys" in str(error) else Tampered
             raise kind("the units of the ledger do not open", where=MAP_FILE, next_step="zicht link --again") from None
-        except pa.ArrowException:
-            raise Tampered("the units of the ledger are not whole", where=MAP_FILE) from None
         columns = (np.asarray(table.column(name).to_numpy(), dtype=np.int64) for name in ("integer", "id"))
         return cls(*columns)
 
