@@ -181,10 +181,10 @@ def main() -> None:
             links = sum(sum(each.relations.values()) for each in done.compared)
             peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
             seconds.append(used)
-            sys.stdout.write(
-                f"{entries:4} releases: {took:6.1f} s, {used:.1f} s of processor, peak {peak:.2f} GiB; "
-                f"{len(table.table)} cells, {int(table.primary.mask.sum())} primary, {int(table.hidden.sum())} hidden, {links} links\n"
-            )
+            hidden = int(table.hidden.sum())
+            sys.stdout.write(f"{entries:4} releases: {took:6.1f} s, {used:.1f} s of processor, peak {peak:.2f} GiB; ")
+            sys.stdout.write(f"{len(table.table)} cells, {int(table.primary.mask.sum())} primary, ")
+            sys.stdout.write(f"{hidden} hidden, {links} links\n")
         growth = np.polyfit(np.log(sizes), np.log(seconds), 1)[0]
         sys.stdout.write(f"growth with the number of releases: exponent {growth:.2f}\n")
 
