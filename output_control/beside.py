@@ -70,6 +70,12 @@ def _protected(
         raise reasons([error.what, *advice], error.next_step) from None
 
 
+def _shared(releases: Sequence[str]) -> str:
+    if not releases:
+        return "no earlier release shares units with this one"
+    return f"shares units with earlier releases: {', '.join(releases)}"
+
+
 def _told(contents: Contents, together: Together | None, history: History | None) -> Contents:
     """The evidence says what was compared; the annex says what was found. Releases are named, nothing else of them."""
     notes = contents.document.get("notes", [])
@@ -82,7 +88,7 @@ def _told(contents: Contents, together: Together | None, history: History | None
     checks = contents.document.get("checks", [])
     document = {
         **contents.document,
-        "notes": notes,
+        "notes": [_shared(together.touched), *notes],
         "checks": [*(checks if isinstance(checks, list) else []), *LEDGER_CHECKS],
         "earlier_releases": {"share_units": list(together.touched)},
     }

@@ -176,7 +176,7 @@ class ResearchDesk:
     def _ledger_state(self, use: AnalysisUse, policy: Policy) -> str:
         """Digest of the earlier releases that a check is made against: when they change, it is made again."""
         inputs = {name: open_frame(path, Linked).digest() for name, path in sorted(self._linked(use).items())}
-        fingerprint = self.fingerprint(use, self.requests(use))
+        fingerprint = digest_json(self.made_with(use, self.requests(use)))
         same = identity(use.name, use.version, fingerprint, inputs, policy.public_document())
         return digest_json([entry.anchor.digest for entry in self.history().before(same).entries])
 
