@@ -28,6 +28,7 @@ class Zone(Enum):
     RESULTS = "results"
     REVIEW = "review"
     GATE = "gate"
+    LEDGER = "ledger"
     RELEASED = "released"
 
     def description(self) -> str:
@@ -37,7 +38,7 @@ class Zone(Enum):
     @property
     def mode(self) -> int:
         """Permission bits of the zone's folder: private zones are closed to everyone but their owner."""
-        private = {Zone.IDENTIFIED, Zone.KEY, Zone.GATE, Zone.PSEUDONYMISED}
+        private = {Zone.IDENTIFIED, Zone.KEY, Zone.GATE, Zone.LEDGER, Zone.PSEUDONYMISED}
         return 0o700 if self in private else 0o755
 
 
@@ -49,7 +50,8 @@ _DESCRIPTIONS = {
     Zone.LINKED: "data sets with meaningless project integers; researchers read, nobody edits",
     Zone.RESULTS: "requests and derived frames of analyses; the researchers of the project",
     Zone.REVIEW: "requests, evidence and decisions; checkers and the author",
-    Zone.GATE: "confidential policy, release ledger, signing key; the release service only",
+    Zone.GATE: "confidential policy, keys of the ledger, signing key; the release service only",
+    Zone.LEDGER: "which units are in which released cell, encrypted; the release service only",
     Zone.RELEASED: "signed bundles; written by the release service, read by everyone",
 }
 

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scipy import sparse
 
 from output_control.attacker import Attacker
+from output_control.joint_table import JointTable
 from output_control.protection import SINGLETON_SHARE, Options, Pattern, demand
 from output_control.rules import PrimaryResult
 from output_control.table import BoolArray, CellTable, FloatArray, IntArray
@@ -66,6 +67,8 @@ def audit(
 
 def full_equations(table: CellTable) -> sparse.csr_array:
     """Parent minus children for every parent of every dimension and every combination of the other dimensions."""
+    if isinstance(table, JointTable):
+        return table.audited
     blocks: list[sparse.csr_array] = []
     for position, dim in enumerate(table.dims):
         others = np.delete(table.codes, position, axis=1)

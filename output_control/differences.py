@@ -1,28 +1,35 @@
 """Requests of one analysis over frames that differ by a few units: their outputs subtract to those few.
 
 Two means, two regressions or two counts, one of them without a handful of units, give the handful's figure. What left
-with earlier releases is not looked at here.
+with earlier releases is not looked at here. Tables that are protected together need no such refusal among themselves:
+what would be left between their cells is hidden.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import permutations
 
 from enclave.requests import Request
 from output_control.derived import Sources
 
 
-def faults_of_differences(requests: Sequence[Request], sources: Sources, n: int) -> list[str]:
-    """Pairs of derived frames of the same records and units, of which one lacks 1 … n−1 units' records of the other."""
+def faults_of_differences(
+    requests: Sequence[Request], sources: Sources, n: int, *, together: Collection[str] = ()
+) -> list[str]:
+    """Pairs of derived frames of the same records and units, of which one lacks 1 … n−1 units' records of the other.
+
+    ``together`` names the requests that are protected together; frames of only such are compared cell by cell.
+    """
     frames = {
         (request.derivation, request.record, request.period, request.unit): request
         for request in requests
         if sources.derivation(request.derivation)
     }
+    other = {request.derivation for request in requests if request.name not in together}
     faults = []
     for here, there in permutations(frames, 2):
-        if here[1:] != there[1:] or here[0] == there[0]:
+        if here[1:] != there[1:] or here[0] == there[0] or not other & {here[0], there[0]}:
             continue
         request = frames[here]
         keys = {request.record, request.unit, *([request.period] if request.period else [])}

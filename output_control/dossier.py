@@ -27,6 +27,7 @@ from output_control.outputs import (
 )
 from output_control.policy import ModelRules, TableRules
 from output_control.regression import NORMAL_975, FittedRegression
+from output_control.report.contents import EarlierFinding
 from output_control.report.files import protection_files
 from output_control.rounding import significant, to_base
 from output_control.statistic_columns import hidden_rows, statistic_columns
@@ -34,7 +35,6 @@ from output_control.table import FloatArray
 from output_control.table_check import ProtectedTable
 from output_control.tree import GrownTree
 
-LINKED_BEFORE = "not checked against earlier releases: the release ledger is not part of this version"
 LEAF_NOTE = "the leaf counts are rounded; compare them with other tables of this population before approving"
 
 
@@ -65,8 +65,17 @@ class Contents:
     researcher: Mapping[str, bytes] = field(default_factory=dict)
 
 
-def table_contents(protected: ProtectedTable, rules: TableRules) -> Contents:
-    """The table as CSV, counts of its cells as evidence, and per cell what the gate saw as annex."""
+def table_contents(
+    protected: ProtectedTable,
+    rules: TableRules,
+    *,
+    earlier: tuple[EarlierFinding, ...] = (),
+    for_author: tuple[EarlierFinding, ...] = (),
+) -> Contents:
+    """The table as CSV, counts of its cells as evidence, and per cell what the gate saw as annex.
+
+    ``earlier``: what the ledger found, for checkers' report; ``for_author``: as much of it as the author may see.
+    """
     evidence, pattern = protected.evidence, protected.pattern
     request = evidence.request
     columns = statistic_columns(protected, rules)
@@ -94,12 +103,12 @@ def table_contents(protected: ProtectedTable, rules: TableRules) -> Contents:
         ],
         "protection": protection_document(request, protected.altered),
         "audit": {"passed": True, "attacker": attacker_of(protected.altered)},
-        "notes": [LINKED_BEFORE, *notes_of(request, protected.altered)],
+        "notes": notes_of(request, protected.altered),
     }
     key = [shown.column for shown in evidence.shown if shown.column in {column.name for column in columns}]
-    annex = {**_table_annex(protected), **protection_files(protected, confidential=True)}
-    for_author = protection_files(protected, confidential=False)
-    return Contents(request, columns, key, document, annex, protected.advice, for_author)
+    annex = {**_table_annex(protected), **protection_files(protected, confidential=True, earlier=earlier)}
+    own = protection_files(protected, confidential=False, earlier=for_author)
+    return Contents(request, columns, key, document, annex, protected.advice, own)
 
 
 def _further_checks(protected: ProtectedTable) -> list[str]:
@@ -203,7 +212,7 @@ def regression_contents(fitted: FittedRegression, rules: ModelRules) -> Contents
             "no unit determines a coefficient or a combination of coefficients",
             "no residuals, fitted values or scores",
         ],
-        "notes": [LINKED_BEFORE],
+        "notes": [],
     }
     annex = {
         f"{request.name}.json": json_bytes(
@@ -259,7 +268,7 @@ def tree_contents(grown: GrownTree, rules: ModelRules) -> Contents:
             "dominance and group disclosure per leaf",
             "rounded thresholds; no scores",
         ],
-        "notes": [LINKED_BEFORE, LEAF_NOTE],
+        "notes": [LEAF_NOTE],
     }
     annex = {
         f"{grown.request.name}.json": json_bytes(

@@ -17,6 +17,7 @@ from enclave.fingerprints import Json, digest_json
 from enclave.frames import Frame
 from enclave.requests import OutputRequest, RegressionRequest, TableRequest, TransitionRequest, TreeRequest
 from enclave.zones import Derived, Linked
+from output_control.beside import beside_releases
 from output_control.derived import Sources
 from output_control.differences import faults_of_differences
 from output_control.distributions import distribution_contents
@@ -25,15 +26,16 @@ from output_control.dossier import (
     Dossier,
     dossier,
     regression_contents,
-    table_contents,
     tree_contents,
 )
 from output_control.leaving import faults_of_leaving
+from output_control.ledger.book import identity
+from output_control.ledger.history import History
 from output_control.outputs import json_bytes
 from output_control.policy import Policy
 from output_control.regression import fit_regression
 from output_control.sealed import CheckedOutput
-from output_control.table_check import protect_table
+from output_control.table_check import JudgedTable, held_together, judge_table
 from output_control.transition import as_table, with_transitions
 from output_control.tree import grow_tree
 from output_control.words import faults_of_words
@@ -55,6 +57,7 @@ def check(
     made_with: Mapping[str, Json],
     protected_unit: str = "",
     source: bytes = b"",
+    history: History | None = None,
     threads: int = 1,
 ) -> CheckedOutput:
     """Check all requests of one analysis version.
@@ -63,30 +66,53 @@ def check(
     environment made this (:mod:`output_control.provenance`); its digest is the output's fingerprint. ``protected_unit``
     is the unit that the project file says every request must protect (empty: the researcher chooses). ``source`` is the
     derivation's code; it goes into the checkers' annex, for only a person sees whether a choice of categories carries
-    data. Same input, same bytes, whatever ``threads``.
+    data. ``history`` is what was released before; without it the output says that it was compared with
+    nothing. Same input and history, same bytes, whatever ``threads``.
 
     Raises:
         Refused: every reason of every request at once; nothing is made when one of them fails.
     """
-    faults = faults_of_requests(requests, linked, policy, protected_unit)
+    faults = faults_of_requests(requests, policy, protected_unit)
     if faults:
         raise _refusal(analysis, faults)
     found = _Findings()
     listed = with_transitions(requests, classifications)
     gate = _Gate(Sources(engine, rederive(), linked), listed, policy, threads)
-    found.faults += faults_of_differences(requests, gate.sources, policy.public.tables.minimum_frequency.value)
+    inputs = {name: frame.digest() for name, frame in sorted(linked.items())}
+    fingerprint = digest_json(made_with)
+    policy_document = policy.public_document()
+    if history is not None:
+        history = history.before(identity(analysis, version, fingerprint, inputs, policy_document))
+    together = {
+        each.name
+        for each in requests
+        if isinstance(each, TableRequest | TransitionRequest) and held_together(_as_table(each), policy)
+    }
+    n = policy.public.tables.minimum_frequency.value
+    found.faults += faults_of_differences(requests, gate.sources, n, together=together)
+    judged: dict[str, JudgedTable | Contents] = {}
     for request in requests:
         try:
-            found.add(dossier(analysis, version, gate.judge(request)))
+            judged[request.name] = gate.judge(request)
         except (Refused, BadInput) as error:
             found.refuse(request.name, error)
+    if found.faults:
+        raise _refusal(analysis, found.faults)
+    try:
+        contents, cells = beside_releases(judged, gate.sources, policy, history, threads=threads)
+    except (Refused, BadInput) as error:
+        found.refuse(", ".join(name for name, each in judged.items() if isinstance(each, JudgedTable)), error)
+        raise _refusal(analysis, found.faults) from None
+    for content in contents:
+        try:
+            found.add(dossier(analysis, version, content))
+        except (Refused, BadInput) as error:
+            found.refuse(content.request.name, error)
     found.faults += faults_of_leaving({**found.outputs, **found.evidence})
     if found.faults:
         raise _refusal(analysis, found.faults)
     if source:
         found.annex[f"{analysis}/derivation-v{version}.py"] = source
-    inputs = {name: frame.digest() for name, frame in sorted(linked.items())}
-    fingerprint = digest_json(made_with)
     found.evidence[f"evidence/{analysis}/{INPUTS}.json"] = json_bytes(
         {
             "analysis": analysis,
@@ -102,18 +128,17 @@ def check(
         outputs=found.outputs,
         evidence=found.evidence,
         checker_annex=found.annex,
-        policy_document=policy.public_document(),
+        policy_document=policy_document,
         inputs=inputs,
         fingerprint=fingerprint,
         advice=tuple(found.advice),
         researcher_files=found.researcher,
+        released_cells=cells,
     )
 
 
-def faults_of_requests(
-    requests: Sequence[OutputRequest], linked: Mapping[str, Frame[Linked]], policy: Policy, protected_unit: str = ""
-) -> list[str]:
-    """What can be said before anything is computed: kinds, names, tables that hang together."""
+def faults_of_requests(requests: Sequence[OutputRequest], policy: Policy, protected_unit: str = "") -> list[str]:
+    """What can be said before anything is computed: kinds and names."""
     if not requests:
         return ["the analysis asks for no output"]
     faults = []
@@ -136,30 +161,12 @@ def faults_of_requests(
     ]
     if "figure" not in allowed:
         faults += [f"{request.name}: figures need a person under this policy" for request in requests if request.figure]
-    as_tables = [as_table(request) if isinstance(request, TransitionRequest) else request for request in requests]
-    tables = [table for table in as_tables if isinstance(table, TableRequest)]
-    for position, table in enumerate(tables):
-        for other in tables[:position]:
-            if _hang_together(table, other, linked):
-                faults.append(
-                    f"{table.name} and {other.name}: two tables of one population hang together, and linked tables are "
-                    "not protected jointly yet; ask for one table with all dimensions"
-                )
     return faults
 
 
-def _hang_together(table: TableRequest, other: TableRequest, linked: Mapping[str, Frame[Linked]]) -> bool:
-    """Whether two tables may count the same units or members: the same homes stand in many a data set."""
-    if table.derivation == other.derivation or table.unit == other.unit:
-        return True
-    return bool(_kinds_of_member(table, linked) & _kinds_of_member(other, linked))
-
-
-def _kinds_of_member(table: TableRequest, linked: Mapping[str, Frame[Linked]]) -> set[str]:
-    """Name and kind (person, object …) of the population's key."""
-    key, frame = table.population.key, linked.get(table.population.dataset)
-    columns = frame.manifest.columns if frame else ()
-    return {key, *(column.role for column in columns if column.name == key)}
+def _as_table(request: TableRequest | TransitionRequest) -> TableRequest:
+    """The table that a request is."""
+    return as_table(request) if isinstance(request, TransitionRequest) else request
 
 
 @dataclass(slots=True)
@@ -193,13 +200,12 @@ class _Gate:
     policy: Policy
     threads: int
 
-    def judge(self, request: OutputRequest) -> Contents:
+    def judge(self, request: OutputRequest) -> JudgedTable | Contents:
         models = self.policy.public.models
-        if isinstance(request, TransitionRequest):
-            return replace(self.judge(as_table(request)), request=request)
-        if isinstance(request, TableRequest):
-            protected = protect_table(request, self.sources, self.classifications, self.policy, threads=self.threads)
-            return table_contents(protected, self.policy.public.tables)
+        if isinstance(request, TableRequest | TransitionRequest):
+            table = _as_table(request)
+            judged = judge_table(table, self.sources, self.classifications, self.policy, threads=self.threads)
+            return replace(judged, asked=request)
         if isinstance(request, RegressionRequest):
             return regression_contents(fit_regression(request, self.sources, self.policy), models)
         if isinstance(request, TreeRequest):

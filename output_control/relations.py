@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from output_control.joint_table import JointTable
 from output_control.table import CellTable, IntArray
 
 Equations = sparse.csr_array
@@ -17,6 +18,8 @@ def equations(table: CellTable) -> Equations:
     Empty cells are known zeros and take no part. A parent that is missing while a child is there cannot occur in an
     additive table; such an equation says nothing and is left out.
     """
+    if isinstance(table, JointTable):
+        return table.relations
     keys = table.keys()
     order = np.argsort(keys, kind="stable")
     rows: list[IntArray] = []

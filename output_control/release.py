@@ -25,6 +25,8 @@ from output_control.approvals import approvals_document, check_approved, check_r
 from output_control.cases import PREFIX, Case, open_case
 from output_control.crate import CRATE_FILE, Approver, CrateFacts, build_crate
 from output_control.leaving import faults_of_leaving
+from output_control.ledger.book import Book, anchored, identity
+from output_control.ledger.store import Anchor
 from output_control.request_file import annexed, digests, locked
 from output_control.review_states import Action, State, check_can
 from output_control.roster import Roster, moment
@@ -45,6 +47,7 @@ class _Service:
     roster: Roster
     root_public: PublicKey
     journal: Journal
+    book: Book
 
 
 def release(
@@ -55,12 +58,14 @@ def release(
     roster: Roster,
     root_public: PublicKey,
     recheck: Callable[[], CheckedOutput],
+    book: Book,
     journal: Journal,
     now: datetime,
 ) -> Release:
     """Release an approved request; a released one gives its release again.
 
     ``recheck`` tabulates and checks anew from the linked zone. The release key's certificate lies in the gate's zone.
+    ``book`` is the release ledger: who is in which cell is written there before the bundle appears.
 
     Raises:
         NotAllowed: not approved, or an approval does not hold any more.
@@ -70,7 +75,7 @@ def release(
     """
     journal.verify()
     certificate = _certificate(workspace, signing_key, root_public, now)
-    service = _Service(workspace, signing_key, certificate, roster, root_public, journal)
+    service = _Service(workspace, signing_key, certificate, roster, root_public, journal, book)
     case = _case(service, request_id, now)
     case.request.check_untouched()
     if case.state is State.RELEASED:
@@ -188,6 +193,7 @@ def _publish(case: Case, checked: CheckedOutput, service: _Service, now: datetim
     content = case.request.document.subject.content
     name = bundle.bundle_name(checked.analysis, checked.version, content)
     folder = _shelf(service, case) / name
+    anchor = _remember(case, checked, name, service, now)
     if not folder.exists():
         begun = _begun(case, service, now)
         files = _files(case, checked, service, begun)
@@ -199,10 +205,24 @@ def _publish(case: Case, checked: CheckedOutput, service: _Service, now: datetim
         actor=SERVICE,
         action=PREFIX + Action.RELEASE.value,
         subject=case.request.id,
-        details={"bundle": f"{folder.parent.name}/{name}", "manifest": digest},
+        details={"bundle": f"{folder.parent.name}/{name}", "manifest": digest, **anchored(anchor)},
         now=now,
     )
     return _release_of(case, folder, digest)
+
+
+def _remember(case: Case, checked: CheckedOutput, name: str, service: _Service, now: datetime) -> Anchor:
+    """Who is in which cell, in the ledger before anybody can see the cells."""
+    return service.book.write(
+        checked.released_cells,
+        identity=identity(
+            checked.analysis, checked.version, checked.fingerprint, checked.inputs, checked.policy_document
+        ),
+        project=case.request.document.project,
+        request=case.request.id,
+        release=name,
+        now=now,
+    )
 
 
 def _check_same(folder: Path, case: Case, service: _Service) -> None:

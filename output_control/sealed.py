@@ -23,7 +23,9 @@ class CheckedOutput:
     checkers see it, a bundle never holds it. ``policy_document`` is the public ``policy.json``. ``inputs`` maps each
     data set to its SHA-256; ``fingerprint`` covers code, parameters, policy and environment. ``advice`` tells the
     researcher how less would be lost; it goes into no file. ``researcher_files`` are for who asked: how the table is
-    protected, and what other ways would cost; nothing confidential, and in no bundle.
+    protected, and what other ways would cost; nothing confidential, and in no bundle. ``released_cells`` is what the
+    release ledger is to remember, the units of every cell; it goes into the ledger alone, so a checked output from
+    the shelf has none.
     """
 
     analysis: str
@@ -36,6 +38,7 @@ class CheckedOutput:
     fingerprint: str
     advice: tuple[str, ...] = ()
     researcher_files: Mapping[str, bytes] = field(default_factory=dict)
+    released_cells: bytes = field(default=b"", repr=False)
 
     def __post_init__(self) -> None:
         for name in ("outputs", "evidence", "checker_annex", "inputs", "researcher_files"):

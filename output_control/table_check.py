@@ -1,4 +1,4 @@
-"""One table through the gate: tabulated, judged, suppressed, audited; or the reasons why it may not leave."""
+"""One table through the gate: tabulated, judged, hidden and audited; or the reasons why it may not leave."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import numpy as np
 
 from enclave.classifications import Classification
 from enclave.errors import CannotProtect, Refused
-from enclave.requests import TableRequest
+from enclave.requests import OutputRequest, TableRequest
 from output_control.advice import advise
+from output_control.alternatives.allowed import chosen
 from output_control.alternatives.altered import AlteredTable
-from output_control.alternatives.at_the_gate import protect_as_chosen
+from output_control.alternatives.at_the_gate import compare_with_others, protect_as_chosen
 from output_control.alternatives.comparison import Compared
-from output_control.audit import AuditReport
-from output_control.derived import Sources, faults_of_frame
+from output_control.audit import AuditReport, audit
+from output_control.derived import Sources, faults_of_frame, units_of
 from output_control.evidence import (
     Evidence,
     faults_of_codes,
@@ -26,11 +27,12 @@ from output_control.evidence import (
 from output_control.linked_counts import attached_counts, figure_rule, protect_both
 from output_control.percentiles import Percentiles, percentiles
 from output_control.policy import Policy, TableRules
-from output_control.protection import Pattern
+from output_control.protection import Options, Pattern
 from output_control.rates import RateTable, complements, exposed_by_rates, rate_table
 from output_control.rounded import audit_rounded, protect_by_rounding
 from output_control.rules import PrimaryResult, group_disclosure, primary
-from output_control.table import BoolArray, cell_keys
+from output_control.suppression import suppress
+from output_control.table import BoolArray, CellTable, cell_keys
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +42,7 @@ class ProtectedTable:
     ``counts`` is the attached table of counts of a sum or a mean, over the same cells and with the same ones hidden;
     ``rates`` and ``percentiles`` are what those statistics publish besides. ``base``: counts leave rounded to it.
     ``altered``: what is published where figures were changed instead of hidden; ``pattern`` then hides nothing.
+    ``beside``: other tables were in the audit, so that ``report`` says more than this table alone would.
     """
 
     evidence: Evidence
@@ -54,21 +57,48 @@ class ProtectedTable:
     altered: AlteredTable | None = None
     comparison: tuple[Compared, ...] = ()
     least_units: int = 0
+    beside: bool = False
 
 
-def protect_table(
+@dataclass(frozen=True, slots=True, eq=False)
+class JudgedTable:
+    """A tabulated table and what in it may not be published for its own sake; nothing is hidden yet.
+
+    ``counts`` (of a sum or a mean) is the attached table of counts, ``of_counts`` what may not be published of it.
+    ``alone``: a table that cannot be held against others cell by cell, and so is protected by itself already.
+    """
+
+    asked: OutputRequest
+    evidence: Evidence
+    primary: PrimaryResult
+    advice: tuple[str, ...]
+    counts: Evidence | None = None
+    of_counts: PrimaryResult | None = None
+    alone: ProtectedTable | None = None
+
+
+def held_together(request: TableRequest, policy: Policy) -> bool:
+    """Whether ``request`` can be protected together with other tables: exact figures of one kind of unit, unweighted.
+
+    What a mean, a rate and a percentile publish besides follows from the cells that are shown of their sums and counts.
+    """
+    rounds = (policy.public.tables.count_rounding.value.base or 1) > 1
+    return not (rounds or request.weight or len(units_of(request)) > 1 or request.protection.method != "suppression")
+
+
+def judge_table(
     request: TableRequest,
     sources: Sources,
     classifications: Mapping[str, Classification],
     policy: Policy,
     *,
     threads: int = 1,
-) -> ProtectedTable:
-    """Tabulate ``request`` and hide what the policy asks.
+) -> JudgedTable:
+    """Tabulate ``request`` and find its sensitive cells; where it is not `held_together` with others, protect it too.
 
     Raises:
-        Refused: everything that is wrong with the request or its frame, a group that no suppression hides, or a
-            pattern that the audit does not find safe.
+        Refused: everything that is wrong with the request or its frame, a group that no suppression hides, or no safe
+            pattern of a table that is protected alone.
     """
     rules = policy.public.tables
     faults = faults_of_table(request, classifications, rules) + faults_of_frame(request, sources)
@@ -79,21 +109,96 @@ def protect_table(
     if faults:
         raise reasons(faults)
     evidence = tabulate(request, shown, sources, weights=rules.weights.value)
-    advice = advise(evidence, policy)
+    advice = tuple(advise(evidence, policy))
+    sensitive = sensitive_cells(evidence, policy)
+    if not held_together(request, policy):
+        alone = _protect_alone(evidence, sensitive, sources, policy, advice=advice, threads=threads)
+        return JudgedTable(request, evidence, sensitive, advice, alone=alone)
+    wrong = chosen(request.protection, policy.protections)[1]
+    if wrong:
+        raise reasons([wrong])
+    if request.statistic in {"sum", "mean"}:
+        counts = attached_counts(evidence, sources, rules.weights.value)
+        return JudgedTable(request, evidence, sensitive, advice, counts, sensitive_cells(counts, policy))
+    return JudgedTable(request, evidence, sensitive, advice)
+
+
+def hide(table: CellTable, sensitive: PrimaryResult, options: Options) -> tuple[Pattern, AuditReport]:
+    """Hide in one table what the policy asks, as if there were no other.
+
+    Raises:
+        Refused: no suppression protects it, or the audit does not find the pattern safe.
+    """
     try:
-        protected = _protected(evidence, sources, policy, threads)
+        pattern = suppress(table, sensitive, options=options)
+    except CannotProtect as error:
+        raise reasons([error.what], error.next_step) from None
+    return pattern, audited(table, sensitive, pattern, options)
+
+
+def audited(table: CellTable, sensitive: PrimaryResult, pattern: Pattern, options: Options) -> AuditReport:
+    """The audit of a pattern that is safe.
+
+    Raises:
+        Refused: it is not.
+    """
+    report = audit(table, sensitive, pattern, options)
+    if not report.safe or not bool(pattern.suppressed[sensitive.mask].all()):
+        raise reasons(["the audit did not find the pattern safe; nothing is released"])
+    return report
+
+
+def protected_beside(
+    judged: JudgedTable,
+    pattern: Pattern,
+    report: AuditReport,
+    sources: Sources,
+    policy: Policy,
+    *,
+    beside: bool,
+    threads: int = 1,
+) -> ProtectedTable:
+    """A judged table under a pattern that was found for it and others together, with the figures that follow.
+
+    Raises:
+        Refused: a derived figure would give a hidden count back.
+    """
+    found = ProtectedTable(
+        judged.evidence, judged.primary, pattern, report, judged.advice, counts=judged.counts, beside=beside
+    )
+    if judged.counts is None:
+        compared = compare_with_others(judged.evidence, judged.primary, sources, policy, pattern, threads=threads)
+        least = policy.public.tables.minimum_frequency.value
+        found = replace(found, comparison=compared, least_units=least)
+    return _with_figures(found, sources, policy)
+
+
+def _protect_alone(
+    evidence: Evidence,
+    sensitive: PrimaryResult,
+    sources: Sources,
+    policy: Policy,
+    *,
+    advice: tuple[str, ...],
+    threads: int,
+) -> ProtectedTable:
+    """Figures that are rounded, altered, weighted or coarser, or of several kinds of unit: the table by itself."""
+    try:
+        protected = _protected(evidence, sensitive, sources, policy, threads)
     except CannotProtect as error:
         raise reasons([error.what, *advice], error.next_step) from None
     hidden = protected.altered is not None or bool(protected.pattern.suppressed[protected.primary.mask].all())
     if not protected.report.safe or not hidden:
-        raise reasons(_unsafe(request, protected.altered, protected.comparison) + advice)
-    return _with_figures(replace(protected, advice=tuple(advice)), sources, policy)
+        raise reasons([*_unsafe(evidence.request, protected.altered, protected.comparison), *advice])
+    return _with_figures(replace(protected, advice=advice), sources, policy)
 
 
-def _protected(evidence: Evidence, sources: Sources, policy: Policy, threads: int) -> ProtectedTable:
+def _protected(
+    evidence: Evidence, sensitive: PrimaryResult, sources: Sources, policy: Policy, threads: int
+) -> ProtectedTable:
     """The pattern of the table, or of a sum or a mean and its counts together, and what the audit says of it."""
     rules = policy.public.tables
-    sensitive, base = sensitive_cells(evidence, policy), rules.count_rounding.value.base or 1
+    base = rules.count_rounding.value.base or 1
     request, options = evidence.request, policy.options(threads=threads)
     other = request.protection.method != "suppression"
     if other and (request.statistic != "count" or request.weight or base > 1 or len(evidence.kinds) > 1):

@@ -15,6 +15,7 @@ from linkage.key_register import SOURCES, build_key_table
 from linkage.key_zone import KeyZone
 from linkage.link import LinkResult, link
 from linkage.minimisation import names_in_code
+from pipeline.ledger_units import MAP_FILE, RECIPIENT, write_map
 from pipeline.office import Office
 from pipeline.runner import CODE_ROOT, Step
 from pseudonymise.custody import Custody
@@ -45,13 +46,15 @@ def link_step(
         for name, count in shown.items():  # everyone reads the journal: one small count makes classes of all
             counts[name] = size_class(count) if overall.is_small() else count
         made = {name: frame.path for name, frame in result.frames.items()}
+        recipient = office.workspace.path(Zone.KEY) / RECIPIENT
+        made[MAP_FILE] = write_map(key_zone(office, custody), custody.ledger_key(), recipient, out / MAP_FILE)
         return {**made, **{path.name: path for path in sorted(out.glob("linkage*")) if path.is_file()}}
 
     inputs = {path.parent.name + "/" + path.name: path for path in sorted(frames)}
     inputs |= {f"register {name}": path for name, path in _registers(office).items()}
     inputs |= {f"key register {file}": office.key_register / f"{file}.parquet" for file in {s.file for s in SOURCES}}
     parameters: dict[str, Json] = {"project": office.project.model_dump(mode="json"), "engine": office.settings.engine}
-    return Step(STEP, inputs, ("enclave", "linkage"), parameters, action, lambda: counts)
+    return Step(STEP, inputs, ("enclave", "linkage", "pipeline/ledger_units.py"), parameters, action, lambda: counts)
 
 
 def _registers(office: Office) -> dict[str, Path]:

@@ -16,6 +16,7 @@ from pipeline.commands import (
     demo,
     docs,
     journal,
+    ledger,
     protect,
     release,
     research,
@@ -34,7 +35,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for part in (country, delivery, custodian, research, review, release, journal, status, protect, scan, demo, docs):
+PARTS = (country, delivery, custodian, research, review, release, ledger, journal, status, protect, scan, demo, docs)
+for part in PARTS:
     part.register(app)
 
 

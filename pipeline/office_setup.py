@@ -17,8 +17,11 @@ from enclave.signatures import SigningKey, load_public
 from enclave.zones import Zone
 from output_control.approvals import certify_release_key
 from output_control.bundle import RELEASE_KEY
+from output_control.ledger.keys import LedgerKeys
+from output_control.ledger.store import Ledger
 from output_control.policy import provision_confidential
 from output_control.roster import ID_RULE, Role, authorisation, check_person_id, is_person_id, sign_roster
+from pipeline.ledger_units import publish_recipient
 from pipeline.office import Office
 from pseudonymise.custody import Custody
 
@@ -64,6 +67,9 @@ def set_up(
     release_key.save(gate / RELEASE_SIGNING_KEY, service)
     write_bytes(gate / RELEASE_KEY, certify_release_key(release_key.public, root_key, valid_from=now), mode=0o644)
     provision_confidential(confidential, gate, entropy)
+    ledger_keys = LedgerKeys.create(gate, entropy)
+    Ledger(office.workspace.path(Zone.LEDGER), ledger_keys).create()
+    publish_recipient(ledger_keys, keys)
     root_key.save(keys / ROOT_KEY, root)
     office.workspace.publish_public_keys()
     office.journal.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from enclave.errors import NotReady, Tampered
@@ -29,6 +30,7 @@ def compare(bundle: Path, report: VerifyReport, desk: ResearchDesk) -> tuple[str
             f"the release is of {use.name} version {report.version}; this project runs version {use.version}",
             next_step="take the project file and the code of the release",
         )
+    _require_history(bundle, desk)
     checked = desk.checker(use)()
     made = digests({**checked.outputs, **checked.evidence})
     parts = [path for part in ("outputs", "evidence") for path in sorted((bundle / part).rglob("*")) if path.is_file()]
@@ -51,3 +53,17 @@ def compare(bundle: Path, report: VerifyReport, desk: ResearchDesk) -> tuple[str
             next_step="compare evidence/…/inputs.json: it names the data, code and packages of the release",
         )
     return tuple(sorted(released))
+
+
+def _require_history(bundle: Path, desk: ResearchDesk) -> None:
+    """A release is checked against what left before it; without that, nothing is reproduced."""
+    named: set[str] = set()
+    for file in sorted((bundle / "evidence").rglob("*.json")):
+        earlier = json.loads(file.read_bytes()).get("earlier_releases", {})
+        named |= set(earlier.get("share_units", ()))
+    missing = sorted(named - {entry.release for entry in desk.history().entries})
+    if missing:
+        raise NotReady(
+            f"the release was checked beside {', '.join(missing)}, which this installation has not released",
+            next_step="release those first, from the same data",
+        )

@@ -22,7 +22,12 @@ from enclave.project import AnalysisUse
 from enclave.requests import OutputRequest, dump_requests, parse_requests
 from enclave.zones import Derived, Linked, Zone
 from output_control import gate, shelf
+from output_control.ledger.book import identity, open_history
+from output_control.ledger.history import History
+from output_control.ledger.keys import LedgerKeys
+from output_control.ledger.store import Ledger
 from output_control.policy import Policy, load_policy
+from pipeline.ledger_units import MAP_FILE, UnitMap
 from pipeline.office import Office, utc_now
 from pipeline.progress import Teller
 from pipeline.runner import CODE_ROOT, Outcome, Runner, Step, locked_distributions
@@ -78,7 +83,7 @@ class ResearchDesk:
             return {"checked": shelf.put(checked, self.checked_path(use))}
 
         inputs = {**self._inputs(use), "requests": requests, "policy": self._policy_file()}
-        parameters = {**self._parameters(use), "policy": policy.commitment()}
+        parameters = {**self._parameters(use), "policy": policy.commitment(), "ledger": self._ledger_state(use, policy)}
         step = Step(f"check {_label(use)}", inputs, self._code(use, GATE_CODE), parameters, action, lambda: counts)
         try:
             return self.runner.run(step, again=again)
@@ -130,6 +135,7 @@ class ResearchDesk:
                     made_with=self.made_with(use, result.requests),
                     source=(CODE_ROOT / "analyses" / use.name / f"v{use.version}.py").read_bytes(),
                     protected_unit=use.protects,
+                    history=self.history(),
                     threads=settings.threads,
                 )
 
@@ -163,6 +169,27 @@ class ResearchDesk:
     def policy(self) -> Policy:
         """The project's policy, both parts."""
         return load_policy(self._policy_file(), self.office.workspace.path(Zone.GATE))
+
+    def ledger(self) -> Ledger:
+        """The release ledger; opens for the gate's user alone."""
+        return Ledger(self.office.workspace.path(Zone.LEDGER), LedgerKeys.open(self.office.workspace.path(Zone.GATE)))
+
+    def history(self) -> History:
+        """What was released before, whole and as the journal knows it.
+
+        Raises:
+            NotReady, Tampered, KeyUnavailable: the ledger cannot be read, so nothing can be checked.
+        """
+        ledger = self.ledger()
+        units = UnitMap.open(self.linked_folder() / MAP_FILE, ledger.keys)
+        return open_history(ledger, self.office.journal, units)
+
+    def _ledger_state(self, use: AnalysisUse, policy: Policy) -> str:
+        """Digest of the earlier releases that a check is made against: when they change, it is made again."""
+        inputs = {name: open_frame(path, Linked).digest() for name, path in sorted(self._linked(use).items())}
+        fingerprint = digest_json(self.made_with(use, self.requests(use)))
+        same = identity(use.name, use.version, fingerprint, inputs, policy.public_document())
+        return digest_json([entry.anchor.digest for entry in self.history().before(same).entries])
 
     def requests(self, use: AnalysisUse) -> tuple[OutputRequest, ...]:
         """What the last run asked for."""

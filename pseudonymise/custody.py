@@ -30,6 +30,7 @@ ALGORITHMS = (CMAC, HMAC)
 """AES-256-CMAC, and HMAC-SHA-256 cut to 128 bits."""
 
 _RECEIPT = "receipt"
+_LEDGER = "ledger-units"
 _SLUG = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
@@ -135,6 +136,11 @@ class Custody:
         """
         check = self._derived(b"zicht key check 1", project, id_type, version, algorithm)[:4].hex()
         return f"{project}/{id_type}/v{version}/{check}"
+
+    def ledger_key(self) -> bytes:
+        """The 32-byte key under which the release ledger knows a unit: one for all projects of this key store."""
+        self._tell("hash", _LEDGER)
+        return self._store.get_or_draw(_LEDGER, self._entropy).reveal()
 
     def add_hash_version(self, version: int) -> None:
         """Draw the master of a later key version (rotation); an existing one stays."""

@@ -69,6 +69,16 @@ def protect_as_chosen(
     return Protected(nothing_hidden(evidence, way.method), report, altered, compared)
 
 
+def compare_with_others(
+    evidence: Evidence, sensitive: PrimaryResult, sources: Sources, policy: Policy, found: Pattern, *, threads: int
+) -> tuple[Compared, ...]:
+    """Suppression as it was ``found``, beside the other ways that the policy allows (up to `COMPARED_UP_TO` cells)."""
+    if not policy.protections or len(evidence.table) > COMPARED_UP_TO:
+        return ()
+    subject = _subject(evidence, sensitive, sources, policy, None, threads=threads)
+    return compare(subject, _comparable(evidence, policy), found)
+
+
 def _comparable(evidence: Evidence, policy: Policy) -> tuple[AllowedProtection, ...]:
     """The ways that this table can be compared under: figures of sums are not altered, and noise needs its key."""
     alterable = evidence.table.integral and bool(policy.noise_key)

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from enclave.requests import DistributionRequest
-from output_control.dossier import LINKED_BEFORE, Contents
+from output_control.dossier import Contents
 from output_control.model_frame import ModelFrame
 from output_control.outputs import OutputColumn, json_bytes, status_columns
 from output_control.policy import Policy
@@ -74,7 +74,7 @@ def contents(
             **(facts or {}),
         },
         "checks": [COMMON_CHECK, *checks],
-        "notes": [LINKED_BEFORE, ROUNDED_NOTE],
+        "notes": [ROUNDED_NOTE],
     }
     exact = {"records": frame.records, "units": frame.units, **(annex or {})}
     return Contents(request, [*columns, *status], list(key), document, {f"{request.name}.json": json_bytes(exact)})

@@ -43,7 +43,9 @@ def report_of(protected: ProtectedTable, *, earlier: tuple[EarlierFinding, ...] 
     evidence, altered = protected.evidence, protected.altered
     table, request = evidence.table, evidence.request
     published = table.value if altered is None else altered.published.astype(np.float64)
-    intervals = intervals_of(table, protected.primary, protected.pattern, protected.report, altered)
+    intervals = intervals_of(
+        table, protected.primary, protected.pattern, protected.report, altered, alone=not protected.beside
+    )
     return Report(
         title=request.title,
         facts=(

@@ -27,14 +27,23 @@ class Intervals:
 
 
 def intervals_of(
-    table: CellTable, primary: PrimaryResult, pattern: Pattern, report: AuditReport, altered: AlteredTable | None
+    table: CellTable,
+    primary: PrimaryResult,
+    pattern: Pattern,
+    report: AuditReport,
+    altered: AlteredTable | None,
+    *,
+    alone: bool = True,
 ) -> Intervals:
-    """The audit's intervals of the sensitive cells; where few cells are hidden, those of all of them, solved anew."""
+    """The audit's intervals of the sensitive cells; where few cells are hidden, those of all of them, solved anew.
+
+    Not ``alone``: other tables narrow the intervals, and only the audit saw them.
+    """
     lower, upper = np.full(len(table), np.nan), np.full(len(table), np.nan)
     cells = np.flatnonzero(primary.mask)
     lower[cells], upper[cells] = report.lower, report.upper
     hidden = np.flatnonzero(pattern.suppressed)
-    if altered is not None or not len(hidden) or len(hidden) > SOLVED_UP_TO:
+    if not alone or altered is not None or not len(hidden) or len(hidden) > SOLVED_UP_TO:
         return Intervals(lower, upper, report.intervals_exact)
     attacker = Attacker(full_equations(table), table.value, pattern.suppressed, integral=table.integral)
     for cell in hidden.tolist():

@@ -39,6 +39,8 @@ def release(
 
     Runs as the gate's operating-system user. Example: zicht release 3f9c… --passphrase-file service.pass
     """
+    from output_control.ledger.book import Book
+    from output_control.ledger.charter import load_charter
     from output_control.release import release as release_request
     from pipeline.commands.review import desk_of
     from pipeline.office_setup import RELEASE_SIGNING_KEY
@@ -57,6 +59,7 @@ def release(
         roster=review_desk.roster,
         root_public=office.root_public,
         recheck=desk.checker(office.project.analysis(document)),
+        book=Book(desk.ledger(), load_charter(office.configs / "ledger.yaml")),
         journal=office.journal,
         now=utc_now(),
     )

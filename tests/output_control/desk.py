@@ -9,11 +9,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from enclave.entropy import SeededEntropy
 from enclave.journal import Journal
 from enclave.signatures import SigningKey
 from enclave.zones import Workspace, Zone
 from output_control import release, review
 from output_control.approvals import certify_release_key
+from output_control.ledger.book import Book
+from output_control.ledger.charter import Charter
+from output_control.ledger.keys import LedgerKeys
+from output_control.ledger.released import pack
+from output_control.ledger.store import Ledger
 from output_control.roster import Role, Roster, authorisation, read_roster, sign_roster
 from output_control.sealed import CheckedOutput, Release
 
@@ -36,6 +42,7 @@ CELLS = (
     b'"NL",120,120,120,1,,,"published",""\n"0001",7,7,7,1,0,40,"primary","frequency"\n'
     b'"0002",33,33,33,1,,,"secondary",""\n"0003",80,80,80,1,,,"published",""\n'
 )
+CHARTER = Charter(legal_basis="Wet op het Centraal bureau voor de statistiek, art. 37", years_kept=10)
 EVIDENCE = {
     "kind": "table",
     "title": "Pass-through homes by municipality",
@@ -91,6 +98,7 @@ def a_checked_output(**changed: Any) -> CheckedOutput:
         "policy_document": b'{"name":"cbs_ra","commitment":"00"}\n',
         "inputs": {"dwellings": "d" * 64},
         "fingerprint": "f" * 64,
+        "released_cells": pack([]),
         **changed,
     }
     return CheckedOutput(**fields)
@@ -123,8 +131,16 @@ class Office:
         """Make the zones and certify the release key."""
         self.workspace.create()
         certificate = certify_release_key(SERVICE.public, ROOT, valid_from=START)
-        (self.workspace.path(Zone.GATE) / "release-key.json").write_bytes(certificate)
+        gate = self.workspace.path(Zone.GATE)
+        (gate / "release-key.json").write_bytes(certificate)
+        Ledger(self.workspace.path(Zone.LEDGER), LedgerKeys.create(gate, SeededEntropy(5))).create()
         return self
+
+    @property
+    def book(self) -> Book:
+        """The release ledger, opened anew."""
+        keys = LedgerKeys.open(self.workspace.path(Zone.GATE))
+        return Book(Ledger(self.workspace.path(Zone.LEDGER), keys), CHARTER)
 
     def later(self, **passed: float) -> datetime:
         """Let time pass (a minute, unless said otherwise) and return the new moment."""
@@ -160,6 +176,7 @@ class Office:
             "signing_key": SERVICE,
             "roster": self.roster,
             "root_public": ROOT.public,
+            "book": self.book,
             "journal": self.journal,
             "now": self.later(),
             **changed,

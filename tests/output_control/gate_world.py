@@ -21,6 +21,7 @@ from enclave.requests import DimensionRequest, OutputRequest, Population, TableR
 from enclave.zones import Derived, Linked, Tag
 from output_control.derived import Sources
 from output_control.gate import check
+from output_control.ledger.history import History
 from output_control.policy import Policy, load_policy, provision_confidential
 from output_control.sealed import CheckedOutput
 
@@ -125,6 +126,7 @@ class World:
     classifications: Mapping[str, Classification] = field(default_factory=lambda: dict(CLASSIFICATIONS))
     policy_overrides: dict[str, object] = field(default_factory=dict)
     made_with: dict[str, Json] = field(default_factory=lambda: {"code": {"analyses/demo/v1.py": "f" * 64}})
+    history: History | None = None
 
     def add(self, name: str, table: pa.Table, population: pa.Table | None = None) -> World:
         """A derived frame, and the linked data set that is its population (by default: its own homes and owners)."""
@@ -169,5 +171,6 @@ class World:
                 classifications=self.classifications,
                 engine=opened,
                 made_with=self.made_with,
+                history=self.history,
                 threads=threads,
             )

@@ -11,6 +11,7 @@ import pytest
 from enclave.errors import Refused
 from enclave.requests import LorenzRequest, Request, TransitionRequest
 from output_control.leaving import faults_of_leaving
+from output_control.ledger.released import unpack
 from output_control.sealed import CheckedOutput
 from tests.output_control.distribution_requests import ONE_OF_EACH, asked, homes, mixed, ties
 from tests.output_control.gate_world import KIND, World
@@ -102,10 +103,13 @@ def test_a_row_that_all_go_one_way_from_is_refused(tmp_path: Path) -> None:
         World(tmp_path).add("homes", moves(*flows)).check(TRANSITION)
 
 
-def test_a_transition_hangs_together_with_a_table_of_the_same_units(tmp_path: Path) -> None:
+def test_a_transition_is_protected_together_with_a_table_of_the_same_units(tmp_path: Path) -> None:
     other = TRANSITION.model_copy(update={"name": "again"})
     data = moves(
         ("k1", "k2", 60), ("k2", "k1", 60), ("k1", "k1", 60), ("k2", "k2", 60), ("k3", "k3", 40), ("k3", "k1", 40)
     )
-    with pytest.raises(Refused, match="two tables of one population hang together"):
-        World(tmp_path).add("homes", data).check(TRANSITION, other)
+    out = World(tmp_path).add("homes", data).check(TRANSITION, other)
+    moved, again = (out.outputs[f"outputs/demo/{name}.csv"] for name in ("moves", "again"))
+    assert moved == again
+    assert b'"kind": "transition"' in out.evidence["evidence/demo/again.json"]
+    assert len(unpack(out.released_cells, "release")) == 2

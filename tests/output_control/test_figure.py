@@ -166,8 +166,8 @@ def test_under_a_policy_without_figures_they_need_a_person(tmp_path: Path) -> No
     from output_control.gate import faults_of_requests
 
     strict = policy.model_copy(update={"public": policy.public.model_copy(update={"output_kinds": shorter})})
-    assert faults_of_requests([request], world.linked, policy) == []
-    assert "figures need a person" in faults_of_requests([request], world.linked, strict)[0]
+    assert faults_of_requests([request], policy) == []
+    assert "figures need a person" in faults_of_requests([request], strict)[0]
 
 
 def test_a_figure_that_is_asked_with_an_identifier_in_its_words_is_refused(tmp_path: Path) -> None:

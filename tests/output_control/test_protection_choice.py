@@ -14,7 +14,7 @@ from enclave.errors import KeyUnavailable, Refused
 from enclave.requests import Protection
 from output_control.alternatives.allowed import chosen
 from output_control.policy import NOISE_FILE, load_policy
-from output_control.table_check import protect_table
+from output_control.table_check import judge_table
 from tests.output_control.gate_world import PUBLIC, World, policy_in, random_homes, table_request
 
 CELLS = "outputs/demo/homes.csv"
@@ -173,7 +173,7 @@ def test_noise_tells_that_somebody_is_there_which_is_too_much_of_a_single_owner(
 
 def test_sums_are_not_altered(tmp_path: Path) -> None:
     request = table_request("kind", statistic="sum", measure="worth", protection=Protection(method="cell_key"))
-    with pytest.raises(Refused, match="cell_key is for counts"):
+    with pytest.raises(Refused, match="cell_key is for plain counts"):
         world(tmp_path).check(request)
 
 
@@ -182,7 +182,7 @@ def test_without_a_noise_key_no_noise_is_drawn(tmp_path: Path) -> None:
     policy = policy_in(tmp_path).model_copy(update={"noise_key": b""})
     request = table_request("region", "kind", protection=Protection(method="cell_key"))
     with here.sources() as sources, pytest.raises(KeyUnavailable, match="no noise key"):
-        protect_table(request, sources, here.classifications, policy)
+        judge_table(request, sources, here.classifications, policy)
 
 
 def test_the_author_sees_the_comparison_without_numbers_of_sensitive_cells(tmp_path: Path) -> None:

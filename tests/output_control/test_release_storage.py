@@ -141,6 +141,7 @@ def two_users(shared_place: Path) -> tuple[Office, str]:
     (office.workspace.path(Zone.LINKED) / "frame").write_bytes(b"linked")
     owners = dict.fromkeys(Zone, Owner(61000, 61000)) | {
         Zone.GATE: Owner(RELEASER, RELEASER),
+        Zone.LEDGER: Owner(RELEASER, RELEASER),
         Zone.RELEASED: Owner(RELEASER, RELEASER),
         Zone.RESULTS: Owner(RESEARCHER, RESEARCHER),
         Zone.REVIEW: Owner(RESEARCHER, RESEARCHER),

@@ -1,0 +1,167 @@
+"""The tables of one analysis beside each other and beside everything that was released before, for the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from enclave.errors import Refused
+from output_control.derived import Sources
+from output_control.dossier import Contents, table_contents
+from output_control.ledger.history import History
+from output_control.ledger.joint import Compared, Together, protect_together
+from output_control.ledger.released import ReleasedTable, pack
+from output_control.ledger.remember import ProjectIds, remembered
+from output_control.linked_counts import figure_rule
+from output_control.outputs import json_bytes
+from output_control.policy import Policy
+from output_control.report.contents import EarlierFinding
+from output_control.table_check import JudgedTable, ProtectedTable, protected_beside, reasons
+
+NO_LEDGER = "not checked against earlier releases: no release ledger was given"
+MODELS = "not compared with earlier releases: figures of models are rounded, and a checker compares them"
+APART = (
+    "not compared cell by cell: the ledger cannot compare tables protected in this way; no earlier release and no "
+    "other table of this analysis shares units with this one"
+)
+LEDGER_CHECKS = [
+    "no difference with a cell of an earlier release is of fewer units than the minimum frequency",
+    "hidden cells of this table and of earlier ones stay open together",
+]
+NONE_SHARED = "no earlier release shares units with this one"
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The judged tables in the ledger's form: those that are compared, with the place of each request's figures among
+    them and which are counts of which sum; and those that are kept apart."""
+
+    tables: list[ReleasedTable] = field(default_factory=list)
+    place: dict[str, int] = field(default_factory=dict)
+    attached: dict[int, int] = field(default_factory=dict)
+    apart: list[ReleasedTable] = field(default_factory=list)
+
+    def add(self, name: str, judged: JudgedTable, held: Sequence[ReleasedTable]) -> None:
+        """One request's tables, its figures first."""
+        if judged.alone is not None:
+            self.apart.extend(held)
+            return
+        here = len(self.tables)
+        self.place[name] = here
+        self.tables.extend(held)
+        self.attached.update(dict.fromkeys(range(here + 1, len(self.tables)), here))
+
+
+def beside_releases(
+    judged: Mapping[str, JudgedTable | Contents],
+    sources: Sources,
+    policy: Policy,
+    history: History | None,
+    *,
+    threads: int = 1,
+) -> tuple[list[Contents], bytes]:
+    """What leaves of each request, in their order, and the cells that the ledger is to remember.
+
+    Raises:
+        Refused: the tables disclose something together, or together with an earlier release, that hiding more cells of
+            them does not prevent; or that cannot be told.
+    """
+    tables = {name: each for name, each in judged.items() if isinstance(each, JudgedTable)}
+    ids, asked = history.ids if history else ProjectIds(), _Asked()
+    for name, each in tables.items():
+        asked.add(name, each, remembered(each, sources, ids))
+    together = _protected(tables, asked, history, policy, threads)
+    contents = []
+    for name, result in judged.items():
+        if isinstance(result, Contents):
+            contents.append(_noted(result, [NO_LEDGER if history is None else MODELS]))
+            continue
+        table = result.alone
+        if table is None:
+            at = asked.place[name]
+            table = protected_beside(
+                result, together.patterns[at], together.reports[at], sources, policy,
+                beside=together.joined[at], threads=threads,
+            )  # fmt: skip
+        contents.append(_table(result, table, together, history, policy))
+    return contents, pack(together.released)
+
+
+def _protected(
+    tables: Mapping[str, JudgedTable], asked: _Asked, history: History | None, policy: Policy, threads: int
+) -> Together:
+    rules = policy.public.tables
+    compared = [each for each in tables.values() if each.alone is None]
+    # between two means a rest must be of as many units as a mean needs
+    minimum = max([rules.minimum_frequency.value, *(figure_rule(each.evidence.request, rules).n for each in compared)])
+    options = policy.options(threads=threads)
+    try:
+        return protect_together(asked.tables, history, options, minimum, attached=asked.attached, apart=asked.apart)
+    except Refused as error:
+        advice = [line for each in compared for line in each.advice]
+        raise reasons([error.what, *advice], error.next_step) from None
+
+
+def _table(
+    judged: JudgedTable, protected: ProtectedTable, together: Together, history: History | None, policy: Policy
+) -> Contents:
+    """The table with what was compared in its evidence, and what was found in its annex and report."""
+    name, rules = judged.asked.name, policy.public.tables
+    if history is None or judged.alone is not None:
+        notes = [NO_LEDGER if history is None else APART]
+        return _noted(replace(table_contents(protected, rules), request=judged.asked), notes)
+    found = [each for each in together.compared if each.table == name]
+    made = table_contents(
+        protected, rules,
+        earlier=_findings(together.touched, found, confidential=True),
+        for_author=_findings(together.touched, found, confidential=False),
+    )  # fmt: skip
+    return _told(replace(made, request=judged.asked), found, together)
+
+
+def _findings(releases: Sequence[str], found: Sequence[Compared], *, confidential: bool) -> tuple[EarlierFinding, ...]:
+    """For the report; its author sees which releases, as in the evidence, and nothing else."""
+    if not releases:
+        return (EarlierFinding("–", NONE_SHARED),)
+    lines = []
+    for release in releases:
+        here = [each for each in found if each.release == release]
+        counted = [
+            f"{each.other} ({each.quantity}): {', '.join(f'{n} {kind}' for kind, n in each.relations.items()) or 0}"
+            for each in here
+        ]
+        lines.append(EarlierFinding(release, "; ".join(counted) if confidential and counted else "shares units"))
+    return tuple(lines)
+
+
+def _noted(contents: Contents, notes: Sequence[str]) -> Contents:
+    before = contents.document.get("notes", [])
+    listed = [*notes, *(before if isinstance(before, list) else [])]
+    return replace(contents, document={**contents.document, "notes": listed})
+
+
+def _shared(releases: Sequence[str]) -> str:
+    return f"shares units with earlier releases: {', '.join(releases)}" if releases else NONE_SHARED
+
+
+def _told(contents: Contents, found: Sequence[Compared], together: Together) -> Contents:
+    """The evidence says what was compared; the annex says what was found. Releases are named, nothing else of them."""
+    checks = contents.document.get("checks", [])
+    document = {
+        **contents.document,
+        "checks": [*(checks if isinstance(checks, list) else []), *LEDGER_CHECKS],
+        "earlier_releases": {"share_units": list(together.touched)},
+    }
+    annex = {
+        f"{contents.request.name}.releases.json": json_bytes(
+            {
+                "share_units": list(together.touched),
+                "compared": [
+                    {"quantity": each.quantity, "beside": each.other, "relations": each.relations} for each in found
+                ],
+                "attacker": "atoms of all tables" if together.exact else "relations between each two tables",
+            }
+        )
+    }
+    told = replace(contents, document=document, annex={**contents.annex, **annex})
+    return _noted(told, [_shared(together.touched)])

@@ -1,0 +1,151 @@
+"""Atoms: groups of rows that lie in the same cells of every table; what is published are sums of them.
+
+Over atoms the attacker's view is exact, for any number of tables: beside the atoms that are there, every combination
+of codes is held possible of which each two codes occur together somewhere. A combination that is wrongly held
+impossible only narrows the attacker's intervals. There are as many atoms as there are ways to be in the tables, so this
+is for small systems; larger ones rest on the relations between each two tables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from output_control.ledger.released import ReleasedTable, Rows
+from output_control.table import BoolArray, CodeArray, FloatArray, IntArray, cell_keys
+
+MOST_ROWS = 100_000
+MOST_ATOMS = 1_500
+MOST_EMPTY = 6_000
+MOST_TABLES = 24
+ABSENT = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Atoms:
+    """``cells`` per table: cells × atoms, 1 where the cell holds the atom. ``small``: atoms of few units."""
+
+    amount: FloatArray
+    cells: tuple[sparse.csr_array, ...]
+    small: IntArray
+
+    @property
+    def known(self) -> bool:
+        """Whether the atoms were worked out."""
+        return bool(len(self.amount))
+
+    @staticmethod
+    def none() -> Atoms:
+        """Too many to work out."""
+        return Atoms(np.zeros(0), (), np.zeros(0, dtype=np.int64))
+
+
+def few_enough(tables: Sequence[ReleasedTable]) -> bool:
+    """Whether it is worth trying."""
+    return len(tables) <= MOST_TABLES and sum(len(table.rows) for table in tables) <= MOST_ROWS
+
+
+def atoms_of(tables: Sequence[ReleasedTable], threshold: int) -> Atoms:
+    """The atoms of ``tables``, those that are there first; none when there are too many."""
+    if not few_enough(tables):
+        return Atoms.none()
+    row = np.unique(np.concatenate([table.rows.row for table in tables]))
+    columns: list[IntArray] = []
+    blocks: list[slice] = []
+    for table in tables:
+        at = np.searchsorted(row, table.rows.row)
+        codes = np.full((len(row), len(table.table.dims)), ABSENT, dtype=np.int64)
+        codes[at] = table.table.codes[table.rows.leaf] + 1
+        blocks.append(slice(len(columns), len(columns) + codes.shape[1]))
+        columns += list(codes.T)
+    combined = np.column_stack(columns)
+    atoms, of_row = np.unique(combined, axis=0, return_inverse=True)
+    if len(atoms) > MOST_ATOMS:
+        return Atoms.none()
+    empty = _possible(atoms)
+    for table, block in zip(tables, blocks, strict=True):
+        empty = empty[_not_known_empty(table, empty[:, block])]
+    every = np.concatenate([atoms, empty])
+    amount, units = _contents(tables, row, of_row.reshape(-1), len(atoms))
+    return Atoms(
+        amount=np.concatenate([amount, np.zeros(len(empty))]),
+        cells=tuple(_in_cells(table, every[:, block]) for table, block in zip(tables, blocks, strict=True)),
+        small=np.flatnonzero(units < threshold),
+    )
+
+
+def _contents(
+    tables: Sequence[ReleasedTable], row: IntArray, of_row: IntArray, count: int
+) -> tuple[FloatArray, IntArray]:
+    """Amount and distinct units per atom, each row counted once."""
+    amount, unit = np.zeros(len(row)), np.zeros(len(row), dtype=np.int64)
+    for table in reversed(tables):
+        held: Rows = table.rows
+        at = np.searchsorted(row, held.row)
+        amount[at], unit[at] = held.amount, held.unit
+    pairs = np.unique(np.column_stack([of_row, unit]), axis=0)
+    units = np.bincount(pairs[:, 0], minlength=count).astype(np.int64)
+    return np.bincount(of_row, weights=amount, minlength=count).astype(np.float64), units
+
+
+def _possible(atoms: IntArray) -> IntArray:
+    """Combinations that hold no row though each two of their codes occur together; none when they are too many."""
+    distinct = np.unique(atoms, axis=1) if atoms.shape[1] == 1 else atoms
+    values = [np.unique(column) for column in distinct.T]
+    found = values[0][:, None]
+    for at in range(1, len(values)):
+        if len(found) * len(values[at]) > 40 * MOST_EMPTY:
+            return atoms[:0]
+        wider = np.column_stack([np.repeat(found, len(values[at]), axis=0), np.tile(values[at], len(found))])
+        for before in range(at):
+            seen = np.unique(atoms[:, before] * (atoms.max() + 1) + atoms[:, at])
+            wider = wider[np.isin(wider[:, before] * (atoms.max() + 1) + wider[:, at], seen)]
+        found = wider
+    size = int(atoms.max()) + 1
+    new = ~np.isin(_joined(found, size), _joined(atoms, size))
+    return found[new] if int(new.sum()) <= MOST_EMPTY else atoms[:0]
+
+
+def _not_known_empty(table: ReleasedTable, codes: IntArray) -> BoolArray:
+    """An empty cell is published as 0: nothing can be in it."""
+    keys = table.table.keys()
+    key = cell_keys(codes - 1, table.table.shape)
+    found = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
+    possible: BoolArray = (codes[:, 0] == ABSENT) | (keys[found] == key)
+    return possible
+
+
+def _joined(rows: IntArray, size: int) -> IntArray:
+    """One number per row; with many columns a well-spread one."""
+    mixed: IntArray = np.zeros(len(rows), dtype=np.int64)
+    for column in rows.T:
+        mixed = mixed * np.int64(6364136223846793005) + column * np.int64(size | 1) + 1442695040888963407
+        mixed ^= mixed >> 29
+    return mixed
+
+
+def _in_cells(table: ReleasedTable, codes: IntArray) -> sparse.csr_array:
+    """Cells × atoms; an atom outside this table is in none of its cells."""
+    shape, keys = table.table.shape, table.table.keys()
+    positions, cells = [], []
+    there: BoolArray = codes[:, 0] != ABSENT
+    stack: list[tuple[int, IntArray, CodeArray]] = [(0, np.flatnonzero(there), (codes[there] - 1).astype(np.int32))]
+    while stack:
+        at, rows, now = stack.pop()
+        if at == len(shape):
+            key = cell_keys(now, shape)
+            found = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
+            known = keys[found] == key
+            positions.append(rows[known])
+            cells.append(found[known])
+            continue
+        while len(rows):
+            stack.append((at + 1, rows, now.copy()))
+            up = table.table.dims[at].parent[now[:, at]]
+            rows, now = rows[up >= 0], now[up >= 0].copy()
+            now[:, at] = up[up >= 0]
+    cell, position = np.concatenate(cells), np.concatenate(positions)
+    return sparse.csr_array((np.ones(len(cell)), (cell, position)), shape=(len(keys), len(codes)))

@@ -1,0 +1,208 @@
+"""A released table as the ledger remembers it: its cells with their status, and the rows that each cell holds."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from enclave.errors import Tampered
+from output_control.rules import PrimaryResult
+from output_control.table import BoolArray, CellTable, Dimension, FloatArray, IntArray
+
+COUNT = "count"
+NOT_COMPARED = "not compared"
+_LENGTH = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """The records of a table by ledger ids, sorted by ``row`` (which occurs once).
+
+    ``row`` is a record that other tables may hold too (a member of the population, in a period); ``unit`` the
+    protected unit it belongs to; ``leaf`` the finest cell of the table that it is in (a position among the cells);
+    ``amount`` what it adds to that cell (1 in a count).
+    """
+
+    row: IntArray
+    unit: IntArray
+    leaf: IntArray
+    amount: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ReleasedTable:
+    """A table with its rows, what is hidden in it, and what each hidden cell had to be protected for.
+
+    ``quantity`` is ``count`` or the name of the measure that is summed: tables of one quantity add up to each other.
+    Of a table that is ``not compared`` (rounded, altered, weighted, of several kinds of unit) only who is in it counts.
+    ``kinds`` name the key columns of unit and member; ``release`` is the bundle's name, or empty for a table that is
+    being checked. ``sets`` is a number per cell that is the same for the same rows, whatever table they are in.
+    """
+
+    name: str
+    release: str
+    quantity: str
+    kinds: tuple[str, str]
+    table: CellTable
+    rows: Rows
+    primary: PrimaryResult
+    hidden: BoolArray
+    sets: IntArray
+
+    @property
+    def label(self) -> str:
+        """How people are told of it."""
+        return f"{self.name} of {self.release}" if self.release else f"{self.name} of this request"
+
+    def may_overlap(self, other: ReleasedTable) -> bool:
+        """Whether the two share a record or a protected unit; also where their units are of a kind but not named alike,
+        so that it cannot be told."""
+        if bool(np.isin(self.rows.row, other.rows.row).any()):
+            return True
+        if self.kinds[0] == other.kinds[0]:
+            return bool(np.isin(self.rows.unit, other.rows.unit).any())
+        return bool(set(self.kinds) & set(other.kinds))
+
+    def without_rows(self) -> ReleasedTable:
+        """The cells alone, when the rows have been compared."""
+        none = np.zeros(0, dtype=np.int64)
+        return replace(self, rows=Rows(none, none, none, np.zeros(0)))
+
+
+def pack(tables: Sequence[ReleasedTable]) -> bytes:
+    """The tables as bytes: a JSON header and two Parquet blobs per table; same tables, same bytes."""
+    header, blobs = [], []
+    for each in tables:
+        parts = [_parquet(_cells(each)), _parquet(_rows(each.rows))]
+        header.append(
+            {
+                "name": each.name,
+                "quantity": each.quantity,
+                "kinds": list(each.kinds),
+                "integral": each.table.integral,
+                "dims": [
+                    {"name": d.name, "root": d.root, "children": {p: list(c) for p, c in d.children.items()}}
+                    for d in each.table.dims
+                ],
+                "sizes": [len(part) for part in parts],
+            }
+        )
+        blobs += parts
+    head = json.dumps(header).encode()
+    return b"".join([len(head).to_bytes(_LENGTH, "big"), head, *blobs])
+
+
+def kinds_in(content: bytes) -> tuple[str, ...]:
+    """The kinds of units that packed tables hold, sorted."""
+    at = _LENGTH + int.from_bytes(content[:_LENGTH], "big")
+    return tuple(sorted({kind for facts in json.loads(content[_LENGTH:at]) for kind in facts["kinds"]}))
+
+
+def unpack(content: bytes, release: str) -> tuple[ReleasedTable, ...]:
+    """What :func:`pack` packed, as tables of ``release``.
+
+    Raises:
+        Tampered: the content is not whole.
+    """
+    try:
+        at = _LENGTH + int.from_bytes(content[:_LENGTH], "big")
+        found = []
+        for facts in json.loads(content[_LENGTH:at]):
+            blobs = []
+            for size in facts["sizes"]:
+                blobs.append(pq.read_table(pa.BufferReader(memoryview(content)[at : at + size]), use_threads=False))
+                at += size
+            found.append(_table(facts, release, *blobs))
+        return tuple(found)
+    except (ValueError, KeyError, TypeError, pa.ArrowException):
+        raise Tampered("an entry of the release ledger is not whole", where=release) from None
+
+
+def _cells(each: ReleasedTable) -> pa.Table:
+    table, sensitive = each.table, each.primary
+    return pa.table(
+        {
+            "key": table.keys(),
+            "units": table.freq,
+            "value": table.value,
+            "sole": table.sole_contributor,
+            "hidden": each.hidden,
+            "set": each.sets,
+            "primary": sensitive.mask,
+            "upl": sensitive.upl,
+            "lpl": sensitive.lpl,
+            "threshold": sensitive.threshold,
+            "anchor": sensitive.anchor,
+        }
+    )
+
+
+def _rows(rows: Rows) -> pa.Table:
+    columns: dict[str, npt.NDArray[Any]] = {"row": rows.row, "leaf": rows.leaf.astype(np.int32)}
+    if not np.array_equal(rows.unit, rows.row):
+        columns["unit"] = rows.unit
+    if not bool((rows.amount == 1).all()):
+        columns["amount"] = rows.amount
+    return pa.table(columns)
+
+
+def _parquet(table: pa.Table) -> bytes:
+    sink = io.BytesIO()
+    # ids are random and do not shrink: only what can is compressed
+    kinds = {name: "NONE" if name in ("row", "unit") else "ZSTD" for name in table.column_names}
+    pq.write_table(table, sink, compression=kinds, use_dictionary=False, write_statistics=False)
+    return sink.getvalue()
+
+
+def _table(facts: dict[str, Any], release: str, cells: pa.Table, rows: pa.Table) -> ReleasedTable:
+    dims = tuple(
+        Dimension(name=d["name"], root=d["root"], children={p: tuple(c) for p, c in d["children"].items()})
+        for d in facts["dims"]
+    )
+    cell = {name: column.to_numpy() for name, column in zip(cells.column_names, cells.columns, strict=True)}
+    row = {name: column.to_numpy() for name, column in zip(rows.column_names, rows.columns, strict=True)}
+    codes = np.column_stack(np.unravel_index(cell["key"], tuple(len(dim.codes) for dim in dims))).astype(np.int32)
+    count = len(codes)
+    table = CellTable(
+        dims=dims,
+        codes=codes,
+        freq=cell["units"],
+        value=cell["value"],
+        n_contributors=cell["units"].astype(np.int64),
+        top=np.zeros((count, 3)),
+        sole_contributor=cell["sole"],
+        integral=bool(facts["integral"]),
+    )
+    primary = replace(
+        PrimaryResult.none(count),
+        mask=cell["primary"],
+        upl=cell["upl"],
+        lpl=cell["lpl"],
+        threshold=cell["threshold"],
+        anchor=cell["anchor"],
+    )
+    leaf = row["leaf"].astype(np.int64)
+    held = Rows(row["row"], row.get("unit", row["row"]), leaf, row.get("amount", np.ones(len(leaf))))
+    kinds = tuple(str(kind) for kind in facts["kinds"])
+    return ReleasedTable(
+        name=str(facts["name"]),
+        release=release,
+        quantity=str(facts["quantity"]),
+        kinds=(kinds[0], kinds[1]),
+        table=table,
+        rows=held,
+        primary=primary,
+        hidden=cell["hidden"],
+        sets=cell["set"],
+    )

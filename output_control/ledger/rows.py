@@ -1,0 +1,121 @@
+"""The rows of a table that is being checked, by ids that are the same in every project."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from enclave.errors import Refused
+from enclave.requests import TableRequest
+from output_control.derived import Sources, member_column
+from output_control.evidence import Evidence
+from output_control.ledger.released import Rows
+from output_control.table import FloatArray, IntArray
+from output_control.tabulation import DECIMALS
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+class LedgerIds(Protocol):
+    """Project integers -> ledger ids (63 bits), which linking made and no researcher sees."""
+
+    def ids(self, integers: IntArray) -> IntArray:
+        """The ledger id of each unit. Raises `NotReady` when one is unknown."""
+        ...
+
+
+def mixed(values: IntArray) -> IntArray:
+    """A well-spread 63-bit number per value: splitmix64 (Steele, Lea & Flood 2014, doi:10.1145/2660193.2660195)."""
+    z = values.astype(np.uint64) + _GOLDEN
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((z ^ (z >> np.uint64(31))) >> np.uint64(1)).astype(np.int64)
+
+
+def rows_of(evidence: Evidence, sources: Sources, ids: LedgerIds) -> Rows:
+    """The rows behind ``evidence``, sorted by ledger id.
+
+    A row is a member of the population, in a period where the request has one; a member that stands in several rows
+    of one period is told apart by their order of cells.
+
+    Raises:
+        Refused: the population's key is no unit key, so nobody can be followed across releases.
+    """
+    request = evidence.request
+    schema = sources.schema(request.derivation)
+    member = member_column(request, schema)
+    if not pa.types.is_integer(schema.field(member).type):
+        raise Refused(
+            f"column {member} holds no unit keys, so the release ledger cannot follow who is in which table",
+            next_step="name a population whose key is a unit key of the linked data",
+        )
+    found = _columns(request, member, sources)
+    leaf, keep = _leaves(evidence, found)
+    known = ids.ids(_whole(found, member))
+    row = known if request.period is None else mixed(known ^ _hashed(found.column(request.period)))
+    unit = known if request.unit == member else ids.ids(_whole(found, request.unit))
+    added = request.measure if request.statistic in {"sum", "mean"} else None
+    amount = np.ones(len(row)) if added is None else _amounts(found, added)
+    order = np.lexsort((leaf, row))
+    row, unit, leaf, amount = row[order], unit[order], leaf[order], amount[order]
+    keep = keep[order]
+    row = _told_apart(row)
+    again = np.argsort(row, kind="stable")
+    again = again[keep[again]]
+    return Rows(row[again], unit[again], leaf[again], amount[again])
+
+
+def _columns(request: TableRequest, member: str, sources: Sources) -> pa.Table:
+    names = [member, request.unit, *(dimension.column for dimension in request.dimensions)]
+    names += [request.period] if request.period else []
+    names += [request.measure] if request.measure else []
+    known = "{measure} IS NOT NULL" if request.measure else "TRUE"
+    return sources.collect(
+        f"SELECT {{names}} FROM {{table}} WHERE {known}",  # noqa: S608 - a constant; names are quoted below
+        names=list(dict.fromkeys(names)),
+        table=sources.derived_table(request.derivation),
+        measure=request.measure or member,
+    )
+
+
+def _leaves(evidence: Evidence, found: pa.Table) -> tuple[IntArray, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    """Position of each row's finest cell among the cells of the table, and whether there is one."""
+    key = np.zeros(found.num_rows, dtype=np.int64)
+    for shown in evidence.shown:
+        index = shown.dimension.index
+        codes = pa.array(list(shown.home), pa.string())
+        homes = np.array([index[leaf] for leaf in shown.home.values()], dtype=np.int64)
+        place = pc.index_in(found.column(shown.column).cast(pa.string()), value_set=codes)
+        key = key * len(shown.dimension.codes) + homes[np.asarray(place.to_numpy(), dtype=np.int64)]
+    keys = evidence.table.keys()
+    at = np.minimum(np.searchsorted(keys, key), len(keys) - 1)
+    return at.astype(np.int64), keys[at] == key
+
+
+def _told_apart(row: IntArray) -> IntArray:
+    """Sorted ids in which the second, third … of equal ones become others."""
+    first = np.flatnonzero(np.concatenate([[True], row[1:] != row[:-1]]))
+    rank = np.arange(len(row)) - np.repeat(first, np.diff(np.append(first, len(row))))
+    return np.where(rank > 0, mixed(row ^ mixed(rank.astype(np.int64))), row)
+
+
+def _hashed(column: pa.ChunkedArray) -> IntArray:
+    """A number per period, the same in every project."""
+    encoded = pc.cast(column, pa.string()).combine_chunks().dictionary_encode()
+    words = [int.from_bytes(blake2b(text.encode(), digest_size=7).digest()) for text in encoded.dictionary.to_pylist()]
+    return mixed(np.array(words, dtype=np.int64))[np.asarray(encoded.indices.to_numpy(), dtype=np.int64)]
+
+
+def _whole(found: pa.Table, name: str) -> IntArray:
+    return np.asarray(found.column(name).to_numpy(), dtype=np.int64)
+
+
+def _amounts(found: pa.Table, measure: str) -> FloatArray:
+    values = np.asarray(pc.cast(found.column(measure), pa.float64()).to_numpy(), dtype=np.float64)
+    # as the engine's exact sum takes them: half away from zero at the last decimal
+    scaled = values * 10**DECIMALS
+    return np.asarray(np.trunc(scaled + np.copysign(0.5, scaled)) / 10**DECIMALS, dtype=np.float64)

@@ -1,0 +1,240 @@
+"""New tables and what is hidden in earlier ones as one system of cells, for the suppressor and the audit.
+
+Columns are every cell of the new tables, the hidden cells of earlier tables that hang together with them, rests (sets
+of few units that no table shows, but differences of cells would), and atoms where they are few. What is published is a
+constant and no column. A cell of a new table that earlier releases determine already is known: it cannot be hidden.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse import csgraph
+
+from output_control.audit import full_equations
+from output_control.joint_table import JointTable, joint_table
+from output_control.ledger.atoms import Atoms, atoms_of
+from output_control.ledger.overlap import REVISED, Relation
+from output_control.ledger.released import COUNT, ReleasedTable
+from output_control.relations import equations
+from output_control.rules import PrimaryResult
+from output_control.table import NO_CONTRIBUTOR, BoolArray, CellTable, FloatArray, IntArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Link:
+    """A relation between two tables, by their positions; ``first`` is a new one."""
+
+    first: int
+    second: int
+    relation: Relation
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class System:
+    """The joint table; what must be protected in it; which new cells are known already; where each table's cells are.
+
+    ``fixed`` columns are hidden whatever the new tables do; ``atoms`` are those of few units.
+    """
+
+    joint: JointTable
+    primary: PrimaryResult
+    known: BoolArray
+    fixed: BoolArray
+    cost: FloatArray
+    columns: tuple[IntArray, ...]
+    atoms: IntArray
+    exact: bool
+
+
+def build(tables: Sequence[ReleasedTable], new: int, links: Sequence[Link], threshold: int) -> System:
+    """The system of ``tables``, the first ``new`` of which are being checked; all of one quantity.
+
+    ``threshold`` is the minimum frequency: rests and revised cells are protected by it.
+    """
+    atoms = atoms_of(tables, threshold)
+    work = _Work(tables, new, every=atoms.known, links=links)
+    for link in links:
+        work.relate(link, threshold)
+    work.equate_sets()
+    small = work.add_atoms(atoms)
+    return work.system(small, threshold, exact=atoms.known)
+
+
+@dataclass(slots=True, eq=False)
+class _Entries:
+    """Equations as triples."""
+
+    rows: list[IntArray] = field(default_factory=list)
+    columns: list[IntArray] = field(default_factory=list)
+    signs: list[FloatArray] = field(default_factory=list)
+    count: int = 0
+
+    def add(self, columns: IntArray, signs: FloatArray) -> None:
+        """One equation."""
+        self.rows.append(np.full(len(columns), self.count, dtype=np.int64))
+        self.columns.append(columns)
+        self.signs.append(signs)
+        self.count += 1
+
+    def add_block(self, block: sparse.csr_array, column_of: IntArray) -> None:
+        """Many equations, whose columns lie at ``column_of`` (-1: a constant)."""
+        entries = sparse.coo_array(block)
+        at = column_of[entries.coords[1]]
+        kept = at >= 0
+        self.rows.append(entries.coords[0][kept].astype(np.int64) + self.count)
+        self.columns.append(at[kept])
+        self.signs.append(entries.data[kept].astype(np.float64))
+        self.count += block.shape[0]
+
+    def matrix(self, columns: int) -> sparse.csr_array:
+        """The equations that have a column left."""
+        if not self.rows:
+            return sparse.csr_array((0, columns))
+        where = np.concatenate(self.rows), np.concatenate(self.columns)
+        made = sparse.csr_array((np.concatenate(self.signs), where), shape=(self.count, columns))
+        made.eliminate_zeros()
+        return sparse.csr_array(made[np.flatnonzero(np.diff(made.indptr))])
+
+
+class _Work:
+    """The columns and shared equations so far."""
+
+    def __init__(self, tables: Sequence[ReleasedTable], new: int, *, every: bool, links: Sequence[Link]) -> None:
+        self.tables, self.new = tables, new
+        self.shared = _Entries()
+        self.columns: list[IntArray] = []
+        self.amounts: list[float] = []
+        self.rests: list[str] = []
+        self.revised: list[int] = []
+        self.count = 0
+        for at, table in enumerate(tables):
+            cells = np.arange(len(table.table)) if at < new else _hanging(table, at, links, every=every)
+            column = np.full(len(table.table), -1, dtype=np.int64)
+            column[cells] = self.count + np.arange(len(cells))
+            self.columns.append(column)
+            self.count += len(cells)
+        self.of_tables = self.count
+        self.of_new = sum(len(table.table) for table in tables[:new])
+
+    def relate(self, link: Link, threshold: int) -> None:
+        """Take in one relation; its rest becomes a column that must be protected."""
+        relation = link.relation
+        if relation.kind == REVISED:
+            self.revised += self.columns[link.first][relation.first].tolist()
+            return
+        first = self.columns[link.first][relation.first]
+        second = self.columns[link.second][relation.second]
+        first, second = first[first >= 0], second[second >= 0]
+        rest = []
+        if relation.rest is not None:
+            rest = [self.count]
+            self.count += 1
+            self.amounts.append(relation.rest.amount)
+            there, here = self.tables[link.second].label, self.tables[link.first].label
+            self.rests.append(f"a difference between {here} and {there}")
+        columns = np.concatenate([first, second, np.array(rest, dtype=np.int64)])
+        signs = np.concatenate([np.ones(len(first)), -np.ones(len(second)), np.full(len(rest), -float(relation.sign))])
+        self.shared.add(columns, signs)
+
+    def equate_sets(self) -> None:
+        """Hidden cells of different earlier tables that hold the same rows are equal."""
+        old = [
+            (t.sets[c >= 0], c[c >= 0]) for t, c in zip(self.tables[self.new :], self.columns[self.new :], strict=True)
+        ]
+        if len(old) < 2:
+            return
+        sets, columns = (np.concatenate(part) for part in zip(*old, strict=True))
+        order = np.lexsort((columns, sets))
+        sets, columns = sets[order], columns[order]
+        for at in np.flatnonzero(sets[1:] == sets[:-1]).tolist():
+            self.shared.add(columns[at : at + 2], np.array([1.0, -1.0]))
+
+    def add_atoms(self, atoms: Atoms) -> IntArray:
+        """Every cell is the sum of its atoms; returns the columns of those of few units."""
+        first = self.count
+        self.count += len(atoms.amount)
+        own = np.arange(first, self.count)
+        for block, column in zip(atoms.cells, self.columns, strict=False):
+            both = sparse.csr_array(sparse.hstack([block, -sparse.eye_array(len(column))]))
+            self.shared.add_block(both, np.concatenate([own, column]))
+        self._atom_amounts = atoms.amount
+        return first + atoms.small
+
+    def system(self, small: IntArray, minimum: int, *, exact: bool) -> System:
+        """Everything together."""
+        shared = self.shared.matrix(self.count)
+        lone = np.diff(shared.indptr) == 1
+        known = np.zeros(self.count, dtype=np.bool_)
+        known[shared.indices[shared.indptr[:-1][lone]]] = True
+        own, audited = (self._own(of) for of in (equations, full_equations))
+        linked = sparse.csr_array(shared[np.flatnonzero(~lone)])
+        value = np.concatenate([self._gather(lambda t: t.table.value), self.amounts, self._atom_amounts])
+        sole = np.full(self.count, NO_CONTRIBUTOR, dtype=np.int64)
+        sole[: self.of_tables] = self._gather(lambda t: t.table.sole_contributor)
+        joint = joint_table(
+            value,
+            sole,
+            integral=self.tables[0].quantity == COUNT,
+            relations=sparse.csr_array(sparse.vstack([own, linked])),
+            audited=sparse.csr_array(sparse.vstack([audited, shared])),
+            name=self._name,
+        )
+        fixed: BoolArray = np.arange(self.count) >= self.of_new
+        cost = np.where(fixed, 0.0, value)
+        return System(joint, self._primary(minimum), known, fixed, cost, tuple(self.columns), small, exact)
+
+    def _own(self, of: Callable[[CellTable], sparse.csr_array]) -> sparse.csr_array:
+        entries = _Entries()
+        for table, column in zip(self.tables, self.columns, strict=True):
+            if (column >= 0).any():
+                entries.add_block(of(table.table), column)
+        return entries.matrix(self.count)
+
+    def _gather(self, of: Callable[[ReleasedTable], FloatArray | IntArray | BoolArray]) -> FloatArray:
+        pairs = zip(self.tables, self.columns, strict=True)
+        return np.concatenate([np.asarray(of(table)[column >= 0], dtype=np.float64) for table, column in pairs])
+
+    def _primary(self, minimum: int) -> PrimaryResult:
+        found = PrimaryResult.none(self.count)
+        inside = slice(0, self.of_tables)
+        found.mask[inside] = self._gather(lambda t: t.primary.mask) > 0
+        found.upl[inside] = self._gather(lambda t: t.primary.upl)
+        found.lpl[inside] = self._gather(lambda t: t.primary.lpl)
+        found.threshold[inside] = self._gather(lambda t: t.primary.threshold)
+        for table, column in zip(self.tables, self.columns, strict=True):
+            held = np.flatnonzero((column >= 0) & (table.primary.anchor >= 0))
+            found.anchor[column[held]] = column[table.primary.anchor[held]]
+        for few in (self.revised, self.of_tables + np.arange(len(self.rests))):
+            found.mask[few] = True
+            found.threshold[few] = minimum
+        found.reason[self.revised] = "revised"
+        found.reason[inside] = np.where(found.mask[inside] & (found.reason[inside] == ""), "rule", found.reason[inside])
+        return found
+
+    def _name(self, column: int) -> str:
+        if column >= self.of_tables:
+            at = column - self.of_tables
+            return self.rests[at] if at < len(self.rests) else "a group of units that no table shows"
+        for table, columns in zip(self.tables, self.columns, strict=True):
+            cell = np.flatnonzero(columns == column)
+            if len(cell):
+                return f"{' × '.join(table.table.labels(int(cell[0])))} in {table.label}"
+        return ""
+
+
+def _hanging(table: ReleasedTable, at: int, links: Sequence[Link], *, every: bool) -> IntArray:
+    """Hidden cells of an earlier table that hang together, in its own equations, with cells that links name."""
+    hidden = np.flatnonzero(table.hidden)
+    if every or not len(hidden):
+        return hidden
+    named = [link.relation.second for link in links if link.second == at and link.relation.kind != REVISED]
+    touched = np.isin(hidden, np.concatenate(named)) if named else np.zeros(len(hidden), dtype=np.bool_)
+    if not touched.any():
+        return hidden[:0]
+    part = sparse.csr_array(equations(table.table)[:, hidden])
+    label = csgraph.connected_components(sparse.csr_array(abs(part).T @ abs(part)), directed=False)[1]
+    return hidden[np.isin(label, label[touched])]
