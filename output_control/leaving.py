@@ -23,7 +23,7 @@ from output_control.leaving_text import faults_of_texts, hides_characters
 METADATA = ".csv-metadata.json"
 MOST_NUMBERS_IN_A_LIST = 100
 _PLACES = {".csv": "outputs/", METADATA: "outputs/", ".svg": "outputs/", ".json": "evidence/"}
-_STATUS = {"OBS_STATUS": ("A", "Q"), "CONF_STATUS": ("F", "C")}
+_STATUS = {"OBS_STATUS": ("A", "E", "Q"), "CONF_STATUS": ("F", "C")}
 _NUMBER = r"^-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$"
 _FORMULA = r"^\s*[=+\-@|%\t\r]"  # spreadsheets run such a field (OWASP, CSV injection)
 _KEY = r"^[0-9]{6,}$"
