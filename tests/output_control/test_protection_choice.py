@@ -173,7 +173,7 @@ def test_noise_tells_that_somebody_is_there_which_is_too_much_of_a_single_owner(
 
 def test_sums_are_not_altered(tmp_path: Path) -> None:
     request = table_request("kind", statistic="sum", measure="worth", protection=Protection(method="cell_key"))
-    with pytest.raises(Refused, match="cell_key is for counts"):
+    with pytest.raises(Refused, match="cell_key is for plain counts"):
         world(tmp_path).check(request)
 
 
