@@ -43,7 +43,7 @@ def checked(world: World, policy: Policy, request: TableRequest) -> CheckedOutpu
             policy=policy,
             classifications=world.classifications,
             engine=engine,
-            made_with={},
+            made_with=world.made_with,
         )
 
 
