@@ -42,7 +42,7 @@ def estimate_linear(
             family=_family(model.link),
             offset=model.offset,
             var_weights=model.weight,
-        ).fit(maxiter=STEPS, tol=TOLERANCE, **_covariance(cluster, robust=robust))
+        ).fit(maxiter=STEPS, tol=TOLERANCE, **_covariance(model, cluster, robust=robust))
         return np.asarray(fitted.params, dtype=np.float64), np.asarray(fitted.bse, dtype=np.float64)
 
 
@@ -77,10 +77,10 @@ def _family(link: Link) -> Any:
             return families.NegativeBinomial(links.Log(), alpha=link.alpha)
 
 
-def _covariance(cluster: IntArray | None, *, robust: bool) -> dict[str, Any]:
-    if cluster is not None:
-        return {"cov_type": "cluster", "cov_kwds": {"groups": cluster}}
-    return {"cov_type": "HC1"} if robust else {}
+def _covariance(model: LinearModel, cluster: IntArray | None, *, robust: bool) -> dict[str, Any]:
+    """HC1 is the clustered covariance of records that are clusters of one; both by the observed information."""
+    groups = np.arange(len(model.response)) if robust else cluster
+    return {} if groups is None else {"cov_type": "cluster", "cov_kwds": {"groups": groups}}
 
 
 @contextmanager
