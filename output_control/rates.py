@@ -104,7 +104,7 @@ def exposed_by_rates(evidence: Evidence, suppressed: BoolArray, rules: TableRule
 
 
 def complements(evidence: Evidence, rules: TableRules) -> PrimaryResult:
-    """Numerators whose complement is fewer units than the minimum: who knows the whole would know those outside the category.
+    """Numerators whose complement is fewer units than the minimum: who knows the whole knows the rest.
 
     With more than two categories the complement is no cell of the table. Its units are at least those of the whole less
     those of the numerator; where one unit may be in both, that bound is what counts.
