@@ -1,8 +1,9 @@
-"""Secondary suppression side by side: ``python benchmarks/suppression.py [--growth] [REFERENCE]``.
+"""Secondary suppression side by side: ``python -m benchmarks.suppression [--growth|--magnitudes] [REFERENCE]``.
 
-Without ``--growth``: every folder of REFERENCE (default ``../shared/reference``) by the methods flow, auto and gauss
-beside the safe peers' figures of its ``results.csv``. With ``--growth``: CPU seconds of flow on random skewed count
-tables of growing size, and the exponent that they grow with. Every pattern is audited; an unsafe one is an error.
+Without an option: every folder of REFERENCE (default ``../shared/reference``) by the methods flow, auto and gauss
+beside the safe peers' figures of its ``results.csv``. With ``--growth``: CPU seconds of auto with the audit on made-up
+count tables (`benchmarks.country`) of growing size, and the exponent that they grow with. With ``--magnitudes``: the
+gap on 3-way magnitudes. Every pattern is audited; an unsafe one is an error.
 """
 
 from __future__ import annotations
@@ -15,16 +16,19 @@ from typing import get_args
 
 import numpy as np
 
+from benchmarks.country import flat, offences
 from output_control.aggregate import aggregate
 from output_control.audit import audit
 from output_control.instance import read_instance
-from output_control.protection import Method, Options, Width
-from output_control.rules import MinimumFrequency, PrimaryResult, primary
+from output_control.protection import Method, Options
+from output_control.rules import Dominance, MinimumFrequency, PPercent, PrimaryResult, primary
 from output_control.suppression import suppress
-from output_control.table import CellTable, Dimension
+from output_control.table import CellTable
 
-SIZES = ((6, 6, 6), (8, 8, 8), (10, 10, 10))
-UNITS_PER_CELL = 100
+SIZES = ((3, 15, 60), (4, 30, 130), (1, 12, 80, 380), (2, 30, 300, 1260))
+RECORDS_PER_LEAF = 60
+MAGNITUDE = (13, 10, 8)
+UNITS_PER_CELL = 12
 LARGE = 5000
 
 
@@ -38,9 +42,9 @@ def protected(table: CellTable, sensitive: PrimaryResult, options: Options) -> t
     """Secondaries, value, gap and CPU seconds as text, and the seconds."""
     start = time.process_time()
     pattern = suppress(table, sensitive, options=options)
-    seconds = time.process_time() - start
     if not audit(table, sensitive, pattern, options).safe:
         raise SystemExit("the audit did not find the pattern safe")
+    seconds = time.process_time() - start
     gap = "optimal" if pattern.optimal else f"gap {pattern.gap:.1%}" if pattern.gap is not None else "no bound"
     return f"{int(pattern.secondary.sum()):6d} {pattern.cost:18,.1f}  {gap:10s} {seconds:7.1f} s", seconds
 
@@ -72,29 +76,37 @@ def compare(reference: Path) -> None:
             say(f"  {method:14s} {text}")
 
 
-def random_counts(shape: tuple[int, ...], seed: int = 1) -> CellTable:
-    """Units spread over the codes of each dimension as 1/rank."""
+def random_magnitudes(shape: tuple[int, ...], seed: int = 1) -> CellTable:
+    """Contributions of lognormal size, one per unit, over flat dimensions of uneven categories."""
     rng = np.random.Generator(np.random.Philox(key=seed))
     units = UNITS_PER_CELL * int(np.prod(shape))
     dims, columns = [], []
     for position, size in enumerate(shape):
-        dim = Dimension(f"d{position}", "T", {"T": tuple(f"c{code}" for code in range(size))})
-        weight = 1 / np.arange(1, size + 1)
+        weight = 1 / np.arange(1, size + 1) ** 0.7
         columns.append(rng.choice(size, units, p=weight / weight.sum()) + 1)
-        dims.append(dim)
+        dims.append(flat(f"d{position}", size))
     leaves = np.column_stack(columns).astype(np.int32)
-    ones = np.ones(units)
-    return aggregate(tuple(dims), leaves, ones, ones, None, integral=True)
+    value = np.round(rng.lognormal(4, 1.3, units), 1)
+    return aggregate(tuple(dims), leaves, np.ones(units), value, np.arange(units), integral=False)
+
+
+def magnitudes() -> None:
+    """Three dimensions by two concentration rules: how far from the proven bound."""
+    table = random_magnitudes(MAGNITUDE)
+    for rule in (PPercent(10), Dominance(2, 85)):
+        sensitive = primary(table, rule)
+        text, _ = protected(table, sensitive, Options(singletons=False))
+        say(f"{len(table)} cells, {int(sensitive.mask.sum())} primary by {rule}: auto {text}")
 
 
 def growth() -> None:
-    """Flow at several sizes; the slope of log CPU over log cells."""
+    """Auto at several sizes, audit included; the slope of log CPU over log cells."""
     cells, seconds = [], []
-    for shape in SIZES:
-        table = random_counts(shape)
-        sensitive = primary(table, MinimumFrequency(5))
-        text, took = protected(table, sensitive, Options(method="flow", count_protection=Width(3)))
-        say(f"{len(table):6d} cells {int(sensitive.mask.sum()):5d} primary  flow {text}")
+    for sizes in SIZES:
+        table = offences(sizes, RECORDS_PER_LEAF * 48 * sizes[-1]).table()
+        sensitive = primary(table, MinimumFrequency(10))
+        text, took = protected(table, sensitive, Options())
+        say(f"{len(table):6d} cells {int(sensitive.mask.sum()):5d} primary  auto {text}")
         cells.append(len(table))
         seconds.append(max(took, 1e-3))
     slope = np.polyfit(np.log(cells), np.log(seconds), 1)[0]
@@ -105,6 +117,9 @@ def main(arguments: list[str]) -> None:
     """Compare, or measure growth."""
     if "--growth" in arguments:
         growth()
+        return
+    if "--magnitudes" in arguments:
+        magnitudes()
         return
     compare(Path(arguments[0]) if arguments else Path(__file__).resolve().parents[2] / "shared" / "reference")
 

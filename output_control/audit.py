@@ -9,18 +9,20 @@ the attacker's own LP, or integer programme, does. What can be proven neither wa
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 from scipy import sparse
 
 from output_control.attacker import Attacker
 from output_control.joint_table import JointTable
+from output_control.linked_tables import LinkedTables, Protected
 from output_control.protection import SINGLETON_SHARE, Options, Pattern, demand
 from output_control.rules import PrimaryResult
 from output_control.table import BoolArray, CellTable, FloatArray, IntArray
 
 SLACK = 1e-6
+AT_ONCE = 50_000
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +52,7 @@ class AuditReport:
 
 
 def audit(
-    table: CellTable,
+    table: Protected,
     primary: PrimaryResult,
     pattern: Pattern,
     options: Options,
@@ -65,44 +67,62 @@ def audit(
     return _Audit(table, primary, pattern, options).run(solve_intervals=solve_intervals)
 
 
-def full_equations(table: CellTable) -> sparse.csr_array:
-    """Parent minus children for every parent of every dimension and every combination of the other dimensions."""
+def full_equations(table: Protected) -> sparse.csr_array:
+    """Parent minus children for every parent of every dimension and every combination of the other dimensions.
+
+    Linked tables: those of each, and one per pair of shared cells.
+    """
     if isinstance(table, JointTable):
         return table.audited
-    blocks: list[sparse.csr_array] = []
-    for position, dim in enumerate(table.dims):
-        others = np.delete(table.codes, position, axis=1)
-        line = np.unique(others, axis=0, return_inverse=True)[1].reshape(-1)
-        index = dim.index
-        for parent, children in dim.children.items():
-            if children:
-                blocks.append(_one_parent(table.codes[:, position], line, index[parent], [index[c] for c in children]))
-    return sparse.csr_array(sparse.vstack(blocks, format="csr"))
+    if isinstance(table, LinkedTables):
+        row = np.arange(len(table.same))
+        left, right = (
+            sparse.csr_array((np.ones(len(row)), (row, table.same[:, side])), shape=(len(row), len(table)))
+            for side in (0, 1)
+        )
+        each = sparse.block_diag([full_equations(one) for one in table.tables], format="csr")
+        return sparse.csr_array(sparse.vstack([each, left - right], format="csr"))
+    return sparse.csr_array(
+        sparse.vstack([_one_dimension(table, position) for position in range(len(table.dims))], format="csr")
+    )
 
 
-def _one_parent(code: npt.NDArray[np.int32], line: IntArray, parent: int, children: list[int]) -> sparse.csr_array:
-    head, below = np.flatnonzero(code == parent), np.flatnonzero(np.isin(code, children))
+def _one_dimension(table: CellTable, position: int) -> sparse.csr_array:
+    """All equations along one dimension; equations without any non-empty cell take no row."""
+    above = np.asarray(table.dims[position].parent, dtype=np.int64)
+    has_children = np.bincount(above[1:], minlength=len(above)) > 0
+    code = table.codes[:, position].astype(np.int64)
+    line = np.zeros(len(code), dtype=np.int64)
+    for other, dim in enumerate(table.dims):
+        if other != position:
+            line = line * len(dim.codes) + table.codes[:, other]
+    head, below = np.flatnonzero(has_children[code]), np.flatnonzero(above[code] >= 0)
     cells = np.concatenate([head, below])
-    row = np.unique(line[cells], return_inverse=True)[1].reshape(-1)
+    parent = np.concatenate([code[head], above[code[below]]])
+    row = np.unique(parent * (int(line.max(initial=0)) + 1) + line[cells], return_inverse=True)[1].reshape(-1)
     sign = np.concatenate([np.ones(len(head)), -np.ones(len(below))])
     return sparse.csr_array((sign, (row, cells)), shape=(int(row.max(initial=-1)) + 1, len(code)))
 
 
 class _Audit:
-    def __init__(self, table: CellTable, primary: PrimaryResult, pattern: Pattern, options: Options) -> None:
+    def __init__(self, table: Protected, primary: PrimaryResult, pattern: Pattern, options: Options) -> None:
         self.table, self.options, self.hidden = table, options, pattern.suppressed
         self.cells = np.flatnonzero(primary.mask)
         asked = demand(table, primary, options.count_protection)
         self.up, self.down, self.width = asked.up[self.cells], asked.down[self.cells], asked.width[self.cells]
         self.anchor = np.where(self.down > 0, primary.anchor[self.cells], -1)
-        equations = full_equations(table)
-        self.attacker = Attacker(equations, table.value, self.hidden, integral=table.integral)
+        self.equations = full_equations(table)
         self.moves = pattern.witnesses.moves
-        self.error = self._errors(equations)
+        self.error = self._errors(self.equations)
         self.by_up, self.by_down = pattern.witnesses.up[self.cells], pattern.witnesses.down[self.cells]
         self.also = pattern.witnesses.also
         # moves that the attacker's own programmes found, as further witnesses for the sole contributors
         self.found: dict[int, list[FloatArray]] = {}
+
+    @cached_property
+    def attacker(self) -> Attacker:
+        """Only built when a witness is missing or intervals are asked: it holds every hidden cell in one model."""
+        return Attacker(self.equations, self.table.value, self.hidden, integral=self.table.integral)
 
     def run(self, *, solve_intervals: bool) -> AuditReport:
         """All checks."""
@@ -132,10 +152,10 @@ class _Audit:
     def _errors(self, equations: sparse.csr_array) -> FloatArray:
         """Per witness, by how much it breaks an equation, a published cell or y ≥ 0 (counts: any fraction too)."""
         moves = self.moves
-        wrong = np.zeros(moves.shape[0])
-        if not moves.shape[0]:
-            return wrong
-        broken = abs(equations @ moves.T).max(axis=0).toarray().reshape(-1)
+        wrong, broken = np.zeros(moves.shape[0]), np.zeros(moves.shape[0])
+        for start in range(0, moves.shape[0], AT_ONCE):
+            some = sparse.csr_array(moves[start : start + AT_ONCE])
+            broken[start : start + AT_ONCE] = abs(equations @ some.T).max(axis=0).toarray().reshape(-1)
         owner = np.repeat(np.arange(moves.shape[0]), np.diff(moves.indptr))
         below = -(self.table.value[moves.indices] + moves.data)
         np.maximum.at(wrong, owner, np.maximum(below, 0))

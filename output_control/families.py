@@ -1,7 +1,7 @@
 """The table of regression families: what each asks of its outcome, how it is fitted, what its effects are called.
 
-One search fits them all, and one criterion accepts: at the maximum a further step would move no coefficient by a
-hundred-thousandth of its standard error. An optimiser's own word is not enough.
+statsmodels estimates, and one criterion of our own accepts: at the maximum a further step would move no coefficient by
+a hundred-thousandth of its standard error. An optimiser's own word is not enough.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 
 from enclave.errors import Refused
+from output_control.estimates import estimate_cox, estimate_linear, not_converged
 from output_control.likelihood import (
     GAMMA,
     IDENTITY,
@@ -31,13 +32,15 @@ from output_control.table import FloatArray, IntArray
 
 STEPS = 100
 SMALLEST_STEP = 1e-5  # of a standard error
-LONGEST_STEP = 4.0  # of any linear predictor, in one step
 LARGEST_EFFECT = 15.0  # per standardised unit on a log scale; beyond it an outcome is as good as determined
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Data:
-    """Columns of a regression: ``values`` with the intercept first (Cox: none), scaled to at most 1 each."""
+    """Columns of a regression: ``values`` with the intercept first (Cox: none), scaled to at most 1 each.
+
+    Standard errors are clustered on ``cluster`` (from 0), or ``robust`` (HC1), or plain.
+    """
 
     values: FloatArray
     response: FloatArray
@@ -45,6 +48,8 @@ class Data:
     exposure: FloatArray | None = None
     duration: FloatArray | None = None
     group: IntArray | None = None
+    cluster: IntArray | None = None
+    robust: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +57,7 @@ class Fit:
     """The estimate with the likelihood around it; ``facts`` are further figures of the model, unrounded."""
 
     beta: FloatArray
+    standard_error: FloatArray
     local: Local
     dispersion: float
     facts: Mapping[str, float]
@@ -81,49 +87,27 @@ class Family:
         return self.effect != "coefficient"
 
 
-def not_converged() -> Refused:
-    """No maximum was found, or not one that holds."""
-    return Refused(
-        "the regression does not converge: terms separate the outcomes, or hang together",
-        next_step="merge categories or leave out a term",
-    )
-
-
-def maximise(likelihood: Likelihood, values: FloatArray) -> tuple[FloatArray, Local]:
-    """Fisher scoring from the family's start; raises :class:`Refused` unless the score vanishes."""
-    beta = likelihood.start()
+def accepted(likelihood: Likelihood, beta: FloatArray) -> Local:
+    """The likelihood at ``beta``; raises :class:`Refused` unless its score vanishes there."""
     with np.errstate(all="ignore"):
-        for _ in range(STEPS):
-            local = likelihood.at(beta)
-            try:
-                inverse = np.linalg.inv(local.information)
-            except np.linalg.LinAlgError:
-                break
-            step = inverse @ local.scores.sum(axis=0)
-            reach = np.abs(step) / np.sqrt(np.diag(inverse) * likelihood.dispersion(beta))
-            if not np.isfinite(reach).all():
-                break
-            if float(reach.max()) < SMALLEST_STEP * 1e-4:
-                return beta, local
-            longest = float(np.abs(values @ step).max()) if not _linear(likelihood) else 0.0
-            beta = beta + step * min(1.0, LONGEST_STEP / longest if longest else 1.0)
-            last = float(reach.max())
-        else:
-            # rounding may keep a step from vanishing altogether; it must be as good as nothing
-            if last < SMALLEST_STEP:
-                return beta, likelihood.at(beta)
-    raise not_converged()
-
-
-def _linear(likelihood: Likelihood) -> bool:
-    return isinstance(likelihood, LinearModel) and likelihood.link is IDENTITY
+        local = likelihood.at(beta)
+        try:
+            inverse = np.linalg.inv(local.information)
+        except np.linalg.LinAlgError:
+            raise not_converged() from None
+        step = inverse @ local.scores.sum(axis=0)
+        reach = np.abs(step) / np.sqrt(np.diag(inverse) * likelihood.dispersion(beta))
+    if not np.isfinite(reach).all() or float(reach.max()) > SMALLEST_STEP:
+        raise not_converged()
+    return local
 
 
 def _linear_model(link: Link) -> Callable[[Data], Fit]:
     def fit(data: Data) -> Fit:
         model = _glm(link, data)
-        beta, local = maximise(model, data.values)
-        return Fit(beta, local, model.dispersion(beta), _facts(model, beta))
+        beta, errors = estimate_linear(model, data.cluster, robust=data.robust)
+        local = accepted(model, beta)
+        return Fit(beta, errors, local, model.dispersion(beta), _facts(model, beta))
 
     return fit
 
@@ -153,7 +137,7 @@ def _fit_negative_binomial(data: Data) -> Fit:
     from scipy.special import digamma
 
     model = _glm(POISSON, data)
-    beta, local = maximise(model, data.values)
+    beta, errors = estimate_linear(model, data.cluster, robust=data.robust)
     alpha, y = 0.0, data.response
 
     def slope(log_alpha: float) -> float:
@@ -170,10 +154,10 @@ def _fit_negative_binomial(data: Data) -> Fit:
                 next_step="ask for the family poisson, with robust standard errors",
             )
         before, alpha = alpha, float(np.exp(brentq(slope, -12.0, 6.0, xtol=1e-12)))
-        model = replace(model, link=negative_binomial(alpha), begin=beta)
-        beta, local = maximise(model, data.values)
+        model = replace(model, link=negative_binomial(alpha))
+        beta, errors = estimate_linear(model, data.cluster, robust=data.robust)
         if abs(alpha - before) < 1e-9 * alpha:
-            return Fit(beta, local, 1.0, {"alpha": alpha})
+            return Fit(beta, errors, accepted(model, beta), 1.0, {"alpha": alpha})
     raise not_converged()
 
 
@@ -186,18 +170,18 @@ def _fit_mixed(data: Data) -> Fit:
     size = np.bincount(group)
     records, parameters = data.values.shape
 
-    def at_ratio(log_ratio: float) -> tuple[float, LinearModel, FloatArray, Local]:
+    def at_ratio(log_ratio: float) -> tuple[float, LinearModel, FloatArray, FloatArray]:
         ratio = float(np.exp(log_ratio))
         model = RandomIntercept(data.values, data.response, group, ratio).transformed()
-        beta, local = maximise(model, data.values)
+        beta, errors = estimate_linear(model, None)
         deviance = (records - parameters) * np.log(model.dispersion(beta)) + np.log1p(size * ratio).sum()
-        return float(deviance + np.linalg.slogdet(local.information)[1]), model, beta, local
+        return float(deviance + np.linalg.slogdet(model.at(beta).information)[1]), model, beta, errors
 
     found = minimize_scalar(
         lambda x: at_ratio(x)[0], bounds=(-14.0, 14.0), method="bounded", options={"xatol": 1e-9, "maxiter": 500}
     )
     place = float(found.x)
-    middle, model, beta, local = at_ratio(place)
+    middle, model, beta, errors = at_ratio(place)
     # at a minimum inside the bounds, and lower than a step away on either side
     if abs(place) > 13.5 or min(at_ratio(place - 1e-3)[0], at_ratio(place + 1e-3)[0]) < middle:
         raise Refused(
@@ -206,14 +190,15 @@ def _fit_mixed(data: Data) -> Fit:
         )
     within = model.dispersion(beta)
     facts = {"variance_within": within, "variance_between": within * float(np.exp(place))}
-    return Fit(beta, local, within, facts)
+    return Fit(beta, errors, accepted(model, beta), within, facts)
 
 
 def _fit_cox(data: Data) -> Fit:
     if data.duration is None:
         raise not_converged()
     model = CoxModel(data.values, data.response > 0, data.duration)
-    return Fit(*maximise(model, data.values), 1.0, {})
+    beta, errors = estimate_cox(model, data.cluster, robust=data.robust)
+    return Fit(beta, errors, accepted(model, beta), 1.0, {})
 
 
 _EXPOSED = frozenset({"exposure"})

@@ -1,17 +1,15 @@
-"""Scores and information of the regression families: all that estimates, standard errors and leverage are made of.
+"""Scores and information of the regression families: what the acceptance of an estimate and leverage are made of.
 
-With scores s_i(β) per record, I(β) the expected information and A = I⁻¹, a Fisher step is A·Σs_i; the plain covariance
-is φA, and the sandwich A(Σ_g s_g s_g')A over records or clusters g (White 1980; Liang & Zeger 1986). The dispersion φ
-cancels from steps and sandwich. Sources: McCullagh & Nelder, *Generalized Linear Models* (1989), section 2.5; for Cox
-with Breslow's ties Kalbfleisch & Prentice (2002), section 4.3, and Lin & Wei (1989),
-doi:10.1080/01621459.1989.10478874.
+With scores s_i(β) per record and the expected information I(β), A = I⁻¹, a further Fisher step is A·Σs_i. Sources:
+McCullagh & Nelder, *Generalized Linear Models* (1989), section 2.5; for Cox with Breslow's ties Kalbfleisch & Prentice
+(2002), section 4.3, and Lin & Wei (1989), doi:10.1080/01621459.1989.10478874.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -34,10 +32,6 @@ class Local:
 class Likelihood(Protocol):
     """A family with its data."""
 
-    def start(self) -> FloatArray:
-        """Where the search begins."""
-        ...
-
     def at(self, beta: FloatArray) -> Local:
         """Scores and information at ``beta``."""
         ...
@@ -49,12 +43,16 @@ class Likelihood(Protocol):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Link:
-    """Mean and its derivative from the linear predictor; variance from the mean; ``scaled``: φ is estimated."""
+    """Mean and its derivative from the linear predictor; variance from the mean; ``scaled``: φ is estimated.
 
+    ``name`` says which family of statsmodels it is; ``alpha`` is the negative binomial's.
+    """
+
+    name: Literal["normal", "logit", "probit", "poisson", "gamma", "negative_binomial"]
     mean: Callable[[FloatArray], tuple[FloatArray, FloatArray]]
     variance: Callable[[FloatArray], FloatArray]
-    intercept: Callable[[float], float]
     scaled: bool = False
+    alpha: float = 0.0
 
 
 def _logistic(eta: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -68,12 +66,6 @@ def _normal(eta: FloatArray) -> tuple[FloatArray, FloatArray]:
     return np.asarray(ndtr(eta)), np.exp(-(eta**2) / 2) / np.sqrt(2 * np.pi)
 
 
-def _normal_quantile(probability: float) -> float:
-    from scipy.special import ndtri
-
-    return float(ndtri(probability))
-
-
 def _exponential(eta: FloatArray) -> tuple[FloatArray, FloatArray]:
     mean = np.exp(eta)
     return mean, mean
@@ -81,14 +73,14 @@ def _exponential(eta: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def negative_binomial(alpha: float) -> Link:
     """Log link, variance μ + αμ² (Hilbe, *Negative Binomial Regression* 2011, NB2)."""
-    return Link(_exponential, lambda mu: mu + alpha * mu**2, lambda mean: float(np.log(mean)))
+    return Link("negative_binomial", _exponential, lambda mu: mu + alpha * mu**2, alpha=alpha)
 
 
-IDENTITY = Link(lambda eta: (eta, np.ones_like(eta)), np.ones_like, float, scaled=True)
-LOGIT = Link(_logistic, lambda mu: mu * (1 - mu), lambda mean: float(np.log(mean / (1 - mean))))
-PROBIT = Link(_normal, lambda mu: mu * (1 - mu), _normal_quantile)
-POISSON = Link(_exponential, lambda mu: mu, lambda mean: float(np.log(mean)))
-GAMMA = Link(_exponential, lambda mu: mu**2, lambda mean: float(np.log(mean)), scaled=True)
+IDENTITY = Link("normal", lambda eta: (eta, np.ones_like(eta)), np.ones_like, scaled=True)
+LOGIT = Link("logit", _logistic, lambda mu: mu * (1 - mu))
+PROBIT = Link("probit", _normal, lambda mu: mu * (1 - mu))
+POISSON = Link("poisson", _exponential, lambda mu: mu)
+GAMMA = Link("gamma", _exponential, lambda mu: mu**2, scaled=True)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,16 +92,6 @@ class LinearModel:
     response: FloatArray
     weight: FloatArray
     offset: FloatArray
-    begin: FloatArray | None = None
-
-    def start(self) -> FloatArray:
-        """``begin``, or else the mean for everyone: the intercept is the first column."""
-        if self.begin is not None:
-            return self.begin
-        beta = np.zeros(self.values.shape[1])
-        mean = float(np.average(self.response, weights=self.weight))
-        beta[0] = (self.link.intercept(mean) - float(self.offset.mean())) / self.values[0, 0]
-        return beta
 
     def at(self, beta: FloatArray) -> Local:
         """Working weights w·(dμ/dη)²/V."""
@@ -135,10 +117,6 @@ class CoxModel:
     values: FloatArray
     event: BoolArray
     duration: FloatArray
-
-    def start(self) -> FloatArray:
-        """No effect."""
-        return np.zeros(self.values.shape[1])
 
     def at(self, beta: FloatArray) -> Local:
         """Scores are Lin & Wei's residuals: at the own event, less what was expected while at risk."""
@@ -204,5 +182,4 @@ class RandomIntercept:
 
         values = np.column_stack([less_mean(self.values[:, j]) for j in range(self.values.shape[1])])
         ones = np.ones(len(self.response))
-        zero = np.zeros(values.shape[1])
-        return LinearModel(IDENTITY, values, less_mean(self.response), ones, 0 * ones, begin=zero)
+        return LinearModel(IDENTITY, values, less_mean(self.response), ones, 0 * ones)

@@ -11,7 +11,7 @@ from enclave.requests import Rate
 from output_control import figures, inversion
 from output_control.evidence import Evidence
 from output_control.policy import TableRules
-from output_control.protection import Width
+from output_control.protection import Range, Width
 from output_control.rounding import to_bases
 from output_control.rules import PrimaryResult
 from output_control.table import BoolArray, CellTable, CodeArray, FloatArray, IntArray, cell_keys
@@ -103,8 +103,8 @@ def exposed_by_rates(evidence: Evidence, suppressed: BoolArray, rules: TableRule
     return np.union1d(np.flatnonzero(careless), inversion.given_away(published, n, hidden, width, whole=True))
 
 
-def complements(evidence: Evidence, n: int) -> PrimaryResult:
-    """Numerators whose complement is fewer than ``n`` units: who knows the whole would know those outside the category.
+def complements(evidence: Evidence, rules: TableRules) -> PrimaryResult:
+    """Numerators whose complement is fewer units than the minimum: who knows the whole knows the rest.
 
     With more than two categories the complement is no cell of the table. Its units are at least those of the whole less
     those of the numerator; where one unit may be in both, that bound is what counts.
@@ -118,10 +118,15 @@ def complements(evidence: Evidence, n: int) -> PrimaryResult:
     total = np.searchsorted(table.keys(), cell_keys(whole, table.shape))
     outside = evidence.records[total] - evidence.records[inside]
     units = table.freq[total] - table.freq[inside]
-    hit = inside[(outside > 0) & (units < n)]
+    n = rules.minimum_frequency.value
+    few = (outside > 0) & (units < n)
+    hit = inside[few]
     result = PrimaryResult.none(len(table))
     result.mask[hit] = True
     result.threshold[hit] = n
+    if isinstance(rules.count_protection.value.protection(), Range):
+        # for the complement to be possibly nobody, the numerator must be possibly everyone
+        result.upl[hit] = outside[few]
     result.reason[hit] = "complement"
     return result
 

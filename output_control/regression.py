@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 from enclave.errors import Refused
 from enclave.requests import RegressionRequest, Term
 from output_control.derived import Sources
-from output_control.families import FAMILIES, LARGEST_EFFECT, SMALLEST_STEP, Data, Family, Fit, not_converged
+from output_control.estimates import not_converged
+from output_control.families import FAMILIES, LARGEST_EFFECT, Data, Family, Fit
 from output_control.level_checks import faults_of_dominance, faults_of_levels
 from output_control.model_frame import ModelFrame, faults_of_categories, read_model_frame
 from output_control.policy import ModelRules, Policy
@@ -89,7 +90,6 @@ def fit_regression(request: RegressionRequest, sources: Sources, policy: Policy)
     if faults:
         raise Refused("\n".join(faults), next_step="merge categories, leave out a term, or take a longer period")
     fit = _fitted(request, family, frame, design, groups)
-    errors = standard_errors(fit, groups, robust=request.robust, family=family)
     share, leverage = unit_shares(fit, frame)
     _refuse_if_determined(share, leverage, policy)
     return FittedRegression(
@@ -97,7 +97,7 @@ def fit_regression(request: RegressionRequest, sources: Sources, policy: Policy)
         frame=frame,
         design=design,
         estimate=fit.beta / design.scale,
-        standard_error=errors / design.scale,
+        standard_error=fit.standard_error / design.scale,
         largest_share=share,
         largest_leverage=leverage,
         least_level_units=least,
@@ -158,24 +158,6 @@ def levels_of(request: RegressionRequest, frame: ModelFrame, design: Design) -> 
     return found
 
 
-def standard_errors(fit: Fit, groups: IntArray | None, *, robust: bool, family: Family) -> FloatArray:
-    """Per column of the scaled design: plain, robust (HC1), or clustered on ``groups``."""
-    bread = np.linalg.inv(fit.local.information)
-    scores = fit.local.scores
-    records, parameters = scores.shape
-    if not family.sandwich or (groups is None and not robust):
-        covariance = fit.dispersion * bread
-    elif groups is None:
-        covariance = bread @ (scores.T @ scores) @ bread
-        covariance = covariance * (records / (records - parameters) if family.intercept else 1.0)
-    else:
-        sums = np.column_stack([np.bincount(groups, weights=scores[:, j]) for j in range(parameters)])
-        covariance = bread @ (sums.T @ sums) @ bread
-        factor = len(sums) / (len(sums) - 1) * (records - 1) / (records - parameters)
-        covariance = covariance * (factor if family.intercept else 1.0)
-    return np.asarray(np.sqrt(np.diag(covariance)), dtype=np.float64)
-
-
 def unit_shares(fit: Fit, frame: ModelFrame) -> tuple[FloatArray, float]:
     """Per coefficient the largest share of its information that one unit holds, and the largest leverage of a unit.
 
@@ -221,15 +203,14 @@ def _fitted(
         exposure=column(request.exposure),
         duration=column(request.duration),
         group=groups if request.group else None,
+        cluster=groups if request.cluster else None,
+        robust=request.robust,
     )
     with threadpool_limits(limits=1):  # so that sums have one order
         fit = family.fit(data)
-    scores, bread = fit.local.scores.sum(axis=0), np.linalg.inv(fit.local.information)
-    left = np.abs(bread @ scores) / np.sqrt(np.diag(bread) * fit.dispersion)
     effects = np.abs(fit.beta[1:] if family.intercept else fit.beta)
     unbounded = family.bounded and float(effects.max(initial=0.0)) > LARGEST_EFFECT
-    # the search's own word is not enough: at the maximum the score is zero, and no effect is without bound
-    if not np.isfinite(left).all() or float(left.max()) > SMALLEST_STEP or unbounded:
+    if unbounded or not bool(np.isfinite(fit.standard_error).all()) or not bool((fit.standard_error > 0).all()):
         raise not_converged()
     return fit
 

@@ -283,7 +283,7 @@ def _sensitive_for(evidence: Evidence, policy: Policy) -> PrimaryResult:
         judged = replace(table, value=evidence.size) if evidence.signed else table
         result = result.also(primary(judged, policy.signed_rules() if evidence.signed else policy.dominance_rules()))
     if request.statistic == "rate":
-        result = result.also(complements(evidence, rules.minimum_frequency.value))
+        result = result.also(complements(evidence, rules))
     for position, shown in enumerate(evidence.shown):
         if shown.classification.sensitive:
             result = result.also(_groups(evidence, position, policy))

@@ -133,6 +133,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "reason_nk": ("dominantie", "dominance"),
     "reason_p": ("dominantie (p%)", "dominance (p%)"),
     "reason_pq": ("dominantie (pq)", "dominance (pq)"),
+    "reason_complement": ("te weinig eenheden in de rest", "too few units in the remainder"),
+    "reason_figure": ("een cijfer rust op te weinig eenheden", "a figure rests on too few units"),
     "reason_group": ("onthult iets over een groep", "tells something about a group"),
     "reason_given": ("door de eigenaar aangewezen", "marked by the owner"),
     "reason_protects": ("anders is een andere cel uit te rekenen", "or else another cell could be worked out"),

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from enclave.errors import CannotProtect
+from output_control.linked_tables import Protected
 from output_control.protection import (
     CountProtection,
     Exact,
@@ -20,14 +21,15 @@ from output_control.protection import (
 )
 from output_control.rules import PrimaryResult
 from output_control.suppression.exact import BOUNDED, THOROUGH, Guidance, cost_of, guidance, optimise, share_above
-from output_control.suppression.flow import cover
+from output_control.suppression.flow import cover, serve
 from output_control.suppression.gauss import GAUSS_UP_TO, eliminate
+from output_control.suppression.large import fits, suppress_large, witnesses
 from output_control.suppression.problem import Problem, Target, build
 from output_control.suppression.prove import fresh, prove_all
 from output_control.suppression.pruning import prune
 from output_control.suppression.search import OutOfBudget, Search
 from output_control.suppression.singletons import cover_singletons
-from output_control.table import BoolArray, CellTable, IntArray
+from output_control.table import BoolArray, IntArray
 
 __all__ = [
     "CountProtection",
@@ -45,10 +47,11 @@ __all__ = [
 CELLS_SHOWN = 10
 EXACT_UP_TO = 60_000
 GAUSS_BESIDES_UP_TO = 1500
+BY_PARTS_FROM = 8_000
 NEAR = 0.02
 
 
-def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> Pattern:
+def suppress(table: Protected, primary: PrimaryResult, *, options: Options) -> Pattern:
     """Hide secondary cells until every demand of ``options`` is proven by a witness.
 
     The same input gives the same pattern, whatever ``options.threads``. The pattern is safe by construction, and
@@ -57,6 +60,8 @@ def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> P
     """
     _refuse_public_primaries(table, primary, options)
     problem = build(table, primary, options)
+    if problem.size > EXACT_UP_TO and options.method in {"auto", "flow"} and fits(problem):
+        return _large(table, primary, options, problem)
     guide = guidance(problem)
     search = _heuristic(table, problem, guide, options)
     bound, proven, method = guide.bound, False, "gauss" if options.method == "gauss" else "flow"
@@ -69,24 +74,57 @@ def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> P
     return _pattern(table, primary, options, search, method=method, optimal=proven, gap=gap)
 
 
-def _heuristic(table: CellTable, problem: Problem, guide: Guidance, options: Options) -> Search:
+def _large(table: Protected, primary: PrimaryResult, options: Options, problem: Problem) -> Pattern:
+    """The way of large count tables; `fits` has found it possible."""
+    boxes = problem.boxes
+    if boxes is None:
+        raise ValueError("the table has no boxes")
+    try:
+        state, lost = suppress_large(problem, boxes, options.budget)
+    except OutOfBudget:
+        raise _too_little(options) from None
+    if lost:
+        raise _hopeless(table, state.search, lost)
+    hidden: BoolArray = state.hidden[problem.group]
+    return Pattern(
+        suppressed=hidden,
+        secondary=hidden & ~primary.mask,
+        witnesses=witnesses(state, primary.mask),
+        cost=float((table.value if options.cost is None else options.cost)[hidden & ~primary.mask].sum()),
+        method="flow",
+        optimal=False,
+        gap=share_above(state.cost, state.bound),
+    )
+
+
+def _too_little(options: Options) -> CannotProtect:
+    return CannotProtect(
+        f"the budget of {options.budget} LPs ended before every sensitive cell was protected",
+        next_step="raise the budget",
+    )
+
+
+def _heuristic(table: Protected, problem: Problem, guide: Guidance, options: Options) -> Search:
     """A safe pattern by LP-flow, or by Gaussian elimination and what that leaves open; pruned."""
     fresh_targets = [fresh(target) for target in problem.targets if target.against < 0]
     search = Search.start(problem.with_targets(fresh_targets).priced(guide.cost), options.budget)
     try:
-        search.hidden |= _eliminated(problem) if options.method == "gauss" else _seed(search, guide)
-        lost = cover(search)
+        by_parts = options.method != "gauss" and problem.size > BY_PARTS_FROM and fits(problem)
+        if by_parts and problem.boxes is not None:
+            search.hidden |= suppress_large(problem, problem.boxes, options.budget)[0].hidden
+            lost = [target for target in prove_all(search, search.problem.targets) if not serve(search, target)]
+        else:
+            search.hidden |= _eliminated(problem) if options.method == "gauss" else _seed(search, guide)
+            lost = cover(search)
         search.price(problem.cost)
         lost += cover_singletons(search)
     except OutOfBudget:
-        raise CannotProtect(
-            f"the budget of {options.budget} LPs ended before every sensitive cell was protected",
-            next_step="raise the budget",
-        ) from None
+        raise _too_little(options) from None
     if lost:
         raise _hopeless(table, search, lost)
     near = guide.bound is not None and cost_of(search) - guide.bound <= NEAR * cost_of(search)
-    prune(search, swap=not near)
+    if not by_parts:
+        prune(search, swap=not near)
     return search
 
 
@@ -107,7 +145,7 @@ def _eliminated(problem: Problem) -> BoolArray:
 
 
 def _pattern(
-    table: CellTable,
+    table: Protected,
     primary: PrimaryResult,
     options: Options,
     search: Search,
@@ -129,7 +167,7 @@ def _pattern(
     )
 
 
-def _refuse_public_primaries(table: CellTable, primary: PrimaryResult, options: Options) -> None:
+def _refuse_public_primaries(table: Protected, primary: PrimaryResult, options: Options) -> None:
     if options.keep is None:
         return
     clash = np.flatnonzero(options.keep & primary.mask)
@@ -140,7 +178,7 @@ def _refuse_public_primaries(table: CellTable, primary: PrimaryResult, options: 
         )
 
 
-def _hopeless(table: CellTable, search: Search, lost: list[Target]) -> CannotProtect:
+def _hopeless(table: Protected, search: Search, lost: list[Target]) -> CannotProtect:
     groups = np.unique([target.cell for target in lost])
     cells = np.flatnonzero(np.isin(search.problem.group, groups))
     against = any(target.against >= 0 for target in lost)
@@ -152,6 +190,6 @@ def _hopeless(table: CellTable, search: Search, lost: list[Target]) -> CannotPro
     )
 
 
-def _name(table: CellTable, cells: IntArray) -> str:
+def _name(table: Protected, cells: IntArray) -> str:
     shown = "; ".join(" × ".join(table.labels(int(cell))) for cell in cells[:CELLS_SHOWN])
     return shown + ("; …" if len(cells) > CELLS_SHOWN else "")

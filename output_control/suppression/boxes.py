@@ -255,6 +255,30 @@ class Boxes:
         """The parent in the longest dimension of each of ``cells``: boxes mostly stay among the children of one."""
         return self.table.dims[self._long].parent[self.row[cells]].astype(np.int64)
 
+    def area_of(self, cells: IntArray) -> IntArray:
+        """As `part_of`, but one level up: no box of an area's children reaches out of it."""
+        parent = self.table.dims[self._long].parent
+        first = parent[self.row[cells]]
+        return np.where(first >= 0, parent[first], -1).astype(np.int64)
+
+    def subtree_of(self, cells: IntArray, most: int) -> IntArray:
+        """A number for each of ``cells``: the largest subtree of the longest dimension with at most ``most`` cells.
+
+        -1 for cells above all of these.
+        """
+        dim = self.table.dims[self._long]
+        size = np.bincount(self.row, minlength=len(dim.codes))
+        for code in range(len(dim.codes) - 1, 0, -1):
+            size[dim.parent[code]] += size[code]
+        label, last = np.full(len(dim.codes), -1, dtype=np.int64), -1
+        for code, parent in enumerate(dim.parent.tolist()):
+            above = int(label[parent]) if parent >= 0 else -1
+            if above < 0 and size[code] <= most:
+                last += 1
+                above = last
+            label[code] = above
+        return np.asarray(label[self.row[cells]], dtype=np.int64)
+
     def corners(self, cells: IntArray, found: Found) -> tuple[IntArray, IntArray, FloatArray]:
         """The boxes found for ``cells``, joined: position of the asked cell, cell of the table, and its sign."""
         row = self.row[cells]

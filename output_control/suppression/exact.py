@@ -249,12 +249,12 @@ class Guidance:
     hidden: BoolArray
 
 
-def guidance(problem: Problem) -> Guidance:
-    """One LP over the whole table; none for tables above `GUIDED_UP_TO` groups, where the costs stay as they are.
+def guidance(problem: Problem, up_to: int = GUIDED_UP_TO) -> Guidance:
+    """One LP over the whole table; none for tables above ``up_to`` groups, where the costs stay as they are.
 
     LP-flow looks at one primary or one ball at a time; the relaxed cover and bridge rows see what serves many.
     """
-    if problem.size > GUIDED_UP_TO or not problem.targets:
+    if problem.size > up_to or not problem.targets:
         return Guidance(problem.cost, None, problem.primary)
     master = Master.build(problem)
     found = master.model(whole=False).solve()

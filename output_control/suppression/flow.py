@@ -54,7 +54,7 @@ def certify(search: Search, rounds: int = FREE_ROUNDS, targets: Sequence[Target]
         while queue:
             ball = search.near.around(np.array([queue[0].cell]), search.hidden, BALL, hidden_only=True)
             inside = _inside(queue, ball)
-            _push(search, ball, inside)
+            push(search, ball, inside)
             queue = _left(queue, ball, inside)
         idle = idle + 1 if len([target for target in wanted if not target.met]) == before else 0
 
@@ -70,7 +70,7 @@ def _inside(targets: Sequence[Target], ball: Ball) -> list[Target]:
     return [targets[position] for position in np.flatnonzero(np.isin(cells, ball.cells)).tolist()]
 
 
-def _push(search: Search, ball: Ball, targets: Sequence[Target]) -> None:
+def push(search: Search, ball: Ball, targets: Sequence[Target]) -> None:
     """One LP over hidden cells: move all targets as far as they ask, in random directions."""
     if not targets:
         return

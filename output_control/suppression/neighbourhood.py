@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -36,15 +37,21 @@ class Neighbourhoods:
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
-        n_rows, n_cells = problem.matrix.shape
-        pattern = abs(problem.matrix)
+        self._scale = float(np.median(problem.cost)) if problem.size else 1.0
+
+    @cached_property
+    def _graph(self) -> sparse.csr_array:
+        """Cells and equations as nodes; built when first needed, as it is as large as the table."""
+        n_rows, n_cells = self._problem.matrix.shape
+        pattern = abs(self._problem.matrix)
         empty_rows = sparse.csr_array((n_rows, n_rows))
         empty_cells = sparse.csr_array((n_cells, n_cells))
-        self._graph = sparse.csr_array(
-            sparse.block_array([[empty_cells, pattern.T], [pattern, empty_rows]], format="csr")
-        )
-        self._into_cell = self._graph.indices < n_cells
-        self._scale = float(np.median(problem.cost)) if n_cells else 1.0
+        return sparse.csr_array(sparse.block_array([[empty_cells, pattern.T], [pattern, empty_rows]], format="csr"))
+
+    @cached_property
+    def _into_cell(self) -> BoolArray:
+        into: BoolArray = self._graph.indices < self._problem.size
+        return into
 
     def around(self, centres: IntArray, suppressed: BoolArray, size: int, *, hidden_only: bool = False) -> Ball:
         """The ``size`` groups nearest to ``centres`` (all of a small table); only suppressed ones if asked."""

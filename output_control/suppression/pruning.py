@@ -53,7 +53,7 @@ class _Proven:
         target.up_by, target.down_by, target.also = self.up_by, self.down_by, list(self.also)
 
 
-class _Region:
+class Region:
     """One LP over the hidden groups of a ball: between questions only bounds and objective change."""
 
     def __init__(self, search: Search, ball: Ball) -> None:
@@ -71,9 +71,10 @@ class _Region:
             left = [target for target in targets if not target.met]
             if len(left) > 1:
                 self._push(compatible(self.search, left), self.search.signs(len(left)))
-        return all(target.met or self._alone(target) for target in targets)
+        return all(target.met or self.attempt(target) for target in targets)
 
-    def _alone(self, target: Target) -> bool:
+    def attempt(self, target: Target) -> bool:
+        """One target by itself, in each direction; it must lie in the ball."""
         for sign in (1.0, -1.0, 1.0):
             if not target.met:
                 self._push([target], np.array([sign]))
@@ -137,7 +138,7 @@ class _Pruning:
         queue = self.secondaries()
         while queue:
             ball = self.search.near.around(np.array(queue[:1]), self.search.hidden, REGION, hidden_only=True)
-            region, inside = _Region(self.search, ball), set(ball.cells.tolist())
+            region, inside = Region(self.search, ball), set(ball.cells.tolist())
             here = [cell for cell in queue if cell in inside or cell == queue[0]]
             for cell in here:
                 self._attempt(cell, region)
@@ -150,7 +151,7 @@ class _Pruning:
             if self.search.hidden[cell]:
                 self._attempt(cell, None)
 
-    def _attempt(self, cell: int, region: _Region | None) -> None:
+    def _attempt(self, cell: int, region: Region | None) -> None:
         """Publish one group, unless a proof needs it."""
         search = self.search
         if search.counter.solved >= self.last:

@@ -66,7 +66,7 @@ def test_every_kind_goes_from_the_sandbox_through_the_gate(tmp_path: Path) -> No
             policy=policy_in(tmp_path),
             classifications=lists,
             engine=engine,
-            fingerprint="f" * 64,
+            made_with={"test": "f" * 64},
         )
 
     for request in result.requests:

@@ -85,10 +85,10 @@ def elsewhere(family: str, frame: pd.DataFrame, matrix: np.ndarray) -> Any:
 
 
 def errors_elsewhere(kind: str, other: Any, frame: pd.DataFrame) -> np.ndarray:
-    """Standard errors from statsmodels' scores and expected information (its own sandwich takes the observed one)."""
+    """Standard errors from statsmodels' scores and observed information."""
     if kind == "plain":
         return np.asarray(other.bse)
-    bread = np.linalg.inv(-other.model.hessian(other.params, observed=False))
+    bread = np.linalg.inv(-other.model.hessian(other.params, observed=True))
     scores = pd.DataFrame(other.model.score_obs(other.params))
     n, k = scores.shape
     if kind == "cluster":

@@ -39,7 +39,9 @@ def enumerated(table: CellTable, hidden: np.ndarray, base: int, n: int) -> dict[
         a, b, c, d = tried
         sums = {("A", "sex-total"): a + b, ("B", "sex-total"): c + d, ("region-total", "f"): a + c}
         sums |= {("region-total", "m"): b + d, ("region-total", "sex-total"): a + b + c + d}
-        published = all(to_base(v, base) == to_base(int(table.value[cell(table, *k)]), base) for k, v in sums.items())
+        published = all(
+            v >= n and to_base(v, base) == to_base(int(table.value[cell(table, *k)]), base) for k, v in sums.items()
+        )
         if published:
             for i, v in zip(inner, tried, strict=True):
                 if hidden[i]:
