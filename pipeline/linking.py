@@ -42,8 +42,8 @@ def link_step(
             "without": overall.without or 0,
         }
         counts["data_sets"] = len(result.frames)
-        for name, count in shown.items():  # everyone reads the journal: one small count makes classes of all
-            counts[name] = size_class(count) if overall.is_small() else count
+        # everyone reads the journal, and two runs could be subtracted: classes, whatever the counts
+        counts.update({name: size_class(count) for name, count in shown.items()})
         made = {name: frame.path for name, frame in result.frames.items()}
         return {**made, **{path.name: path for path in sorted(out.glob("linkage*")) if path.is_file()}}
 
