@@ -144,10 +144,10 @@ class Workspace:
             self.public_keys.mkdir(exist_ok=True)
             if self.public_keys.stat().st_mode & 0o777 != 0o755:
                 self.public_keys.chmod(0o755)
-        for key in sorted(self.path(Zone.KEY).glob("*.pub")):
-            copy, content = self.public_keys / key.name, key.read_bytes()
-            if not copy.is_file() or copy.read_bytes() != content:
-                write_bytes(copy, content, mode=0o444)
+            for key in sorted(self.path(Zone.KEY).glob("*.pub")):
+                copy, content = self.public_keys / key.name, key.read_bytes()
+                if not copy.is_file() or copy.read_bytes() != content:
+                    write_bytes(copy, content, mode=0o444)
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,9 @@ class Demo:
     def _make_country(self) -> None:
         from synthetic.country import make_country
 
-        stamp = self.country.with_name(f"{self.country.name}.made.json")
+        self._refuse_shared_folder()
+        folder = self.country.resolve()
+        stamp = folder.with_name(f"{folder.name}.made.json")
         made = digest_json([self.persons, self.seed, self.dirty, _synthetic_code()])
         owner = os.path.relpath(self.workspace.resolve(), self.country.parent.resolve())
         held, standing = _stamped(stamp)
@@ -113,6 +115,16 @@ class Demo:
             make_country(self.country, persons=self.persons, seed=self.seed, dirty=self.dirty, progress=tick)
         write_text(stamp, json.dumps({"demo": owner, "made": made}))
         self.teller.say("country made", persons=self.persons)
+
+    def _refuse_shared_folder(self) -> None:
+        """Making a country replaces its folder whole: nothing else may lie in it, and it in nothing of ours."""
+        country, workspace = self.country.resolve(), self.workspace.resolve()
+        if country == workspace or country in workspace.parents or workspace in country.parents:
+            raise BadInput(
+                "the country and the workspace lie in one another; nothing was made",
+                where=self.country.name,
+                next_step="name a folder of its own for the country: zicht demo --country FOLDER",
+            )
 
     def _refuse_other_seed(self) -> None:
         """A workspace keeps its seed: its country must not be replaced before that is found."""

@@ -43,8 +43,8 @@ def link_step(
             "without": overall.without or 0,
         }
         counts["data_sets"] = len(result.frames)
-        for name, count in shown.items():  # everyone reads the journal: one small count makes classes of all
-            counts[name] = size_class(count) if overall.is_small() else count
+        # everyone reads the journal, and two runs could be subtracted: classes, whatever the counts
+        counts.update({name: size_class(count) for name, count in shown.items()})
         made = {name: frame.path for name, frame in result.frames.items()}
         recipient = office.workspace.path(Zone.KEY) / RECIPIENT
         made[MAP_FILE] = write_map(key_zone(office, custody), custody.ledger_key(), recipient, out / MAP_FILE)

@@ -91,6 +91,7 @@ class Findings(_File):
     def journalled(self) -> dict[str, Any]:
         """The fields as everyone may read them: sizes by class, and of faults neither rows nor words."""
         fields = self.as_json()
+        del fields["sha256"]  # a digest of the plain file confirms a guess of a small one; the sealed one binds as well
         fields |= {name: size_class(fields[name]) for name in ("received", "accepted", "quarantined")}
         for name in ("by_reason", "notes"):
             fields[name] = {reason: size_class(count) for reason, count in fields[name].items()}
@@ -98,6 +99,21 @@ class Findings(_File):
             {"check": fault.check, "column": fault.column, "count": size_class(fault.count)} for fault in self.faults
         ]
         return fields
+
+
+class KeptFindings(_File):
+    """Findings as they lie in the identified zone, with a random salt (64 hexadecimal digits).
+
+    The journal holds the commitment beside the classes of counts: it binds every figure, and tells none.
+    """
+
+    findings: Findings
+    salt: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+    def journalled(self) -> dict[str, Any]:
+        """What the journal holds: the findings as everyone may read them, and the commitment to all of them."""
+        content = canonical_json(self.model_dump(mode="json"))
+        return {**self.findings.journalled(), "commitment": digest_bytes(b"zicht findings\0" + content)}
 
 
 class JournalHead(_File):

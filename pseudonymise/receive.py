@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -28,7 +29,15 @@ from pseudonymise.formats import read_batches
 from pseudonymise.identified_frames import Places, writing_both
 from pseudonymise.manifest import MANIFEST, Manifest, manifest_faults, public_name
 from pseudonymise.quarantine import Defect
-from pseudonymise.receipt import Findings, JournalHead, Receipt, ReceiptFault, load_receipt, sign_receipt
+from pseudonymise.receipt import (
+    Findings,
+    JournalHead,
+    KeptFindings,
+    Receipt,
+    ReceiptFault,
+    load_receipt,
+    sign_receipt,
+)
 from pseudonymise.schemas import DeliverySchema
 from pseudonymise.sealing import SealedFile, open_seal
 from pseudonymise.validation import Tally, Validator, row_faults, tolerance_faults
@@ -177,12 +186,12 @@ def _journalled(manifest: Manifest, places: Places, journal: Journal) -> tuple[F
     if last is None:
         return None
     try:
-        findings = Findings.model_validate_json(places.findings.read_bytes())
+        kept = KeptFindings.model_validate_json(places.findings.read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
-    if findings.journalled() != dict(last.details):
+    if kept.journalled() != dict(last.details):
         return None
-    return findings, JournalHead(sequence=last.sequence, digest=last.digest)
+    return kept.findings, JournalHead(sequence=last.sequence, digest=last.digest)
 
 
 def _frames_stand(found: Findings, places: Places) -> bool:
@@ -244,9 +253,10 @@ def _receive_new(delivery: SealedFile, schema: DeliverySchema, intake: _Intake, 
     )
     action = REJECTED if faults else ACCEPTED
     sweep_temporaries(places.findings.parent)
-    write_bytes(places.findings, canonical_json(findings.as_json()) + b"\n", mode=0o600)
+    kept = KeptFindings(findings=findings, salt=secrets.token_hex(32))
+    write_bytes(places.findings, canonical_json(kept.model_dump(mode="json")) + b"\n", mode=0o600)
     head = intake.journal.append(
-        actor=intake.actor, action=action, subject=findings.delivery, details=findings.journalled(), now=intake.now
+        actor=intake.actor, action=action, subject=findings.delivery, details=kept.journalled(), now=intake.now
     )
     signed = sign_receipt(
         findings, JournalHead(sequence=head.sequence, digest=head.digest), intake.custody.receipt_key()

@@ -158,22 +158,51 @@ def _push_parts(state: Large) -> None:
     inside = np.flatnonzero(state.hidden)
     inside = inside[np.argsort(label[inside], kind="stable")]
     for part in sorted(waiting):
-        if part < 0:
-            continue
         low, high = np.searchsorted(label[inside], [part, part + 1])
-        region = ball(problem, np.sort(inside[low:high]), whole=False)
-        left = [t for t in waiting[part] if _holds(region.cells, t.cell)]
-        idle, allowed = 0, max(PUSHES // len(waiting), LEAST_PUSHES)
-        while left and idle < IDLE and allowed:
-            allowed -= 1
-            before = len(left)
-            push(search, region, left)
-            left = [target for target in left if not target.met]
-            idle = 0 if len(left) < before else idle + 1
-        single, share = Region(search, region), SINGLES * len(waiting[part]) // max(len(search.problem.targets), 1)
-        for target in left[:share]:
-            if not target.met:
-                single.attempt(target)
+        if part >= 0:
+            _push_part(state, waiting[part], np.sort(inside[low:high]), max(PUSHES // len(waiting), LEAST_PUSHES))
+
+
+def _push_part(state: Large, targets: list[Target], groups: IntArray, allowed: int) -> None:
+    """LPs over some hidden groups, all others standing still, as a table of its own: what costs there is its size."""
+    search = state.search
+    own = _still_around(state.problem, groups, targets)
+    local = Search.start(own, None)
+    local.counter, local.hidden = search.counter, np.ones(own.size, dtype=np.bool_)
+    region = ball(own, np.arange(own.size), whole=True)
+    left = [target for target in own.targets if _holds(region.cells, target.cell)]
+    idle = 0
+    while left and idle < IDLE and allowed:
+        allowed -= 1
+        before = len(left)
+        push(local, region, left)
+        left = [target for target in left if not target.met]
+        idle = 0 if len(left) < before else idle + 1
+    single, share = Region(local, region), SINGLES * len(targets) // max(len(search.problem.targets), 1)
+    for target in left[:share]:
+        if not target.met:
+            single.attempt(target)
+    for target, found in zip(targets, own.targets, strict=True):
+        search.proof.take_over(target, found, local.proof, groups)
+
+
+def _still_around(problem: Problem, groups: IntArray, targets: list[Target]) -> Problem:
+    """The equations that ``groups`` are in, without their other members."""
+    matrix = sparse.csr_array(problem.columns[:, groups])
+    matrix = sparse.csr_array(matrix[np.flatnonzero(np.diff(matrix.indptr))])
+    return replace(
+        problem,
+        matrix=matrix,
+        columns=sparse.csc_array(matrix),
+        amount=problem.amount[groups],
+        cost=problem.cost[groups],
+        primary=problem.primary[groups],
+        keep=problem.keep[groups],
+        sole=problem.sole[groups],
+        box=problem.box[groups],
+        boxes=None,
+        targets=[replace(t, cell=int(np.searchsorted(groups, t.cell)), also=[]) for t in targets],
+    )
 
 
 def _holds(cells: IntArray, cell: int) -> bool:

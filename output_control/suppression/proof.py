@@ -107,6 +107,14 @@ class Proof:
                 self.moves.append((cells, move * far))
                 self._credit(target, side * far)
 
+    def take_over(self, target: Target, found: Target, other: Proof, groups: IntArray) -> None:
+        """What ``other``, the proof of a table of some ``groups`` alone, shows of the same target."""
+        for by, reach in ((found.up_by, found.raised), (found.down_by, -found.lowered)):
+            if by >= 0:
+                cells, change = other.moves[by]
+                self.moves.append((groups[cells], change))
+                self._credit(target, reach)
+
     def add_also(self, target: Target, far: float, cells: IntArray, change: FloatArray) -> bool:
         """Keep a further move of one target's cell, by at least ``far`` to either side."""
         cells, change = _moving(cells, change)

@@ -150,7 +150,11 @@ def verify_receipt(
     if file is not None:
         check_delivered(answered, file)
     if as_json:
-        typer.echo(json.dumps({**answered.findings.as_json(), "key_id": answered.key_id, "file_matches": bool(file)}))
+        typer.echo(
+            json.dumps(
+                {**answered.findings.as_json(), "key_id": answered.key_id, "file_matches": True if file else None}
+            )
+        )
         return
     about = f"it is about {file.name}" if file else "--file FILE checks that it is about your file"
     typer.echo(f"{receipt.name} holds: signed by {answered.key_id}; {about}\n{answered}")

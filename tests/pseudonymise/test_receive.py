@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from enclave.errors import BadInput, StorageFailed, Tampered
+from enclave.fingerprints import digest_json
 from enclave.frames import open_frame
 from enclave.zones import Identified, Zone
 from pseudonymise.manifest import parse_manifest
@@ -166,6 +167,27 @@ def test_kept_findings_of_another_moment_give_no_receipt(enclave: Enclave) -> No
     kept.write_text(kept.read_text().replace(found.purpose, "another purpose"))
     assert enclave.receive(sealed).findings.purpose == found.purpose
     assert enclave.actions() == ["delivery-accepted", "delivery-accepted"]
+
+
+def test_a_count_that_was_changed_within_its_class_is_signed_in_no_receipt(enclave: Enclave) -> None:
+    file = enclave.file("hemp_clearances_2016.csv", csv_bytes(hemp_rows(4)))
+    sealed = enclave.seal(file, "hemp_clearances", 4)
+    found = enclave.receive(sealed).findings
+    for zone in (Zone.IDENTIFIED, Zone.INBOX):
+        (enclave.workspace.path(zone) / "receipts" / f"{found.delivery}.json").unlink()
+    path = enclave.workspace.path(Zone.IDENTIFIED) / "findings" / f"{found.delivery}.json"
+    kept = json.loads(path.read_bytes())
+    kept["findings"]["received"] = kept["findings"]["accepted"] = 9
+    path.write_text(json.dumps(kept))
+    assert enclave.receive(sealed).findings.received == 4
+
+
+def test_the_journal_confirms_no_guess_of_a_delivered_file(enclave: Enclave) -> None:
+    found = enclave.hemp(hemp_rows(4)).findings
+    said = (enclave.workspace.journal / "journal.jsonl").read_text()
+    assert found.sealed_sha256 in said
+    assert found.sha256 not in said
+    assert digest_json(found.as_json()) not in said
 
 
 @pytest.mark.parametrize(("rows", "bad", "said"), [(4, 0, "<10"), (57, 3, "10-99"), (10, 0, "10-99")])
