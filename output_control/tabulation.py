@@ -104,15 +104,16 @@ def _query(
     starts = ", ".join(["start AS " + place if i == guide else place for i, place in enumerate(places)])
     grouped = ", ".join("start" if i == guide else place for i, place in enumerate(places))
     above, joins = leaves_above(request, shown, sources)
+    inlined = sources.engine.dialect.inlined
     lineage = sources.load(f"lineage_{request.name}", shown[guide].lineage(stride_of(shown, guide)))
     return (
-        f"WITH leaf AS ({_leaf(request, shown, sources, amounts, unit)}), "
+        f"WITH leaf AS {inlined}({_leaf(request, shown, sources, amounts, unit)}), "
         f"per AS (SELECT u, MIN({cell}) AS lo, MAX({cell}) AS hi, {sums} FROM leaf GROUP BY u), "
         f"several AS (SELECT {named}, u, {sums} FROM leaf WHERE u IN (SELECT u FROM per WHERE lo <> hi) "
         f"GROUP BY {named}, u), "
         f"beside AS (SELECT several.*, LAG(p{guide}) OVER (PARTITION BY u ORDER BY p{guide}) AS b, "
         f"LEAD(p{guide}) OVER (PARTITION BY u ORDER BY p{guide}) AS f FROM several), "
-        f"levelled AS (SELECT beside.*, {_alone_from(levels)} FROM beside "
+        f"levelled AS {inlined}(SELECT {named}, u, {', '.join(amounts.names)}, {_alone_from(levels)} FROM beside "
         + sources.sql(f"JOIN {{l}} AS l ON p{guide} = l.place", l=lineage)
         + f"), rest AS (SELECT {starts}, u, {sums} FROM levelled GROUP BY {grouped}, u), "
         f"spread AS (SELECT {above} AS cell, u, {sums} FROM rest {joins} GROUP BY {above}, u) "

@@ -32,6 +32,14 @@ class Dialect:
             return f"'{text}'"
         return "'" + text.replace("'", "''") + "'"
 
+    @property
+    def inlined(self) -> str:
+        """Before the query of a ``WITH`` name that is read twice: compute it twice rather than store it.
+
+        DuckDB otherwise keeps the whole result in memory, and spills everything else beside it; Spark never stores it.
+        """
+        return "NOT MATERIALIZED " if self.engine == "duckdb" else ""
+
     def top_contributions(self, value: str, unit: str, count: int) -> str:
         """Aggregate: the ``count`` largest (value, unit) pairs, largest first, equal values by larger unit first.
 
