@@ -57,7 +57,7 @@ def choose(pairs: Pairs, *, one_to_one: bool) -> Chosen:
     pairs = pairs.take(order)
     odds = np.exp2(np.minimum(pairs.weight, LARGEST))
     if not one_to_one:
-        first = np.flatnonzero(np.append(True, pairs.record[1:] != pairs.record[:-1])) if len(pairs) else np.empty(0, int)
+        first = np.unique(pairs.record, return_index=True)[1]
         return Chosen(pairs.take(first), (odds / (1 + _sums(pairs.record, odds)))[first])
     assigned = assignment(pairs)
     unit_taken = _weight_of(pairs.unit, pairs, assigned)
@@ -84,12 +84,12 @@ def assignment(pairs: Pairs) -> Bools:
     units, column = np.unique(pairs.unit[useful], return_inverse=True)
     n, m = len(records), len(units)
     # every row has an edge of its own to nobody; all edges are moved by one constant, since 0 would be no edge
-    weights = np.concatenate([np.minimum(pairs.weight[useful], LARGEST), np.zeros(n)]) + 1
+    weights: Floats = np.concatenate([np.minimum(pairs.weight[useful], LARGEST), np.zeros(n)]) + 1
     rows = np.concatenate([row, np.arange(n)])
     columns = np.concatenate([column, m + np.arange(n)])
     graph = csr_array((weights, (rows, columns)), shape=(n, m + n))
     matched_row, matched_column = min_weight_full_bipartite_matching(graph, maximize=True)
-    partner = np.full(n, -1)
+    partner: Ints = np.full(n, -1, dtype=np.int64)
     partner[matched_row] = matched_column
     chosen[useful] = partner[row] == column
     return chosen

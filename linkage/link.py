@@ -23,7 +23,7 @@ from linkage.key_register import PAIRS, KeyTableVersion, versions
 from linkage.key_zone import KeyZone
 from linkage.minimisation import minimise
 from linkage.report import DataSetReport, KeyReport, KeyTableReport, LinkageReport, total
-from linkage.sources import Source, attach_source, find_sources
+from linkage.sources import Source, attach_source, find_sources, output_columns
 from linkage.tally import Tally
 from linkage.units import Assigned, assign, later_matched, load_units, update_remap
 
@@ -79,7 +79,7 @@ def link(
     )
     engine.load("hashes", zone.reader([version.file], PAIRS))
     for source in sources:
-        attach_source(source, engine, context_columns(source), zone.decryption)
+        attach_source(source, engine, context_columns(source), zone)
     assigned = _assign(project, sources, zone, engine, entropy)
     remapped = update_remap(version.version, zone=zone, engine=engine)
     background = attach_background(sources, engine, reference_year)
@@ -132,7 +132,7 @@ def _write(project: Project, source: Source, engine: Engine, out: Path) -> tuple
     query = _query(source, engine)
     schema = engine.schema(query)
     roles = {key.name: f"key:{key.kind}" for key in source.data.keys}
-    roles |= {f"{key.name}_status": f"status:{key.kind}" for key in source.data.keys}
+    roles |= {name: f"status:{key.kind}" for key in source.data.keys for name in output_columns(key)[1:]}
     periods = sorted({frame.manifest.period for frame in source.frames})
     dates = [frame.manifest.retention_date for frame in source.frames if frame.manifest.retention_date]
     manifest = FrameManifest(
@@ -157,7 +157,7 @@ def _query(source: Source, engine: Engine) -> str:
     quote = engine.dialect.quote
     columns, joins = [], []
     for at, key in enumerate(source.data.keys):
-        columns += [f"u{at}.integer AS {quote(key.name)}", f"k.{quote(key.name + '_status')}"]
+        columns += [f"u{at}.integer AS {quote(key.name)}", *(f"k.{quote(name)}" for name in output_columns(key)[1:])]
         joins.append(f"LEFT JOIN units u{at} ON k.{quote(key.name + '__unit')} = u{at}.unit")
     columns += [f"k.{quote(name)}" for name in source.declared]
     return f"SELECT {', '.join(columns)} FROM keyed_{source.name} k {' '.join(joins)}"

@@ -24,7 +24,7 @@ class SplinkSession:
         logger = logging.getLogger("splink")
         logger.handlers, logger.propagate = [logging.NullHandler()], False
         logger.setLevel(logging.CRITICAL + 1)
-        self._api = DuckDBAPI(engine.connection)
+        self._api: Any = DuckDBAPI(engine.connection)
         # It opens a database of its own beside ours, which is not hardened, and which this back-end does not use.
         self._api._ddb_con.close()
         # 'a' and 'b': Splink takes the alphabetical first for the left side
@@ -52,8 +52,6 @@ def reported() -> Iterator[None]:
     except (EnclaveError, KeyboardInterrupt):
         raise
     except Exception as error:
-        import os
-        if os.environ.get("DBG"): raise
         text = str(error)
         if "No space left" in text or "max_temp_directory_size" in text or "Out of Memory" in text:
             raise StorageFailed(

@@ -73,7 +73,7 @@ def _sampled(engine: Engine, table: str, wanted: int, rows: int) -> str:
 def _copy(engine: Engine, alone: Engine, query: str, table: str) -> int:
     rows = engine.collect(query, ["id"])
     alone.load(table, pa.RecordBatchReader.from_batches(rows.schema, rows.to_batches()))
-    return rows.num_rows
+    return int(rows.num_rows)
 
 
 def _sampled_u(
