@@ -6,6 +6,7 @@ its candidates speak against each other: the probability of a pair is 2^w / (1 +
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -71,28 +72,53 @@ def choose(pairs: Pairs, *, one_to_one: bool) -> Chosen:
 def assignment(pairs: Pairs) -> Bools:
     """Which pairs belong to the one-to-one assignment of the highest total weight.
 
-    Every record may also stay alone, at weight 0. Equal totals are decided by the order of rows.
+    Every record may also stay alone, at weight 0. Pairs that compete with no other are assigned at once; those that do
+    are solved group by group, a group being all that hangs together. Equal totals are decided by the order of records
+    and units.
     """
-    from scipy.sparse import csr_array
-    from scipy.sparse.csgraph import min_weight_full_bipartite_matching
-
-    useful = np.flatnonzero(pairs.weight > 0)
-    chosen = np.zeros(len(pairs), dtype=np.bool_)
+    chosen: Bools = pairs.weight > 0
+    useful = np.flatnonzero(chosen)
     if not len(useful):
         return chosen
-    records, row = np.unique(pairs.record[useful], return_inverse=True)
-    units, column = np.unique(pairs.unit[useful], return_inverse=True)
-    n, m = len(records), len(units)
-    # every row has an edge of its own to nobody; all edges are moved by one constant, since 0 would be no edge
-    weights: Floats = np.concatenate([np.minimum(pairs.weight[useful], LARGEST), np.zeros(n)]) + 1
-    rows = np.concatenate([row, np.arange(n)])
-    columns = np.concatenate([column, m + np.arange(n)])
-    graph = csr_array((weights, (rows, columns)), shape=(n, m + n))
-    matched_row, matched_column = min_weight_full_bipartite_matching(graph, maximize=True)
-    partner: Ints = np.full(n, -1, dtype=np.int64)
-    partner[matched_row] = matched_column
-    chosen[useful] = partner[row] == column
+    row = np.unique(pairs.record[useful], return_inverse=True)[1]
+    column = np.unique(pairs.unit[useful], return_inverse=True)[1]
+    competing = (np.bincount(row)[row] > 1) | (np.bincount(column)[column] > 1)
+    contested = useful[competing]
+    chosen[contested] = False
+    for group in _groups(row[competing], column[competing]):
+        rows = contested[group]
+        chosen[rows[_solved(pairs.record[rows], pairs.unit[rows], pairs.weight[rows])]] = True
     return chosen
+
+
+def _groups(row: Ints, column: Ints) -> Iterator[Ints]:
+    """Positions of the pairs of each connected group."""
+    from scipy.sparse import csr_array
+    from scipy.sparse.csgraph import connected_components
+
+    if not len(row):
+        return
+    rows, columns = (np.unique(side, return_inverse=True)[1] for side in (row, column))
+    size = int(rows.max()) + 1
+    nodes = size + int(columns.max()) + 1
+    edges = csr_array((np.ones(len(rows), dtype=np.int8), (rows, size + columns)), shape=(nodes, nodes))
+    label = connected_components(edges, directed=False)[1][rows]
+    order = np.argsort(label, kind="stable")
+    yield from np.split(order, np.flatnonzero(np.diff(label[order])) + 1)
+
+
+def _solved(record: Ints, unit: Ints, weight: Floats) -> Ints:
+    """Positions of the assigned pairs of one group (Kuhn–Munkres)."""
+    from scipy.optimize import linear_sum_assignment
+
+    records, row = np.unique(record, return_inverse=True)
+    units, column = np.unique(unit, return_inverse=True)
+    table = np.zeros((len(records), len(units)))
+    position = np.full(table.shape, -1, dtype=np.int64)
+    table[row, column] = np.minimum(weight, LARGEST)
+    position[row, column] = np.arange(len(record))
+    picked: Ints = position[linear_sum_assignment(table, maximize=True)]
+    return picked[picked >= 0]
 
 
 def _sums(groups: Ints, values: Floats) -> Floats:

@@ -14,7 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
 
+from enclave.errors import NotReady, Tampered
 from linkage.assignment import Floats, Ints
+from linkage.key_zone import KeyZone
+from linkage.matches import evidence_file
 from linkage.person_model import PASSES
 from linkage.probabilistic import Labelled, Result
 
@@ -118,6 +121,21 @@ def evidence_of(result: Result, *, threshold: float, review: float, one_to_one: 
         ),
         weights=_weights(found.weight, labelled.found.weight, right),
     )
+
+
+def read_evidence(zone: KeyZone, data_set: str, key: str) -> MatchEvidence:
+    """What was written beside the matches of a key.
+
+    Raises:
+        NotReady: matching has not run. Tampered: it does not read.
+    """
+    path = zone.folder / evidence_file(data_set, key)
+    if not path.is_file():
+        raise NotReady(f"the key zone has no {path.name}", next_step="zicht pseudonymise")
+    try:
+        return MatchEvidence.model_validate_json(path.read_bytes())
+    except ValueError:
+        raise Tampered(f"{path.name} does not read", next_step="restore the key zone, or match again") from None
 
 
 def is_right(labelled: Labelled) -> npt.NDArray[np.bool_]:
