@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 _NULL = "{0}_l IS NULL OR {0}_r IS NULL"
+_EXCHANGED = "(surname_l = first_r AND first_l = surname_r AND surname_l <> surname_r)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +56,11 @@ COMPARISONS = (
         "surname",
         _NULL.format("surname"),
         (
-            Level("same", "surname_l = surname_r", 0.88, exact=("surname",), frequency="surname"),
+            Level("same", "surname_l = surname_r", 0.878, exact=("surname",), frequency="surname"),
             Level(
                 "one of two names", "surname_l = other_r OR other_l = surname_r OR other_l = other_r", 0.035
             ),
+            Level("exchanged with first name", _EXCHANGED, 0.002),
             Level("spelt alike", "jaro_winkler_similarity(surname_l, surname_r) >= 0.92", 0.04),
             Level(
                 "sounds alike",
@@ -70,7 +72,8 @@ COMPARISONS = (
     ),
     Comparison(
         "first",
-        _NULL.format("first"),
+        # exchanged names are evidence once, with the surname
+        f"{_NULL.format('first')} OR {_EXCHANGED}",
         (
             Level(
                 "initial only",
@@ -125,7 +128,7 @@ COMPARISONS = (
 PASSES = (
     ("birth date, initial", "l.birth = r.birth AND l.initial = r.initial"),
     ("birth date, sound of surname", "l.birth = r.birth AND l.sound = r.sound"),
-    ("address, initial", "l.postcode = r.postcode AND l.number = r.number AND l.initial = r.initial"),
+    ("address", "l.postcode = r.postcode AND l.number = r.number"),
     ("exchanged birth date, initial", "l.birth = r.swapped AND l.initial = r.initial"),
     (
         "name, birth year",
@@ -133,6 +136,10 @@ PASSES = (
     ),
     ("birth date, two surnames", "l.birth = r.birth AND l.sound = r.other_sound"),
     ("birth date, two surnames (register)", "l.birth = r.birth AND l.other_sound = r.sound"),
+    ("name, place", "l.surname = r.surname AND l.first = r.first AND l.place = r.place"),
+    ("birth date, place", "l.birth = r.birth AND l.place = r.place"),
+    ("birth date, house number", "l.birth = r.birth AND l.number = r.number"),
+    ("surname and first name exchanged", "l.surname = r.first AND l.first = r.surname"),
     (
         "name, birthday",
         "l.surname = r.surname AND l.first = r.first AND substr(l.birth, 5, 4) = substr(r.birth, 5, 4)",

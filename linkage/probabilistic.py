@@ -107,6 +107,8 @@ def match_persons(
     Raises:
         StorageFailed: disk or memory did not suffice. BadInput: Splink failed; no value in the message.
     """
+    if not delivered["identifier"].null_count:
+        return _nothing()
     with open_engine(
         "duckdb", scratch=room.scratch, readable=[], threads=room.threads, memory_gib=room.memory_gib
     ) as engine, reported():
@@ -130,6 +132,13 @@ def match_persons(
         for records in (wanted, labels)
     )
     return Result(wanted, of_wanted, Labelled(labels, truth["truth"].combine_chunks(), of_labels), model, registered, len(pairs))
+
+
+def _nothing() -> Result:
+    """No record is wanted."""
+    none, texts, numbers = np.empty(0, dtype=np.int64), pa.array([], pa.string()), np.empty(0)
+    found = Found(none, texts, numbers, numbers, none, none)
+    return Result(none, found, Labelled(none, texts, found), Model((), 0.0, 0), 0, 0)
 
 
 def _load(engine: Engine, delivered: pa.Table, register: pa.RecordBatchReader) -> None:

@@ -119,7 +119,9 @@ def _delivered(
     """All records numbered from 0, prepared; and per number the delivery and its own record number."""
     kinds = {column: str(schema.column(column).kind) for column in matched.key.source}
     columns = [RECORD, *dict.fromkeys([*kinds, *matched.how.columns.values()])]
-    parts, origins = [], []
+    nothing = pa.nulls(0, pa.string())
+    parts = [pa.table(dict.fromkeys((*FIELDS, "identifier"), nothing))]
+    origins = [pa.table({"delivery": nothing, RECORD: pa.array([], pa.int64())})]
     for path in frames:
         for batch in read_batches(path, columns, custody.decryption):
             fields = prepare(batch, matched.how.columns)
