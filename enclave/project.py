@@ -17,9 +17,7 @@ from enclave.errors import BadInput, Fault, Refused
 from enclave.requests import ColumnName, Slug
 
 UnitKind = Literal["person", "object", "entity", "household", "owner"]
-PersonField = Literal[
-    "surname", "first_names", "full_name", "birth_date", "sex", "postcode", "house_number"
-]
+PersonField = Literal["surname", "first_names", "full_name", "birth_date", "sex", "postcode", "house_number"]
 
 
 class _File(BaseModel):
@@ -56,8 +54,8 @@ class Key(_File):
 
     ``source`` names the columns that hold it: for registers the pair (kind letter, number), for deliveries the
     identifier columns of the schema in order of preference. ``name`` is the column of random integers in the linked
-    data set; ``<name>_status`` stands beside it. With ``probabilistic``, records of a delivery whose identifiers are all
-    unusable are matched by what they say of the person, and ``<name>_pass`` and ``<name>_weight`` stand beside too.
+    data set; ``<name>_status`` stands beside it. With ``probabilistic``, records of a delivery whose identifiers are
+    all unusable are matched by what they say of the person, and ``<name>_pass`` and ``<name>_weight`` stand beside too.
     """
 
     name: ColumnName

@@ -126,7 +126,7 @@ def _sums(groups: Ints, values: Floats) -> Floats:
     if not len(groups):
         return values
     inverse = np.unique(groups, return_inverse=True)[1]
-    sums: Floats = np.bincount(inverse, weights=values)[inverse]
+    sums: Floats = np.asarray(np.bincount(inverse, weights=values), dtype=np.float64)[inverse]
     return sums
 
 

@@ -142,7 +142,9 @@ def is_right(labelled: Labelled) -> npt.NDArray[np.bool_]:
     """Per found labelled record, whether the chosen unit is the one that the identifier says."""
     position = np.searchsorted(labelled.record, labelled.found.record)
     truth = labelled.truth.take(pa.array(position))
-    right: npt.NDArray[np.bool_] = pc.fill_null(pc.equal(truth, labelled.found.unit), False).to_numpy(zero_copy_only=False)
+    right: npt.NDArray[np.bool_] = pc.fill_null(pc.equal(truth, labelled.found.unit), False).to_numpy(
+        zero_copy_only=False
+    )
     return right
 
 
@@ -214,6 +216,8 @@ def _weights(wanted: Floats, labelled: Floats, right: npt.NDArray[np.bool_]) -> 
     size = max(len(c) for c in counted)
     padded = [np.pad(c, (0, size - len(c))) for c in counted]
     return tuple(
-        WeightBin(low=(low + at) * WEIGHT_STEP, wanted=int(padded[0][at]), right=int(padded[1][at]), wrong=int(padded[2][at]))
+        WeightBin(
+            low=(low + at) * WEIGHT_STEP, wanted=int(padded[0][at]), right=int(padded[1][at]), wrong=int(padded[2][at])
+        )
         for at in range(size)
     )

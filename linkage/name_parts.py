@@ -18,8 +18,8 @@ import pyarrow.compute as pc
 _PREFIX = (
     r"(?:van der|van den|van de|van het|van 't|van ter|van ten|van|von der|von|in der|in den|in de|in het|in 't|in|"
     r"op den|op der|op de|op het|op 't|op|aan den|aan der|aan de|aan het|aan 't|aan|uit den|uit de|uit het|uit 't|uit|"
-    r"onder de|over de|bij de|bij|voor de|voor|tot|ter|ten|te|den|der|des|de la|de las|de los|de l'|de|di|da|dos|del|du|"
-    r"el|al|het|la|le|les|los|'s|'t|'n|d'|l'|zur|zum|zu)"
+    r"onder de|over de|bij de|bij|voor de|voor|tot|ter|ten|te|den|der|des|de la|de las|de los|de l'|de|di|da|dos|del|"
+    r"du|el|al|het|la|le|les|los|'s|'t|'n|d'|l'|zur|zum|zu)"
 )
 _LEADING = rf"^(?:{_PREFIX}(?:\s+|$)|[dl]')+"
 _TRAILING = rf",\s*(?:{_PREFIX}\s*)+$"

@@ -57,9 +57,7 @@ COMPARISONS = (
         _NULL.format("surname"),
         (
             Level("same", "surname_l = surname_r", 0.878, exact=("surname",), frequency="surname"),
-            Level(
-                "one of two names", "surname_l = other_r OR other_l = surname_r OR other_l = other_r", 0.035
-            ),
+            Level("one of two names", "surname_l = other_r OR other_l = surname_r OR other_l = other_r", 0.035),
             Level("exchanged with first name", _EXCHANGED, 0.002),
             Level("spelt alike", "jaro_winkler_similarity(surname_l, surname_r) >= 0.92", 0.04),
             Level(

@@ -59,7 +59,9 @@ class Found:
     def take(self, which: Bools) -> Found:
         """Some of the records."""
         chosen = self.unit.filter(pa.array(which))
-        return Found(self.record[which], chosen, self.weight[which], self.probability[which], self.rule[which], self.links)
+        return Found(
+            self.record[which], chosen, self.weight[which], self.probability[which], self.rule[which], self.links
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +111,12 @@ def match_persons(
     """
     if not delivered["identifier"].null_count:
         return _nothing()
-    with open_engine(
-        "duckdb", scratch=room.scratch, readable=[], threads=room.threads, memory_gib=room.memory_gib
-    ) as engine, reported():
+    with (
+        open_engine(
+            "duckdb", scratch=room.scratch, readable=[], threads=room.threads, memory_gib=room.memory_gib
+        ) as engine,
+        reported(),
+    ):
         _load(engine, delivered, register)
         truth = _truth(engine, labelled)
         share = _share(truth)
@@ -131,7 +136,9 @@ def match_persons(
         _found(pairs.take(np.isin(pairs.record, records)), units, records, threshold, one_to_one=one_to_one)
         for records in (wanted, labels)
     )
-    return Result(wanted, of_wanted, Labelled(labels, truth["truth"].combine_chunks(), of_labels), model, registered, len(pairs))
+    return Result(
+        wanted, of_wanted, Labelled(labels, truth["truth"].combine_chunks(), of_labels), model, registered, len(pairs)
+    )
 
 
 def _nothing() -> Result:
@@ -198,5 +205,10 @@ def _found(pairs: Pairs, units: Any, records: Ints, threshold: float, *, one_to_
     links = np.bincount(np.searchsorted(records, pairs.record[likely]), minlength=len(records))
     picked = chosen.pairs
     return Found(
-        picked.record, units.take(pa.array(picked.unit)), picked.weight, chosen.probability, picked.rule, links.astype(np.int64)
+        picked.record,
+        units.take(pa.array(picked.unit)),
+        picked.weight,
+        chosen.probability,
+        picked.rule,
+        links.astype(np.int64),
     )

@@ -94,9 +94,7 @@ class KeyQuality(_Record):
                 "balance": _masked_balance(self.balance),
                 "precision": _coarse(self.precision),
                 "recall": _coarse(self.recall),
-                "duplicate_precision": None
-                if self.duplicate_precision is None
-                else round(self.duplicate_precision, 2),
+                "duplicate_precision": None if self.duplicate_precision is None else round(self.duplicate_precision, 2),
                 "evidence": None,
             }
         )
@@ -217,7 +215,11 @@ def _masked_balance(cells: tuple[Balance, ...]) -> tuple[Balance, ...]:
     for by in dict.fromkeys(cell.by for cell in cells):
         mine = [cell for cell in cells if cell.by == by]
         groups = [
-            Group(by=by, category=c.category, counts=Counts(matched=c.linked, unmatched=(c.delivered or 0) - (c.linked or 0), without=0))
+            Group(
+                by=by,
+                category=c.category,
+                counts=Counts(matched=c.linked, unmatched=(c.delivered or 0) - (c.linked or 0), without=0),
+            )
             for c in mine
         ]
         for cell, group in zip(mine, mask_groups(groups), strict=True):

@@ -1,6 +1,7 @@
 """The linkage-quality report as a page of tables with pictures beside them.
 
-Pictures are SVG, drawn by Altair and vl-convert without a browser or a network; every number in them stands in a table.
+Pictures are SVG, drawn by Vega-Lite in vl-convert without a browser or a network; every number in them stands in a
+table.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from enclave.files import write_text
-from linkage.quality import NOTABLE, Balance, KeyQuality, QualityReport
+from linkage.quality import NOTABLE, Balance, KeyQuality, QualityReport, Rates
 
 NAME = "linkage_quality"
 _PICTURE = re.compile(r"^!\[.*\]\((.*)\)$")
@@ -63,8 +64,8 @@ def _head(key: KeyQuality) -> list[str]:
         "",
         "| Estimate | Value |",
         "|---|--:|",
-        f"| precision (records with an identifier, linked without it; 95 %) | {_interval(key.precision.low, key.precision.high)} |",
-        f"| recall (the same) | {_interval(key.recall.low, key.recall.high)} |",
+        f"| precision (records with an identifier, linked without it; 95 %) | {_interval(key.precision)} |",
+        f"| recall (the same) | {_interval(key.recall)} |",
         f"| precision of single links by the duplicate method | {duplicates} |",
         "",
     ]
@@ -104,8 +105,8 @@ def _weights(key: KeyQuality) -> list[str]:
     lines = [
         "### Weights for non-linkage",
         "",
-        "A linked record of a cell stands for so many delivered ones. The weights put right what differs between cells, "
-        "not what differs within them.",
+        "A linked record of a cell stands for so many delivered ones. The weights put right what differs between "
+        "cells, not what differs within them.",
         "",
         "| Cell | Weight |",
         "|---|--:|",
@@ -117,11 +118,12 @@ def _evidence(key: KeyQuality) -> list[str]:
     found = key.evidence
     if found is None:
         return []
-    lines = [
+    return [
         "### For the custodian",
         "",
-        f"{found.wanted:,} records without an identifier, {found.linked:,} linked, {found.review:,} for clerical review; "
-        f"{found.pairs:,} pairs scored against {found.register_units:,} units, m trained on {found.trained_on:,} records.",
+        f"{found.wanted:,} records without an identifier, {found.linked:,} linked, {found.review:,} for clerical "
+        f"review; {found.pairs:,} candidate pairs with {found.register_units:,} units, m trained on "
+        f"{found.trained_on:,} records.",
         "",
         f"Labelled records: {found.precision.part:,} of {found.precision.whole:,} links right; "
         f"{found.recall.part:,} of {found.recall.whole:,} found. From the weights: precision "
@@ -138,7 +140,6 @@ def _evidence(key: KeyQuality) -> list[str]:
         *(f"| {v.comparison} | {v.level} | {v.m:.4f} | {v.u:.2g} | {v.weight:+.1f} |" for v in found.levels),
         "",
     ]
-    return lines
 
 
 def _count(count: int | None) -> str:
@@ -149,59 +150,55 @@ def _share(share: float | None) -> str:
     return "–" if share is None else f"{100 * share:.2f} %"
 
 
-def _interval(low: float, high: float) -> str:
-    return f"{100 * low:.1f}–{100 * high:.1f} %"
+def _interval(rates: Rates) -> str:
+    return f"{100 * rates.low:.1f}–{100 * rates.high:.1f} %"
 
 
 def _bars(values: Sequence[tuple[str, Any]], title: str) -> str:
-    import altair as alt
-
-    data = alt.Data(values=[{"name": name, "n": n} for name, n in values])
-    base = alt.Chart(data).encode(y=alt.Y("name:N", sort=None, title=None))
-    bars = base.mark_bar(color=_INK).encode(x=alt.X("n:Q", title=title))
-    return _svg(bars + base.mark_text(align="left", dx=4).encode(x="n:Q", text=alt.Text("n:Q", format=",")))
+    y = {"field": "name", "type": "nominal", "sort": None, "title": None}
+    x = {"field": "n", "type": "quantitative", "title": title}
+    text = {"field": "n", "type": "quantitative", "format": ","}
+    return _svg(
+        [{"name": name, "n": n} for name, n in values],
+        {"mark": {"type": "bar", "color": _INK}, "encoding": {"x": x, "y": y}},
+        {"mark": {"type": "text", "align": "left", "dx": 4}, "encoding": {"x": x, "y": y, "text": text}},
+    )
 
 
 def _dots(cells: Iterable[Balance], field: str, title: str, notable: float | None) -> str:
-    import altair as alt
-
     values = [{"name": f"{c.by}: {c.category}", "x": getattr(c, field)} for c in cells]
-    chart: Any = (
-        alt.Chart(alt.Data(values=values))
-        .mark_point(filled=True, size=60, color=_INK)
-        .encode(x=alt.X("x:Q", title=title, scale=alt.Scale(zero=False)), y=alt.Y("name:N", sort=None, title=None))
-    )
+    x = {"field": "x", "type": "quantitative", "title": title, "scale": {"zero": False}}
+    y = {"field": "name", "type": "nominal", "sort": None, "title": None}
+    layers: list[dict[str, Any]] = [
+        {"mark": {"type": "point", "filled": True, "size": 60, "color": _INK}, "encoding": {"x": x, "y": y}}
+    ]
     if notable is not None:
-        bounds = alt.Data(values=[{"x": -notable}, {"x": notable}])
-        chart += alt.Chart(bounds).mark_rule(color=_WRONG, strokeDash=[4, 3]).encode(x="x:Q")
-    return _svg(chart)
+        bounds = {"values": [{"x": -notable}, {"x": notable}]}
+        rule = {"type": "rule", "color": _WRONG, "strokeDash": [4, 3]}
+        layers.append({"data": bounds, "mark": rule, "encoding": {"x": {"field": "x", "type": "quantitative"}}})
+    return _svg(values, *layers)
 
 
 def _histogram(key: KeyQuality) -> str:
-    import altair as alt
-
     bins = key.evidence.weights if key.evidence else ()
     kinds = (("without identifier", "wanted"), ("labelled, right", "right"), ("labelled, wrong", "wrong"))
     values = [{"low": b.low, "kind": name, "n": getattr(b, field)} for b in bins for name, field in kinds]
-    colours = alt.Scale(domain=[name for name, _ in kinds], range=[_QUIET, _INK, _WRONG])
-    return _svg(
-        alt.Chart(alt.Data(values=values))
-        .mark_bar()
-        .encode(
-            x=alt.X("low:O", title="weight of the best candidate, from"),
-            xOffset="kind:N",
-            y=alt.Y("n:Q", title="records"),
-            color=alt.Color("kind:N", scale=colours, title=None),
-        )
-    )
+    colours = {"domain": [name for name, _ in kinds], "range": [_QUIET, _INK, _WRONG]}
+    encoding = {
+        "x": {"field": "low", "type": "ordinal", "title": "weight of the best candidate, from"},
+        "xOffset": {"field": "kind", "sort": colours["domain"]},
+        "y": {"field": "n", "type": "quantitative", "title": "records"},
+        "color": {"field": "kind", "type": "nominal", "scale": colours, "title": None},
+    }
+    return _svg(values, {"mark": "bar", "encoding": encoding})
 
 
-def _svg(chart: Any) -> str:
+def _svg(values: list[dict[str, Any]], *layers: dict[str, Any]) -> str:
     """Same chart, same bytes: numbers that the renderer counts on through its life are taken out of the ids."""
     import vl_convert
 
-    drawn = str(vl_convert.vegalite_to_svg(chart.properties(width=420).to_dict()))
-    ids = dict.fromkeys(re.findall(r'id="([^"]+)"', drawn))
-    for at, name in enumerate(ids):
+    chart = {"width": 420, "data": {"values": values}, "layer": list(layers)}
+    drawn = str(vl_convert.vegalite_to_svg(chart))
+    for at, name in enumerate(dict.fromkeys(re.findall(r'id="([^"]+)"', drawn))):
         drawn = re.sub(rf'(?<=["#]){re.escape(name)}(?=["\)])', f"part-{at}", drawn)
     return drawn + "\n"

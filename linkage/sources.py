@@ -152,7 +152,11 @@ def _refusals(source: Source, dropped: Collection[str]) -> list[str]:
     for column in source.declared:
         if column in dropped and column not in source.available:
             said.append(f"{what}: column {column} is removed by pseudonymisation")
-        elif column in keys or _UNIT_COLUMNS.match(column) or roles.get(column, "attribute").startswith(("key:", "record")):
+        elif (
+            column in keys
+            or _UNIT_COLUMNS.match(column)
+            or roles.get(column, "attribute").startswith(("key:", "record"))
+        ):
             said.append(f"{what}: column {column} says which unit a record is about")
     return said
 

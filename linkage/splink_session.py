@@ -1,4 +1,4 @@
-"""Splink on the embedded engine's hardened connection: silent, without a second database, without a value in an error."""
+"""Splink on the embedded engine's hardened connection: silent, with no second database and no value in an error."""
 
 from __future__ import annotations
 

@@ -55,7 +55,9 @@ def train(
     made = []
     for comparison in started:
         tempered = _tempered(comparison, m.get(comparison.name, []), records)
-        made.append(comparison.trained({v.label: (tempered[v.label], u[comparison.name][v.label]) for v in comparison.levels}))
+        made.append(
+            comparison.trained({v.label: (tempered[v.label], u[comparison.name][v.label]) for v in comparison.levels})
+        )
     return Model(tuple(made), share / max(registered, 1), records)
 
 
@@ -81,7 +83,9 @@ def _sampled_u(
 ) -> dict[str, dict[str, float]]:
     side = min(int(SAMPLE_PAIRS**0.5), delivered)
     left = _copy(engine, alone, _sampled(engine, "delivery", side, delivered), "sample_delivery")
-    right = _copy(engine, alone, _sampled(engine, "register", SAMPLE_PAIRS // max(side, 1), registered), "sample_register")
+    right = _copy(
+        engine, alone, _sampled(engine, "register", SAMPLE_PAIRS // max(side, 1), registered), "sample_register"
+    )
     pairs = max(left * right, 1)
     found: dict[str, dict[str, float]] = {}
     if left and right:
@@ -93,9 +97,7 @@ def _sampled_u(
         )
         found = _parameters(linker, "u_probability")
     # half a pair where none was seen
-    return {
-        c.name: {v.label: found.get(c.name, {}).get(v.label) or 0.5 / pairs for v in c.levels} for c in comparisons
-    }
+    return {c.name: {v.label: found.get(c.name, {}).get(v.label) or 0.5 / pairs for v in c.levels} for c in comparisons}
 
 
 def _with_exact(
@@ -124,7 +126,8 @@ def _with_exact(
 def _agreeing(engine: Engine, columns: tuple[str, ...]) -> int:
     """Pairs of a delivered and a register record that are equal in all ``columns``."""
     listed = ", ".join(columns)
-    counted = f"SELECT {listed}, count(*) AS n FROM {{}} WHERE {' AND '.join(f'{c} IS NOT NULL' for c in columns)} GROUP BY {listed}"
+    filled = " AND ".join(f"{c} IS NOT NULL" for c in columns)
+    counted = f"SELECT {listed}, count(*) AS n FROM {{}} WHERE {filled} GROUP BY {listed}"
     sql = (
         f"SELECT CAST(coalesce(sum(l.n * r.n), 0) AS BIGINT) AS n FROM ({counted.format('delivery')}) l "
         f"JOIN ({counted.format('register')}) r ON {' AND '.join(f'l.{c} = r.{c}' for c in columns)}"
@@ -133,7 +136,9 @@ def _agreeing(engine: Engine, columns: tuple[str, ...]) -> int:
 
 
 def _filled_pairs(engine: Engine, columns: tuple[str, ...]) -> int:
-    counts = [engine.collect(f"SELECT count({columns[0]}) AS n FROM {t}")["n"][0].as_py() for t in ("delivery", "register")]
+    counts = [
+        engine.collect(f"SELECT count({columns[0]}) AS n FROM {t}")["n"][0].as_py() for t in ("delivery", "register")
+    ]
     return int(counts[0]) * int(counts[1])
 
 
@@ -142,7 +147,9 @@ def _trained_m(
 ) -> tuple[dict[str, list[dict[str, float]]], int]:
     """Per comparison the m of every training run that says something of it, and the number of records."""
     wanted = int(min(TRAINING_RECORDS, TRAINING_PAIRS / max(registered, 1)))
-    records = _copy(engine, alone, _sampled(engine, "delivery", wanted, _count(engine, "delivery")), "training_delivery")
+    records = _copy(
+        engine, alone, _sampled(engine, "delivery", wanted, _count(engine, "delivery")), "training_delivery"
+    )
     engine.define("training_delivery", _sampled(engine, "delivery", wanted, _count(engine, "delivery")))
     found: dict[str, list[dict[str, float]]] = {}
     present = {comparison.name for comparison in started}
@@ -156,9 +163,7 @@ def _trained_m(
         session = SplinkSession(alone, "training_delivery", f"training_register_{at}")
         useful = tuple(comparison for comparison in started if comparison.name not in blocked)
         linker = session.linker(splink_settings(useful, (), prior=prior, keep_levels=False))
-        linker.training.estimate_parameters_using_expectation_maximisation(
-            rule, estimate_without_term_frequencies=True
-        )
+        linker.training.estimate_parameters_using_expectation_maximisation(rule, estimate_without_term_frequencies=True)
         for name, levels in _parameters(linker, "m_probability").items():
             found.setdefault(name, []).append(levels)
     return found, records
@@ -179,9 +184,7 @@ def _parameters(linker: Any, which: str) -> dict[str, dict[str, float]]:
 def _tempered(comparison: Comparison, runs: list[dict[str, float]], records: int) -> dict[str, float]:
     """Mean of the runs and of what was known before, each by its number of records; sums to 1."""
     known = {level.label: level.m for level in comparison.levels}
-    trained = {
-        label: sum(run.get(label, m) for run in runs) / len(runs) if runs else m for label, m in known.items()
-    }
+    trained = {label: sum(run.get(label, m) for run in runs) / len(runs) if runs else m for label, m in known.items()}
     scale = sum(trained.values())
     weight = records if runs else 0
     tempered = {

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
+
 from enclave.errors import BadInput, EnclaveError, Fault, KeyUnavailable, NotReady, Tampered
 from enclave.files import replacing
 from enclave.fingerprints import Json, digest_file
 from enclave.journal import size_class
 from enclave.zones import Workspace, Zone
+from linkage.review_sample import read_review_sample, review_file
 from pipeline.linking import link_step
 from pipeline.matching import match_step, matched_keys
 from pipeline.office import Office, utc_now
@@ -170,9 +173,22 @@ class CustodianDesk:
                 schema = self.schemas()[matched.schema_name]
                 yield match_step(self.office, self.custody, matched, sorted(frames), schema)
 
+    def review_sample(self, data_set: str, key: str) -> pa.Table:
+        """The clerical-review sample of a key, for the custodian's eyes; looking is journalled.
+
+        Raises:
+            NotReady: none was drawn.
+        """
+        name = review_file(self.office.project.name, data_set, key)
+        path = self.office.workspace.path(Zone.IDENTIFIED) / "review" / name
+        with self._journalling_keys("clerical-review"):
+            return read_review_sample(path, self.custody.decryption)
+
     def _accepted_path(self, receipt: Receipt) -> Path:
         found = receipt.findings
-        return self.office.workspace.path(Zone.IDENTIFIED) / found.supplier / f"{found.schema_name}_{found.period}.parquet"
+        return (
+            self.office.workspace.path(Zone.IDENTIFIED) / found.supplier / f"{found.schema_name}_{found.period}.parquet"
+        )
 
     def _pseudonymising(self, receipt: Receipt) -> Step:
         found = receipt.findings

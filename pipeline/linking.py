@@ -50,7 +50,7 @@ def link_step(
         return {**made, **{path.name: path for path in sorted(out.glob("linkage*")) if path.is_file()}}
 
     inputs = {path.parent.name + "/" + path.name: path for path in sorted(frames)}
-    inputs |= {name: path for name, path in _matches(office).items()}
+    inputs |= _matches(office)
     inputs |= {f"register {name}": path for name, path in _registers(office).items()}
     inputs |= {f"key register {file}": office.key_register / f"{file}.parquet" for file in {s.file for s in SOURCES}}
     parameters: dict[str, Json] = {"project": office.project.model_dump(mode="json"), "engine": office.settings.engine}

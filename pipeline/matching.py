@@ -18,9 +18,10 @@ import pyarrow.compute as pc
 from enclave.errors import BadInput, Fault
 from enclave.files import write_text
 from enclave.fingerprints import Json
+from enclave.journal import size_class
 from enclave.project import Key, Probabilistic
 from enclave.zones import Zone
-from linkage.evidence import evidence_of
+from linkage.evidence import MatchEvidence, evidence_of
 from linkage.key_zone import read_batches
 from linkage.matches import MATCHES, delivery_name, evidence_file, matches_file, write_matches
 from linkage.person_fields import FIELDS, REGISTER_COLUMNS, prepare
@@ -68,24 +69,19 @@ def match_step(
     counts: dict[str, Json] = {}
 
     def action() -> Mapping[str, Path]:
-        done = _match(office, custody, matched, frames, schema)
-        counts.update(wanted=done.evidence_counts[0], linked=done.evidence_counts[1], review=done.evidence_counts[2])
-        return done.written
+        written, evidence = _match(office, custody, matched, frames, schema)
+        shown = {"wanted": evidence.wanted, "linked": evidence.linked, "review": evidence.review}
+        counts.update({name: size_class(count) for name, count in shown.items()})  # everyone reads the journal
+        return written
 
     inputs = {delivery_name(path): path for path in frames} | {"key register": office.key_register / _PERSONS}
     parameters: dict[str, Json] = {"key": matched.key.model_dump(mode="json"), "project": office.project.name}
     return Step(f"match {matched.data_set} {matched.key.name}", inputs, CODE, parameters, action, lambda: counts)
 
 
-@dataclass(frozen=True, slots=True)
-class _Done:
-    written: Mapping[str, Path]
-    evidence_counts: tuple[int, int, int]
-
-
 def _match(
     office: Office, custody: Custody, matched: Matched, frames: Sequence[Path], schema: DeliverySchema
-) -> _Done:
+) -> tuple[Mapping[str, Path], MatchEvidence]:
     how, settings = matched.how, office.settings
     delivered, origin = _delivered(matched, frames, schema, custody)
     room = Room(office.workspace.path(Zone.IDENTIFIED) / ".scratch", settings.threads, settings.memory_gib)
@@ -109,8 +105,7 @@ def _match(
         encryption=custody.encryption(office.project.name, office.project.retention_date),
         decryption=custody.decryption,
     )
-    counts = (evidence.wanted, evidence.linked, evidence.review)
-    return _Done({"matches": matches, "evidence": about, "review": review}, counts)
+    return {"matches": matches, "evidence": about, "review": review}, evidence
 
 
 def _delivered(
@@ -134,7 +129,10 @@ def _delivered(
 
 def _identifiers(batch: pa.RecordBatch, kinds: Mapping[str, str]) -> Any:
     """The first usable identifier, with its kind: an RSIN is no BSN, though it may have the same digits."""
-    found = [pc.binary_join_element_wise(kind, check(kind, batch.column(name)).canonical, ":") for name, kind in kinds.items()]
+    found = [
+        pc.binary_join_element_wise(kind, check(kind, batch.column(name)).canonical, ":")
+        for name, kind in kinds.items()
+    ]
     return pc.coalesce(*found)
 
 
@@ -157,7 +155,13 @@ def _register_batches(path: Path, custody: Custody) -> Iterator[pa.RecordBatch]:
 
 def _table(linked: Found, origin: pa.Table) -> pa.Table:
     own = origin.take(pa.array(linked.record))
-    columns = [own["delivery"], own[RECORD], linked.unit.cast(pa.string()), pa.array(linked.rule + 1), pa.array(linked.weight)]
+    columns = [
+        own["delivery"],
+        own[RECORD],
+        linked.unit.cast(pa.string()),
+        pa.array(linked.rule + 1),
+        pa.array(linked.weight),
+    ]
     return pa.table(columns, schema=MATCHES)
 
 
@@ -169,5 +173,3 @@ def _refuse_undeclared(matched: Matched, schema: DeliverySchema) -> None:
             where=schema.name,
             faults=[Fault(schema.name, "column", "not declared by the schema", name) for name in unknown],
         )
-
-

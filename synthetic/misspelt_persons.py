@@ -26,8 +26,8 @@ _CALL_NAMES = 0.03
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """``register`` as the office's (``RINPERSOON``, names, …), ``delivery`` with the same columns and ``bsn`` empty, and
-    per delivered record the number of its register row, -1 when it has none."""
+    """``register`` as the office's (``RINPERSOON``, names, …), ``delivery`` with the same columns and ``bsn`` empty,
+    and per delivered record the number of its register row, -1 when it has none."""
 
     register: pa.Table
     delivery: pa.Table

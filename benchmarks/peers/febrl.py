@@ -6,6 +6,7 @@ Every data set is a link of the duplicates to the originals, so that all methods
 
 import json
 import logging
+import sys
 import warnings
 
 import pandas as pd
@@ -82,7 +83,7 @@ def by_splink(left, right, threshold):
     linker.training.estimate_parameters_using_expectation_maximisation(block_on("date_of_birth"))
     linker.training.estimate_parameters_using_expectation_maximisation(block_on("postcode"))
     found = linker.inference.predict(threshold_match_probability=threshold).as_pandas_dataframe()
-    return list(zip(found["rec_id_l"], found["rec_id_r"]))
+    return list(zip(found["rec_id_l"], found["rec_id_r"], strict=True))
 
 
 def scored(links, entity, true):
@@ -95,7 +96,7 @@ def main():
     records, results = {}, {}
     for number in (1, 2, 3, 4):
         table = read(number)
-        entity = dict(zip(table["rec_id"], table["entity"]))
+        entity = dict(zip(table["rec_id"], table["entity"], strict=True))
         original = table["rec_id"].str.contains("-org")
         left, right = table[original], table[~original]
         results[str(number)] = {
@@ -104,7 +105,7 @@ def main():
             "Splink, documented model, p ≥ 0.99": scored(by_splink(left, right, 0.99), entity, len(right)),
         }
         records[str(number)] = {name: table[name].fillna("").astype(str).tolist() for name in table.columns}
-    print(json.dumps({"records": records, "results": results}))
+    sys.stdout.write(json.dumps({"records": records, "results": results}) + "\n")
 
 
 if __name__ == "__main__":

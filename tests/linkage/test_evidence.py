@@ -121,7 +121,10 @@ def quality(passes: list[int], groups: list[Group]) -> KeyQuality:
     )
 
 
-@given(st.lists(st.integers(0, 40), min_size=1, max_size=5), st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=5))
+@given(
+    st.lists(st.integers(0, 40), min_size=1, max_size=5),
+    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=5),
+)
 def test_researchers_see_no_small_count_and_none_by_subtraction(
     passes: list[int], pairs: list[tuple[int, int]]
 ) -> None:

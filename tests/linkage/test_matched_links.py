@@ -41,7 +41,11 @@ def numbered(site: Site, folder: Path) -> Site:
         table = table.add_column(0, "record", pa.array(range(1, table.num_rows + 1), pa.int64()))
         roles = {column.name: column.role for column in frame.manifest.columns} | {"record": "record"}
         manifest = FrameManifest(
-            **{**frame.manifest.model_dump(), "zone": Zone.PSEUDONYMISED, "columns": manifest_columns(table.schema, roles)}
+            **{
+                **frame.manifest.model_dump(),
+                "zone": Zone.PSEUDONYMISED,
+                "columns": manifest_columns(table.schema, roles),
+            }
         )
         path = folder / frame.path.parent.name / frame.path.name
         with writing_frame(path, manifest, table.schema.remove_metadata()) as sink:
@@ -82,7 +86,9 @@ def a_unit(site: Site) -> str:
 
 def test_a_match_gives_its_record_the_unit_the_pass_and_the_weight(matched: Site) -> None:
     (delivery, record), *rest = records(matched, with_identifier=False)
-    with_matches(matched, [{"delivery": delivery, "record": record, "unit": a_unit(matched), "pass": 3, "weight": 17.25}])
+    with_matches(
+        matched, [{"delivery": delivery, "record": record, "unit": a_unit(matched), "pass": 3, "weight": 17.25}]
+    )
     table = linked(matched.run())
     assert table.column_names[:6] == [
         "dwelling",
@@ -106,13 +112,17 @@ def test_a_match_never_overrules_an_identifier(matched: Site) -> None:
     (delivery, record), *_ = records(matched, with_identifier=True)
     with_matches(matched, [])
     before = linked(matched.run())
-    with_matches(matched, [{"delivery": delivery, "record": record, "unit": a_unit(matched), "pass": 1, "weight": 30.0}])
+    with_matches(
+        matched, [{"delivery": delivery, "record": record, "unit": a_unit(matched), "pass": 1, "weight": 30.0}]
+    )
     assert linked(matched.run()).equals(before)
 
 
 def test_the_quality_report_counts_passes_and_keeps_small_ones_from_researchers(matched: Site) -> None:
     (delivery, record), *_ = records(matched, with_identifier=False)
-    with_matches(matched, [{"delivery": delivery, "record": record, "unit": a_unit(matched), "pass": 3, "weight": 17.25}])
+    with_matches(
+        matched, [{"delivery": delivery, "record": record, "unit": a_unit(matched), "pass": 3, "weight": 17.25}]
+    )
     matched.run()
     full, theirs = ((folder / "linkage_quality.md").read_text() for folder in (matched.zone.folder, matched.out))
     assert "| address | 1 |" in full
@@ -143,7 +153,13 @@ def test_no_question_may_use_the_record_number(matched: Site) -> None:
 
 def test_without_the_option_nothing_is_added(site: Site, project: Project, tmp_path: Path) -> None:
     here = site.at(tmp_path, project=project_with(project, None))
-    assert linked(here.run()).column_names == ["dwelling", "dwelling_status", "occupant", "occupant_status", "clearance_date"]
+    assert linked(here.run()).column_names == [
+        "dwelling",
+        "dwelling_status",
+        "occupant",
+        "occupant_status",
+        "clearance_date",
+    ]
     assert not list(here.out.glob("linkage_quality*"))
 
 

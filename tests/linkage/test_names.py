@@ -44,7 +44,9 @@ def test_both_names_of_a_married_person_count(written: str) -> None:
     assert (parts.surname[0].as_py(), parts.other[0].as_py()) == ("jansen", "vries")
 
 
-@pytest.mark.parametrize(("one", "other"), [("Meijer", "Meyer"), ("Schout", "Schaut"), ("Smidt", "Smit"), ("Visser", "Fisser")])
+@pytest.mark.parametrize(
+    ("one", "other"), [("Meijer", "Meyer"), ("Schout", "Schaut"), ("Smidt", "Smit"), ("Visser", "Fisser")]
+)
 def test_names_that_sound_alike_are_found_by_their_sound(one: str, other: str) -> None:
     parts = surname_parts(pa.array([one, other]), pa.array(["", ""]))
     assert parts.sound[0] == parts.sound[1]
