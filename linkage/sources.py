@@ -211,7 +211,7 @@ def attach_source(source: Source, engine: Engine, context: Sequence[str], zone: 
             engine.load(f"matches_{source.name}_{key.name}", read_matches(zone, matches_file(source.name, key.name)))
     engine.define(f"source_{source.name}", " UNION ALL ".join(parts))
     kept = [f"s.{quote(name)}" for name in dict.fromkeys([*source.declared, *context])] + [f"s.{SUPPLIER}"]
-    engine.define(f"keyed_{source.name}", _delivery_units(source, kept, engine.dialect))
+    engine.define(f"keyed_{source.name}", delivery_units(source, kept, engine.dialect))
 
 
 def _attach_frame(
@@ -246,7 +246,7 @@ def _register_units(keys: Sequence[Key], dialect: Dialect) -> list[str]:
     return terms
 
 
-def _delivery_units(source: Source, kept: list[str], dialect: Dialect) -> str:
+def delivery_units(source: Source, kept: list[str], dialect: Dialect) -> str:
     """The first identifier that the register knows says the unit; when none is known, the first that is filled.
 
     Where no identifier is filled, a match by name says the unit.

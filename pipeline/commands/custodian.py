@@ -117,11 +117,18 @@ def pseudonymise(
 ) -> None:
     """Replace the identifiers of accepted deliveries by keyed hashes.
 
+    Where the project file says so, records without a usable identifier are matched to the key register by name first.
+
     Example: zicht pseudonymise --passphrase-file custodian.pass
     """
     outcomes = _desk(workspace, passphrase_file, as_json=as_json).pseudonymise(again=again)
-    ran = sum(outcome.ran for outcome in outcomes)
-    typer.echo(f"{len(outcomes)} deliveries are pseudonymised ({ran} now)\nNext: zicht link")
+    hashed = [outcome for outcome in outcomes if outcome.record.step.startswith("pseudonymise ")]
+    typer.echo(f"{len(hashed)} deliveries are pseudonymised ({sum(outcome.ran for outcome in hashed)} now)")
+    for outcome in outcomes:
+        if outcome not in hashed:
+            counts = outcome.record.counts
+            typer.echo(f"{outcome.record.step} by name: {counts['linked']} of {counts['wanted']} records linked")
+    typer.echo("Next: zicht link")
 
 
 def link(
