@@ -175,9 +175,8 @@ def country(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-@pytest.fixture(scope="session")
-def project() -> Project:
-    """The demonstration's, linked by identifier only: what matching by name adds is tested on its own."""
+def by_identifier_only() -> Project:
+    """The demonstration's project, linked by identifier only: what matching by name adds is tested on its own."""
     project = load_project(CHECKOUT / "configs" / "projects" / "ondermijning.yaml")
     data = {
         name: found.model_copy(
@@ -186,6 +185,11 @@ def project() -> Project:
         for name, found in project.data.items()
     }
     return project.model_copy(update={"data": data})
+
+
+@pytest.fixture(scope="session")
+def project() -> Project:
+    return by_identifier_only()
 
 
 def pseudonymised(country: Path, folder: Path, keys: Keys) -> dict[str, list[Frame[Pseudonymised]]]:
