@@ -17,10 +17,36 @@ from enclave.errors import BadInput, Fault, Refused
 from enclave.requests import ColumnName, Slug
 
 UnitKind = Literal["person", "object", "entity", "household", "owner"]
+PersonField = Literal["surname", "first_names", "full_name", "birth_date", "sex", "postcode", "house_number"]
 
 
 class _File(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Probabilistic(_File):
+    """How records without a usable identifier are matched to the key register by name, birth date, sex and address.
+
+    ``columns`` says which column of the delivery holds what (``full_name`` where surname and first names stand in one
+    column). A record is linked when the probability that the best register unit is its own is at least ``threshold``;
+    from ``review`` up to it, records are drawn for clerical review. ``one_to_one``: no unit takes two records.
+    """
+
+    columns: dict[PersonField, ColumnName]
+    threshold: float = Field(default=0.99, ge=0.5, le=1)
+    review: float = Field(default=0.5, ge=0.01, le=1)
+    one_to_one: bool = False
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Probabilistic:
+        names = {"surname", "full_name"} & set(self.columns)
+        if len(names) != 1 or "birth_date" not in self.columns:
+            raise ValueError("probabilistic linkage needs a birth date, and either a surname or a full name")
+        if "full_name" in self.columns and "first_names" in self.columns:
+            raise ValueError("a full name holds the first names already")
+        if self.review > self.threshold:
+            raise ValueError("review must not lie above threshold")
+        return self
 
 
 class Key(_File):
@@ -28,12 +54,14 @@ class Key(_File):
 
     ``source`` names the columns that hold it: for registers the pair (kind letter, number), for deliveries the
     identifier columns of the schema in order of preference. ``name`` is the column of random integers in the linked
-    data set; ``<name>_status`` stands beside it.
+    data set; ``<name>_status`` stands beside it. With ``probabilistic``, records of a delivery whose identifiers are
+    all unusable are matched by what they say of the person, and ``<name>_pass`` and ``<name>_weight`` stand beside too.
     """
 
     name: ColumnName
     kind: UnitKind
     source: tuple[str, ...] = Field(min_length=1)
+    probabilistic: Probabilistic | None = None
 
 
 class DataSet(_File):
@@ -47,6 +75,9 @@ class DataSet(_File):
     def _one_source(self) -> DataSet:
         if bool(self.register_file) == bool(self.delivery):
             raise ValueError("a data set comes from a register or from a delivery, exactly one")
+        matched = [key for key in self.keys if key.probabilistic is not None]
+        if any(not self.delivery or key.kind not in ("person", "owner") for key in matched):
+            raise ValueError("probabilistic linkage is for keys of persons in deliveries")
         return self
 
 

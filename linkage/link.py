@@ -19,11 +19,14 @@ from enclave.frames import Frame, FrameManifest, manifest_columns, open_frame, w
 from enclave.project import Project
 from enclave.zones import Linked, Pseudonymised, Zone
 from linkage.breakdown import Background, attach_background, context_columns, counts_of, groups_of
+from linkage.evidence import read_evidence
 from linkage.key_register import PAIRS, KeyTableVersion, versions
 from linkage.key_zone import KeyZone
 from linkage.minimisation import minimise
+from linkage.quality import KeyQuality, QualityReport, key_quality
+from linkage.quality_pages import write_quality
 from linkage.report import DataSetReport, KeyReport, KeyTableReport, LinkageReport, total
-from linkage.sources import Source, attach_source, find_sources
+from linkage.sources import Source, attach_source, find_sources, output_columns
 from linkage.tally import Tally
 from linkage.units import Assigned, assign, later_matched, load_units, update_remap
 
@@ -79,16 +82,17 @@ def link(
     )
     engine.load("hashes", zone.reader([version.file], PAIRS))
     for source in sources:
-        attach_source(source, engine, context_columns(source), zone.decryption)
+        attach_source(source, engine, context_columns(source), zone)
     assigned = _assign(project, sources, zone, engine, entropy)
     remapped = update_remap(version.version, zone=zone, engine=engine)
     background = attach_background(sources, engine, reference_year)
-    frames, reports = {}, []
+    frames, reports, qualities = {}, [], []
     for source in sources:
         progress(source.name)
         frames[source.name], tally = _write(project, source, engine, out)
         names = (suppliers or {}).get(source.data.delivery) or [frame.path.parent.name for frame in source.frames]
         reports.append(_data_set_report(source, tally, engine, background, names))
+        qualities += _qualities(source, reports[-1], engine, names, zone)
     report = LinkageReport(
         project=project.name,
         key_tables=KeyTableReport(
@@ -105,6 +109,10 @@ def link(
     )
     _write_report(report, zone.folder, mode=0o600)
     _write_report(report.for_researchers(), out, mode=0o440)
+    if qualities:
+        quality = QualityReport(project=project.name, keys=tuple(qualities))
+        write_quality(quality, zone.folder, mode=0o600)
+        write_quality(quality.for_researchers(), out, mode=0o440)
     return LinkResult(frames, report)
 
 
@@ -132,7 +140,7 @@ def _write(project: Project, source: Source, engine: Engine, out: Path) -> tuple
     query = _query(source, engine)
     schema = engine.schema(query)
     roles = {key.name: f"key:{key.kind}" for key in source.data.keys}
-    roles |= {f"{key.name}_status": f"status:{key.kind}" for key in source.data.keys}
+    roles |= {name: f"status:{key.kind}" for key in source.data.keys for name in output_columns(key)[1:]}
     periods = sorted({frame.manifest.period for frame in source.frames})
     dates = [frame.manifest.retention_date for frame in source.frames if frame.manifest.retention_date]
     manifest = FrameManifest(
@@ -157,7 +165,7 @@ def _query(source: Source, engine: Engine) -> str:
     quote = engine.dialect.quote
     columns, joins = [], []
     for at, key in enumerate(source.data.keys):
-        columns += [f"u{at}.integer AS {quote(key.name)}", f"k.{quote(key.name + '_status')}"]
+        columns += [f"u{at}.integer AS {quote(key.name)}", *(f"k.{quote(name)}" for name in output_columns(key)[1:])]
         joins.append(f"LEFT JOIN units u{at} ON k.{quote(key.name + '__unit')} = u{at}.unit")
     columns += [f"k.{quote(name)}" for name in source.declared]
     return f"SELECT {', '.join(columns)} FROM keyed_{source.name} k {' '.join(joins)}"
@@ -187,6 +195,19 @@ def _data_set_report(
         most_records=tally.most,
         keys=keys,
     )
+
+
+def _qualities(
+    source: Source, report: DataSetReport, engine: Engine, suppliers: Sequence[str], zone: KeyZone
+) -> list[KeyQuality]:
+    """Of the keys that were matched by name."""
+    return [
+        key_quality(
+            source, key, counted, read_evidence(zone, source.name, key.name), engine=engine, suppliers=suppliers
+        )
+        for key, counted in zip(source.data.keys, report.keys, strict=True)
+        if key.probabilistic is not None
+    ]
 
 
 def _attributes(

@@ -23,10 +23,13 @@ from enclave.frames import Frame
 from enclave.project import DataSet, Key, Project
 from enclave.zones import Pseudonymised, Zone
 from linkage.key_register import KeyTableVersion, require_same_keys
-from linkage.key_zone import is_encrypted, read_batches
+from linkage.key_zone import KeyZone, is_encrypted, read_batches
+from linkage.matches import delivery_name, matches_file, read_matches
 from linkage.units import UNMATCHED
 
 SUPPLIER = "supplier__index"
+DELIVERY = "delivery__name"
+RECORD = "record"
 _UNIT_COLUMNS = re.compile(r"^(RIN|SOORTRIN|SOORTOBJECT|BEID$)")
 # (kind letter in the register, mark of the unit, status): S is a person whose number is no register key (CBS).
 _LETTERS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
@@ -58,6 +61,11 @@ class Source:
     def hash_columns(self) -> tuple[str, ...]:
         """Columns of keyed hashes of all keys, without repeats."""
         return tuple(dict.fromkeys(f"{column}_hash" for key in self.data.keys for column in key.source))
+
+    @property
+    def is_matched(self) -> bool:
+        """Whether records without an identifier were matched by name."""
+        return any(key.probabilistic is not None for key in self.data.keys)
 
 
 def find_sources(
@@ -144,7 +152,11 @@ def _refusals(source: Source, dropped: Collection[str]) -> list[str]:
     for column in source.declared:
         if column in dropped and column not in source.available:
             said.append(f"{what}: column {column} is removed by pseudonymisation")
-        elif column in keys or _UNIT_COLUMNS.match(column) or roles.get(column, "attribute").startswith("key:"):
+        elif (
+            column in keys
+            or _UNIT_COLUMNS.match(column)
+            or roles.get(column, "attribute").startswith(("key:", "record"))
+        ):
             said.append(f"{what}: column {column} says which unit a record is about")
     return said
 
@@ -154,7 +166,7 @@ def _faults(source: Source) -> list[Fault]:
     wanted = [*source.declared, *_key_columns(source)]
     missing = [column for column in wanted if column not in source.available]
     faults = [Fault(place, "column", f"data set {source.name} needs it and it is not there", c) for c in missing]
-    outputs = [name for key in source.data.keys for name in (key.name, f"{key.name}_status")] + list(source.declared)
+    outputs = [name for key in source.data.keys for name in output_columns(key)] + list(source.declared)
     if len(set(outputs)) < len(outputs):
         faults.append(Fault(place, "columns", f"data set {source.name} would have two columns of one name"))
     for key in source.data.keys:
@@ -165,13 +177,19 @@ def _faults(source: Source) -> list[Fault]:
     return faults
 
 
+def output_columns(key: Key) -> tuple[str, ...]:
+    """Linked columns of a key: its integers, the status, and where records are matched by name, pass and weight."""
+    more = ("pass", "weight") if key.probabilistic is not None else ()
+    return (key.name, *(f"{key.name}_{name}" for name in ("status", *more)))
+
+
 def _key_columns(source: Source) -> tuple[str, ...]:
     if source.is_delivery:
-        return source.hash_columns()
+        return (*source.hash_columns(), *((RECORD,) if source.is_matched else ()))
     return tuple(dict.fromkeys(column for key in source.data.keys for column in key.source))
 
 
-def attach_source(source: Source, engine: Engine, context: Sequence[str], decryption: Callable[[], Any] | None) -> None:
+def attach_source(source: Source, engine: Engine, context: Sequence[str], zone: KeyZone) -> None:
     """Make ``keyed_<data set>``; ``context`` names further columns of deliveries that the report needs."""
     quote = engine.dialect.quote
     if source.path is not None:
@@ -179,15 +197,21 @@ def attach_source(source: Source, engine: Engine, context: Sequence[str], decryp
         selected = [*_register_units(source.data.keys, engine.dialect), *map(quote, source.declared)]
         engine.define(f"keyed_{source.name}", f"SELECT {', '.join(selected)} FROM source_{source.name}")
         return
-    columns = list(dict.fromkeys([*source.hash_columns(), *source.declared, *context]))
+    columns = list(dict.fromkeys([*_key_columns(source), *source.declared, *context]))
     parts = []
     for index, frame in enumerate(source.frames):
         part = f"part_{source.name}_{index}"
-        _attach_frame(part, frame, columns, engine, decryption)
-        parts.append(f"SELECT {index} AS {SUPPLIER}, {', '.join(map(quote, columns))} FROM {part}")
+        _attach_frame(part, frame, columns, engine, zone.decryption)
+        which = f"{index} AS {SUPPLIER}"
+        if source.is_matched:
+            which += f", {engine.dialect.literal(delivery_name(frame.path))} AS {DELIVERY}"
+        parts.append(f"SELECT {which}, {', '.join(map(quote, columns))} FROM {part}")
+    for key in source.data.keys:
+        if key.probabilistic is not None:
+            engine.load(f"matches_{source.name}_{key.name}", read_matches(zone, matches_file(source.name, key.name)))
     engine.define(f"source_{source.name}", " UNION ALL ".join(parts))
     kept = [f"s.{quote(name)}" for name in dict.fromkeys([*source.declared, *context])] + [f"s.{SUPPLIER}"]
-    engine.define(f"keyed_{source.name}", _delivery_units(source, kept, engine.dialect))
+    engine.define(f"keyed_{source.name}", delivery_units(source, kept, engine.dialect))
 
 
 def _attach_frame(
@@ -222,15 +246,30 @@ def _register_units(keys: Sequence[Key], dialect: Dialect) -> list[str]:
     return terms
 
 
-def _delivery_units(source: Source, kept: list[str], dialect: Dialect) -> str:
-    """The first identifier that the register knows says the unit; when none is known, the first that is filled."""
+def delivery_units(source: Source, kept: list[str], dialect: Dialect) -> str:
+    """The first identifier that the register knows says the unit; when none is known, the first that is filled.
+
+    Where no identifier is filled, a match by name says the unit.
+    """
     joins, terms = [], []
     for at, key in enumerate(source.data.keys):
         hashes = [f"s.{dialect.quote(column + '_hash')}" for column in key.source]
         aliases = [f"h{at}_{i}" for i in range(len(hashes))]
         joins += [f"LEFT JOIN hashes {a} ON {h} = {a}.hash" for a, h in zip(aliases, hashes, strict=True)]
-        matched = f"coalesce({', '.join(f'{a}.unit' for a in aliases)}, NULL)"
+        units = [f"{a}.unit" for a in aliases]
         filled = f"coalesce({', '.join(hashes)}, NULL)"
+        if key.probabilistic is not None:
+            named = f"m{at}"
+            joins.append(
+                f"LEFT JOIN matches_{source.name}_{key.name} {named} ON {filled} IS NULL "
+                f"AND s.{DELIVERY} = {named}.delivery AND s.{RECORD} = {named}.record"
+            )
+            exact = " ".join(f"WHEN {unit} IS NOT NULL THEN {nth}" for nth, unit in enumerate(units, start=1))
+            passed = f"CASE {exact} ELSE {named}.pass + {len(units)} END"
+            terms.append(f"CAST({passed} AS BIGINT) AS {dialect.quote(key.name + '_pass')}")
+            terms.append(f"{named}.weight AS {dialect.quote(key.name + '_weight')}")
+            units.append(f"{named}.unit")
+        matched = f"coalesce({', '.join(units)}, NULL)"
         terms.append(f"coalesce({matched}, '{UNMATCHED}' || hex({filled})) AS {dialect.quote(key.name + '__unit')}")
         status = f"CASE WHEN {matched} IS NOT NULL THEN 'R' WHEN {filled} IS NOT NULL THEN 'S' ELSE '' END"
         terms.append(f"{status} AS {dialect.quote(key.name + '_status')}")

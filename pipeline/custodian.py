@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import pyarrow as pa
+
 from enclave.errors import BadInput, EnclaveError, Fault, KeyUnavailable, NotReady, Tampered
 from enclave.files import replacing
 from enclave.fingerprints import Json, digest_file
 from enclave.journal import size_class
 from enclave.zones import Workspace, Zone
+from linkage.review_sample import read_review_sample, review_file
 from pipeline.linking import link_step
+from pipeline.matching import match_step, matched_keys
 from pipeline.office import Office, utc_now
 from pipeline.progress import Teller
 from pipeline.runner import Outcome, Runner, Step
@@ -158,26 +162,60 @@ class CustodianDesk:
             for position, receipt in enumerate(accepted):
                 tick(receipt.findings.delivery, position, len(accepted))
                 outcomes.append(self.runner.run(self._pseudonymising(receipt), again=again))
+            outcomes += [self.runner.run(step, again=again) for step in self._matching(accepted)]
         return outcomes
+
+    def _matching(self, accepted: Iterable[Receipt]) -> Iterator[Step]:
+        """Steps that match records without an identifier by name, for the keys that the project file says."""
+        for matched in matched_keys(self.office):
+            frames = [self._accepted_path(r) for r in accepted if r.findings.schema_name == matched.schema_name]
+            if frames:
+                schema = self.schemas()[matched.schema_name]
+                yield match_step(self.office, self.custody, matched, sorted(frames), schema)
+
+    def review_sample(self, data_set: str, key: str) -> pa.Table:
+        """The clerical-review sample of a key, for the custodian's eyes; looking is journalled.
+
+        Raises:
+            NotReady: none was drawn.
+        """
+        name = review_file(self.office.project.name, data_set, key)
+        path = self.office.workspace.path(Zone.IDENTIFIED) / "review" / name
+        with self._journalling_keys("clerical-review"):
+            return read_review_sample(path, self.custody.decryption)
+
+    def _accepted_path(self, receipt: Receipt) -> Path:
+        found = receipt.findings
+        return (
+            self.office.workspace.path(Zone.IDENTIFIED) / found.supplier / f"{found.schema_name}_{found.period}.parquet"
+        )
 
     def _pseudonymising(self, receipt: Receipt) -> Step:
         found = receipt.findings
         target = self.pseudonymised_path(receipt)
+        numbered = any(matched.schema_name == found.schema_name for matched in matched_keys(self.office))
         schema = self.schemas()[found.schema_name]
 
         def action() -> Mapping[str, Path]:
             frame = accepted_frame(receipt, self.office.workspace, custody=self.custody)
-            pseudonymise(frame, schema=schema, project=self.office.project.name, custody=self.custody, out=target)
+            pseudonymise(
+                frame,
+                schema=schema,
+                project=self.office.project.name,
+                custody=self.custody,
+                out=target,
+                record_numbers=numbered,
+            )
             return {"frame": target}
 
-        source = self.office.workspace.path(Zone.IDENTIFIED) / found.supplier
         inputs = {
-            "accepted": source / f"{found.schema_name}_{found.period}.parquet",
+            "accepted": self._accepted_path(receipt),
             "schema": self._schema_folder / f"{found.schema_name}.yaml",
         }
         counts: dict[str, Json] = {"rows": size_class(found.accepted)}
+        parameters: dict[str, Json] = {"project": self.office.project.name, "record numbers": numbered}
         name = f"pseudonymise {found.supplier} {found.schema_name} {found.period}"
-        return Step(name, inputs, CODE, {"project": self.office.project.name}, action, partial(dict, counts))
+        return Step(name, inputs, CODE, parameters, action, partial(dict, counts))
 
     def link(self, *, again: bool = False) -> Outcome:
         """Link what was pseudonymised, and the registers, into the project's linked zone."""

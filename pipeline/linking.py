@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from enclave.engine import open_engine
+from enclave.errors import NotReady
 from enclave.fingerprints import Json
 from enclave.frames import Frame, open_frame
 from enclave.journal import size_class
@@ -14,6 +15,7 @@ from enclave.zones import Pseudonymised, Zone
 from linkage.key_register import SOURCES, build_key_table
 from linkage.key_zone import KeyZone
 from linkage.link import LinkResult, link
+from linkage.matches import evidence_file, matches_file
 from linkage.minimisation import names_in_code
 from pipeline.ledger_units import MAP_FILE, RECIPIENT, write_map
 from pipeline.office import Office
@@ -51,10 +53,27 @@ def link_step(
         return {**made, **{path.name: path for path in sorted(out.glob("linkage*")) if path.is_file()}}
 
     inputs = {path.parent.name + "/" + path.name: path for path in sorted(frames)}
+    inputs |= _matches(office)
     inputs |= {f"register {name}": path for name, path in _registers(office).items()}
     inputs |= {f"key register {file}": office.key_register / f"{file}.parquet" for file in {s.file for s in SOURCES}}
     parameters: dict[str, Json] = {"project": office.project.model_dump(mode="json"), "engine": office.settings.engine}
     return Step(STEP, inputs, ("enclave", "linkage", "pipeline/ledger_units.py"), parameters, action, lambda: counts)
+
+
+def _matches(office: Office) -> dict[str, Path]:
+    """The tables and evidence of keys that were matched by name."""
+    folder = office.workspace.path(Zone.KEY) / office.project.name
+    names = [
+        file(name, key.name)
+        for name, data in office.project.data.items()
+        for key in data.keys
+        if key.probabilistic is not None
+        for file in (matches_file, evidence_file)
+    ]
+    missing = sorted(name for name in names if not (folder / name).is_file())
+    if missing:
+        raise NotReady(f"the key zone lacks {', '.join(missing)}", next_step="zicht pseudonymise")
+    return {name: folder / name for name in names}
 
 
 def _registers(office: Office) -> dict[str, Path]:

@@ -1,9 +1,9 @@
 """``Frame[Identified]`` → ``Frame[Pseudonymised]``: one Arrow stream in the custodian's process.
 
 Per batch: identifiers made canonical and hashed under the project's key of their type, direct identifiers dropped,
-near-identifiers made coarser, free text scanned. What the schema does not declare does not pass. Supplier record
-numbers are not carried on; rows keep the order of the delivery, since this zone is the custodian's alone and linking
-orders rows by random integers.
+near-identifiers made coarser, free text scanned. What the schema does not declare does not pass. Record numbers are
+carried on only where records were matched by name and the match has to find its record; rows keep the order of the
+delivery, since this zone is the custodian's alone and linking orders rows by random integers.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from pseudonymise.identifier_hashing import IdentifierHasher
 from pseudonymise.keyed_hash import HASH_BYTES
 from pseudonymise.leak_names import NameWords
 from pseudonymise.leak_scan import LeakTally, any_leak, scan_text
+from pseudonymise.quarantine import RECORD
 from pseudonymise.schemas import ColumnSpec, DeliverySchema
 
 BATCH_ROWS = 64 * 1024
@@ -60,13 +61,14 @@ def pseudonymise(
     hash_version: int = 1,
     algorithm: str = CMAC,
     encryption: Any = None,
+    record_numbers: bool = False,
     report: Callable[[PseudonymisationReport], None] | None = None,
 ) -> Frame[Pseudonymised]:
     """Write the pseudonymised frame to file ``out`` (in the pseudonymised zone) and open it.
 
     Columns of treatment ``hash`` become ``<column>_hash`` (16 bytes, null where unusable, role ``key:<kind>``),
-    ``coarsen:<rule>`` becomes ``<column>_<rule>``, ``keep`` and ``text-scan`` keep their name; the rest goes. Same
-    input and keys, same bytes.
+    ``coarsen:<rule>`` becomes ``<column>_<rule>``, ``keep`` and ``text-scan`` keep their name; the rest goes. With
+    ``record_numbers`` the record number within the delivery comes along. Same input and keys, same bytes.
 
     Raises:
         Refused: another project's frame, columns that the schema does not declare, a rule that does not exist, or
@@ -77,13 +79,13 @@ def pseudonymise(
     source = _Source(frame, custody)
     _refuse_mismatch(frame, source.types, schema, project)
     hasher = IdentifierHasher(project, custody, version=hash_version, algorithm=algorithm)
-    run = _Run(source, schema, hasher)
-    target = pa.schema([(name, made.type) for name, made in run.targets.items()])
+    run = _Run(source, schema, hasher, record_numbers=record_numbers)
+    target = pa.schema(run.record_field + [pa.field(name, made.type) for name, made in run.targets.items()])
     manifest = FrameManifest(
         zone=Zone.PSEUDONYMISED,
         name=frame.manifest.name,
         project=project,
-        columns=manifest_columns(target, {name: made.role for name, made in run.targets.items()}),
+        columns=manifest_columns(target, {RECORD: RECORD} | {name: made.role for name, made in run.targets.items()}),
         made_by=f"pseudonymise/{schema.name}/v{schema.version}",
         parents=frame.manifest.parents or {frame.manifest.name: frame.digest()},
         key_ids={name: hasher.spec(kind).text() for name, kind in run.hashed_kinds().items()},
@@ -150,7 +152,9 @@ class _Source:
 class _Run:
     """One pass over a frame; collects counts and leaks on the way."""
 
-    def __init__(self, source: _Source, schema: DeliverySchema, hasher: IdentifierHasher) -> None:
+    def __init__(
+        self, source: _Source, schema: DeliverySchema, hasher: IdentifierHasher, *, record_numbers: bool
+    ) -> None:
         self._source = source
         self._file = source.frame.manifest.name
         self._hasher = hasher
@@ -163,6 +167,7 @@ class _Run:
         self._density = {name: DensityCheck() for name, made in self.targets.items() if made.role == "attribute"}
         self._blanked = dict.fromkeys((c.name for c in present if c.treatment == BLANK_ON_LEAK), 0)
         self._counts = {c.name: np.zeros(len(Reason), dtype=np.int64) for c in present if c.treatment == "hash"}
+        self.record_field = [pa.field(RECORD, pa.int64())] if record_numbers else []
 
     def hashed_kinds(self) -> dict[str, str]:
         """Identifier kind of every column of hashes."""
@@ -179,7 +184,10 @@ class _Run:
             if record:
                 records = batch.column(record).to_numpy(zero_copy_only=False)
             texts = {name: self._scanned(name, batch, known, records) for name in self._texts}
-            yield pa.table({name: self._made(name, made, batch, texts) for name, made in self.targets.items()})
+            numbers = {field.name: pa.array(records, pa.int64()) for field in self.record_field}
+            yield pa.table(
+                numbers | {name: self._made(name, made, batch, texts) for name, made in self.targets.items()}
+            )
             done += batch.num_rows
 
     def _made(self, name: str, made: _Target, batch: Any, texts: Mapping[str, Any]) -> Any:

@@ -64,6 +64,11 @@ class EmbeddedEngine:
         """DuckDB's spellings."""
         return Dialect("duckdb")
 
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """The hardened connection, for a library that writes its own statements (Splink); not for our own SQL."""
+        return self._connection
+
     def close(self) -> None:
         """Forget all tables and remove what was spilled."""
         self._connection.close()

@@ -1,13 +1,14 @@
-"""``zicht init``, ``receive``, ``pseudonymise``, ``link``: the custodian's commands."""
+"""``zicht init``, ``receive``, ``pseudonymise``, ``link``: ``clerical-review``: the custodian's commands."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from enclave.errors import BadInput
+from enclave.errors import BadInput, NotAllowed
 from pipeline.commands.options import (
     DEFAULT_WORKSPACE,
     AgainOption,
@@ -29,6 +30,7 @@ def register(app: typer.Typer) -> None:
     app.command("receive")(receive)
     app.command("pseudonymise")(pseudonymise)
     app.command("link")(link)
+    app.command("clerical-review")(clerical_review)
 
 
 def init(
@@ -115,11 +117,18 @@ def pseudonymise(
 ) -> None:
     """Replace the identifiers of accepted deliveries by keyed hashes.
 
+    Where the project file says so, records without a usable identifier are matched to the key register by name first.
+
     Example: zicht pseudonymise --passphrase-file custodian.pass
     """
     outcomes = _desk(workspace, passphrase_file, as_json=as_json).pseudonymise(again=again)
-    ran = sum(outcome.ran for outcome in outcomes)
-    typer.echo(f"{len(outcomes)} deliveries are pseudonymised ({ran} now)\nNext: zicht link")
+    hashed = [outcome for outcome in outcomes if outcome.record.step.startswith("pseudonymise ")]
+    typer.echo(f"{len(hashed)} deliveries are pseudonymised ({sum(outcome.ran for outcome in hashed)} now)")
+    for outcome in outcomes:
+        if outcome not in hashed:
+            counts = outcome.record.counts
+            typer.echo(f"{outcome.record.step} by name: {counts['linked']} of {counts['wanted']} records linked")
+    typer.echo("Next: zicht link")
 
 
 def link(
@@ -135,6 +144,28 @@ def link(
     outcome = _desk(workspace, passphrase_file, as_json=as_json).link(again=again)
     facts = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in outcome.record.counts.items())
     typer.echo(f"{'linked' if outcome.ran else 'up to date'}: {facts}\nNext: zicht run")
+
+
+def clerical_review(
+    data_set: Annotated[str, typer.Argument(help="Data set of the project file.")],
+    key: Annotated[str, typer.Argument(help="Its key that is matched by name.")],
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    passphrase_file: PassphraseOption = None,
+) -> None:
+    """Show a sample of pairs matched by name, to be judged: what was delivered beside what the register says.
+
+    On a terminal only, since it shows names; nothing is written.
+
+    Example: zicht clerical-review clearances occupant --passphrase-file custodian.pass
+    """
+    if not sys.stdout.isatty():
+        raise NotAllowed("names of persons are shown on a terminal only, never in a file or a pipe")
+    sample = _desk(workspace, passphrase_file, as_json=False).review_sample(data_set, key)
+    for pair in sample.to_pylist():
+        typer.echo(f"\n{pair['stratum']}: probability {pair['probability']}, weight {pair['weight']}, {pair['pass']}")
+        for field in (name.removeprefix("delivered_") for name in pair if name.startswith("delivered_")):
+            sides = [str(pair[f"{side}_{field}"] or "") for side in ("delivered", "register")]
+            typer.echo(f"  {field:<10} {sides[0]:<30} {sides[1]:<30} {'' if sides[0] == sides[1] else '≠'}")
 
 
 def _desk(workspace: Path, passphrase_file: Path | None, *, as_json: bool) -> CustodianDesk:

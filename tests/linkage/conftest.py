@@ -175,9 +175,21 @@ def country(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def by_identifier_only() -> Project:
+    """The demonstration's project, linked by identifier only: what matching by name adds is tested on its own."""
+    project = load_project(CHECKOUT / "configs" / "projects" / "ondermijning.yaml")
+    data = {
+        name: found.model_copy(
+            update={"keys": tuple(key.model_copy(update={"probabilistic": None}) for key in found.keys)}
+        )
+        for name, found in project.data.items()
+    }
+    return project.model_copy(update={"data": data})
+
+
 @pytest.fixture(scope="session")
 def project() -> Project:
-    return load_project(CHECKOUT / "configs" / "projects" / "ondermijning.yaml")
+    return by_identifier_only()
 
 
 def pseudonymised(country: Path, folder: Path, keys: Keys) -> dict[str, list[Frame[Pseudonymised]]]:

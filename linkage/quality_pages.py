@@ -1,0 +1,204 @@
+"""The linkage-quality report as a page of tables with pictures beside them.
+
+Pictures are SVG, drawn by Vega-Lite in vl-convert without a browser or a network; every number in them stands in a
+table.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Container, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from enclave.files import write_text
+from linkage.quality import NOTABLE, Balance, KeyQuality, QualityReport, Rates
+
+NAME = "linkage_quality"
+_PICTURE = re.compile(r"^!\[.*\]\((.*)\)$")
+_INK, _QUIET, _WRONG = "#14487a", "#b6c7d6", "#b3541e"
+
+
+def write_quality(report: QualityReport, folder: Path, *, mode: int) -> list[Path]:
+    """Write ``linkage_quality.json``, ``.md`` and one SVG per picture."""
+    drawn = {_picture_name(key, what): svg for key in report.keys for what, svg in pictures(key).items()}
+    files = {f"{NAME}.json": report.model_dump_json(indent=1) + "\n", f"{NAME}.md": page(report, drawn), **drawn}
+    for name, text in files.items():
+        write_text(folder / name, text, mode=mode)
+    return [folder / name for name in files]
+
+
+def page(report: QualityReport, drawn: Container[str]) -> str:
+    """The report as Markdown, with the pictures whose names are in ``drawn``."""
+    lines = [f"# Linkage quality: {report.project}", ""]
+    for key in report.keys:
+        lines += [*_head(key), *_passes(key), *_balance(key), *_weights(key), *_evidence(key)]
+    return "\n".join(line for line in lines if not (found := _PICTURE.match(line)) or found[1] in drawn)
+
+
+def pictures(key: KeyQuality) -> dict[str, str]:
+    """SVG by what it shows; a picture of nothing is left out."""
+    shown = [found for found in key.passes if found.records is not None]
+    seen = [cell for cell in key.balance if cell.difference is not None]
+    made = {}
+    if shown:
+        made["passes"] = _bars([(found.name, found.records) for found in shown], "records linked, by pass")
+    if seen:
+        made["rate"] = _dots(seen, "rate", "share of delivered records that is linked", None)
+        made["difference"] = _dots(seen, "difference", "standardised difference, linked against delivered", NOTABLE)
+    if key.evidence is not None and key.evidence.weights:
+        made["weights"] = _histogram(key)
+    return made
+
+
+def _picture_name(key: KeyQuality, what: str) -> str:
+    return f"{NAME}-{key.data_set}-{key.key}-{what}.svg"
+
+
+def _head(key: KeyQuality) -> list[str]:
+    duplicates = "says nothing here" if key.duplicate_precision is None else f"{100 * key.duplicate_precision:.1f} %"
+    return [
+        f"## {key.data_set}: {key.key}",
+        "",
+        f"Records without a usable identifier are linked when the probability is at least {key.threshold}.",
+        "",
+        "| Estimate | Value |",
+        "|---|--:|",
+        f"| precision (records with an identifier, linked without it; 95 %) | {_interval(key.precision)} |",
+        f"| recall (the same) | {_interval(key.recall)} |",
+        f"| precision of single links by the duplicate method | {duplicates} |",
+        "",
+    ]
+
+
+def _passes(key: KeyQuality) -> list[str]:
+    lines = ["### By pass", "", f"![records by pass]({_picture_name(key, 'passes')})", ""]
+    lines += ["| Pass | Records |", "|---|--:|"]
+    return [*lines, *(f"| {found.name} | {_count(found.records)} |" for found in key.passes), ""]
+
+
+def _balance(key: KeyQuality) -> list[str]:
+    lines = [
+        "### Whom linkage misses",
+        "",
+        f"![linked share by category]({_picture_name(key, 'rate')})",
+        "",
+        f"![standardised differences]({_picture_name(key, 'difference')})",
+        "",
+        f"A standardised difference beyond ±{NOTABLE} is an imbalance worth an adjustment.",
+        "",
+        "| By | Category | Delivered | Linked | Rate | Difference |",
+        "|---|---|--:|--:|--:|--:|",
+    ]
+    return [*lines, *map(_balance_row, key.balance), ""]
+
+
+def _balance_row(cell: Balance) -> str:
+    if cell.delivered is None:
+        return f"| {cell.by} | {cell.category} | · | · | · | · |"
+    rate = "–" if cell.rate is None else f"{100 * cell.rate:.1f} %"
+    difference = "–" if cell.difference is None else f"{cell.difference:+.3f}"
+    return f"| {cell.by} | {cell.category} | {cell.delivered:,} | {_count(cell.linked)} | {rate} | {difference} |"
+
+
+def _weights(key: KeyQuality) -> list[str]:
+    lines = [
+        "### Weights for non-linkage",
+        "",
+        "A linked record of a cell stands for so many delivered ones. The weights put right what differs between "
+        "cells, not what differs within them.",
+        "",
+        "| Cell | Weight |",
+        "|---|--:|",
+    ]
+    return [*lines, *(f"| {found.cell} | {found.weight:.3f} |" for found in key.weights), ""]
+
+
+def _evidence(key: KeyQuality) -> list[str]:
+    found = key.evidence
+    if found is None:
+        return []
+    return [
+        "### For the custodian",
+        "",
+        f"{found.wanted:,} records without an identifier, {found.linked:,} linked, {found.review:,} for clerical "
+        f"review; {found.pairs:,} candidate pairs with {found.register_units:,} units, m trained on "
+        f"{found.trained_on:,} records.",
+        "",
+        f"Labelled records: {found.precision.part:,} of {found.precision.whole:,} links right; "
+        f"{found.recall.part:,} of {found.recall.whole:,} found. From the weights: precision "
+        f"{_share(found.expected_precision)}, recall {_share(found.expected_recall)} of what the passes find.",
+        "",
+        f"![weights of best candidates]({_picture_name(key, 'weights')})",
+        "",
+        "| Weight from | Without identifier | Labelled, right | Labelled, wrong |",
+        "|--:|--:|--:|--:|",
+        *(f"| {b.low} | {b.wanted:,} | {b.right:,} | {b.wrong:,} |" for b in found.weights),
+        "",
+        "| Comparison | Level | m | u | Weight |",
+        "|---|---|--:|--:|--:|",
+        *(f"| {v.comparison} | {v.level} | {v.m:.4f} | {v.u:.2g} | {v.weight:+.1f} |" for v in found.levels),
+        "",
+    ]
+
+
+def _count(count: int | None) -> str:
+    return "·" if count is None else f"{count:,}"
+
+
+def _share(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.2f} %"
+
+
+def _interval(rates: Rates) -> str:
+    return f"{100 * rates.low:.1f}–{100 * rates.high:.1f} %"
+
+
+def _bars(values: Sequence[tuple[str, Any]], title: str) -> str:
+    y = {"field": "name", "type": "nominal", "sort": None, "title": None}
+    x = {"field": "n", "type": "quantitative", "title": title}
+    text = {"field": "n", "type": "quantitative", "format": ","}
+    return _svg(
+        [{"name": name, "n": n} for name, n in values],
+        {"mark": {"type": "bar", "color": _INK}, "encoding": {"x": x, "y": y}},
+        {"mark": {"type": "text", "align": "left", "dx": 4}, "encoding": {"x": x, "y": y, "text": text}},
+    )
+
+
+def _dots(cells: Iterable[Balance], field: str, title: str, notable: float | None) -> str:
+    values = [{"name": f"{c.by}: {c.category}", "x": getattr(c, field)} for c in cells]
+    x = {"field": "x", "type": "quantitative", "title": title, "scale": {"zero": False}}
+    y = {"field": "name", "type": "nominal", "sort": None, "title": None}
+    layers: list[dict[str, Any]] = [
+        {"mark": {"type": "point", "filled": True, "size": 60, "color": _INK}, "encoding": {"x": x, "y": y}}
+    ]
+    if notable is not None:
+        bounds = {"values": [{"x": -notable}, {"x": notable}]}
+        rule = {"type": "rule", "color": _WRONG, "strokeDash": [4, 3]}
+        layers.append({"data": bounds, "mark": rule, "encoding": {"x": {"field": "x", "type": "quantitative"}}})
+    return _svg(values, *layers)
+
+
+def _histogram(key: KeyQuality) -> str:
+    bins = key.evidence.weights if key.evidence else ()
+    kinds = (("without identifier", "wanted"), ("labelled, right", "right"), ("labelled, wrong", "wrong"))
+    values = [{"low": b.low, "kind": name, "n": getattr(b, field)} for b in bins for name, field in kinds]
+    colours = {"domain": [name for name, _ in kinds], "range": [_QUIET, _INK, _WRONG]}
+    encoding = {
+        "x": {"field": "low", "type": "ordinal", "title": "weight of the best candidate, from"},
+        "xOffset": {"field": "kind", "sort": colours["domain"]},
+        "y": {"field": "n", "type": "quantitative", "title": "records"},
+        "color": {"field": "kind", "type": "nominal", "scale": colours, "title": None},
+    }
+    return _svg(values, {"mark": "bar", "encoding": encoding})
+
+
+def _svg(values: list[dict[str, Any]], *layers: dict[str, Any]) -> str:
+    """Same chart, same bytes: numbers that the renderer counts on through its life are taken out of the ids."""
+    import vl_convert
+
+    chart = {"width": 420, "data": {"values": values}, "layer": list(layers)}
+    drawn = str(vl_convert.vegalite_to_svg(chart))
+    for at, name in enumerate(dict.fromkeys(re.findall(r'id="([^"]+)"', drawn))):
+        drawn = re.sub(rf'(?<=["#]){re.escape(name)}(?=["\)])', f"part-{at}", drawn)
+    return drawn + "\n"

@@ -1,0 +1,120 @@
+"""Pairs for a clerk to judge, with the records themselves: drawn here, written encrypted into the identified zone.
+
+A sample of the records between the two thresholds, where judging tells whether the threshold lies right, and of those
+linked, where it tells the precision. Which ones are drawn follows from their numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from enclave.errors import NotReady
+from enclave.files import replacing, storage_errors
+from enclave.project import Probabilistic
+from linkage.assignment import Ints
+from linkage.key_zone import read_batches
+from linkage.person_fields import FIELDS, REGISTER_COLUMNS, prepare
+from linkage.person_model import PASSES
+from linkage.probabilistic import Found, Result
+
+PER_STRATUM = 100
+_SHOWN = tuple(name for name in FIELDS if name not in ("sound", "other_sound", "swapped", "initial", "place"))
+_MULTIPLIER = 2654435761  # Knuth's multiplicative hash: spreads record numbers over the sample
+_UNIT = "RINPERSOON"
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewSample:
+    """Sampled pairs: why (``below threshold``, ``linked``), and the found pairs."""
+
+    stratum: tuple[str, ...]
+    found: Found
+
+
+def review_file(project: str, data_set: str, key: str) -> str:
+    """Name of the sample in the identified zone's folder ``review``."""
+    return f"{project}-{data_set}-{key}.parquet"
+
+
+def draw_review_sample(result: Result, how: Probabilistic) -> ReviewSample:
+    """At most :data:`PER_STRATUM` records from below the threshold, and as many linked ones."""
+    found = result.found
+    linked = found.probability >= how.threshold
+    between = (found.probability >= how.review) & ~linked
+    chosen = np.zeros(len(found.record), dtype=np.bool_)
+    for stratum in (between, linked):
+        rows = np.flatnonzero(stratum)
+        chosen[rows[np.argsort(_spread(found.record[rows]), kind="stable")[:PER_STRATUM]]] = True
+    names = np.where(linked[chosen], "linked", "below threshold")
+    return ReviewSample(tuple(names.tolist()), found.take(chosen))
+
+
+def write_review_sample(
+    path: Path,
+    sample: ReviewSample,
+    delivered: pa.Table,
+    register: Path,
+    *,
+    encryption: Any,
+    decryption: Callable[[], Any] | None,
+) -> Path:
+    """Write the pairs with what is compared of both records: ``delivered_<field>`` and ``register_<field>``.
+
+    ``delivered`` is what was matched, rows by record; ``register`` the office's file of persons.
+    """
+    found = sample.found
+    left = delivered.take(pa.array(found.record))
+    right = _registered(register, found.unit, decryption)
+    columns: dict[str, Any] = {
+        "stratum": pa.array(sample.stratum, pa.string()),
+        "record": pa.array(found.record),
+        "weight": pa.array(found.weight),
+        "probability": pa.array(np.round(found.probability, 6)),
+        "pass": pa.array([PASSES[rule][0] for rule in found.rule.tolist()], pa.string()),
+    }
+    for name in _SHOWN:
+        columns |= {f"delivered_{name}": left[name], f"register_{name}": right[name]}
+    table = pa.table(columns)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with replacing(path, mode=0o400) as temporary, storage_errors(path.name):
+        pq.write_table(table, temporary, compression="zstd", encryption_properties=encryption)
+    return path
+
+
+def read_review_sample(path: Path, decryption: Callable[[], Any] | None) -> pa.Table:
+    """The sample, for the custodian's eyes.
+
+    Raises:
+        NotReady: none was drawn. KeyUnavailable, Tampered: see :func:`linkage.key_zone.read_batches`.
+    """
+    if not path.is_file():
+        raise NotReady("no clerical-review sample was drawn for this key", next_step="zicht pseudonymise")
+    names = ["stratum", "record", "weight", "probability", "pass"]
+    names += [f"{side}_{name}" for name in _SHOWN for side in ("delivered", "register")]
+    return pa.Table.from_batches(list(read_batches(path, names, decryption)))
+
+
+def _registered(register: Path, units: Any, decryption: Callable[[], Any] | None) -> pa.Table:
+    wanted = pc.utf8_slice_codeunits(units, 1)
+    parts = [prepare(pa.table({name: [""] for name in REGISTER_COLUMNS.values()}), REGISTER_COLUMNS).slice(1)]
+    keys = [pa.array([], pa.string())]
+    for batch in read_batches(register, [*REGISTER_COLUMNS.values(), _UNIT], decryption):
+        own = batch.column(_UNIT).cast(pa.string())
+        here = pc.is_in(own, wanted)
+        if pc.any(here).as_py():
+            parts.append(prepare(batch.filter(here), REGISTER_COLUMNS))
+            keys.append(own.filter(here))
+    return pa.concat_tables(parts).take(pc.index_in(wanted, pa.concat_arrays(keys)))
+
+
+def _spread(records: Ints) -> Ints:
+    spread: Ints = (records * _MULTIPLIER) % (1 << 32)
+    return spread

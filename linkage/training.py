@@ -1,0 +1,204 @@
+"""m and u of a model from the records themselves, the same on every run and for any number of threads.
+
+u of exact agreement is counted over all pairs; u of alikeness on a sample of pairs; m by expectation-maximisation
+(Winkler 1988) in Splink, on pairs that share a birth date or a name. Samples follow from record numbers; what adds
+floating-point numbers runs on one thread. What few records say is tempered by what is known beforehand: trained m count
+as many records as were trained on, the m of the model as :data:`PRIOR_RECORDS`.
+"""
+
+# ruff: noqa: S608 (statements hold names of our own, never a value)
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from enclave.engine import Engine, open_engine
+from linkage.person_model import TRAINING, Comparison, Level, splink_settings
+from linkage.splink_session import SplinkSession
+
+SAMPLE_PAIRS = 1_000_000
+TRAINING_RECORDS = 5_000
+TRAINING_PAIRS = 5e10
+"""Training records times register records is kept below this."""
+PRIOR_RECORDS = 200
+_DIGITS = 9
+_SMALLEST = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """Trained comparisons, and the probability that any delivered record and register unit are one person."""
+
+    comparisons: tuple[Comparison, ...]
+    prior: float
+    trained_on: int
+
+
+def train(
+    comparisons: tuple[Comparison, ...], engine: Engine, *, share: float, scratch: Path, memory_gib: float
+) -> Model:
+    """Train on the tables ``delivery`` and ``register`` of ``engine``; ``share`` of the delivery is in the register.
+
+    Both tables have ``id`` and the prepared fields; see :mod:`linkage.person_fields`.
+    """
+    delivered, registered = (_count(engine, table) for table in ("delivery", "register"))
+    with open_engine("duckdb", scratch=scratch, readable=[], threads=1, memory_gib=memory_gib) as alone:
+        u = _sampled_u(comparisons, engine, alone, delivered, registered)
+        u = _with_exact(u, comparisons, engine, expected=share * delivered, pairs=delivered * registered)
+        started = tuple(c.trained({v.label: (v.m, u[c.name][v.label]) for v in c.levels}) for c in comparisons)
+        m, records = _trained_m(started, engine, alone, registered, share / max(registered, 1))
+    made = []
+    for comparison in started:
+        tempered = _tempered(comparison, m.get(comparison.name, []), records)
+        made.append(
+            comparison.trained({v.label: (tempered[v.label], u[comparison.name][v.label]) for v in comparison.levels})
+        )
+    return Model(tuple(made), share / max(registered, 1), records)
+
+
+def _count(engine: Engine, table: str) -> int:
+    return int(engine.collect(f"SELECT count(*) AS n FROM {table}")["n"][0].as_py())
+
+
+def _sampled(engine: Engine, table: str, wanted: int, rows: int) -> str:
+    """About ``wanted`` rows, which ones follows from their ids."""
+    if rows <= wanted:
+        return f"SELECT * FROM {table}"
+    return f"SELECT * FROM {table} WHERE hash(id) % {rows} < {wanted}"
+
+
+def _copy(engine: Engine, alone: Engine, query: str, table: str) -> int:
+    rows = engine.collect(query, ["id"])
+    alone.load(table, pa.RecordBatchReader.from_batches(rows.schema, rows.to_batches()))
+    return int(rows.num_rows)
+
+
+def _sampled_u(
+    comparisons: tuple[Comparison, ...], engine: Engine, alone: Engine, delivered: int, registered: int
+) -> dict[str, dict[str, float]]:
+    side = min(int(SAMPLE_PAIRS**0.5), delivered)
+    left = _copy(engine, alone, _sampled(engine, "delivery", side, delivered), "sample_delivery")
+    right = _copy(
+        engine, alone, _sampled(engine, "register", SAMPLE_PAIRS // max(side, 1), registered), "sample_register"
+    )
+    pairs = max(left * right, 1)
+    found: dict[str, dict[str, float]] = {}
+    if left and right:
+        linker = SplinkSession(alone, "sample_delivery", "sample_register").linker(
+            splink_settings(comparisons, (), prior=0.01, keep_levels=False)
+        )
+        linker.training.estimate_u_using_random_sampling(
+            max_pairs=10 * pairs, seed=1, min_count_per_level=None, num_chunks=1
+        )
+        found = _parameters(linker, "u_probability")
+    # half a pair where none was seen
+    return {c.name: {v.label: found.get(c.name, {}).get(v.label) or 0.5 / pairs for v in c.levels} for c in comparisons}
+
+
+def _with_exact(
+    u: Mapping[str, dict[str, float]],
+    comparisons: tuple[Comparison, ...],
+    engine: Engine,
+    *,
+    expected: float,
+    pairs: int,
+) -> dict[str, dict[str, float]]:
+    """Exact levels counted over all pairs, less the pairs that are expected to be true; the last level is the rest."""
+    made = {}
+    for comparison in comparisons:
+        levels = dict(u[comparison.name])
+        for level in comparison.levels:
+            if level.exact:
+                agreeing = _agreeing(engine, level.exact) - (_agreeing(engine, level.less) if level.less else 0)
+                false = max(agreeing - expected * level.m, 0.5)
+                levels[level.label] = false / max(_filled_pairs(engine, level.exact[:1]), 1)
+        rest = comparison.levels[-1].label
+        levels[rest] = max(1 - sum(value for label, value in levels.items() if label != rest), _SMALLEST)
+        made[comparison.name] = {label: _rounded(value) for label, value in levels.items()}
+    return made
+
+
+def _agreeing(engine: Engine, columns: tuple[str, ...]) -> int:
+    """Pairs of a delivered and a register record that are equal in all ``columns``."""
+    listed = ", ".join(columns)
+    filled = " AND ".join(f"{c} IS NOT NULL" for c in columns)
+    counted = f"SELECT {listed}, count(*) AS n FROM {{}} WHERE {filled} GROUP BY {listed}"
+    sql = (
+        f"SELECT CAST(coalesce(sum(l.n * r.n), 0) AS BIGINT) AS n FROM ({counted.format('delivery')}) l "
+        f"JOIN ({counted.format('register')}) r ON {' AND '.join(f'l.{c} = r.{c}' for c in columns)}"
+    )
+    return int(engine.collect(sql)["n"][0].as_py())
+
+
+def _filled_pairs(engine: Engine, columns: tuple[str, ...]) -> int:
+    counts = [
+        engine.collect(f"SELECT count({columns[0]}) AS n FROM {t}")["n"][0].as_py() for t in ("delivery", "register")
+    ]
+    return int(counts[0]) * int(counts[1])
+
+
+def _trained_m(
+    started: tuple[Comparison, ...], engine: Engine, alone: Engine, registered: int, prior: float
+) -> tuple[dict[str, list[dict[str, float]]], int]:
+    """Per comparison the m of every training run that says something of it, and the number of records."""
+    wanted = int(min(TRAINING_RECORDS, TRAINING_PAIRS / max(registered, 1)))
+    records = _copy(
+        engine, alone, _sampled(engine, "delivery", wanted, _count(engine, "delivery")), "training_delivery"
+    )
+    engine.define("training_delivery", _sampled(engine, "delivery", wanted, _count(engine, "delivery")))
+    found: dict[str, list[dict[str, float]]] = {}
+    present = {comparison.name for comparison in started}
+    for at, (silent, rule) in enumerate(TRAINING):
+        blocked = set(silent.split(", "))
+        if not blocked <= present:
+            continue
+        near = f"SELECT r.* FROM register r WHERE EXISTS (SELECT 1 FROM training_delivery l WHERE {rule})"
+        if not records or not _copy(engine, alone, near, f"training_register_{at}"):
+            continue
+        session = SplinkSession(alone, "training_delivery", f"training_register_{at}")
+        useful = tuple(comparison for comparison in started if comparison.name not in blocked)
+        linker = session.linker(splink_settings(useful, (), prior=prior, keep_levels=False))
+        linker.training.estimate_parameters_using_expectation_maximisation(rule, estimate_without_term_frequencies=True)
+        for name, levels in _parameters(linker, "m_probability").items():
+            found.setdefault(name, []).append(levels)
+    return found, records
+
+
+def _parameters(linker: Any, which: str) -> dict[str, dict[str, float]]:
+    model = json.loads(json.dumps(linker.misc.save_model_to_json()))
+    return {
+        comparison["output_column_name"]: {
+            level["label_for_charts"]: float(level[which])
+            for level in comparison["comparison_levels"]
+            if level.get(which) is not None
+        }
+        for comparison in model["comparisons"]
+    }
+
+
+def _tempered(comparison: Comparison, runs: list[dict[str, float]], records: int) -> dict[str, float]:
+    """Mean of the runs and of what was known before, each by its number of records; sums to 1."""
+    known = {level.label: level.m for level in comparison.levels}
+    trained = {label: sum(run.get(label, m) for run in runs) / len(runs) if runs else m for label, m in known.items()}
+    scale = sum(trained.values())
+    weight = records if runs else 0
+    tempered = {
+        label: (weight * trained[label] / scale + PRIOR_RECORDS * m) / (weight + PRIOR_RECORDS)
+        for label, m in known.items()
+    }
+    total = sum(tempered.values())
+    return {label: _rounded(value / total) for label, value in tempered.items()}
+
+
+def _rounded(value: float) -> float:
+    return round(max(value, _SMALLEST), _DIGITS)
+
+
+def level_table(model: Model) -> list[tuple[str, Level]]:
+    """(comparison, level) of the whole model, for reports."""
+    return [(comparison.name, level) for comparison in model.comparisons for level in comparison.levels]

@@ -1,0 +1,186 @@
+"""Matches by name in the linked data: only where no identifier is usable, with pass and weight, and never another's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from enclave.errors import BadInput, NotReady, Refused
+from enclave.frames import FrameManifest, manifest_columns, open_frame, writing_frame
+from enclave.project import DataSet, Key, Probabilistic, Project, Question
+from enclave.zones import Pseudonymised, Zone
+from linkage.evidence import MatchEvidence, evidence_of
+from linkage.link import LinkResult
+from linkage.matches import MATCHES, delivery_name, evidence_file, matches_file, write_matches
+from linkage.probabilistic import _nothing
+from tests.linkage.conftest import Site
+
+HOW = Probabilistic(columns={"full_name": "occupant_name", "birth_date": "occupant_birth_date"})
+NAMES = ("clearances", "occupant")
+
+
+def project_with(project: Project, how: Probabilistic | None) -> Project:
+    keys = (
+        Key(name="dwelling", kind="object", source=("bag_id",)),
+        Key(name="occupant", kind="person", source=("occupant_bsn",), probabilistic=how),
+    )
+    data = {"clearances": DataSet(delivery="hemp_clearances", keys=keys)}
+    question = Question(text="?", uses={"clearances": ("clearance_date",)})
+    return project.model_copy(update={"data": data, "questions": {"Q1": question}, "analyses": ()})
+
+
+def numbered(site: Site, folder: Path) -> Site:
+    """The deliveries with record numbers, as pseudonymisation makes them when records are matched."""
+    frames = []
+    for frame in site.frames["hemp_clearances"]:
+        table = pq.read_table(frame.path)
+        table = table.add_column(0, "record", pa.array(range(1, table.num_rows + 1), pa.int64()))
+        roles = {column.name: column.role for column in frame.manifest.columns} | {"record": "record"}
+        manifest = FrameManifest(
+            **{
+                **frame.manifest.model_dump(),
+                "zone": Zone.PSEUDONYMISED,
+                "columns": manifest_columns(table.schema, roles),
+            }
+        )
+        path = folder / frame.path.parent.name / frame.path.name
+        with writing_frame(path, manifest, table.schema.remove_metadata()) as sink:
+            sink.write(table.replace_schema_metadata(None))
+        frames.append(open_frame(path, Pseudonymised))
+    return site.at(folder, frames={"hemp_clearances": frames})
+
+
+@pytest.fixture
+def matched(site: Site, project: Project, tmp_path: Path) -> Site:
+    made = numbered(site, tmp_path)
+    return made.at(tmp_path, project=project_with(project, HOW))
+
+
+def with_matches(site: Site, rows: list[dict[str, object]]) -> None:
+    site.zone.folder.mkdir(parents=True, exist_ok=True)
+    write_matches(site.zone, matches_file(*NAMES), pa.Table.from_pylist(rows, MATCHES))
+    evidence: MatchEvidence = evidence_of(_nothing(), threshold=0.99, review=0.5, one_to_one=False)
+    (site.zone.folder / evidence_file(*NAMES)).write_text(evidence.model_dump_json())
+
+
+def records(site: Site, *, with_identifier: bool) -> list[tuple[str, int]]:
+    found = []
+    for frame in site.frames["hemp_clearances"]:
+        table = pq.read_table(frame.path)
+        wanted = pc.is_valid(table["occupant_bsn_hash"]) if with_identifier else pc.is_null(table["occupant_bsn_hash"])
+        found += [(delivery_name(frame.path), number) for number in table.filter(wanted)["record"].to_pylist()]
+    return found
+
+
+def linked(result: LinkResult) -> pa.Table:
+    return pq.read_table(result.frames["clearances"].path)
+
+
+def a_unit(site: Site) -> str:
+    return "P" + pq.read_table(site.country / "key_register" / "persons.parquet")["RINPERSOON"][0].as_py()
+
+
+def test_a_match_gives_its_record_the_unit_the_pass_and_the_weight(matched: Site) -> None:
+    (delivery, record), *rest = records(matched, with_identifier=False)
+    with_matches(
+        matched, [{"delivery": delivery, "record": record, "unit": a_unit(matched), "pass": 3, "weight": 17.25}]
+    )
+    table = linked(matched.run())
+    assert table.column_names[:6] == [
+        "dwelling",
+        "dwelling_status",
+        "occupant",
+        "occupant_status",
+        "occupant_pass",
+        "occupant_weight",
+    ]
+    by_name = table.filter(pc.is_valid(table["occupant_weight"]))
+    assert by_name.select(["occupant_status", "occupant_pass", "occupant_weight"]).to_pylist() == [
+        {"occupant_status": "R", "occupant_pass": 4, "occupant_weight": 17.25}  # one identifier column, then pass 3
+    ]
+    statuses = table["occupant_status"].to_pylist()
+    assert statuses.count("") == len(rest)
+    exact = table.filter(pc.equal(table["occupant_pass"], 1))
+    assert exact.num_rows == len(records(matched, with_identifier=True))
+
+
+def test_a_match_never_overrules_an_identifier(matched: Site) -> None:
+    (delivery, record), *_ = records(matched, with_identifier=True)
+    with_matches(matched, [])
+    before = linked(matched.run())
+    with_matches(
+        matched, [{"delivery": delivery, "record": record, "unit": a_unit(matched), "pass": 1, "weight": 30.0}]
+    )
+    assert linked(matched.run()).equals(before)
+
+
+def test_the_quality_report_counts_passes_and_keeps_small_ones_from_researchers(matched: Site) -> None:
+    (delivery, record), *_ = records(matched, with_identifier=False)
+    with_matches(
+        matched, [{"delivery": delivery, "record": record, "unit": a_unit(matched), "pass": 3, "weight": 17.25}]
+    )
+    matched.run()
+    full, theirs = ((folder / "linkage_quality.md").read_text() for folder in (matched.zone.folder, matched.out))
+    assert "| address | 1 |" in full
+    assert "| address | · |" in theirs
+    assert "For the custodian" in full
+    assert "For the custodian" not in theirs
+    assert not (matched.out / "linkage_quality-clearances-occupant-weights.svg").exists()
+
+
+def test_linking_waits_for_the_matches(matched: Site) -> None:
+    with pytest.raises(NotReady, match="matches-clearances-occupant"):
+        matched.run()
+
+
+def test_frames_without_record_numbers_are_refused(site: Site, project: Project, tmp_path: Path) -> None:
+    here = site.at(tmp_path, project=project_with(project, HOW))
+    with pytest.raises(BadInput) as caught:
+        here.run()
+    assert "record" in str(caught.value)
+
+
+def test_no_question_may_use_the_record_number(matched: Site) -> None:
+    asked = {"Q1": Question(text="?", uses={"clearances": ("record",)})}
+    with_matches(matched, [])
+    with pytest.raises(Refused, match="column record says which unit"):
+        matched.at(matched.root, project=matched.project.model_copy(update={"questions": asked})).run()
+
+
+def test_without_the_option_nothing_is_added(site: Site, project: Project, tmp_path: Path) -> None:
+    here = site.at(tmp_path, project=project_with(project, None))
+    assert linked(here.run()).column_names == [
+        "dwelling",
+        "dwelling_status",
+        "occupant",
+        "occupant_status",
+        "clearance_date",
+    ]
+    assert not list(here.out.glob("linkage_quality*"))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"columns": {"birth_date": "b"}},
+        {"columns": {"surname": "s"}},
+        {"columns": {"surname": "s", "full_name": "f", "birth_date": "b"}},
+        {"columns": {"full_name": "f", "first_names": "g", "birth_date": "b"}},
+        {"columns": {"surname": "s", "birth_date": "b"}, "threshold": 0.4},
+        {"columns": {"surname": "s", "birth_date": "b"}, "threshold": 0.9, "review": 0.95},
+    ],
+)
+def test_settings_that_cannot_work_are_refused(fields: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="validation error"):
+        Probabilistic.model_validate(fields)
+
+
+def test_only_deliveries_keys_of_persons_can_be_matched() -> None:
+    for fields in ({"kind": "object", "of": {"delivery": "d"}}, {"kind": "person", "of": {"register": "r"}}):
+        key = Key(name="k", kind=fields["kind"], source=("c",), probabilistic=HOW)  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="keys of persons in deliveries"):
+            DataSet.model_validate({**fields["of"], "keys": (key,)})  # type: ignore[dict-item]

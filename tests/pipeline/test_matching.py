@@ -1,0 +1,55 @@
+"""Occupants without a BSN in the whole job: linked by name, with nothing of the names outside the identified zone."""
+
+from __future__ import annotations
+
+import json
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from tests.canary_search import Canaries, leaking_files
+from tests.pipeline.job import Job
+
+pytestmark = pytest.mark.xdist_group("small-job")
+SAMPLE = "identified/review/ondermijning-clearances-occupant.parquet"
+
+
+def test_occupants_without_a_bsn_are_linked_with_pass_and_weight(small_job: Job) -> None:
+    table = pq.read_table(small_job.workspace / "linked/ondermijning/clearances.parquet")
+    by_name = table.filter(pc.is_valid(table["occupant_weight"]))
+    assert by_name.num_rows > 0
+    assert set(by_name["occupant_status"].to_pylist()) == {"R"}
+    assert min(by_name["occupant_pass"].to_pylist()) > 1
+    assert set(table.filter(pc.is_null(table["occupant_weight"]))["occupant_pass"].to_pylist()) == {1}
+
+
+def test_the_sample_for_clerks_is_encrypted_and_the_scratch_is_empty(small_job: Job) -> None:
+    sample = small_job.workspace / SAMPLE
+    assert sample.read_bytes()[:4] == b"PARE"
+    assert sample.stat().st_mode & 0o777 == 0o400
+    assert list((small_job.workspace / "identified/.scratch").iterdir()) == []
+
+
+def test_names_are_in_no_file_that_matching_left(small_job: Job) -> None:
+    people = pq.read_table(small_job.country / "key_register/persons.parquet")
+    names = [name for name in people["surname"].unique().to_pylist() if len(name) > 9]
+    canaries = Canaries(names)
+    folders = [path for path in small_job.workspace.iterdir() if path.is_dir()]  # the identified and key zones too
+    assert len(names) > 100
+    assert leaking_files([small_job.country / "key_register"], canaries) != []
+    assert leaking_files(folders, canaries) == []
+
+
+def test_the_journal_tells_classes_of_counts(small_job: Job) -> None:
+    lines = (small_job.workspace / "journal/journal.jsonl").read_text().splitlines()
+    (entry,) = [found for found in map(json.loads, lines) if found["subject"] == "match clearances occupant"]
+    assert set(entry["details"]["counts"].values()) <= {"0", "<10", "10-99"}
+
+
+def test_names_are_shown_on_a_terminal_only(small_job: Job) -> None:
+    secret = small_job.workspace / "people/custodian/passphrase"
+    done = small_job.zicht("clerical-review", "clearances", "occupant", "--passphrase-file", secret)
+    assert done.code != 0
+    assert "terminal" in done.err
+    assert done.out == ""
