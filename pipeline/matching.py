@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from enclave.errors import BadInput, Fault
 from enclave.files import write_text
 from enclave.fingerprints import Json
+from enclave.identifiers import check
 from enclave.journal import size_class
 from enclave.project import Key, Probabilistic
 from enclave.zones import Zone
@@ -31,11 +32,10 @@ from pipeline.linking import key_zone
 from pipeline.office import Office
 from pipeline.runner import Step
 from pseudonymise.custody import Custody
-from pseudonymise.identifiers import check
 from pseudonymise.quarantine import RECORD
 from pseudonymise.schemas import DeliverySchema
 
-CODE = ("enclave", "linkage", "pseudonymise/identifiers.py", "pipeline/matching.py")
+CODE = ("enclave", "linkage", "pipeline/matching.py")
 _PERSONS = "persons.parquet"
 _PERSON = "P"
 _REGISTER_IDENTIFIER, _REGISTER_UNIT = "bsn", "RINPERSOON"
