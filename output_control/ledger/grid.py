@@ -89,8 +89,8 @@ class Grid:
 
     @staticmethod
     def _upwards(dim: Dimension, code: CodeArray) -> tuple[IntArray, IntArray]:
-        positions, codes = [], []
         here, now = np.arange(len(code)), code.astype(np.int64)
+        positions, codes = [here[:0]], [now[:0]]
         while len(here):
             positions.append(here)
             codes.append(now)
