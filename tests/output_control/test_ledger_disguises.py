@@ -10,6 +10,7 @@ import pytest
 
 from enclave.errors import Refused
 from enclave.requests import Population
+from output_control.ledger.book import identity
 from tests.output_control.gate_world import World
 from tests.output_control.ledger_world import Past, about, cells_of, flat, homes, table_request
 
@@ -45,6 +46,23 @@ def test_a_table_of_which_no_cell_lies_in_the_other_is_compared(tmp_path: Path) 
     world.release("whole", data, table_request("area"))
     part = data.filter(pa.array([0 < i < 120 for i in range(160)]))
     assert cells_of(world.check(part, table_request("kind")), "kind")[("all",)] == 119
+
+
+def test_the_same_check_that_finds_other_units_is_not_the_same(tmp_path: Path) -> None:
+    """Code that reads a clock: what it was released with does not excuse it from what came out since."""
+    world = past(tmp_path)
+    made = World(tmp_path / "gate", classifications=world.classifications)
+    made.folder.mkdir()
+    made.add("homes", some())
+    made.history = world.history()
+    out = made.check(table_request("area"))
+    same = identity(out.analysis, out.version, out.fingerprint, out.inputs, out.policy_document)
+    world.ledger.append(about("first", identity=same), out.released_cells)
+    made.history = world.history()
+    assert made.check(table_request("area")).released_cells == out.released_cells
+    made.derived["homes"] = World(tmp_path / "gate").add("later", some().slice(1)).derived["later"]
+    with pytest.raises(Refused, match="counted other units when it was released"):
+        made.check(table_request("area"))
 
 
 # periods ------------------------------------------------------------------------------------------------------------
