@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import sparse
 
-from output_control.linked_tables import Protected
 from output_control.protection import SINGLETON_SHARE, Options, demand
 from output_control.relations import equations, reduce
 from output_control.rules import PrimaryResult
@@ -106,7 +105,7 @@ class Problem:
         return replace(self, targets=targets)
 
 
-def build(table: Protected, primary: PrimaryResult, options: Options) -> Problem:
+def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem:
     """The reduced problem of a table under the demands of ``options``."""
     matrix, group = reduce(equations(table))
     size = matrix.shape[1]
@@ -140,12 +139,12 @@ def build(table: Protected, primary: PrimaryResult, options: Options) -> Problem
         whole_costs=bool((cost == np.rint(cost)).all()) and small * len(table) < WHOLE_COST_NOISE,
         first_cell=np.unique(group, return_index=True)[1].astype(np.int64),
         members=np.bincount(group, minlength=size).astype(np.int64),
-        boxes=Boxes.of(table) if isinstance(table, CellTable) else None,
+        boxes=Boxes.of(table),
         targets=targets,
     )
 
 
-def _targets(table: Protected, primary: PrimaryResult, options: Options, group: IntArray) -> list[Target]:
+def _targets(table: CellTable, primary: PrimaryResult, options: Options, group: IntArray) -> list[Target]:
     """One target per primary group (and per anchor of its lower level), in order of the groups."""
     asked = demand(table, primary, options.count_protection)
     merged: dict[tuple[int, int], list[float]] = {}
