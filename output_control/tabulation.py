@@ -33,7 +33,7 @@ class Amounts:
     """What is added up per cell, besides records ``n``: whole-number expressions of a row, by name.
 
     ``contribution`` is what dominance compares, ``total`` what is published, ``weighted`` the weight of the records;
-    each names one of ``rows`` (in ten-thousandths) or ``n``. With weights, ``rows`` also holds ``share`` and ``square``:
+    each names one of ``rows`` (in ten-thousandths) or ``n``. With weights, ``rows`` also has ``share`` and ``square``:
     a record's weight as a share of the largest one, and its square, in billionths.
     """
 
