@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -37,6 +38,17 @@ class Grid:
         self.count: IntArray = self.sums(self.leaf_rows.astype(np.float64)).astype(np.int64)
         repeated = np.unique(table.rows.unit, return_counts=True)[1]
         self.most_rows_of_a_unit = int(repeated.max(initial=1))
+
+    def rows_of(self, cell: int) -> IntArray:
+        """The rows in one cell."""
+        order, start = self._by_leaf
+        return np.concatenate([order[start[leaf] : start[leaf + 1]] for leaf in self.members.of(cell).tolist()])
+
+    @cached_property
+    def _by_leaf(self) -> tuple[IntArray, IntArray]:
+        """Rows in the order of their leaves, and where each leaf starts."""
+        start: IntArray = np.concatenate([[0], np.cumsum(self.leaf_rows)])
+        return np.argsort(self.leaf_of_row, kind="stable"), start
 
     def above(self, codes: CodeArray) -> tuple[IntArray, IntArray]:
         """For each row of codes, the cells at or above it: positions in ``codes``, and cells."""
