@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from output_control.linked_tables import Protected
 from output_control.rules import PrimaryResult
-from output_control.table import BoolArray, FloatArray, IntArray
+from output_control.table import BoolArray, CellTable, FloatArray, IntArray
 
 Method = Literal["auto", "flow", "optimal", "gauss"]
 
@@ -101,7 +100,7 @@ class Demand:
     width: FloatArray
 
 
-def demand(table: Protected, primary: PrimaryResult, protection: CountProtection) -> Demand:
+def demand(table: CellTable, primary: PrimaryResult, protection: CountProtection) -> Demand:
     """Levels per cell (0 where not primary) from the rules and the policy for counts.
 
     A magnitude that only the minimum frequency hides has no level: it must stay open by `MAGNITUDE_WIDTH_SHARE` of its
