@@ -18,6 +18,7 @@ from enclave.frames import Frame
 from enclave.requests import OutputRequest, RegressionRequest, TableRequest, TransitionRequest, TreeRequest
 from enclave.zones import Derived, Linked
 from output_control.beside import beside_releases
+from output_control.compared_columns import faults_of_columns
 from output_control.derived import Sources
 from output_control.differences import faults_of_differences
 from output_control.distributions import distribution_contents
@@ -90,6 +91,7 @@ def check(
     }
     n = policy.public.tables.minimum_frequency.value
     found.faults += faults_of_differences(requests, gate.sources, n, together=together)
+    found.faults += faults_of_columns(requests, gate.sources, policy)
     judged: dict[str, JudgedTable | Contents] = {}
     for request in requests:
         try:
