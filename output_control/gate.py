@@ -103,6 +103,8 @@ def check(
         raise _refusal(analysis, found.faults)
     try:
         contents, cells = beside_releases(judged, gate.sources, policy, history, threads=threads)
+        if history is not None:
+            history.must_repeat(cells)
     except (Refused, BadInput) as error:
         found.refuse(", ".join(name for name, each in judged.items() if isinstance(each, JudgedTable)), error)
         raise _refusal(analysis, found.faults) from None

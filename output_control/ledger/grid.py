@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from output_control.ledger.released import ReleasedTable
+from output_control.ledger.released import ReleasedTable, Rows
 from output_control.table import CodeArray, Dimension, FloatArray, IntArray, cell_keys
 
 
@@ -37,6 +37,17 @@ class Grid:
         self.count: IntArray = self.sums(self.leaf_rows.astype(np.float64)).astype(np.int64)
         repeated = np.unique(table.rows.unit, return_counts=True)[1]
         self.most_rows_of_a_unit = int(repeated.max(initial=1))
+
+    def by_unit(self) -> Grid:
+        """The same cells, with each unit that stands in one row in the place of that row."""
+        rows = self.source.rows
+        _, which, times = np.unique(rows.unit, return_inverse=True, return_counts=True)
+        once = times[which.reshape(-1)] == 1
+        # a unit of several rows has no like among units: its rows keep numbers that are no unit's
+        row = np.where(once, rows.unit, -1 - rows.row)
+        order = np.argsort(row, kind="stable")
+        moved = Rows(row[order], rows.unit[order], rows.leaf[order], rows.amount[order])
+        return Grid(replace(self.source, rows=moved))
 
     def above(self, codes: CodeArray) -> tuple[IntArray, IntArray]:
         """For each row of codes, the cells at or above it: positions in ``codes``, and cells."""
@@ -89,8 +100,8 @@ class Grid:
 
     @staticmethod
     def _upwards(dim: Dimension, code: CodeArray) -> tuple[IntArray, IntArray]:
-        positions, codes = [], []
         here, now = np.arange(len(code)), code.astype(np.int64)
+        positions, codes = [here[:0]], [now[:0]]
         while len(here):
             positions.append(here)
             codes.append(now)

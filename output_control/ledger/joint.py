@@ -20,6 +20,7 @@ from output_control.audit import AuditReport, audit, full_equations
 from output_control.ledger.atoms import MOST_ROWS
 from output_control.ledger.grid import Grid
 from output_control.ledger.history import History
+from output_control.ledger.measures import fault_of_measures
 from output_control.ledger.overlap import REVISED, Overlap, Relation
 from output_control.ledger.released import COUNT, NOT_COMPARED, ReleasedTable
 from output_control.ledger.system import Link, System, build
@@ -220,15 +221,19 @@ class _Beside:
 
     def _look(self, at: int, other: int, second: Grid) -> bool:
         first = self._grids[at]
+        _keep_measures_apart(first.source, second.source, self._minimum)
         if not _add_up(first.source, second.source):
             return False
-        overlap = Overlap(first, second)
-        if not overlap.shared:
+        _keep_periods_apart(first.source, second.source)
+        views = [overlap for overlap in _views(first, second) if overlap.shared]
+        if not views:
             return False
         none = np.zeros(0, dtype=np.int64)
-        revised = overlap.revised(self._minimum)
-        found = overlap.relations(self._minimum)
-        found += [Relation(np.array([cell]), none, 1, None, REVISED) for cell in revised.tolist()]
+        found = []
+        for overlap in views:
+            revised = overlap.revised(self._minimum)
+            found += overlap.relations(self._minimum)
+            found += [Relation(np.array([cell]), none, 1, None, REVISED) for cell in revised.tolist()]
         self._pairs.append((at, other))
         self.links += [Link(at, other, relation) for relation in found]
         return True
@@ -248,6 +253,35 @@ def _keep_apart(new: Sequence[ReleasedTable], table: ReleasedTable) -> None:
             [f"{', '.join(met)} and {table.label} share units: {NOT_YET}"],
             "ask for exact counts, sums or means of one kind of unit, protected by suppression, or ask the output "
             "checkers, with both beside each other",
+        )
+
+
+def _views(first: Grid, second: Grid) -> list[Overlap]:
+    """The two laid over each other by rows; where these are of different kinds (homes, owners), by units too."""
+    by_rows = Overlap(first, second)
+    (unit, member), (other_unit, other_member) = first.source.kinds, second.source.kinds
+    if unit != other_unit or member == other_member:
+        return [by_rows]
+    return [by_rows, Overlap(first.by_unit(), second.by_unit())]
+
+
+def _keep_periods_apart(first: ReleasedTable, second: ReleasedTable) -> None:
+    """Refuse tables that share units, but whose rows have no like in each other: of a period in one column, and of
+    none or of a period in another."""
+    if first.period != second.period and second.may_overlap(first):
+        raise reasons(
+            [f"{first.name} and {second.label} share units and not their periods: a person must decide"],
+            "ask for both with the same period column of the linked data, or for both without",
+        )
+
+
+def _keep_measures_apart(first: ReleasedTable, second: ReleasedTable, minimum: int) -> None:
+    """Refuse sums that subtract to some units' values though each name or each record is the same."""
+    fault = fault_of_measures(first, second, minimum)
+    if fault:
+        raise reasons(
+            [f"{first.name} and {second.label} {fault}: a person must decide"],
+            "give a measure one name and one value per record in all tables, and another measure another name",
         )
 
 

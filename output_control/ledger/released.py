@@ -48,6 +48,7 @@ class ReleasedTable:
     Of a table that is ``not compared`` (rounded, altered, weighted, of several kinds of unit) only who is in it counts.
     ``kinds`` name the key columns of unit and member; ``release`` is the bundle's name, or empty for a table that is
     being checked. ``sets`` is a number per cell that is the same for the same rows, whatever table they are in.
+    ``period`` is the column of periods (empty without): a row is then a member in a period, and has no like elsewhere.
     """
 
     name: str
@@ -59,6 +60,7 @@ class ReleasedTable:
     primary: PrimaryResult
     hidden: BoolArray
     sets: IntArray
+    period: str = ""
 
     @property
     def label(self) -> str:
@@ -90,6 +92,7 @@ def pack(tables: Sequence[ReleasedTable]) -> bytes:
                 "name": each.name,
                 "quantity": each.quantity,
                 "kinds": list(each.kinds),
+                "period": each.period,
                 "integral": each.table.integral,
                 "dims": [
                     {"name": d.name, "root": d.root, "children": {p: list(c) for p, c in d.children.items()}}
@@ -205,4 +208,5 @@ def _table(facts: dict[str, Any], release: str, cells: pa.Table, rows: pa.Table)
         primary=primary,
         hidden=cell["hidden"],
         sets=cell["set"],
+        period=str(facts.get("period", "")),
     )

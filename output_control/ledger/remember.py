@@ -58,6 +58,7 @@ def _remembered(
         primary=sensitive,
         hidden=np.zeros(len(evidence.table), dtype=np.bool_),
         sets=set_numbers(evidence.table, rows),
+        period=request.period or "",
     )
 
 

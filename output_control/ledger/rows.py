@@ -16,6 +16,7 @@ from output_control.evidence import Evidence
 from output_control.ledger.released import Rows
 from output_control.table import FloatArray, IntArray
 from output_control.tabulation import DECIMALS
+from output_control.unit_keys import invented_periods
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
@@ -43,7 +44,8 @@ def rows_of(evidence: Evidence, sources: Sources, ids: LedgerIds) -> Rows:
     of one period is told apart by their order of cells.
 
     Raises:
-        Refused: the population's key is no unit key, so nobody can be followed across releases.
+        Refused: the population's key is no unit key, so nobody can be followed across releases; or the linked data do
+            not give the members these periods, so that other words for a period would make another row of it.
     """
     request = evidence.request
     schema = sources.schema(request.derivation)
@@ -55,6 +57,8 @@ def rows_of(evidence: Evidence, sources: Sources, ids: LedgerIds) -> Rows:
         )
     found = _columns(request, member, sources)
     leaf, keep = _leaves(evidence, found)
+    if request.period is not None and (wrong := invented_periods(request, sources, member, request.period)):
+        raise Refused(wrong, next_step="name the period's column as the linked data do, or leave the period out")
     known = ids.ids(_whole(found, member))
     row = known if request.period is None else mixed(known ^ _hashed(found.column(request.period)))
     unit = known if request.unit == member else ids.ids(_whole(found, request.unit))
