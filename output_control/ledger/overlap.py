@@ -107,11 +107,11 @@ class Overlap:
 
     def _nested(self, threshold: int, *, sign: int) -> list[Relation]:
         """Cells of the second table inside cells of the first: equal, or with a small rest between."""
-        inside = self._container()
+        inside = self.container()
         found = self._pairs_in(inside, threshold, sign)
         return found + self._unions(inside, threshold, sign)
 
-    def _container(self) -> IntArray:
+    def container(self) -> IntArray:
         """Per cell of the second table, the smallest cell of the first that holds all its rows, or -1."""
         codes = self.first.codes[self.first.leaf_cells]
         start = np.searchsorted(self.q, np.arange(len(self.second.leaf_cells) + 1))
@@ -207,10 +207,14 @@ class Overlap:
 
     def _rest(self, outer: int, inner_leaves: IntArray, threshold: int) -> Rest | None:
         """The rows of a cell of the first table that are in none of the second's leaves, if they are of few units."""
+        return _small(self.first, self.rows_beyond(outer, inner_leaves), threshold)
+
+    def rows_beyond(self, outer: int, inner_leaves: IntArray) -> IntArray:
+        """The rows of a cell of the first table that are in none of these leaves of the second."""
         rows = self._rows_in(self.first, outer)
         there = np.full(len(self.first.leaf_of_row), -1, dtype=np.int64)
         there[self._at_first] = self.second.leaf_of_row[self._at_second]
-        return _small(self.first, rows[~np.isin(there[rows], inner_leaves)], threshold)
+        return np.asarray(rows[~np.isin(there[rows], inner_leaves)], dtype=np.int64)
 
     def _rows_in(self, grid: Grid, cell: int) -> IntArray:
         wanted = np.zeros(len(grid.leaf_cells), dtype=np.bool_)

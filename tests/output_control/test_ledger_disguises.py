@@ -146,3 +146,21 @@ def test_two_measures_of_the_same_homes_are_released_beside_each_other(tmp_path:
     data = some(rooms=[float(1 + i % 3 + (i % 5 == 0)) for i in range(160)])
     out = world.check(data, table_request("area", statistic="sum", measure="rooms"))
     assert None not in cells_of(out, "area").values()
+
+
+# dominance ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_difference_of_many_homes_that_is_the_worth_of_one_is_hidden(tmp_path: Path) -> None:
+    """13 homes leave an area, enough by their number: 12 of about 100, and one of 5,000, most of what they sum to."""
+    world = past(tmp_path)
+    data = some(800, worth=[5000.0, *worth(800)[1:]])
+    assert None not in cells_of(world.release("all", data, table_request("area", **WORTH)), "area").values()
+    fewer = data.filter(pa.array([not (i % 4 == 0 and i < 52) for i in range(800)]))
+    even = data.filter(pa.array([i == 0 or not (i % 4 == 0 and i < 56) for i in range(800)]))
+    found = cells_of(world.check(fewer, table_request("area", **WORTH)), "area")
+    assert found[("g0",)] is None and found[("all",)] is None and None not in (found[("g1",)], found[("g2",)])
+    assert None not in cells_of(world.check(even, table_request("area", **WORTH)), "area").values()
+    more = past(tmp_path / "backwards")
+    more.release("fewer", fewer, table_request("area", **WORTH))
+    assert cells_of(more.check(data, table_request("area", **WORTH)), "area")[("g0",)] is None
