@@ -275,11 +275,12 @@ def _views(first: Grid, second: Grid) -> list[Overlap]:
 
 def _keep_periods_apart(first: ReleasedTable, second: ReleasedTable) -> None:
     """Refuse tables that share units, but whose rows have no like in each other: of a period in one column, and of
-    none or of a period in another."""
+    none or of a period in another; or of several records per member, from two frames."""
     if first.period != second.period and second.may_overlap(first):
         raise reasons(
-            [f"{first.name} and {second.label} share units and not their periods: a person must decide"],
-            "ask for both with the same period column of the linked data, or for both without",
+            [f"{first.name} and {second.label} share units and not their periods or records: a person must decide"],
+            "ask for both with the same period column of the linked data, or for both without; and where a member has "
+            "several records, name the population whose key is the record's",
         )
 
 
