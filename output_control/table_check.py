@@ -278,7 +278,9 @@ def sensitive_cells(evidence: Evidence, policy: Policy) -> PrimaryResult:
 def _sensitive_for(evidence: Evidence, policy: Policy) -> PrimaryResult:
     """For one kind of unit."""
     table, request, rules = evidence.table, evidence.request, policy.public.tables
-    result = primary(table, figure_rule(request, rules))
+    # a weight that outdoes all others makes one record of many, so weighted cells count what their weights leave
+    counted = replace(table, freq=np.minimum(table.freq, evidence.effective)) if request.weight else table
+    result = primary(counted, figure_rule(request, rules))
     if evidence.summed or bool((evidence.records != table.n_contributors).any()):
         judged = replace(table, value=evidence.size) if evidence.signed else table
         result = result.also(primary(judged, policy.signed_rules() if evidence.signed else policy.dominance_rules()))

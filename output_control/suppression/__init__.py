@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from enclave.errors import CannotProtect
-from output_control.linked_tables import Protected
 from output_control.protection import (
     CountProtection,
     Exact,
@@ -25,11 +24,11 @@ from output_control.suppression.flow import cover, serve
 from output_control.suppression.gauss import GAUSS_UP_TO, eliminate
 from output_control.suppression.large import fits, suppress_large, witnesses
 from output_control.suppression.problem import Problem, Target, build
-from output_control.suppression.prove import fresh, prove_all
+from output_control.suppression.prove import prove_all
 from output_control.suppression.pruning import prune
 from output_control.suppression.search import OutOfBudget, Search
 from output_control.suppression.singletons import cover_singletons
-from output_control.table import BoolArray, IntArray
+from output_control.table import BoolArray, CellTable, IntArray
 
 __all__ = [
     "CountProtection",
@@ -51,7 +50,7 @@ BY_PARTS_FROM = 8_000
 NEAR = 0.02
 
 
-def suppress(table: Protected, primary: PrimaryResult, *, options: Options) -> Pattern:
+def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> Pattern:
     """Hide secondary cells until every demand of ``options`` is proven by a witness.
 
     The same input gives the same pattern, whatever ``options.threads``. The pattern is safe by construction, and
@@ -74,7 +73,7 @@ def suppress(table: Protected, primary: PrimaryResult, *, options: Options) -> P
     return _pattern(table, primary, options, search, method=method, optimal=proven, gap=gap)
 
 
-def _large(table: Protected, primary: PrimaryResult, options: Options, problem: Problem) -> Pattern:
+def _large(table: CellTable, primary: PrimaryResult, options: Options, problem: Problem) -> Pattern:
     """The way of large count tables; `fits` has found it possible."""
     boxes = problem.boxes
     if boxes is None:
@@ -104,9 +103,9 @@ def _too_little(options: Options) -> CannotProtect:
     )
 
 
-def _heuristic(table: Protected, problem: Problem, guide: Guidance, options: Options) -> Search:
+def _heuristic(table: CellTable, problem: Problem, guide: Guidance, options: Options) -> Search:
     """A safe pattern by LP-flow, or by Gaussian elimination and what that leaves open; pruned."""
-    fresh_targets = [fresh(target) for target in problem.targets if target.against < 0]
+    fresh_targets = [target.fresh() for target in problem.targets if target.against < 0]
     search = Search.start(problem.with_targets(fresh_targets).priced(guide.cost), options.budget)
     try:
         by_parts = options.method != "gauss" and problem.size > BY_PARTS_FROM and fits(problem)
@@ -130,7 +129,7 @@ def _heuristic(table: Protected, problem: Problem, guide: Guidance, options: Opt
 
 def _seed(search: Search, guide: Guidance) -> BoolArray:
     """What the relaxed master hides, unless that leaves half of the demands open: then it is no start at all."""
-    trial = search.over([fresh(target) for target in search.problem.targets], guide.hidden)
+    trial = search.over([target.fresh() for target in search.problem.targets], guide.hidden)
     lost = prove_all(trial, trial.problem.targets)
     return guide.hidden if 2 * len(lost) <= len(search.problem.targets) else search.problem.primary
 
@@ -145,7 +144,7 @@ def _eliminated(problem: Problem) -> BoolArray:
 
 
 def _pattern(
-    table: Protected,
+    table: CellTable,
     primary: PrimaryResult,
     options: Options,
     search: Search,
@@ -167,7 +166,7 @@ def _pattern(
     )
 
 
-def _refuse_public_primaries(table: Protected, primary: PrimaryResult, options: Options) -> None:
+def _refuse_public_primaries(table: CellTable, primary: PrimaryResult, options: Options) -> None:
     if options.keep is None:
         return
     clash = np.flatnonzero(options.keep & primary.mask)
@@ -178,7 +177,7 @@ def _refuse_public_primaries(table: Protected, primary: PrimaryResult, options: 
         )
 
 
-def _hopeless(table: Protected, search: Search, lost: list[Target]) -> CannotProtect:
+def _hopeless(table: CellTable, search: Search, lost: list[Target]) -> CannotProtect:
     groups = np.unique([target.cell for target in lost])
     cells = np.flatnonzero(np.isin(search.problem.group, groups))
     against = any(target.against >= 0 for target in lost)
@@ -190,6 +189,6 @@ def _hopeless(table: Protected, search: Search, lost: list[Target]) -> CannotPro
     )
 
 
-def _name(table: Protected, cells: IntArray) -> str:
+def _name(table: CellTable, cells: IntArray) -> str:
     shown = "; ".join(" × ".join(table.labels(int(cell))) for cell in cells[:CELLS_SHOWN])
     return shown + ("; …" if len(cells) > CELLS_SHOWN else "")

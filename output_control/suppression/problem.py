@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy import sparse
 
-from output_control.linked_tables import Protected
 from output_control.protection import SINGLETON_SHARE, Options, demand
 from output_control.relations import equations, reduce
 from output_control.rules import PrimaryResult
@@ -58,6 +58,10 @@ class Target:
     def _rest(self) -> float:
         return 0.0 if self.raised + self.lowered >= self.width * (1 - TOLERANCE) else self.width
 
+    def fresh(self) -> Target:
+        """The same demand, nothing shown."""
+        return Target(self.cell, self.up, self.down, self.width, self.held, self.against)
+
     @property
     def met(self) -> bool:
         """Whether the witnesses show all that is asked."""
@@ -105,8 +109,33 @@ class Problem:
         """The same table with other demands."""
         return replace(self, targets=targets)
 
+    def part(self, groups: IntArray, targets: Sequence[Target], *, closed: bool) -> Problem:
+        """Some groups (rising) as a table of their own, with ``targets`` (all among them, nothing shown).
 
-def build(table: Protected, primary: PrimaryResult, options: Options) -> Problem:
+        ``closed``: only the equations that lie wholly within; else all that they are in, other members standing still.
+        """
+        matrix = sparse.csr_array(self.columns[:, groups])
+        length = np.diff(matrix.indptr)
+        there = length > 0
+        if closed:
+            there &= length == np.diff(self.matrix.indptr)
+        matrix = sparse.csr_array(matrix[np.flatnonzero(there)])
+        return replace(
+            self,
+            matrix=matrix,
+            columns=sparse.csc_array(matrix),
+            amount=self.amount[groups],
+            cost=self.cost[groups],
+            primary=self.primary[groups],
+            keep=self.keep[groups],
+            sole=self.sole[groups],
+            box=self.box[groups],
+            boxes=None,
+            targets=[replace(target.fresh(), cell=int(np.searchsorted(groups, target.cell))) for target in targets],
+        )
+
+
+def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem:
     """The reduced problem of a table under the demands of ``options``."""
     matrix, group = reduce(equations(table))
     size = matrix.shape[1]
@@ -140,12 +169,12 @@ def build(table: Protected, primary: PrimaryResult, options: Options) -> Problem
         whole_costs=bool((cost == np.rint(cost)).all()) and small * len(table) < WHOLE_COST_NOISE,
         first_cell=np.unique(group, return_index=True)[1].astype(np.int64),
         members=np.bincount(group, minlength=size).astype(np.int64),
-        boxes=Boxes.of(table) if isinstance(table, CellTable) else None,
+        boxes=Boxes.of(table),
         targets=targets,
     )
 
 
-def _targets(table: Protected, primary: PrimaryResult, options: Options, group: IntArray) -> list[Target]:
+def _targets(table: CellTable, primary: PrimaryResult, options: Options, group: IntArray) -> list[Target]:
     """One target per primary group (and per anchor of its lower level), in order of the groups."""
     asked = demand(table, primary, options.count_protection)
     merged: dict[tuple[int, int], list[float]] = {}
