@@ -108,11 +108,11 @@ class Overlap:
 
     def _nested(self, threshold: int, *, sign: int) -> list[Relation]:
         """Cells of the second table inside cells of the first: equal, or with a small rest between."""
-        inside = self._container()
+        inside = self.container()
         found = self._pairs_in(inside, threshold, sign)
         return found + self._unions(inside, threshold, sign)
 
-    def _container(self) -> IntArray:
+    def container(self) -> IntArray:
         """Per cell of the second table, the smallest cell of the first that holds all its rows, or -1."""
         codes = self.first.codes[self.first.leaf_cells]
         start = np.searchsorted(self.q, np.arange(len(self.second.leaf_cells) + 1))
@@ -217,8 +217,12 @@ class Overlap:
 
     def _rest(self, outer: int, inner_leaves: IntArray, threshold: int) -> Rest | None:
         """The rows of a cell of the first table that are in none of the second's leaves, if they are of few units."""
+        return _small(self.first, self.rows_beyond(outer, inner_leaves), threshold)
+
+    def rows_beyond(self, outer: int, inner_leaves: IntArray) -> IntArray:
+        """The rows of a cell of the first table that are in none of these leaves of the second."""
         rows = self.first.rows_of(outer)
-        return _small(self.first, rows[~np.isin(self._there[rows], inner_leaves)], threshold)
+        return np.asarray(rows[~np.isin(self._there[rows], inner_leaves)], dtype=np.int64)
 
     @cached_property
     def _there(self) -> IntArray:

@@ -49,7 +49,8 @@ class ReleasedTable:
     Of a table that is ``not compared`` (rounded, altered, weighted, of several kinds of unit) only who is in it counts.
     ``kinds`` name the key columns of unit and member; ``release`` is the bundle's name, or empty for a table that is
     being checked. ``sets`` is a number per cell that is the same for the same rows, whatever table they are in.
-    ``period`` is the column of periods (empty without): a row is then a member in a period, and has no like elsewhere.
+    ``period`` is the column of periods (empty without), and the frame where members have several rows in one: tables
+    of another ``period`` have no row in common though they may count the same.
     ``moves`` are what was found, when it was protected, that leaves hidden cells of it and of earlier tables open.
     """
 
