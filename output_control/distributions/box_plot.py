@@ -11,10 +11,9 @@ from output_control.distributions.written import contents, counts, figures, give
 from output_control.dossier import Contents
 from output_control.level_checks import faults_of_rows
 from output_control.model_frame import ModelFrame, faults_of_categories, read_model_frame, rows_by_code
+from output_control.percentiles import BOX_PLOT
 from output_control.policy import Policy
 from output_control.table import BoolArray, FloatArray
-
-PERCENTILES = (5, 25, 50, 75, 95)
 
 
 def box_plot(request: BoxPlotRequest, sources: Sources, policy: Policy) -> Contents:
@@ -40,7 +39,7 @@ def box_plot(request: BoxPlotRequest, sources: Sources, policy: Policy) -> Conte
     found = [
         (code, each, percentile(values, each, rows, frame, side), int(rows.sum()), frame.units_where(rows))
         for code, rows in groups
-        for each in PERCENTILES
+        for each in BOX_PLOT
     ]
     hidden = np.array([value is None for _, _, value, _, _ in found], dtype=np.bool_)
     if hidden.all():

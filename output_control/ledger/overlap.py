@@ -8,6 +8,7 @@ same rows add up to the same.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -210,10 +211,9 @@ class Overlap:
         )
         if only[leaves].sum() > (threshold - 1) * grid.most_rows_of_a_unit:
             return None
-        beyond = np.ones(len(grid.leaf_of_row), dtype=np.bool_)
-        beyond[shared] = False
-        rows = np.flatnonzero(beyond)
-        return _small(grid, rows[np.isin(grid.leaf_of_row[rows], leaves)], threshold)
+        rows = np.concatenate([grid.rows_of(cell) for cell in grid.leaf_cells[leaves].tolist()])
+        at = np.minimum(np.searchsorted(shared, rows), max(len(shared) - 1, 0))
+        return _small(grid, rows[shared[at] != rows] if len(shared) else rows, threshold)
 
     def _rest(self, outer: int, inner_leaves: IntArray, threshold: int) -> Rest | None:
         """The rows of a cell of the first table that are in none of the second's leaves, if they are of few units."""
@@ -221,18 +221,18 @@ class Overlap:
 
     def rows_beyond(self, outer: int, inner_leaves: IntArray) -> IntArray:
         """The rows of a cell of the first table that are in none of these leaves of the second."""
-        rows = self._rows_in(self.first, outer)
-        there = np.full(len(self.first.leaf_of_row), -1, dtype=np.int64)
-        there[self._at_first] = self.second.leaf_of_row[self._at_second]
-        return np.asarray(rows[~np.isin(there[rows], inner_leaves)], dtype=np.int64)
+        rows = self.first.rows_of(outer)
+        return np.asarray(rows[~np.isin(self._there[rows], inner_leaves)], dtype=np.int64)
 
-    def _rows_in(self, grid: Grid, cell: int) -> IntArray:
-        wanted = np.zeros(len(grid.leaf_cells), dtype=np.bool_)
-        wanted[grid.members.of(cell)] = True
-        return np.flatnonzero(wanted[grid.leaf_of_row])
+    @cached_property
+    def _there(self) -> IntArray:
+        """Per row of the first table, the leaf of the second that it is in, or -1."""
+        found = np.full(len(self.first.leaf_of_row), -1, dtype=np.int64)
+        found[self._at_first] = self.second.leaf_of_row[self._at_second]
+        return found
 
     def _changed_units(self, first: int, second: int) -> int:
-        mine, theirs = self._rows_in(self.first, first), self._rows_in(self.second, second)
+        mine, theirs = self.first.rows_of(first), self.second.rows_of(second)
         ids = self.first.source.rows, self.second.source.rows
         gone = mine[~np.isin(ids[0].row[mine], ids[1].row[theirs])]
         come = theirs[~np.isin(ids[1].row[theirs], ids[0].row[mine])]

@@ -522,3 +522,25 @@ def test_weights_that_choose_instead_of_weigh_are_refused(tmp_path: Path) -> Non
     data = weighted([("k1", 1.0, 1e-6 if i else 1.0) for i in range(40)])
     with pytest.raises(Refused, match="differ by more than 10000 times"):
         World(tmp_path).add("homes", data).check(table_request("kind", weight="w"))
+
+
+def test_percentiles_of_one_measure_lie_as_many_units_apart_as_one_from_an_end(tmp_path: Path) -> None:
+    """Eighty percentiles of a hundred homes listed the values of eighty."""
+    data = weighted([("k1", float(i), 1.0) for i in range(100)] + [("k2", float(i), 1.0) for i in range(300)])
+
+    def of(*percents: int) -> dict[tuple[int, str], str]:
+        asked = [
+            table_request("kind", name=f"p{each}", statistic="percentile", percentile=each, measure="worth")
+            for each in percents
+        ]
+        folder = tmp_path / "-".join(map(str, percents))
+        folder.mkdir()
+        out = World(folder).add("homes", data).check(*asked).outputs
+        return {
+            (each, row["kind"]): row["value"] for each in percents for row in rows_of(out[f"outputs/demo/p{each}.csv"])
+        }
+
+    near, far = of(50, 55), of(50, 60)
+    assert (near[50, "k1"], near[50, "k2"], near[55, "k2"]) == ("", "149", "164")  # 5 of the units, and 15
+    assert (far[50, "k1"], far[60, "k1"]) == ("49", "59")
+    assert of(50)[50, "k1"] == "49"
