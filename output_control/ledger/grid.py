@@ -101,13 +101,13 @@ class Grid:
 
     @staticmethod
     def _upwards(dim: Dimension, code: CodeArray) -> tuple[IntArray, IntArray]:
-        positions, codes = [], []
         here, now = np.arange(len(code)), code.astype(np.int64)
+        positions, codes = [here], [now]
         while len(here):
-            positions.append(here)
-            codes.append(now)
             now = dim.parent[now].astype(np.int64)
             here, now = here[now >= 0], now[now >= 0]
+            positions.append(here)
+            codes.append(now)
         return np.concatenate(positions), np.concatenate(codes)
 
     def _members(self) -> Members:

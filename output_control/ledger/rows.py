@@ -40,7 +40,8 @@ def rows_of(evidence: Evidence, sources: Sources, ids: LedgerIds) -> Rows:
     """The rows behind ``evidence``, sorted by ledger id.
 
     A row is a member of the population, in a period where the request has one; a member that stands in several rows
-    of one period is told apart by their order of cells.
+    of one period is told apart by their order of cells. In a sum, a row whose amount was revised is another row of its
+    unit: two sums that differ by it give the revision away.
 
     Raises:
         Refused: the population's key is no unit key, so nobody can be followed across releases.
@@ -64,6 +65,8 @@ def rows_of(evidence: Evidence, sources: Sources, ids: LedgerIds) -> Rows:
     row, unit, leaf, amount = row[order], unit[order], leaf[order], amount[order]
     keep = keep[order]
     row = _told_apart(row)
+    if added is not None:
+        row = mixed(row ^ mixed((amount + 0.0).view(np.int64)))
     again = np.argsort(row, kind="stable")
     again = again[keep[again]]
     return Rows(row[again], unit[again], leaf[again], amount[again])
