@@ -169,7 +169,8 @@ class _Work:
         if relation.rest is not None:
             rest = [self.count]
             self.count += 1
-            self.amounts.append(relation.rest.amount)
+            # where amounts can be negative nothing bounds a rest; to hold it within its size is the narrower view
+            self.amounts.append(abs(relation.rest.amount))
             there, here = self.tables[link.second].label, self.tables[link.first].label
             self.rests.append(f"a difference between {here} and {there}")
         columns = np.concatenate([first, second, np.array(rest, dtype=np.int64)])
@@ -197,7 +198,7 @@ class _Work:
         for block, column in zip(atoms.cells, self.columns, strict=False):
             both = sparse.csr_array(sparse.hstack([block, -sparse.eye_array(len(column))]))
             self.shared.add_block(both, np.concatenate([own, column]))
-        self._atom_amounts = atoms.amount
+        self._atom_amounts = np.abs(atoms.amount)
         return first + atoms.small
 
     def system(self, small: IntArray, minimum: int, *, exact: bool) -> System:

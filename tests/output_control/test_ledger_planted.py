@@ -184,3 +184,12 @@ def test_a_sum_again_after_one_amount_was_put_right_does_not_tell_by_how_much(tm
     worth[0] = 160.0
     found = cells_of(world.check(data(worth=worth), request), "area")
     assert found[("g0",)] is None and found[("all",)] is None and found[("g1",)] is not None
+
+
+def test_a_difference_of_one_unit_with_a_negative_amount_is_hidden_too(tmp_path: Path) -> None:
+    world, request = past(tmp_path), table_request("area", statistic="sum", measure="worth")
+    worth: list[object] = [-50.0, *(float(100 + i % 7) for i in range(1, 200))]
+    first = cells_of(world.release("january", data(worth=list(worth)), request), "area")
+    assert None not in first.values()
+    found = cells_of(world.check(data(worth=worth).slice(1), request), "area")
+    assert found[("g0",)] is None and found[("all",)] is None
