@@ -95,7 +95,10 @@ def _protected(
     minimum = max([rules.minimum_frequency.value, *(figure_rule(each.evidence.request, rules).n for each in compared)])
     options = policy.options(threads=threads)
     try:
-        return protect_together(asked.tables, history, options, minimum, attached=asked.attached, apart=asked.apart)
+        return protect_together(
+            asked.tables, history, options, minimum,
+            attached=asked.attached, apart=asked.apart, dominance=policy.dominance_rules(),
+        )  # fmt: skip
     except Refused as error:
         advice = [line for each in compared for line in each.advice]
         raise reasons([error.what, *advice], error.next_step) from None

@@ -105,11 +105,12 @@ def demand(table: CellTable, primary: PrimaryResult, protection: CountProtection
     """Levels per cell (0 where not primary) from the rules and the policy for counts.
 
     A magnitude that only the minimum frequency hides has no level: it must stay open by `MAGNITUDE_WIDTH_SHARE` of its
-    value, so that it is not known to the unit.
+    value, so that it is not known to the unit. A magnitude of 0 says of each of its units that it has nothing; it must
+    stay open by that share of the table's smallest figure.
     """
     up, down = primary.upl.copy(), primary.lpl.copy()
     counted = primary.threshold > 0
-    width = np.where(primary.mask, 1.0 if table.integral else MAGNITUDE_WIDTH_SHARE * table.value, 0.0)
+    width = np.where(primary.mask, 1.0 if table.integral else MAGNITUDE_WIDTH_SHARE * _sizes(table.value), 0.0)
     if table.integral:
         up, down = np.ceil(up - 1e-9), np.ceil(down - 1e-9)
         if isinstance(protection, Width):
@@ -120,3 +121,9 @@ def demand(table: CellTable, primary: PrimaryResult, protection: CountProtection
     # a level says all there is to say, except where the policy for counts asks a width besides
     levelled = (up + down > 0) & ~(counted & table.integral)
     return Demand(up, np.minimum(down, table.value), np.where(levelled, 0.0, width))
+
+
+def _sizes(value: FloatArray) -> FloatArray:
+    """The figures, and for each 0 the smallest figure above 0 (1 when there is none)."""
+    smallest = float(value[value > 0].min(initial=np.inf))
+    return np.where(value > 0, value, smallest if np.isfinite(smallest) else 1.0)

@@ -33,7 +33,8 @@ class Amounts:
     """What is added up per cell, besides records ``n``: whole-number expressions of a row, by name.
 
     ``contribution`` is what dominance compares, ``total`` what is published, ``weighted`` the weight of the records;
-    each names one of ``rows`` (in ten-thousandths) or ``n``.
+    each names one of ``rows`` (in ten-thousandths) or ``n``. With weights, ``rows`` also has ``share`` and ``square``:
+    a record's weight as a share of the largest one, and its square, in billionths.
     """
 
     rows: Mapping[str, str]
@@ -62,6 +63,13 @@ def amounts_of(request: TableRequest, sources: Sources, weights: WeightUse) -> A
     if request.weight is not None:
         weight = sources.sql("CAST({w} AS DOUBLE)", w=request.weight)
         rows["w"] = _exact(weight)
+        found = sources.collect(
+            "SELECT MAX(CAST({w} AS DOUBLE)) AS m FROM {t}",
+            w=request.weight,
+            t=sources.derived_table(request.derivation),
+        )
+        share = f"{weight} * {1 / float(found.column(0)[0].as_py()):.17e}"
+        rows |= {"share": _billionths(share), "square": _billionths(f"{share} * {share}")}
         if added is not None:
             rows["t"] = _exact(f"{weight} * " + sources.sql("CAST({m} AS DOUBLE)", m=added))
     plain = "v" if added is not None else "n"
@@ -73,6 +81,10 @@ def amounts_of(request: TableRequest, sources: Sources, weights: WeightUse) -> A
 
 def _exact(value: str) -> str:
     return f"CAST(round(({value}) * {10**DECIMALS}.0e0, 0) AS BIGINT)"
+
+
+def _billionths(value: str) -> str:
+    return f"CAST(round(({value}) * 1.0e9, 0) AS BIGINT)"
 
 
 def tallies(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from output_control.ledger.released import ReleasedTable
+from output_control.ledger.released import ReleasedTable, Rows
 from output_control.table import CodeArray, Dimension, FloatArray, IntArray, cell_keys
 
 
@@ -38,6 +38,17 @@ class Grid:
         self.count: IntArray = self.sums(self.leaf_rows.astype(np.float64)).astype(np.int64)
         repeated = np.unique(table.rows.unit, return_counts=True)[1]
         self.most_rows_of_a_unit = int(repeated.max(initial=1))
+
+    def by_unit(self) -> Grid:
+        """The same cells, with each unit that stands in one row in the place of that row."""
+        rows = self.source.rows
+        _, which, times = np.unique(rows.unit, return_inverse=True, return_counts=True)
+        once = times[which.reshape(-1)] == 1
+        # a unit of several rows has no like among units: its rows keep numbers that are no unit's
+        row = np.where(once, rows.unit, -1 - rows.row)
+        order = np.argsort(row, kind="stable")
+        moved = Rows(row[order], rows.unit[order], rows.leaf[order], rows.amount[order])
+        return Grid(replace(self.source, rows=moved))
 
     def rows_of(self, cell: int) -> IntArray:
         """The rows in one cell."""
@@ -102,12 +113,12 @@ class Grid:
     @staticmethod
     def _upwards(dim: Dimension, code: CodeArray) -> tuple[IntArray, IntArray]:
         here, now = np.arange(len(code)), code.astype(np.int64)
-        positions, codes = [here], [now]
+        positions, codes = [here[:0]], [now[:0]]
         while len(here):
-            now = dim.parent[now].astype(np.int64)
-            here, now = here[now >= 0], now[now >= 0]
             positions.append(here)
             codes.append(now)
+            now = dim.parent[now].astype(np.int64)
+            here, now = here[now >= 0], now[now >= 0]
         return np.concatenate(positions), np.concatenate(codes)
 
     def _members(self) -> Members:

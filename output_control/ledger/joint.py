@@ -18,14 +18,16 @@ from enclave.errors import CannotProtect, Refused
 from output_control.attacker import Attacker
 from output_control.audit import AuditReport, audit, full_equations
 from output_control.ledger.atoms import MOST_ROWS
+from output_control.ledger.dominated import dominated_rests
 from output_control.ledger.grid import Grid
 from output_control.ledger.history import History
+from output_control.ledger.measures import fault_of_measures
 from output_control.ledger.moves import Moves, Shown
 from output_control.ledger.overlap import REVISED, Overlap, Relation
 from output_control.ledger.released import COUNT, NOT_COMPARED, ReleasedTable
 from output_control.ledger.system import Link, System, build, moves_in
 from output_control.protection import Options, Pattern, Witnesses, demand
-from output_control.rules import PrimaryResult
+from output_control.rules import PrimaryResult, Rule
 from output_control.suppression import suppress
 from output_control.table import BoolArray, FloatArray, IntArray
 from output_control.table_check import audited, hide, reasons
@@ -75,18 +77,20 @@ def protect_together(
     *,
     attached: Mapping[int, int] | None = None,
     apart: Sequence[ReleasedTable] = (),
+    dominance: Sequence[Rule] = (),
 ) -> Together:
     """Hide in the tables of one analysis what the policy asks, together and beside what was released before.
 
     ``minimum`` is the minimum frequency: no difference of cells may be of fewer units. ``attached`` says which of
     ``asked`` are the counts of which sum: the two show and hide the same cells. ``apart`` are tables that cannot be
-    compared, protected already: nothing else may share units with them.
+    compared, protected already: nothing else may share units with them. ``dominance``: the rules on the largest
+    contributions, which a difference of cells may not break either.
 
     Raises:
         Refused: no suppression in the new tables protects them and what was released before; it names the releases. Or
             one of two tables that share units cannot be compared.
     """
-    beside = _Beside([Grid(table) for table in asked], apart, minimum)
+    beside = _Beside([Grid(table) for table in asked], apart, minimum, dominance)
     if history is not None:
         beside.look_back(history)
     found = _Found(asked, attached or {}, options)
@@ -168,8 +172,10 @@ def _hiding(
 class _Beside:
     """The new tables beside each other and beside earlier ones; earlier tables are read one after the other."""
 
-    def __init__(self, grids: Sequence[Grid], apart: Sequence[ReleasedTable], minimum: int) -> None:
-        self._grids, self._apart, self._minimum = grids, apart, minimum
+    def __init__(
+        self, grids: Sequence[Grid], apart: Sequence[ReleasedTable], minimum: int, dominance: Sequence[Rule]
+    ) -> None:
+        self._grids, self._apart, self._minimum, self._dominance = grids, apart, minimum, dominance
         self.tables = [grid.source for grid in grids]
         self.links: list[Link] = []
         self.touched: list[str] = []
@@ -229,15 +235,21 @@ class _Beside:
 
     def _look(self, at: int, other: int, second: Grid) -> bool:
         first = self._grids[at]
+        _keep_measures_apart(first.source, second.source, self._minimum)
         if not _add_up(first.source, second.source):
             return False
-        overlap = Overlap(first, second)
-        if not overlap.shared:
+        _keep_periods_apart(first.source, second.source)
+        views = [overlap for overlap in _views(first, second) if overlap.shared]
+        if not views:
             return False
         none = np.zeros(0, dtype=np.int64)
-        revised = overlap.revised(self._minimum)
-        found = overlap.relations(self._minimum)
-        found += [Relation(np.array([cell]), none, 1, None, REVISED) for cell in revised.tolist()]
+        found = []
+        for overlap in views:
+            revised = overlap.revised(self._minimum)
+            found += overlap.relations(self._minimum)
+            found += dominated_rests(overlap, self._dominance, self._minimum, sign=1)
+            found += dominated_rests(overlap.turned(), self._dominance, self._minimum, sign=-1)
+            found += [Relation(np.array([cell]), none, 1, None, REVISED) for cell in revised.tolist()]
         self._pairs.append((at, other))
         self.links += [Link(at, other, relation) for relation in found]
         return True
@@ -257,6 +269,36 @@ def _keep_apart(new: Sequence[ReleasedTable], table: ReleasedTable) -> None:
             [f"{', '.join(met)} and {table.label} share units: {NOT_YET}"],
             "ask for exact counts, sums or means of one kind of unit, protected by suppression, or ask the output "
             "checkers, with both beside each other",
+        )
+
+
+def _views(first: Grid, second: Grid) -> list[Overlap]:
+    """The two laid over each other by rows; where these are of different kinds (homes, owners), by units too."""
+    by_rows = Overlap(first, second)
+    (unit, member), (other_unit, other_member) = first.source.kinds, second.source.kinds
+    if unit != other_unit or member == other_member:
+        return [by_rows]
+    return [by_rows, Overlap(first.by_unit(), second.by_unit())]
+
+
+def _keep_periods_apart(first: ReleasedTable, second: ReleasedTable) -> None:
+    """Refuse tables that share units, but whose rows have no like in each other: of a period in one column, and of
+    none or of a period in another; or of several records per member, from two frames."""
+    if first.period != second.period and second.may_overlap(first):
+        raise reasons(
+            [f"{first.name} and {second.label} share units and not their periods or records: a person must decide"],
+            "ask for both with the same period column of the linked data, or for both without; and where a member has "
+            "several records, name the population whose key is the record's",
+        )
+
+
+def _keep_measures_apart(first: ReleasedTable, second: ReleasedTable, minimum: int) -> None:
+    """Refuse sums that subtract to some units' values though each name or each record is the same."""
+    fault = fault_of_measures(first, second, minimum)
+    if fault:
+        raise reasons(
+            [f"{first.name} and {second.label} {fault}: a person must decide"],
+            "give a measure one name and one value per record in all tables, and another measure another name",
         )
 
 

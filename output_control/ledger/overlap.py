@@ -108,11 +108,11 @@ class Overlap:
 
     def _nested(self, threshold: int, *, sign: int) -> list[Relation]:
         """Cells of the second table inside cells of the first: equal, or with a small rest between."""
-        inside = self._container()
+        inside = self.container()
         found = self._pairs_in(inside, threshold, sign)
         return found + self._unions(inside, threshold, sign)
 
-    def _container(self) -> IntArray:
+    def container(self) -> IntArray:
         """Per cell of the second table, the smallest cell of the first that holds all its rows, or -1."""
         codes = self.first.codes[self.first.leaf_cells]
         start = np.searchsorted(self.q, np.arange(len(self.second.leaf_cells) + 1))
@@ -135,8 +135,15 @@ class Overlap:
             ends[there] = edge.reduceat(codes[self.p], start[there], axis=0)
         return ends
 
+    def _twins(self, inside: IntArray) -> BoolArray:
+        """Cells of the second table that hold the same rows as a cell of the first: what is left between them and
+        another cell of the first is a difference within that table, which its own rules judge."""
+        there = np.maximum(inside, 0)
+        twins: BoolArray = (inside >= 0) & (self.first.count[there] == self.second.count)
+        return twins
+
     def _pairs_in(self, inside: IntArray, threshold: int, sign: int) -> list[Relation]:
-        cells = np.flatnonzero(inside >= 0)
+        cells = np.flatnonzero((inside >= 0) & ~self._twins(inside))
         position, above = self.first.above(self.first.codes[inside[cells]])
         inner = cells[position]
         missing = self.first.count[above] - self.second.count[inner]
@@ -158,6 +165,7 @@ class Overlap:
         own = np.flatnonzero(home >= 0)
         if not len(own):
             return []
+        twins = self._twins(inside)[leaves]
         filled = self.first.up(home[own], self.second.leaf_rows[own].astype(np.float64))
         number = self.first.up(home[own], np.ones(len(own)))
         missing = self.first.count - filled
@@ -166,6 +174,8 @@ class Overlap:
         position, above = self.first.above(self.first.codes[home[own]])
         for outer in np.flatnonzero((missing > 0) & (missing <= most) & (number > 1)).tolist():
             parts = own[position[above == outer]]
+            if twins[parts].all():
+                continue
             rest = self._rest(outer, parts, threshold)
             if rest is not None:
                 found.append(Relation(np.array([outer]), leaves[parts], sign, rest, UNION))
@@ -207,8 +217,12 @@ class Overlap:
 
     def _rest(self, outer: int, inner_leaves: IntArray, threshold: int) -> Rest | None:
         """The rows of a cell of the first table that are in none of the second's leaves, if they are of few units."""
+        return _small(self.first, self.rows_beyond(outer, inner_leaves), threshold)
+
+    def rows_beyond(self, outer: int, inner_leaves: IntArray) -> IntArray:
+        """The rows of a cell of the first table that are in none of these leaves of the second."""
         rows = self.first.rows_of(outer)
-        return _small(self.first, rows[~np.isin(self._there[rows], inner_leaves)], threshold)
+        return np.asarray(rows[~np.isin(self._there[rows], inner_leaves)], dtype=np.int64)
 
     @cached_property
     def _there(self) -> IntArray:

@@ -49,6 +49,8 @@ class ReleasedTable:
     Of a table that is ``not compared`` (rounded, altered, weighted, of several kinds of unit) only who is in it counts.
     ``kinds`` name the key columns of unit and member; ``release`` is the bundle's name, or empty for a table that is
     being checked. ``sets`` is a number per cell that is the same for the same rows, whatever table they are in.
+    ``period`` is the column of periods (empty without), and the frame where members have several rows in one: tables
+    of another ``period`` have no row in common though they may count the same.
     ``moves`` are what was found, when it was protected, that leaves hidden cells of it and of earlier tables open.
     """
 
@@ -61,6 +63,7 @@ class ReleasedTable:
     primary: PrimaryResult
     hidden: BoolArray
     sets: IntArray
+    period: str = ""
     moves: Moves = field(default_factory=Moves.none)
 
     @property
@@ -93,6 +96,7 @@ def pack(tables: Sequence[ReleasedTable]) -> bytes:
                 "name": each.name,
                 "quantity": each.quantity,
                 "kinds": list(each.kinds),
+                "period": each.period,
                 "integral": each.table.integral,
                 "dims": [
                     {"name": d.name, "root": d.root, "children": {p: list(c) for p, c in d.children.items()}}
@@ -220,6 +224,7 @@ def _table(facts: dict[str, Any], release: str, cells: pa.Table, rows: pa.Table,
         primary=primary,
         hidden=cell["hidden"],
         sets=cell["set"],
+        period=str(facts.get("period", "")),
         moves=_read_moves(facts, release, moves),
     )
 

@@ -24,7 +24,7 @@ from output_control.suppression.flow import cover, serve
 from output_control.suppression.gauss import GAUSS_UP_TO, eliminate
 from output_control.suppression.large import fits, suppress_large, witnesses
 from output_control.suppression.problem import Problem, Target, build
-from output_control.suppression.prove import fresh, prove_all
+from output_control.suppression.prove import prove_all
 from output_control.suppression.pruning import prune
 from output_control.suppression.search import OutOfBudget, Search
 from output_control.suppression.singletons import cover_singletons
@@ -105,7 +105,7 @@ def _too_little(options: Options) -> CannotProtect:
 
 def _heuristic(table: CellTable, problem: Problem, guide: Guidance, options: Options) -> Search:
     """A safe pattern by LP-flow, or by Gaussian elimination and what that leaves open; pruned."""
-    fresh_targets = [fresh(target) for target in problem.targets if target.against < 0]
+    fresh_targets = [target.fresh() for target in problem.targets if target.against < 0]
     search = Search.start(problem.with_targets(fresh_targets).priced(guide.cost), options.budget)
     try:
         by_parts = options.method != "gauss" and problem.size > BY_PARTS_FROM and fits(problem)
@@ -129,7 +129,7 @@ def _heuristic(table: CellTable, problem: Problem, guide: Guidance, options: Opt
 
 def _seed(search: Search, guide: Guidance) -> BoolArray:
     """What the relaxed master hides, unless that leaves half of the demands open: then it is no start at all."""
-    trial = search.over([fresh(target) for target in search.problem.targets], guide.hidden)
+    trial = search.over([target.fresh() for target in search.problem.targets], guide.hidden)
     lost = prove_all(trial, trial.problem.targets)
     return guide.hidden if 2 * len(lost) <= len(search.problem.targets) else search.problem.primary
 

@@ -60,6 +60,11 @@ class Found:
         better = other.price < self.price
         self.price[better], self.long[better], self.slab[better] = (part[better] for part in other.parts)
 
+    def put(self, at: IntArray, new: Found) -> None:
+        """Replace those of some of the asked cells."""
+        for mine, theirs in zip(self.parts, new.parts, strict=True):
+            mine[at] = theirs
+
     @property
     def parts(self) -> tuple[FloatArray, IntArray, IntArray]:
         """Price and options."""
@@ -148,6 +153,8 @@ class Boxes:
         self.table = table
         self._long = int(np.argmax(table.shape))
         self._others = [position for position in range(len(table.dims)) if position != self._long]
+        # every cell can fall by one
+        self._ones_fit = table.integral and bool((table.value >= 1).all())
         shape = table.shape
         self._wide = int(np.prod([shape[position] for position in self._others], dtype=np.int64))
         self.row = table.codes[:, self._long].astype(np.int64)
@@ -202,7 +209,7 @@ class Boxes:
         """
         dense = np.concatenate([price, [np.inf]])[self._cell_at]
         amount = None
-        if not (self.table.integral and (falling <= 1).all() and (rising <= 1).all()):
+        if not (self._ones_fit and (falling <= 1).all() and (rising <= 1).all()):
             amount = np.concatenate([self.table.value, [0.0]])[self._cell_at]
         found, ask = Found.nothing(len(cells)), _Ask(cells, dense, amount, falling, rising)
         todo = np.arange(len(cells))
@@ -254,12 +261,6 @@ class Boxes:
     def part_of(self, cells: IntArray) -> IntArray:
         """The parent in the longest dimension of each of ``cells``: boxes mostly stay among the children of one."""
         return self.table.dims[self._long].parent[self.row[cells]].astype(np.int64)
-
-    def area_of(self, cells: IntArray) -> IntArray:
-        """As `part_of`, but one level up: no box of an area's children reaches out of it."""
-        parent = self.table.dims[self._long].parent
-        first = parent[self.row[cells]]
-        return np.where(first >= 0, parent[first], -1).astype(np.int64)
 
     def subtree_of(self, cells: IntArray, most: int) -> IntArray:
         """A number for each of ``cells``: the largest subtree of the longest dimension with at most ``most`` cells.

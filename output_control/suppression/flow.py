@@ -27,6 +27,7 @@ SLOPE_ROUNDS = 3
 AVOID_WEIGHT = 50.0
 WIDE = 8.0
 BOXED_FROM = 20_000
+LENGTH = 0.02
 
 
 def cover(search: Search) -> list[Target]:
@@ -74,18 +75,40 @@ def push(search: Search, ball: Ball, targets: Sequence[Target]) -> None:
     """One LP over hidden cells: move all targets as far as they ask, in random directions."""
     if not targets:
         return
-    lower, upper = limits(search.problem, ball, unit := typical_level(search.problem, targets))
-    cost = np.zeros(len(ball.cells))
-    chosen = compatible(search, targets)
-    at = np.searchsorted(ball.cells, [target.cell for target in chosen])
-    for position, target, sign in zip(at, chosen, search.signs(len(chosen)), strict=True):
+    unit = typical_level(search.problem, targets)
+    gain, lower, upper = _in_random_directions(search, ball, compatible(search, targets), 1.0, unit)
+    _solve_into(search, ball, gain, lower, upper, unit=unit)
+
+
+def push_short(search: Search, ball: Ball, targets: Sequence[Target]) -> None:
+    """As `push`, but every move has its price: short moves fall apart into pieces, and small pieces are integral."""
+    if not targets:
+        return
+    unit = typical_level(search.problem, targets)
+    gain, lower, upper = _in_random_directions(search, ball, compatible(search, targets), 1.0, unit)
+    model = _two_sided(ball, np.full(len(gain), LENGTH), lower, upper, gain)
+    search.count()
+    found = model.solve()
+    if found is not None:
+        search.proof.add(ball.cells, (found.x[: len(gain)] - found.x[len(gain) :]) * unit)
+
+
+def _in_random_directions(
+    search: Search, ball: Ball, targets: Sequence[Target], reward: float, unit: float
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """The objective that rewards a move of each target to its level on one side, and the cells' limits for it."""
+    lower, upper = limits(search.problem, ball, unit)
+    gain = np.zeros(len(ball.cells))
+    at = np.searchsorted(ball.cells, [target.cell for target in targets])
+    for position, target, sign in zip(at, targets, search.signs(len(targets)), strict=True):
         _hold(ball, target, lower, upper)
         need = aim(target, sign) / unit
-        cost[position] = -1 / need
-        lower[position], upper[position] = (
-            (max(lower[position], need), 0.0) if need < 0 else (0.0, min(upper[position], need))
-        )
-    _solve_into(search, ball, cost, lower, upper, unit=unit)
+        gain[position] = -reward / need
+        if need < 0:
+            lower[position], upper[position] = max(lower[position], need), 0.0
+        else:
+            lower[position], upper[position] = 0.0, min(upper[position], need)
+    return gain, lower, upper
 
 
 def compatible(search: Search, targets: Sequence[Target]) -> list[Target]:
@@ -151,17 +174,7 @@ def _batch_round(search: Search, reward: float) -> None:
 
 def _batch(search: Search, ball: Ball, targets: Sequence[Target], reward: float) -> None:
     unit = typical_level(search.problem, targets)
-    lower, upper = limits(search.problem, ball, unit)
-    gain = np.zeros(len(ball.cells))
-    at = np.searchsorted(ball.cells, [target.cell for target in targets])
-    for position, target, sign in zip(at, targets, search.signs(len(targets)), strict=True):
-        _hold(ball, target, lower, upper)
-        need = aim(target, sign) / unit
-        gain[position] = -reward / need
-        if need < 0:
-            lower[position], upper[position] = max(lower[position], need), 0.0
-        else:
-            lower[position], upper[position] = 0.0, min(upper[position], need)
+    gain, lower, upper = _in_random_directions(search, ball, targets, reward, unit)
     _hide_cheapest(search, ball, gain, lower, upper, unit=unit)
 
 
@@ -284,11 +297,13 @@ def _slope_scaling(
     return best
 
 
-def _two_sided(ball: Ball, fixed: FloatArray, lower: FloatArray, upper: FloatArray) -> Model:
-    """The model of min cost·(rise + fall)."""
+def _two_sided(
+    ball: Ball, fixed: FloatArray, lower: FloatArray, upper: FloatArray, gain: FloatArray | float = 0.0
+) -> Model:
+    """The model of min fixed·(rise + fall) + gain·(rise - fall)."""
     matrix = sparse.csr_array(sparse.hstack([ball.matrix, -ball.matrix]))
     small = 1e-6 * float(fixed.max(initial=1.0))
-    cost = np.concatenate([fixed, fixed]) + small
+    cost = np.concatenate([fixed + gain, fixed - gain]) + small
     low = np.concatenate([np.maximum(lower, 0), np.maximum(-upper, 0)])
     high = np.concatenate([np.maximum(upper, 0), np.maximum(-lower, 0)])
     zero = np.zeros(matrix.shape[0])

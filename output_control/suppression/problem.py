@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -57,6 +58,10 @@ class Target:
     def _rest(self) -> float:
         return 0.0 if self.raised + self.lowered >= self.width * (1 - TOLERANCE) else self.width
 
+    def fresh(self) -> Target:
+        """The same demand, nothing shown."""
+        return Target(self.cell, self.up, self.down, self.width, self.held, self.against)
+
     @property
     def met(self) -> bool:
         """Whether the witnesses show all that is asked."""
@@ -104,6 +109,31 @@ class Problem:
     def with_targets(self, targets: list[Target]) -> Problem:
         """The same table with other demands."""
         return replace(self, targets=targets)
+
+    def part(self, groups: IntArray, targets: Sequence[Target], *, closed: bool) -> Problem:
+        """Some groups (rising) as a table of their own, with ``targets`` (all among them, nothing shown).
+
+        ``closed``: only the equations that lie wholly within; else all that they are in, other members standing still.
+        """
+        matrix = sparse.csr_array(self.columns[:, groups])
+        length = np.diff(matrix.indptr)
+        there = length > 0
+        if closed:
+            there &= length == np.diff(self.matrix.indptr)
+        matrix = sparse.csr_array(matrix[np.flatnonzero(there)])
+        return replace(
+            self,
+            matrix=matrix,
+            columns=sparse.csc_array(matrix),
+            amount=self.amount[groups],
+            cost=self.cost[groups],
+            primary=self.primary[groups],
+            keep=self.keep[groups],
+            sole=self.sole[groups],
+            box=self.box[groups],
+            boxes=None,
+            targets=[replace(target.fresh(), cell=int(np.searchsorted(groups, target.cell))) for target in targets],
+        )
 
 
 def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem:

@@ -18,7 +18,7 @@ def check(search: Search, hidden: BoolArray, known: Sequence[Search]) -> tuple[S
     Witnesses of ``known`` searches that stay within ``hidden`` still hold. Demands against sole contributors are looked
     at when all primaries are proven.
     """
-    own = search.over([fresh(target) for target in search.problem.targets if target.against < 0], hidden)
+    own = search.over([target.fresh() for target in search.problem.targets if target.against < 0], hidden)
     for other in known:
         own.proof.adopt(other.proof, hidden)
     lost = prove_all(own, own.problem.targets)
@@ -30,8 +30,3 @@ def prove_all(search: Search, targets: Sequence[Target]) -> list[Target]:
     certify_by_boxes(search, targets)
     certify(search, rounds=4, targets=targets)
     return [target for target in targets if not target.met and not prove_alone(search, target)]
-
-
-def fresh(target: Target) -> Target:
-    """The same demand, nothing shown."""
-    return Target(target.cell, target.up, target.down, target.width, target.held, target.against)
