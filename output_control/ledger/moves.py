@@ -70,8 +70,10 @@ def gathered(held: Sequence[Moves], keys: Sequence[Key], columns: Sequence[IntAr
         count += int(moves.move.max(initial=-1)) + 1
     if not rows:
         return sparse.csr_array((0, size))
-    where = np.concatenate(rows), np.concatenate(cells)
-    return sparse.csr_array((np.concatenate(changes), where), shape=(count, size))
+    row, cell = np.concatenate(rows), np.concatenate(cells)
+    # cells of several tables that hold the same rows have one column, and move as one
+    once = np.unique(row * size + cell, return_index=True)[1]
+    return sparse.csr_array((np.concatenate(changes)[once], (row[once], cell[once])), shape=(count, size))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

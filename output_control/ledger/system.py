@@ -127,15 +127,29 @@ class _Work:
         self.amounts: list[float] = []
         self.rests: list[str] = []
         self.revised: list[int] = []
+        self.related: set[tuple[bytes, bytes, int, float | None]] = set()
         self.count = 0
+        held: dict[int, int] = {}
         for at, table in enumerate(tables):
             cells = np.arange(len(table.table)) if at < new else _hanging(table, at, links, every=every)
             column = np.full(len(table.table), -1, dtype=np.int64)
-            column[cells] = self.count + np.arange(len(cells))
+            column[cells] = self._places(table, cells, held) if at >= new else self.count + np.arange(len(cells))
             self.columns.append(column)
-            self.count += len(cells)
+            self.count = max(self.count, int(column.max(initial=-1)) + 1)
         self.of_tables = self.count
         self.of_new = sum(len(table.table) for table in tables[:new])
+
+    def _places(self, table: ReleasedTable, cells: IntArray, held: dict[int, int]) -> IntArray:
+        """Columns of hidden cells of an earlier table: one for all that hold the same rows, in whatever table.
+
+        What is asked of a cell with an anchor is its own, so it has a column of its own.
+        """
+        places, following = [], self.count
+        for rows, anchor in zip(table.sets[cells].tolist(), table.primary.anchor[cells].tolist(), strict=True):
+            place = following if anchor >= 0 else held.setdefault(rows, following)
+            places.append(place)
+            following = max(following, place + 1)
+        return np.array(places, dtype=np.int64)
 
     def relate(self, link: Link, threshold: int) -> None:
         """Take in one relation; its rest becomes a column that must be protected."""
@@ -146,11 +160,17 @@ class _Work:
         first = self.columns[link.first][relation.first]
         second = self.columns[link.second][relation.second]
         first, second = first[first >= 0], second[second >= 0]
+        amount = None if relation.rest is None else relation.rest.amount
+        said = first.tobytes(), second.tobytes(), relation.sign, amount
+        if said in self.related:
+            return
+        self.related.add(said)
         rest = []
         if relation.rest is not None:
             rest = [self.count]
             self.count += 1
-            self.amounts.append(relation.rest.amount)
+            # where amounts can be negative nothing bounds a rest; to hold it within its size is the narrower view
+            self.amounts.append(abs(relation.rest.amount))
             there, here = self.tables[link.second].label, self.tables[link.first].label
             self.rests.append(f"a difference between {here} and {there}")
         columns = np.concatenate([first, second, np.array(rest, dtype=np.int64)])
@@ -158,16 +178,16 @@ class _Work:
         self.shared.add(columns, signs)
 
     def equate_sets(self) -> None:
-        """Hidden cells of different earlier tables that hold the same rows are equal."""
+        """Hidden cells of earlier tables that hold the same rows and have columns of their own are equal."""
         old = [
             (t.sets[c >= 0], c[c >= 0]) for t, c in zip(self.tables[self.new :], self.columns[self.new :], strict=True)
         ]
-        if len(old) < 2:
+        if not old:
             return
         sets, columns = (np.concatenate(part) for part in zip(*old, strict=True))
         order = np.lexsort((columns, sets))
         sets, columns = sets[order], columns[order]
-        for at in np.flatnonzero(sets[1:] == sets[:-1]).tolist():
+        for at in np.flatnonzero((sets[1:] == sets[:-1]) & (columns[1:] != columns[:-1])).tolist():
             self.shared.add(columns[at : at + 2], np.array([1.0, -1.0]))
 
     def add_atoms(self, atoms: Atoms) -> IntArray:
@@ -178,7 +198,7 @@ class _Work:
         for block, column in zip(atoms.cells, self.columns, strict=False):
             both = sparse.csr_array(sparse.hstack([block, -sparse.eye_array(len(column))]))
             self.shared.add_block(both, np.concatenate([own, column]))
-        self._atom_amounts = atoms.amount
+        self._atom_amounts = np.abs(atoms.amount)
         return first + atoms.small
 
     def system(self, small: IntArray, minimum: int, *, exact: bool) -> System:
@@ -213,8 +233,12 @@ class _Work:
         return entries.matrix(self.count)
 
     def _gather(self, of: Callable[[ReleasedTable], FloatArray | IntArray | BoolArray]) -> FloatArray:
-        pairs = zip(self.tables, self.columns, strict=True)
-        return np.concatenate([np.asarray(of(table)[column >= 0], dtype=np.float64) for table, column in pairs])
+        """Per column of a cell; what several tables say of one column is the largest of it."""
+        found = np.full(self.of_tables, -np.inf)
+        for table, column in zip(self.tables, self.columns, strict=True):
+            there = column >= 0
+            np.maximum.at(found, column[there], np.asarray(of(table)[there], dtype=np.float64))
+        return found
 
     def _primary(self, minimum: int) -> PrimaryResult:
         found = PrimaryResult.none(self.count)
