@@ -126,7 +126,11 @@ class _Audit:
         exposed = self._exposed() if self.options.singletons and not self.table.integral else []
         if solve_intervals:
             for position in np.flatnonzero(self.hidden[self.cells]):
-                up[position], down[position] = self._interval(int(position))
+                ends = self._interval(int(position))
+                solve_intervals &= None not in ends
+                up[position], down[position] = (
+                    far if end is None else end for end, far in zip(ends, (up[position], down[position]), strict=True)
+                )
         value = self.table.value[self.cells]
         return AuditReport(
             primaries=len(self.cells),
@@ -196,13 +200,10 @@ class _Audit:
         self.found[position] = [move.change for move in (up, down) if move.far > 0]
         return up.far, down.far
 
-    def _interval(self, position: int) -> tuple[float, float]:
-        """The whole interval of the attacker's LP (whole numbers inside it for counts)."""
+    def _interval(self, position: int) -> tuple[float | None, float | None]:
+        """The whole interval of the attacker; None for an end that could not be found."""
         cell = int(self.cells[position])
-        ends = self.attacker.furthest(cell, 1), self.attacker.furthest(cell, -1)
-        if self.table.integral:
-            return float(np.floor(ends[0] + SLACK)), float(np.floor(ends[1] + SLACK))
-        return ends
+        return self.attacker.furthest(cell, 1), self.attacker.furthest(cell, -1)
 
     def _exposed(self) -> list[int]:
         """Positions of primaries that a sole contributor, knowing all cells it is alone in, comes too close to."""

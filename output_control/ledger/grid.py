@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -48,6 +49,17 @@ class Grid:
         order = np.argsort(row, kind="stable")
         moved = Rows(row[order], rows.unit[order], rows.leaf[order], rows.amount[order])
         return Grid(replace(self.source, rows=moved))
+
+    def rows_of(self, cell: int) -> IntArray:
+        """The rows in one cell."""
+        order, start = self._by_leaf
+        return np.concatenate([order[start[leaf] : start[leaf + 1]] for leaf in self.members.of(cell).tolist()])
+
+    @cached_property
+    def _by_leaf(self) -> tuple[IntArray, IntArray]:
+        """Rows in the order of their leaves, and where each leaf starts."""
+        start: IntArray = np.concatenate([[0], np.cumsum(self.leaf_rows)])
+        return np.argsort(self.leaf_of_row, kind="stable"), start
 
     def above(self, codes: CodeArray) -> tuple[IntArray, IntArray]:
         """For each row of codes, the cells at or above it: positions in ``codes``, and cells."""

@@ -18,13 +18,16 @@ from enclave.errors import CannotProtect, Refused
 from output_control.attacker import Attacker
 from output_control.audit import AuditReport, audit, full_equations
 from output_control.ledger.atoms import MOST_ROWS
+from output_control.ledger.dominated import dominated_rests
 from output_control.ledger.grid import Grid
 from output_control.ledger.history import History
 from output_control.ledger.measures import fault_of_measures
+from output_control.ledger.moves import Moves, Shown
 from output_control.ledger.overlap import REVISED, Overlap, Relation
 from output_control.ledger.released import COUNT, NOT_COMPARED, ReleasedTable
-from output_control.ledger.system import Link, System, build
-from output_control.protection import Options, Pattern, Witnesses
+from output_control.ledger.system import Link, System, build, moves_in
+from output_control.protection import Options, Pattern, Witnesses, demand
+from output_control.rules import PrimaryResult, Rule
 from output_control.suppression import suppress
 from output_control.table import BoolArray, FloatArray, IntArray
 from output_control.table_check import audited, hide, reasons
@@ -74,18 +77,20 @@ def protect_together(
     *,
     attached: Mapping[int, int] | None = None,
     apart: Sequence[ReleasedTable] = (),
+    dominance: Sequence[Rule] = (),
 ) -> Together:
     """Hide in the tables of one analysis what the policy asks, together and beside what was released before.
 
     ``minimum`` is the minimum frequency: no difference of cells may be of fewer units. ``attached`` says which of
     ``asked`` are the counts of which sum: the two show and hide the same cells. ``apart`` are tables that cannot be
-    compared, protected already: nothing else may share units with them.
+    compared, protected already: nothing else may share units with them. ``dominance``: the rules on the largest
+    contributions, which a difference of cells may not break either.
 
     Raises:
         Refused: no suppression in the new tables protects them and what was released before; it names the releases. Or
             one of two tables that share units cannot be compared.
     """
-    beside = _Beside([Grid(table) for table in asked], apart, minimum)
+    beside = _Beside([Grid(table) for table in asked], apart, minimum, dominance)
     if history is not None:
         beside.look_back(history)
     found = _Found(asked, attached or {}, options)
@@ -94,7 +99,10 @@ def protect_together(
         found.solve(inside, beside, minimum)
     found.hide_alike()
     patterns, reports = zip(*found.of.values(), strict=True) if asked else ((), ())
-    released = tuple(replace(table, hidden=each.suppressed) for table, each in zip(asked, patterns, strict=True))
+    released = tuple(
+        replace(table, hidden=pattern.suppressed, moves=found.moves[at])
+        for at, (table, pattern) in enumerate(zip(asked, patterns, strict=True))
+    )
     return Together(
         patterns=patterns,
         reports=reports,
@@ -112,6 +120,7 @@ class _Found:
     def __init__(self, asked: Sequence[ReleasedTable], attached: Mapping[int, int], options: Options) -> None:
         self._asked, self._attached, self._options = asked, attached, options
         self.of: dict[int, tuple[Pattern, AuditReport]] = {}
+        self.moves = dict.fromkeys(range(len(asked)), Moves.none())
         self.joined: set[int] = set()
         self.exact = True
 
@@ -122,7 +131,9 @@ class _Found:
         if len(inside) == 1:
             here = self._asked[new[0]]
             cost = np.where(hidden[0], 0.0, here.table.value) if hidden else None
-            self.of[new[0]] = hide(here.table, here.primary, replace(self._options, cost=cost))
+            pattern, report = hide(here.table, here.primary, replace(self._options, cost=cost))
+            self.of[new[0]] = pattern, report
+            self.moves[new[0]] = Moves.of(pattern.witnesses.moves, _keys([here]), [np.arange(len(here.table))])
             return
         tables = [beside.tables[at] for at in inside]
         system = build(tables, len(new), beside.links_among(inside), minimum)
@@ -130,7 +141,8 @@ class _Found:
             system.cost[system.columns[place][cells]] = 0.0
         self.exact &= system.exact
         self.joined |= set(new)
-        self.of |= dict(zip(new, _protect(system, tables, len(new), self._options), strict=True))
+        done, self.moves[new[0]] = _protect(system, tables, len(new), self._options)
+        self.of |= dict(zip(new, done, strict=True))
 
     def hide_alike(self) -> None:
         """Hide in a sum what is hidden in its counts, and the other way round."""
@@ -160,8 +172,10 @@ def _hiding(
 class _Beside:
     """The new tables beside each other and beside earlier ones; earlier tables are read one after the other."""
 
-    def __init__(self, grids: Sequence[Grid], apart: Sequence[ReleasedTable], minimum: int) -> None:
-        self._grids, self._apart, self._minimum = grids, apart, minimum
+    def __init__(
+        self, grids: Sequence[Grid], apart: Sequence[ReleasedTable], minimum: int, dominance: Sequence[Rule]
+    ) -> None:
+        self._grids, self._apart, self._minimum, self._dominance = grids, apart, minimum, dominance
         self.tables = [grid.source for grid in grids]
         self.links: list[Link] = []
         self.touched: list[str] = []
@@ -233,6 +247,8 @@ class _Beside:
         for overlap in views:
             revised = overlap.revised(self._minimum)
             found += overlap.relations(self._minimum)
+            found += dominated_rests(overlap, self._dominance, self._minimum, sign=1)
+            found += dominated_rests(overlap.turned(), self._dominance, self._minimum, sign=-1)
             found += [Relation(np.array([cell]), none, 1, None, REVISED) for cell in revised.tolist()]
         self._pairs.append((at, other))
         self.links += [Link(at, other, relation) for relation in found]
@@ -267,11 +283,12 @@ def _views(first: Grid, second: Grid) -> list[Overlap]:
 
 def _keep_periods_apart(first: ReleasedTable, second: ReleasedTable) -> None:
     """Refuse tables that share units, but whose rows have no like in each other: of a period in one column, and of
-    none or of a period in another."""
+    none or of a period in another; or of several records per member, from two frames."""
     if first.period != second.period and second.may_overlap(first):
         raise reasons(
-            [f"{first.name} and {second.label} share units and not their periods: a person must decide"],
-            "ask for both with the same period column of the linked data, or for both without",
+            [f"{first.name} and {second.label} share units and not their periods or records: a person must decide"],
+            "ask for both with the same period column of the linked data, or for both without; and where a member has "
+            "several records, name the population whose key is the record's",
         )
 
 
@@ -292,26 +309,42 @@ def _add_up(first: ReleasedTable, second: ReleasedTable) -> bool:
 
 def _protect(
     system: System, tables: Sequence[ReleasedTable], new: int, options: Options
-) -> list[tuple[Pattern, AuditReport]]:
-    """A pattern of the new tables that keeps every hidden cell of the system open."""
-    options = replace(options, cost=system.cost, keep=system.known)
-    primary = system.primary
+) -> tuple[list[tuple[Pattern, AuditReport]], Moves]:
+    """A pattern of the new tables that keeps every hidden cell of the system open, and the moves that were found."""
+    options = replace(options, cost=system.cost, keep=system.known, hidden=system.fixed & ~system.known)
+    kept, primary, joint = moves_in(system, tables), system.primary, system.joint
     for _ in range(ROUNDS):
+        shown = Shown.of(kept, joint.relations, joint.value, (system.fixed | primary.mask) & ~system.known)
+        open_ = _open(system, primary, shown, options)
         try:
-            pattern = suppress(system.joint, primary, options=options)
+            pattern = suppress(joint, replace(primary, mask=primary.mask & ~open_), options=options)
         except CannotProtect as error:
             raise _refusal(error.what, tables, new) from None
-        whole = replace(pattern, suppressed=pattern.suppressed | system.fixed)
-        report = audit(system.joint, primary, whole, options)
-        if not report.safe or not bool(whole.suppressed[primary.mask].all()):
+        hidden: BoolArray = pattern.suppressed | system.fixed | primary.mask
+        whole = replace(pattern, suppressed=hidden, witnesses=shown.beside(pattern.witnesses, open_))
+        report = audit(joint, primary, whole, options)
+        if not report.safe or bool((primary.mask & system.known).any()):
             raise _refusal("the audit did not find the tables safe together", tables, new)
         exposed = _exposed(system, whole)
         if not len(exposed):
-            return [_part(system, at, table, pattern, report) for at, table in enumerate(tables[:new])]
+            moves = Moves.of(pattern.witnesses.moves, _keys(tables), system.columns)
+            return [_part(system, at, table, whole, report) for at, table in enumerate(tables[:new])], moves
         mask = primary.mask.copy()
         mask[exposed] = True
         primary = replace(primary, mask=mask)
     raise _refusal("groups of few units stay computable from cells of several tables", tables, new)
+
+
+def _open(system: System, primary: PrimaryResult, shown: Shown, options: Options) -> BoolArray:
+    """Sensitive counts that moves which are known already leave open, whatever else is hidden."""
+    asked = demand(system.joint, primary, options.count_protection)
+    far = (shown.up >= asked.up) & (shown.down >= asked.down) & (shown.up + shown.down >= asked.width)
+    found: BoolArray = far & primary.mask & (primary.anchor < 0) & system.joint.integral
+    return found
+
+
+def _keys(tables: Sequence[ReleasedTable]) -> list[tuple[str, str, str]]:
+    return [(table.release, table.name, table.quantity) for table in tables]
 
 
 def _refusal(fault: str, tables: Sequence[ReleasedTable], new: int) -> Refused:

@@ -17,6 +17,7 @@ from scipy.sparse import csgraph
 from output_control.audit import full_equations
 from output_control.joint_table import JointTable, joint_table
 from output_control.ledger.atoms import Atoms, atoms_of
+from output_control.ledger.moves import gathered
 from output_control.ledger.overlap import REVISED, Relation
 from output_control.ledger.released import COUNT, ReleasedTable
 from output_control.relations import equations
@@ -37,7 +38,8 @@ class Link:
 class System:
     """The joint table; what must be protected in it; which new cells are known already; where each table's cells are.
 
-    ``fixed`` columns are hidden whatever the new tables do; ``atoms`` are those of few units.
+    ``fixed`` columns are hidden whatever the new tables do; ``rests`` are the columns of small differences, ``atoms``
+    those of atoms of few units.
     """
 
     joint: JointTable
@@ -46,6 +48,7 @@ class System:
     fixed: BoolArray
     cost: FloatArray
     columns: tuple[IntArray, ...]
+    rests: IntArray
     atoms: IntArray
     exact: bool
 
@@ -62,6 +65,20 @@ def build(tables: Sequence[ReleasedTable], new: int, links: Sequence[Link], thre
     work.equate_sets()
     small = work.add_atoms(atoms)
     return work.system(small, threshold, exact=atoms.known)
+
+
+def moves_in(system: System, tables: Sequence[ReleasedTable]) -> sparse.csr_array:
+    """What the ledger keeps of moves, over the columns of ``system``; each rest moves as its relation says."""
+    keys = [(table.release, table.name, table.quantity) for table in tables]
+    moves = gathered([table.moves for table in tables], keys, system.columns, len(system.joint))
+    relations, rests = system.joint.relations, system.rests[~system.known[system.rests]]
+    if not moves.shape[0] or not len(rests):
+        return moves
+    only = sparse.csc_array(relations[:, rests])
+    row, sign = only.indices, only.data
+    change = sparse.csr_array(moves @ relations[row].T) * (-1 / sign)[None, :]
+    place = sparse.csr_array((np.ones(len(rests)), (np.arange(len(rests)), rests)), (len(rests), len(system.joint)))
+    return sparse.csr_array(moves + change @ place)
 
 
 @dataclass(slots=True, eq=False)
@@ -185,7 +202,8 @@ class _Work:
         )
         fixed: BoolArray = np.arange(self.count) >= self.of_new
         cost = np.where(fixed, 0.0, value)
-        return System(joint, self._primary(minimum), known, fixed, cost, tuple(self.columns), small, exact)
+        rests = self.of_tables + np.arange(len(self.rests))
+        return System(joint, self._primary(minimum), known, fixed, cost, tuple(self.columns), rests, small, exact)
 
     def _own(self, of: Callable[[CellTable], sparse.csr_array]) -> sparse.csr_array:
         entries = _Entries()

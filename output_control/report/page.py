@@ -177,5 +177,5 @@ def _compared(row: Compared, language: Language, *, confidential: bool) -> str:
 def _earlier(report: Report, language: Language) -> str:
     if not report.earlier:
         return f"<p>{words('earlier_none', language)}</p>"
-    rows = [(each.release, each.finding) for each in report.earlier]
+    rows = [(each.release, each.finding[language]) for each in report.earlier]
     return facts_table(rows, say("earlier", language), (say("release", language), say("finding", language)))

@@ -70,7 +70,8 @@ class Target:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Problem:
-    """Equations over groups (csr and csc), and per group: value, cost of hiding it, primary, must stay, contributor.
+    """Equations over groups (csr and csc), and per group: value, cost of hiding it, primary (or hidden anyhow), must
+    stay, contributor.
 
     ``box`` bounds how far the search moves a group of counts: small boxes keep vertices integral; it is no bound of
     the attacker. ``targets`` starts with the demand of each primary and grows by those against sole contributors.
@@ -148,6 +149,10 @@ def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem
     amount[group] = table.value
     is_primary, keep, sole = np.zeros(size, np.bool_), np.zeros(size, np.bool_), np.full(size, -1, np.int64)
     np.logical_or.at(is_primary, group, primary.mask)
+    if options.hidden is not None:
+        shown = np.zeros(size, np.bool_)
+        np.logical_or.at(shown, group, ~options.hidden)
+        is_primary |= ~shown
     if options.keep is not None:
         np.logical_or.at(keep, group, options.keep)
     if options.singletons and not table.integral:

@@ -92,7 +92,7 @@ def test_a_table_of_a_period_is_not_released_beside_one_without(tmp_path: Path) 
     world = past(tmp_path)
     world.release("all", some(), table_request("area"))
     linked = with_years(some().select(["home", "owner"]), "2016")
-    with pytest.raises(Refused, match="share units and not their periods: a person must decide"):
+    with pytest.raises(Refused, match="share units and not their periods or records: a person must decide"):
         check(world, with_years(some().slice(1), "2016"), linked, table_request("area", period="year"))
 
 
@@ -106,6 +106,29 @@ def test_owners_are_held_against_their_homes(tmp_path: Path) -> None:
     owners = some().slice(1).select(["owner", "area"])
     found = cells_of(world.check(owners, table_request("area", population=OWNERS, record="owner")), "area")
     assert found == {("all",): None, ("g0",): None, ("g1",): 40, ("g2",): 40, ("g3",): 40}
+
+
+def test_several_records_of_a_member_are_compared_within_one_frame_only(tmp_path: Path) -> None:
+    """80 records of 80 persons in an area, 79 of the same in the other table: which of a person's two is which?"""
+    world = past(tmp_path)
+    person = pa.array([i // 2 for i in range(160)], pa.int64())
+    frame = pa.table(
+        {
+            "home": person,
+            "owner": person,
+            "record": pa.array(range(160), pa.int64()),
+            "area": ["g0" if i % 2 == 0 else f"g{1 + i // 2 % 3}" for i in range(160)],
+            "kind": ["k1" if i % 2 == 0 else "k0" for i in range(160)],
+        }
+    )
+    linked = frame.select(["home", "owner"])
+    by_area, by_kind = (table_request(name, record="record", name=name) for name in ("area", "kind"))
+    first = check(world, frame, linked, by_area, by_kind)
+    assert cells_of(first, "kind", name="kind")[("k1",)] == 80  # type: ignore[arg-type]
+    world.ledger.append(about("first"), first.released_cells)  # type: ignore[attr-defined]
+    fewer = frame.filter(pa.array([i > 0 and not (i % 2 and i < 30) for i in range(160)]))
+    with pytest.raises(Refused, match="share units and not their periods or records"):
+        check(world, fewer, linked, by_kind)
 
 
 # measures -----------------------------------------------------------------------------------------------------------
@@ -146,3 +169,22 @@ def test_two_measures_of_the_same_homes_are_released_beside_each_other(tmp_path:
     data = some(rooms=[float(1 + i % 3 + (i % 5 == 0)) for i in range(160)])
     out = world.check(data, table_request("area", statistic="sum", measure="rooms"))
     assert None not in cells_of(out, "area").values()
+
+
+# dominance ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_difference_of_many_homes_that_is_the_worth_of_one_is_hidden(tmp_path: Path) -> None:
+    """13 homes leave an area, enough by their number: 12 of about 100, and one of 5,000, most of what they sum to."""
+    world = past(tmp_path)
+    data = some(800, worth=[5000.0, *worth(800)[1:]])
+    assert None not in cells_of(world.release("all", data, table_request("area", **WORTH)), "area").values()
+    fewer = data.filter(pa.array([not (i % 4 == 0 and i < 52) for i in range(800)]))
+    even = data.filter(pa.array([i == 0 or not (i % 4 == 0 and i < 56) for i in range(800)]))
+    found = cells_of(world.check(fewer, table_request("area", **WORTH)), "area")
+    assert found[("g0",)] is None and found[("all",)] is None and None not in (found[("g1",)], found[("g2",)])
+    assert None not in cells_of(world.check(even, table_request("area", **WORTH)), "area").values()
+    assert None not in cells_of(world.check(data, table_request("area", **WORTH)), "area").values()
+    more = past(tmp_path / "backwards")
+    more.release("fewer", fewer, table_request("area", **WORTH))
+    assert cells_of(more.check(data, table_request("area", **WORTH)), "area")[("g0",)] is None

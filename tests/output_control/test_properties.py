@@ -32,6 +32,7 @@ from output_control.suppression import suppress
 from output_control.table import CellTable
 from tests.output_control.brute_force import BruteForce, Published, TooLong
 from tests.output_control.drawn_tables import Drawn, count_tables, linked_counts, magnitude_tables, published
+from tests.output_control.tables import cell, counts, flat
 
 Test = Callable[..., None]
 PROTECTIONS = st.sampled_from([Exact(), Width(2), Width(3), Range()])
@@ -176,14 +177,33 @@ def test_no_magnitude_is_closer_than_its_levels_and_no_sole_contributor_closer_t
 
 def test_the_attacker_beats_a_pattern_that_hides_too_little() -> None:
     """The attacker of these tests can win: against the primaries alone of a row that shows its total."""
-    from tests.output_control.tables import cell, counts, flat
-
     table = counts((flat("d", "abc"),), {("a",): 1, ("b",): 20, ("c",): 30})
     shown = published(table, np.arange(len(table)) == cell(table, "a"))
     attack = BruteForce([shown])
     assert not attack.can_be(shown, ("a",), 2, np.inf) and not attack.can_be(shown, ("a",), 0, 0)
     assert attack.can_be(shown, ("a",), 1, 1)
     assert attack.ends(shown, ("a",)) == pytest.approx((1, 1))
+
+
+@pytest.mark.parametrize("tables", [8, pytest.param(150, marks=pytest.mark.sweep)])
+def test_both_ends_of_an_interval_that_is_said_to_be_exact_are_whole_tables(tables: int) -> None:
+    """In three dimensions the LP's interval is wider than what whole numbers allow: 3 × 3 × 3, many of them small."""
+    rng = np.random.default_rng(1)
+    dims = tuple(flat(name, "abc") for name in "xyz")
+    keys = [(x, y, z) for x in "abc" for y in "abc" for z in "abc"]
+    seen = 0
+    for _ in range(tables):
+        drawn = rng.choice([0, 1, 2, 3, 5], 27, p=[0.3, 0.3, 0.2, 0.1, 0.1])
+        table = counts(dims, {key: int(value) for key, value in zip(keys, drawn, strict=True) if value})
+        sensitive = primary(table, MinimumFrequency(2))
+        pattern = suppress(table, sensitive, options=Options())
+        found = audit(table, sensitive, pattern, Options(), solve_intervals=True)
+        assert found.safe and found.intervals_exact
+        shown = published(table, pattern.suppressed)
+        cells = np.flatnonzero(sensitive.mask).tolist()
+        attacked(BruteForce([shown]), [(shown, table.labels(i)) for i in range(len(table))], found, cells)
+        seen += len(cells)
+    assert seen > 10 * tables / 2
 
 
 # strictness ----------------------------------------------------------------------------------------------------------
