@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import combinations, combinations_with_replacement
+from itertools import combinations, combinations_with_replacement, product
 
 import numpy as np
 import pyarrow as pa
@@ -21,8 +21,6 @@ from enclave.requests import (
     RegressionRequest,
     RocRequest,
     SurvivalRequest,
-    TableRequest,
-    TransitionRequest,
 )
 from output_control.derived import Sources
 from output_control.few_units import held_by_few, largest_parts
@@ -37,11 +35,15 @@ Place = tuple[str, str]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Rows:
-    """Records that one or two derived frames have in common: ``unit`` from 0, columns by frame and name."""
+    """Records that one or two derived frames have in common: ``unit`` from 0, columns by frame and name.
+
+    ``cells``: codes that only tables have. Tables are compared with each other cell by cell elsewhere.
+    """
 
     unit: IntArray
     numbers: Mapping[Place, FloatArray]
     codes: Mapping[Place, IntArray]
+    cells: Mapping[Place, IntArray]
     weights: frozenset[Place]
     part: float
 
@@ -85,9 +87,7 @@ def _is_number(kind: pa.DataType) -> bool:
 
 
 def _published_codes(request: OutputRequest) -> tuple[str, ...]:
-    """Columns whose codes stand in the output; clusters and random intercepts do not."""
-    if isinstance(request, TableRequest | TransitionRequest):
-        return tuple(column for column, _ in request.coded())
+    """Columns whose codes stand in a model or distribution; clusters and random intercepts do not."""
     inner = {request.cluster, request.group} if isinstance(request, RegressionRequest) else set()
     return tuple(name for name in request.categories() if name not in inner)
 
@@ -97,6 +97,8 @@ def _read(pair: Sequence[OutputRequest], here: str, there: str, sources: Sources
     keys = [first.record, *([first.period] if first.period else [])]
     numbers = dict.fromkeys((each.derivation, name) for each in pair for name in (*each.flags(), *each.numbers()))
     codes = dict.fromkeys((each.derivation, name) for each in pair for name in _published_codes(each))
+    modelled = len(codes)
+    codes |= dict.fromkeys((each.derivation, name) for each in pair for name, _ in each.coded())
     alias = {here: "a", there: "a" if here == there else "b"}
     chosen = [sources.sql(f"a.{{k}} AS k{i}", k=key) for i, key in enumerate(keys)]
     chosen.append(sources.sql("a.{u} AS u", u=first.unit))
@@ -114,7 +116,8 @@ def _read(pair: Sequence[OutputRequest], here: str, there: str, sources: Sources
         numbers={
             place: np.asarray(found.column(f"n{i}").to_numpy(), dtype=np.float64) for i, place in enumerate(numbers)
         },
-        codes={place: _numbered(found.column(f"c{i}")) for i, place in enumerate(codes)},
+        codes={place: _numbered(found.column(f"c{i}")) for i, place in enumerate(codes) if i < modelled},
+        cells={place: _numbered(found.column(f"c{i}")) for i, place in enumerate(codes) if i >= modelled},
         weights=frozenset((each.derivation, name) for each in pair if (name := getattr(each, "weight", None))),
         part=found.num_rows / max(*sizes, 1),
     )
@@ -195,11 +198,9 @@ def _codes_that_differ(rows: _Rows, n: int) -> bool:
         for place, values in rows.numbers.items()
         if np.isfinite(values).all() and len(np.unique(values)) == 2
     }
-    listed = [*rows.codes.values(), *flags.values()]
-    for number, first in enumerate(rows.codes.values()):
-        if any(_nearly_the_same(rows, first, second, n) for second in listed[number + 1 :]):
-            return True
-    return False
+    modelled = [*rows.codes.values(), *flags.values()]
+    compared = [*combinations(modelled, 2), *product(rows.cells.values(), modelled)]
+    return any(_nearly_the_same(rows, first, second, n) for first, second in compared)
 
 
 def _nearly_the_same(rows: _Rows, first: IntArray, second: IntArray, n: int) -> bool:

@@ -13,7 +13,7 @@ from output_control.level_checks import faults_of_rows
 from output_control.model_frame import ModelFrame, faults_of_categories, read_model_frame, rows_by_code
 from output_control.percentiles import BOX_PLOT
 from output_control.policy import Policy
-from output_control.table import BoolArray, FloatArray
+from output_control.table import BoolArray, FloatArray, IntArray
 
 
 def box_plot(request: BoxPlotRequest, sources: Sources, policy: Policy) -> Contents:
@@ -32,6 +32,8 @@ def box_plot(request: BoxPlotRequest, sources: Sources, policy: Policy) -> Conte
     if small:
         # hiding their figures would still list their codes, and a code may be a value that one record has
         raise Refused(f"{small} categories have fewer than {n} units", next_step="merge categories or leave them out")
+    if any(_alike(values[rows], frame.unit[rows]) > policy.public.tables.group_share.value for _, rows in groups):
+        raise Refused("nearly all of a category have one value, so its percentiles say of each what they have")
     wrong = faults_of_rows([rows for _, rows in groups], frame, policy)
     if wrong:
         raise Refused(wrong[0], next_step="derive one record per unit, or merge categories")
@@ -55,6 +57,12 @@ def box_plot(request: BoxPlotRequest, sources: Sources, policy: Policy) -> Conte
     checks = ["enough units on both sides of each percentile", "rounded; no minimum, maximum or outlier"]
     key = [name, "percentile"]
     return contents(request, frame, policy, columns, key=key, checks=checks, annex=annex, hidden=hidden)
+
+
+def _alike(values: FloatArray, unit: IntArray) -> float:
+    """The largest share of the units that have one and the same value."""
+    held = np.unique(np.column_stack([np.unique(values, return_inverse=True)[1], unit]), axis=0)[:, 0]
+    return float(np.bincount(held).max()) / len(np.unique(unit))
 
 
 def percentile(values: FloatArray, percent: int, rows: BoolArray, frame: ModelFrame, n: int) -> float | None:

@@ -65,7 +65,7 @@ def _candidates(overlap: Overlap, reach: float) -> list[tuple[int, int]]:
     """Pairs of an outer and an inner cell, neither sensitive itself, whose difference could be one unit's."""
     first, second = overlap.first, overlap.second
     inside = overlap.container()
-    cells = np.flatnonzero(inside >= 0)
+    cells = np.flatnonzero((inside >= 0) & ~overlap.twins(inside))
     position, outer = first.above(first.codes[inside[cells]])
     inner = cells[position]
     size, most = _sizes(first)

@@ -135,7 +135,7 @@ class Overlap:
             ends[there] = edge.reduceat(codes[self.p], start[there], axis=0)
         return ends
 
-    def _twins(self, inside: IntArray) -> BoolArray:
+    def twins(self, inside: IntArray) -> BoolArray:
         """Cells of the second table that hold the same rows as a cell of the first: what is left between them and
         another cell of the first is a difference within that table, which its own rules judge."""
         there = np.maximum(inside, 0)
@@ -143,7 +143,7 @@ class Overlap:
         return twins
 
     def _pairs_in(self, inside: IntArray, threshold: int, sign: int) -> list[Relation]:
-        cells = np.flatnonzero((inside >= 0) & ~self._twins(inside))
+        cells = np.flatnonzero((inside >= 0) & ~self.twins(inside))
         position, above = self.first.above(self.first.codes[inside[cells]])
         inner = cells[position]
         missing = self.first.count[above] - self.second.count[inner]
@@ -165,7 +165,7 @@ class Overlap:
         own = np.flatnonzero(home >= 0)
         if not len(own):
             return []
-        twins = self._twins(inside)[leaves]
+        twins = self.twins(inside)[leaves]
         filled = self.first.up(home[own], self.second.leaf_rows[own].astype(np.float64))
         number = self.first.up(home[own], np.ones(len(own)))
         missing = self.first.count - filled

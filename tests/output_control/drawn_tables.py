@@ -111,7 +111,7 @@ def magnitude_tables(draw: st.DrawFn, most: int = 9, units: int = 7) -> Drawn:
 
 @st.composite
 def linked_counts(draw: st.DrawFn) -> tuple[CellTable, ...]:
-    """Two or three tables of one population: of other dimensions, or of one dimension grouped otherwise."""
+    """Two tables of one population: of other dimensions, or of one dimension grouped otherwise."""
     area = tuple("abcd"[: draw(st.integers(2, 4))])
     one = Dimension("area", "all", {"all": area})
     half = draw(st.integers(1, len(area) - 1))
@@ -122,7 +122,7 @@ def linked_counts(draw: st.DrawFn) -> tuple[CellTable, ...]:
         st.lists(
             st.sampled_from([(one, sex), (other,), (third,), (other, kind), (third, sex), (sex, kind), (one,)]),
             min_size=2,
-            max_size=3,
+            max_size=2,
             unique_by=lambda dims: tuple((dim.name, tuple(dim.codes)) for dim in dims),
         )
     )

@@ -83,6 +83,20 @@ def test_records_of_several_per_unit_are_fine_when_none_has_most(tmp_path: Path)
     assert columns(found)["value"][2] is not None
 
 
+def test_percentiles_of_a_category_in_which_nearly_all_have_one_value_are_refused(tmp_path: Path) -> None:
+    """P5 to P95 were all 35 682: everyone's value, or one person's given to everyone."""
+    kind = ["a"] * 150 + ["b"] * 150
+    for number, same in enumerate((136, 135)):  # 91 and 90 %
+        values = np.where(np.arange(ROWS) < same, 35_682.0, INCOME)
+        request, folder = asked(BoxPlotRequest, measure="y", by="kind"), tmp_path / str(number)
+        folder.mkdir()
+        if same == 136:
+            said = through_the_gate(folder, homes(ROWS, y=values, kind=kind), request)
+            assert "nearly all of a category have one value" in said
+        else:
+            assert columns(judge(folder, homes(ROWS, y=values, kind=kind), request))["value"]
+
+
 # numbers as codes ---------------------------------------------------------------------------------------------------
 
 

@@ -184,6 +184,7 @@ def test_a_difference_of_many_homes_that_is_the_worth_of_one_is_hidden(tmp_path:
     found = cells_of(world.check(fewer, table_request("area", **WORTH)), "area")
     assert found[("g0",)] is None and found[("all",)] is None and None not in (found[("g1",)], found[("g2",)])
     assert None not in cells_of(world.check(even, table_request("area", **WORTH)), "area").values()
+    assert None not in cells_of(world.check(data, table_request("area", **WORTH)), "area").values()
     more = past(tmp_path / "backwards")
     more.release("fewer", fewer, table_request("area", **WORTH))
     assert cells_of(more.check(data, table_request("area", **WORTH)), "area")[("g0",)] is None

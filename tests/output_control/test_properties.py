@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from output_control.audit import AuditReport, audit
-from output_control.linked_tables import LinkedTables
+from output_control.linked_tables import protect_linked
 from output_control.protection import CountProtection, Exact, Method, Options, Pattern, Range, Width, demand
 from output_control.rules import (
     Dominance,
@@ -78,7 +78,7 @@ def attacked(
             event("no verdict")
 
 
-@examples(40, 1500, table=count_tables(), n=st.integers(2, 5), protection=PROTECTIONS, method=METHODS)
+@examples(40, 400, table=count_tables(), n=st.integers(2, 5), protection=PROTECTIONS, method=METHODS)
 def test_no_whole_number_table_narrows_a_count(
     table: CellTable, n: int, protection: CountProtection, method: Method
 ) -> None:
@@ -95,7 +95,7 @@ def test_no_whole_number_table_narrows_a_count(
         assert (found.lower <= 0).all() and (found.upper >= n - 1).all()
 
 
-@examples(15, 500, table=count_tables(largest=25), share=st.sampled_from([0.6, 0.75, 0.9]), n=st.integers(2, 4))
+@examples(15, 150, table=count_tables(largest=25), share=st.sampled_from([0.6, 0.75, 0.9]), n=st.integers(2, 4))
 def test_no_whole_number_table_says_nearly_everything_of_a_group(table: CellTable, share: float, n: int) -> None:
     found = group_disclosure(table, sensitive=0, neutral=table.dims[0].leaves[:1], share=share, n=n)
     sensitive = found.primary
@@ -110,16 +110,35 @@ def test_no_whole_number_table_says_nearly_everything_of_a_group(table: CellTabl
         assert attack.can_be(shown, codes, 0, allowed, known=[(group, whole)])
 
 
-@examples(25, 600, tables=linked_counts(), n=st.integers(2, 4), protection=PROTECTIONS, method=METHODS)
-def test_no_whole_number_population_narrows_a_count_of_linked_tables(
-    tables: tuple[CellTable, ...], n: int, protection: CountProtection, method: Method
-) -> None:
-    linked = LinkedTables.of(tables)
-    sensitive = linked.primary([primary(table, MinimumFrequency(n)) for table in tables])
-    pattern, found = certified(linked, sensitive, Options(count_protection=protection, method=method))
+def linked_attack(tables: Sequence[CellTable], n: int, options: Options) -> None:
+    """Protect ``tables`` together, and set the attacker of their common population on them."""
+    linked, pattern, found = protect_linked(tables, [primary(table, MinimumFrequency(n)) for table in tables], options)
     shown = [published(table, hidden) for table, hidden in zip(tables, linked.split(pattern.suppressed), strict=True)]
     places = [(of, table.labels(i)) for of, table in zip(shown, tables, strict=True) for i in range(len(table))]
+    sensitive = linked.primary([primary(table, MinimumFrequency(n)) for table in tables])
     attacked(BruteForce(shown), places, found, np.flatnonzero(sensitive.mask).tolist())
+
+
+@examples(25, 200, tables=linked_counts(), n=st.integers(2, 4), protection=PROTECTIONS, method=METHODS)
+def test_no_whole_number_population_narrows_a_count_of_two_linked_tables(
+    tables: tuple[CellTable, ...], n: int, protection: CountProtection, method: Method
+) -> None:
+    linked_attack(tables, n, Options(count_protection=protection, method=method))
+
+
+@pytest.mark.xfail(strict=True, reason="linked tables without records are held together by their shared cells alone")
+def test_no_whole_number_population_narrows_a_count_of_three_linked_tables() -> None:
+    """Each two of three dimensions: that all three are margins of one population is said by no cell that they share."""
+    people = {("a", "f", "p"): 1, ("a", "f", "q"): 3, ("a", "m", "p"): 2, ("b", "f", "p"): 2, ("b", "m", "p"): 2}
+    dims = [flat("area", "ab"), flat("sex", "fm"), flat("kind", "pq")]
+    tables = []
+    for pair in ((0, 2), (0, 1), (1, 2)):
+        cells: dict[tuple[str, ...], int] = {}
+        for key, figure in people.items():
+            at = tuple(key[place] for place in pair)
+            cells[at] = cells.get(at, 0) + figure
+        tables.append(counts(tuple(dims[place] for place in pair), cells))
+    linked_attack(tables, 3, Options(count_protection=Width(3)))
 
 
 RULES: dict[str, Rule] = {
@@ -143,7 +162,7 @@ def level_of(rule: Rule, held: dict[int, float]) -> float:
 
 
 @examples(
-    25, 700, drawn=magnitude_tables(), names=st.sets(st.sampled_from(list(RULES)), min_size=1, max_size=3),
+    25, 200, drawn=magnitude_tables(), names=st.sets(st.sampled_from(list(RULES)), min_size=1, max_size=3),
     singletons=st.booleans(), method=METHODS,
 )  # fmt: skip
 def test_no_magnitude_is_closer_than_its_levels_and_no_sole_contributor_closer_than_a_tenth(
@@ -225,7 +244,7 @@ def hidden_value(table: CellTable, sensitive: PrimaryResult, options: Options) -
     return float(table.value[pattern.suppressed].sum())
 
 
-@examples(12, 500, table=count_tables(largest=12), step=st.sampled_from(COUNT_STEPS))
+@examples(12, 150, table=count_tables(largest=12), step=st.sampled_from(COUNT_STEPS))
 def test_the_optimum_of_counts_grows_with_each_parameter(
     table: CellTable, step: tuple[str, int, CountProtection, int, CountProtection]
 ) -> None:
@@ -255,7 +274,7 @@ MAGNITUDE_STEPS: list[tuple[list[Rule], bool, list[Rule], bool]] = [
 ]
 
 
-@examples(15, 600, drawn=magnitude_tables(), step=st.sampled_from(MAGNITUDE_STEPS))
+@examples(15, 200, drawn=magnitude_tables(), step=st.sampled_from(MAGNITUDE_STEPS))
 def test_the_optimum_of_magnitudes_grows_with_each_parameter(
     drawn: Drawn, step: tuple[list[Rule], bool, list[Rule], bool]
 ) -> None:
@@ -271,7 +290,7 @@ def test_the_optimum_of_magnitudes_grows_with_each_parameter(
     assert cost[0] <= cost[1] + 1e-6 * (1 + cost[1])
 
 
-@examples(40, 1000, table=count_tables(largest=25), share=st.floats(0.55, 0.9), n=st.integers(2, 5))
+@examples(40, 400, table=count_tables(largest=25), share=st.floats(0.55, 0.9), n=st.integers(2, 5))
 def test_the_groups_found_grow_with_share_and_minimum(table: CellTable, share: float, n: int) -> None:
     def groups(share: float, n: int) -> tuple[np.ndarray, np.ndarray]:
         found = group_disclosure(table, sensitive=0, share=share, n=n)
