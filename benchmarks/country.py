@@ -76,6 +76,7 @@ def _leaves(dims: tuple[Dimension, Dimension, Dimension], count: IntArray) -> Of
     inner = np.column_stack(np.unravel_index(place, count.shape))
     codes = np.empty(inner.shape, dtype=np.int32)
     for position, dim in enumerate(dims):
-        leaf = np.array([dim.index[code] for code in dim.leaves])
+        index = dim.index
+        leaf = np.array([index[code] for code in dim.leaves])
         codes[:, position] = leaf[inner[:, position]]
     return Offences(dims, codes, count.reshape(-1)[place].astype(np.int64))

@@ -1,8 +1,8 @@
 """A national count table, protected and audited: ``python -m benchmarks.national [BUURTEN]`` (default 14,500).
 
 The Netherlands > 12 provinces > 342 municipalities > 3,400 wijken > 14,500 buurten by 8 age bands by 6 offence classes,
-1,150,065 cells, made up by `benchmarks.country` (fewer BUURTEN: all levels in proportion). Counts are tabulated
-from one row per leaf, not from single records. Then the same with the adaptive choice of margins: per area the
+1,150,065 cells, made up by `benchmarks.country` (fewer BUURTEN: all levels in proportion) and tabulated with evidence
+from single registrations (`benchmarks.registrations`). Then the same with the adaptive choice of margins: per area the
 finest of age by offence, offence, age, total of which nearly all non-empty cells reach n; others are not offered.
 Each stage: wall and CPU seconds, and the peak memory so far.
 """
@@ -16,6 +16,8 @@ import time
 import numpy as np
 
 from benchmarks.country import NATION, offences
+from benchmarks.registrations import tabulated
+from output_control.alternatives.coarser import adaptive_margins, suppress_within
 from output_control.audit import audit
 from output_control.protection import Options, Pattern
 from output_control.rules import MinimumFrequency, PrimaryResult, primary
@@ -23,9 +25,9 @@ from output_control.suppression import suppress
 from output_control.table import BoolArray, CellTable
 
 LEAST = 10
-RECORDS_PER_LEAF = 14.4
+RECORDS_PER_LEAF = 8.0
 NEARLY_ALL = 0.95
-SLAB = ((True, True), (False, True), (True, False), (False, False))
+THREADS = 2
 
 
 class Clock:
@@ -33,6 +35,12 @@ class Clock:
 
     def __init__(self) -> None:
         self.wall, self.cpu = time.perf_counter(), time.process_time()
+        self.start = self.wall, self.cpu
+
+    def end(self) -> None:
+        """The whole command."""
+        self.wall, self.cpu = self.start
+        self.say("all")
 
     def say(self, text: str) -> None:
         """One line of the report."""
@@ -43,34 +51,21 @@ class Clock:
         self.wall, self.cpu = wall, cpu
 
 
-def adaptive(table: CellTable) -> BoolArray:
-    """The cells that are offered: per area the finest margin of which nearly all non-empty cells reach n."""
-    area, age, offence = table.codes.T
-    areas = len(table.dims[0].codes)
-    offered, decided = np.zeros(len(table), dtype=np.bool_), np.zeros(areas, dtype=np.bool_)
-    for by_age, by_offence in SLAB:
-        shown = np.ones(len(table), dtype=np.bool_)
-        shown &= (age == 0) if not by_age else True
-        shown &= (offence == 0) if not by_offence else True
-        cells = np.bincount(area[shown], minlength=areas)
-        enough = np.bincount(area[shown & (table.freq >= LEAST)], minlength=areas)
-        fine = ~decided & (enough >= NEARLY_ALL * np.maximum(cells, 1))
-        offered |= shown & fine[area]
-        decided |= fine
-    return offered
-
-
-def protect(table: CellTable, sensitive: PrimaryResult, options: Options, clock: Clock) -> Pattern:
-    """Suppressed, pruned and audited; stops when the audit does not find it safe."""
-    pattern = suppress(table, sensitive, options=options)
+def audited(table: CellTable, sensitive: PrimaryResult, pattern: Pattern, options: Options, clock: Clock) -> None:
+    """Two lines on a pattern; stops when the audit does not find it safe or had to look for a proof of its own."""
     gap = "no bound" if pattern.gap is None else f"gap {pattern.gap:.1%}"
     clock.say(f"  {int(pattern.secondary.sum()):,} secondary cells of value {pattern.cost:,.0f}, {gap}")
     checked = audit(table, sensitive, pattern, options)
     if not checked.safe:
         raise SystemExit("the audit did not find the pattern safe")
-    moves = pattern.witnesses.moves
-    clock.say(f"  audited: {checked.checked:,} primaries by {moves.shape[0]:,} integral witnesses, none fails")
-    return pattern
+    proof = pattern.witnesses
+    with_witness = int((np.maximum(proof.up, proof.down)[sensitive.mask] >= 0).sum())
+    whole = bool((proof.moves.data == np.rint(proof.moves.data)).all())
+    if with_witness < checked.primaries or not whole:
+        raise SystemExit("some primary has no integral witness")
+    clock.say(
+        f"  audited: {checked.checked:,} primaries, {proof.moves.shape[0]:,} integral witnesses verified, none fails"
+    )
 
 
 def lost(table: CellTable, hidden: BoolArray, offered: BoolArray) -> str:
@@ -87,17 +82,24 @@ def main(arguments: list[str]) -> None:
     clock = Clock()
     made = offences(sizes, int(RECORDS_PER_LEAF * 48 * buurten))
     clock.say(f"made {len(made.count):,} non-empty leaves of {int(made.count.sum()):,} registrations")
-    table = made.table()
-    clock.say(f"tabulated {len(table):,} non-empty of {int(np.prod(table.shape)):,} cells")
+    table = tabulated(made)
+    del made
+    clock.say(f"tabulated {len(table):,} non-empty of {int(np.prod(table.shape)):,} cells from single registrations")
     sensitive = primary(table, MinimumFrequency(LEAST))
     clock.say(f"  {int(sensitive.mask.sum()):,} primary ({sensitive.mask.mean():.0%})")
+    options = Options(threads=THREADS)
+    pattern = suppress(table, sensitive, options=options)
+    audited(table, sensitive, pattern, options, clock)
     everything = np.ones(len(table), dtype=np.bool_)
-    pattern = protect(table, sensitive, Options(), clock)
     clock.say(f"  {lost(table, pattern.suppressed, everything)}")
-    offered = adaptive(table)
-    clock.say(f"adaptive margins offer {int(offered.sum()):,} cells, {int((sensitive.mask & offered).sum()):,} primary")
-    pattern = protect(table, sensitive, Options(cost=np.where(offered, table.value, 0.0)), clock)
-    clock.say(f"  {lost(table, pattern.suppressed, offered)}")
+    del pattern
+    margins = adaptive_margins(table, 0, LEAST, NEARLY_ALL)
+    small = int((sensitive.mask & margins.kept).sum())
+    clock.say(f"adaptive margins offer {int(margins.kept.sum()):,} cells, {small:,} of them primary")
+    pattern = suppress_within(table, sensitive, margins, options)
+    audited(table, sensitive, pattern, options, clock)
+    clock.say(f"  {lost(table, pattern.suppressed, margins.kept)}")
+    clock.end()
 
 
 if __name__ == "__main__":

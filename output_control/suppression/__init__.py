@@ -79,7 +79,7 @@ def _large(table: CellTable, primary: PrimaryResult, options: Options, problem: 
     if boxes is None:
         raise ValueError("the table has no boxes")
     try:
-        state, lost = suppress_large(problem, boxes, options.budget)
+        state, lost = suppress_large(problem, boxes, options.budget, options.threads)
     except OutOfBudget:
         raise _too_little(options) from None
     if lost:
@@ -110,7 +110,7 @@ def _heuristic(table: CellTable, problem: Problem, guide: Guidance, options: Opt
     try:
         by_parts = options.method != "gauss" and problem.size > BY_PARTS_FROM and fits(problem)
         if by_parts and problem.boxes is not None:
-            search.hidden |= suppress_large(problem, problem.boxes, options.budget)[0].hidden
+            search.hidden |= suppress_large(problem, problem.boxes, options.budget, options.threads)[0].hidden
             lost = [target for target in prove_all(search, search.problem.targets) if not serve(search, target)]
         else:
             search.hidden |= _eliminated(problem) if options.method == "gauss" else _seed(search, guide)

@@ -9,6 +9,8 @@ Elimination is no yardstick here: it ends at `gauss.GAUSS_UP_TO` groups, since i
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -17,7 +19,7 @@ from scipy import sparse
 from output_control.protection import Witnesses
 from output_control.suppression.boxes import Boxes, Found
 from output_control.suppression.dropping import drop_by_boxes
-from output_control.suppression.exact import guidance
+from output_control.suppression.exact import Guidance, guidance
 from output_control.suppression.flow import prove_alone, push_short, serve
 from output_control.suppression.large_state import Large
 from output_control.suppression.neighbourhood import ball
@@ -42,37 +44,42 @@ def fits(problem: Problem) -> bool:
     )
 
 
-def suppress_large(problem: Problem, boxes: Boxes, budget: int | None) -> tuple[Large, list[Target]]:
+def suppress_large(problem: Problem, boxes: Boxes, budget: int | None, threads: int = 1) -> tuple[Large, list[Target]]:
     """A proven pattern, and the targets for which nothing helps (none, but where cells must stay published).
 
-    Raises `OutOfBudget` when the LPs of ``budget`` are used up.
+    Parts are solved by ``threads`` at a time, which changes nothing; with a budget one by one. Raises `OutOfBudget`
+    when the LPs of ``budget`` are used up.
     """
     cells = problem.first_cell[[target.cell for target in problem.targets]]
     rising = np.array([float(target.down > 0) for target in problem.targets])
     search = Search.start(problem.with_targets([]), budget)
-    search.hidden, bound = _guided(problem, boxes)
-    state = Large(problem, boxes, cells, rising, search.hidden, Found.nothing(len(cells)), search, bound)
-    every = np.arange(len(cells))
-    state.found.put(every, state.boxes_for(every, np.where(state.hidden, 0.0, np.inf)))
-    _push_parts(state)
+    with ThreadPoolExecutor(threads if budget is None else 1) as pool:
+        search.hidden, bound = _guided(problem, boxes, pool)
+        state = Large(problem, boxes, cells, rising, search.hidden, Found.nothing(len(cells)), search, bound)
+        every = np.arange(len(cells))
+        state.found.put(every, state.boxes_for(every, np.where(state.hidden, 0.0, np.inf)))
+        _push_parts(state, pool)
     _serve(state)
-    lost = [
-        target for target in (problem.targets[at] for at in state.open_targets().tolist()) if not serve(search, target)
-    ]
+    left = [problem.targets[at] for at in state.open_targets().tolist()]
+    lost = [target for target in left if not serve(search, target)]
     if not lost:
         prune_by_boxes(state)
     return state, lost
 
 
-def _guided(problem: Problem, boxes: Boxes) -> tuple[BoolArray, float]:
+def _guided(problem: Problem, boxes: Boxes, pool: Executor) -> tuple[BoolArray, float]:
     """What the relaxed masters of the parts hide, and the sum of their bounds."""
     hidden, bound = problem.primary.copy(), 0.0
     asked = np.array([target.cell for target in problem.targets], dtype=np.int64)
-    for groups in _parts(problem, boxes, MASTER_CELLS):
+
+    def guide(groups: IntArray) -> Guidance:
         targets = [problem.targets[at] for at in np.flatnonzero(np.isin(asked, groups)).tolist()]
-        guide = guidance(problem.part(groups, targets, closed=True), up_to=len(groups))
-        hidden[groups] |= guide.hidden
-        bound += guide.bound or 0.0
+        return guidance(problem.part(groups, targets, closed=True), up_to=len(groups))
+
+    parts = list(_parts(problem, boxes, MASTER_CELLS))
+    for groups, found in zip(parts, pool.map(guide, parts), strict=True):
+        hidden[groups] |= found.hidden
+        bound += found.bound or 0.0
     return hidden, bound
 
 
@@ -86,7 +93,7 @@ def _parts(problem: Problem, boxes: Boxes, most: int) -> Iterator[IntArray]:
             yield np.sort(order[low:high])
 
 
-def _push_parts(state: Large) -> None:
+def _push_parts(state: Large, pool: Executor) -> None:
     """LPs over the hidden groups of each part, for the targets that no box proves; small parts first, then larger."""
     search, problem = state.search, state.problem
     for at in state.open_targets().tolist():
@@ -98,22 +105,27 @@ def _push_parts(state: Large) -> None:
         for target in search.proof.open_targets():
             waiting.setdefault(int(label[target.cell]), []).append(target)
         inside = inside[np.argsort(label[inside], kind="stable")]
-        for part in sorted(waiting):
-            if part >= 0:
-                low, high = np.searchsorted(label[inside], [part, part + 1])
-                _push_part(state, waiting[part], np.sort(inside[low:high]), last=most == PART_CELLS[-1])
+        parts = [part for part in sorted(waiting) if part >= 0]
+        ends = [np.searchsorted(label[inside], [part, part + 1]) for part in parts]
+        held = [np.sort(inside[low:high]) for low, high in ends]
+        asked = [waiting[part] for part in parts]
+        done = pool.map(partial(_push_part, state, last=most == PART_CELLS[-1]), asked, held)
+        for targets, groups, local in zip(asked, held, done, strict=True):
+            for target, found in zip(targets, local.problem.targets, strict=True):
+                search.proof.take_over(target, found, local.proof, groups)
 
 
-def _push_part(state: Large, targets: list[Target], groups: IntArray, *, last: bool) -> None:
+def _push_part(state: Large, targets: list[Target], groups: IntArray, *, last: bool) -> Search:
     """LPs over some hidden groups, all others standing still, as a table of its own: what costs there is its size.
 
     First all targets in random directions, in the end one by one.
     """
-    own = state.problem.part(groups, targets, closed=False)
-    local = Search.start(own, None)
-    local.counter, local.hidden = state.search.counter, np.ones(own.size, dtype=np.bool_)
-    region = ball(own, np.arange(own.size), whole=True)
-    left, idle = [target for target in own.targets if _holds(region.cells, target.cell)], 0
+    local = Search.start(state.problem.part(groups, targets, closed=False), None)
+    if state.search.counter.budget is not None:
+        local.counter = state.search.counter
+    local.hidden = np.ones(len(groups), dtype=np.bool_)
+    region = ball(local.problem, np.arange(len(groups)), whole=True)
+    left, idle = [target for target in local.problem.targets if _holds(region.cells, target.cell)], 0
     for _ in range(PUSHES):
         if not left or idle == IDLE:
             break
@@ -123,8 +135,7 @@ def _push_part(state: Large, targets: list[Target], groups: IntArray, *, last: b
         idle = 0 if len(left) < before else idle + 1
     for target in left if last else []:
         prove_alone(local, target)
-    for target, found in zip(targets, own.targets, strict=True):
-        state.search.proof.take_over(target, found, local.proof, groups)
+    return local
 
 
 def _holds(cells: IntArray, cell: int) -> bool:

@@ -33,7 +33,7 @@ def random_counts(seed: int) -> CellTable:
     number = int(random.choice([2, 2, 3, 3, 4]))
     dims = [random_dimension(random, "abcd"[i], deep=bool(random.random() < 0.5)) for i in range(number)]
     while np.prod([len(dim.leaves) for dim in dims]) > MOST_LEAVES:
-        longest = int(np.argmax([len(dim.codes) for dim in dims]))
+        longest = int(np.argmax([len(dim.leaves) for dim in dims]))
         name = dims[longest].name
         dims[longest] = Dimension(name, f"{name}T", {f"{name}T": (f"{name}0", f"{name}1"), f"{name}0": (f"{name}0a",)})
     keys = list(itertools.product(*(dim.leaves for dim in dims)))

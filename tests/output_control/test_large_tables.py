@@ -75,7 +75,14 @@ def test_every_pattern_of_the_large_way_is_safe_on_thousands_of_tables(start: in
 def chained() -> CellTable:
     """A secondary at the top of one hierarchy whose boxes reach down into parts that are looked at apart from it."""
     area = Dimension("area", "NL", {"NL": ("N", "S"), "N": ("n1",), "S": ("s1", "s2")})
-    cells = {("n1", "x"): 4, ("n1", "y"): 5, ("s1", "x"): 1, ("s1", "y"): 7, ("s2", "x"): 9, ("s2", "y"): 2}
+    cells: dict[tuple[str, ...], int] = {
+        ("n1", "x"): 4,
+        ("n1", "y"): 5,
+        ("s1", "x"): 1,
+        ("s1", "y"): 7,
+        ("s2", "x"): 9,
+        ("s2", "y"): 2,
+    }
     return counts((area, flat("kind", "xy")), cells)
 
 
