@@ -18,6 +18,7 @@ from enclave.errors import CannotProtect, Refused
 from output_control.attacker import Attacker
 from output_control.audit import AuditReport, audit, full_equations
 from output_control.ledger.atoms import MOST_ROWS
+from output_control.ledger.combined import Combination, Combined
 from output_control.ledger.dominated import dominated_rests
 from output_control.ledger.grid import Grid
 from output_control.ledger.history import History
@@ -26,6 +27,7 @@ from output_control.ledger.moves import Moves, Shown
 from output_control.ledger.overlap import REVISED, Overlap, Relation
 from output_control.ledger.released import COUNT, NOT_COMPARED, ReleasedTable
 from output_control.ledger.system import Link, System, build, moves_in
+from output_control.ledger.widest import Widest
 from output_control.protection import Options, Pattern, Witnesses, demand
 from output_control.rules import PrimaryResult, Rule
 from output_control.suppression import suppress
@@ -33,6 +35,8 @@ from output_control.table import BoolArray, FloatArray, IntArray
 from output_control.table_check import audited, hide, reasons
 
 ROUNDS = 3
+COMBINED_ROUNDS = 8
+Family = tuple[str, tuple[str, str], str]
 NOT_YET = (
     "tables that are rounded, altered, coarser, weighted or of several kinds of unit are not compared with earlier "
     "releases by the ledger yet; a person must decide"
@@ -135,13 +139,24 @@ class _Found:
             self.of[new[0]] = pattern, report
             self.moves[new[0]] = Moves.of(pattern.witnesses.moves, _keys([here]), [np.arange(len(here.table))])
             return
-        tables = [beside.tables[at] for at in inside]
-        system = build(tables, len(new), beside.links_among(inside), minimum)
-        for place, cells in hidden.items():
-            system.cost[system.columns[place][cells]] = 0.0
+        tables, links = [beside.tables[at] for at in inside], beside.links_among(inside)
+        combined, given = beside.combined(new), list[Combination]()
+        for _ in range(COMBINED_ROUNDS):
+            system = build(tables, len(new), links, minimum, given)
+            for place, cells in hidden.items():
+                system.cost[system.columns[place][cells]] = 0.0
+            also = sorted({label for each in given for label in each.releases} - {table.label for table in tables})
+            done, moves = _protect(system, tables, len(new), self._options, also)
+            shut = {at: pattern.suppressed for at, (pattern, _) in zip(new, done, strict=True)}
+            more = [] if combined is None else combined.given_away(shut)
+            if not more:
+                break
+            given += [each.among(new) for each in more]
+        else:
+            raise _refusal("groups of few units stay computable from several tables", tables, len(new), also)
         self.exact &= system.exact
         self.joined |= set(new)
-        done, self.moves[new[0]] = _protect(system, tables, len(new), self._options)
+        self.moves[new[0]] = moves
         self.of |= dict(zip(new, done, strict=True))
 
     def hide_alike(self) -> None:
@@ -180,6 +195,11 @@ class _Beside:
         self.links: list[Link] = []
         self.touched: list[str] = []
         self._pairs: list[tuple[int, int]] = []
+        self._widest: dict[Family, Widest] = {}
+        self._combined: dict[Family, Combined] = {}
+        for table in self.tables:
+            if len(table.rows):
+                self._widest.setdefault(_family(table), Widest()).take(table)
         for at in range(len(grids)):
             for other in range(at):
                 self._look(at, other, grids[other])
@@ -195,6 +215,8 @@ class _Beside:
                 _keep_apart(new if table.quantity == NOT_COMPARED else self._apart, table)
                 if table.quantity == NOT_COMPARED:
                     continue
+                if _family(table) in self._widest and len(table.rows):
+                    self._widest[_family(table)].take(table)
                 before, here = Grid(table), len(self.tables)
                 found = [self._look(at, here, before) for at in range(len(self._grids))]
                 if any(found):
@@ -217,6 +239,17 @@ class _Beside:
         place = {at: position for position, at in enumerate(inside)}
         return [replace(link, first=place[link.first], second=place[link.second]) for link in self.links
                 if link.first in place]  # fmt: skip
+
+    def combined(self, new: Sequence[int]) -> Combined | None:
+        """Some new tables, of one family, beside all tables whose figures add up to theirs."""
+        family = _family(self.tables[new[0]])
+        if family not in self._widest:
+            return None
+        if family not in self._combined:
+            places = [at for at in range(len(self._grids))
+                      if len(self.tables[at].rows) and _family(self.tables[at]) == family]  # fmt: skip
+            self._combined[family] = Combined(self._widest.pop(family), places, self._minimum)
+        return self._combined[family]
 
     def compared(self) -> tuple[Compared, ...]:
         """What was found, for checkers."""
@@ -259,6 +292,11 @@ class _Beside:
             new.kinds[0] == table.kinds[0] and bool(np.isin(new.rows.unit, table.rows.unit).any())
             for new in self.tables[: len(self._grids)]
         )
+
+
+def _family(table: ReleasedTable) -> Family:
+    """What tables have in common whose rows can be the same and whose figures add up."""
+    return table.quantity, table.kinds, table.period
 
 
 def _keep_apart(new: Sequence[ReleasedTable], table: ReleasedTable) -> None:
@@ -308,7 +346,7 @@ def _add_up(first: ReleasedTable, second: ReleasedTable) -> bool:
 
 
 def _protect(
-    system: System, tables: Sequence[ReleasedTable], new: int, options: Options
+    system: System, tables: Sequence[ReleasedTable], new: int, options: Options, also: Sequence[str]
 ) -> tuple[list[tuple[Pattern, AuditReport]], Moves]:
     """A pattern of the new tables that keeps every hidden cell of the system open, and the moves that were found."""
     options = replace(options, cost=system.cost, keep=system.known, hidden=system.fixed & ~system.known)
@@ -319,12 +357,12 @@ def _protect(
         try:
             pattern = suppress(joint, replace(primary, mask=primary.mask & ~open_), options=options)
         except CannotProtect as error:
-            raise _refusal(error.what, tables, new) from None
+            raise _refusal(error.what, tables, new, also) from None
         hidden: BoolArray = pattern.suppressed | system.fixed | primary.mask
         whole = replace(pattern, suppressed=hidden, witnesses=shown.beside(pattern.witnesses, open_))
         report = audit(joint, primary, whole, options)
         if not report.safe or bool((primary.mask & system.known).any()):
-            raise _refusal("the audit did not find the tables safe together", tables, new)
+            raise _refusal("the audit did not find the tables safe together", tables, new, also)
         exposed = _exposed(system, whole)
         if not len(exposed):
             moves = Moves.of(pattern.witnesses.moves, _keys(tables), system.columns)
@@ -332,7 +370,7 @@ def _protect(
         mask = primary.mask.copy()
         mask[exposed] = True
         primary = replace(primary, mask=mask)
-    raise _refusal("groups of few units stay computable from cells of several tables", tables, new)
+    raise _refusal("groups of few units stay computable from cells of several tables", tables, new, also)
 
 
 def _open(system: System, primary: PrimaryResult, shown: Shown, options: Options) -> BoolArray:
@@ -347,9 +385,9 @@ def _keys(tables: Sequence[ReleasedTable]) -> list[tuple[str, str, str]]:
     return [(table.release, table.name, table.quantity) for table in tables]
 
 
-def _refusal(fault: str, tables: Sequence[ReleasedTable], new: int) -> Refused:
+def _refusal(fault: str, tables: Sequence[ReleasedTable], new: int, also: Sequence[str]) -> Refused:
     names = ", ".join(table.name for table in tables[:new])
-    others = "; ".join(table.label for table in tables[new:])
+    others = "; ".join([*(table.label for table in tables[new:]), *also])
     together = f"{names} cannot be released beside {others}" if others else f"{names} cannot be released together"
     return reasons(
         [together, fault],

@@ -17,6 +17,7 @@ from scipy.sparse import csgraph
 from output_control.audit import full_equations
 from output_control.joint_table import JointTable, joint_table
 from output_control.ledger.atoms import Atoms, atoms_of
+from output_control.ledger.combined import Combination
 from output_control.ledger.moves import gathered
 from output_control.ledger.overlap import REVISED, Relation
 from output_control.ledger.released import COUNT, ReleasedTable
@@ -53,15 +54,23 @@ class System:
     exact: bool
 
 
-def build(tables: Sequence[ReleasedTable], new: int, links: Sequence[Link], threshold: int) -> System:
+def build(
+    tables: Sequence[ReleasedTable],
+    new: int,
+    links: Sequence[Link],
+    threshold: int,
+    combinations: Sequence[Combination] = (),
+) -> System:
     """The system of ``tables``, the first ``new`` of which are being checked; all of one quantity.
 
-    ``threshold`` is the minimum frequency: rests and revised cells are protected by it.
+    ``threshold`` is the minimum frequency: rests, revised cells and what ``combinations`` give are protected by it.
     """
     atoms = atoms_of(tables, threshold)
     work = _Work(tables, new, every=atoms.known, links=links)
     for link in links:
         work.relate(link, threshold)
+    for combination in combinations:
+        work.combine(combination)
     work.equate_sets()
     small = work.add_atoms(atoms)
     return work.system(small, threshold, exact=atoms.known)
@@ -167,15 +176,25 @@ class _Work:
         self.related.add(said)
         rest = []
         if relation.rest is not None:
-            rest = [self.count]
-            self.count += 1
-            # where amounts can be negative nothing bounds a rest; to hold it within its size is the narrower view
-            self.amounts.append(abs(relation.rest.amount))
             there, here = self.tables[link.second].label, self.tables[link.first].label
-            self.rests.append(f"a difference between {here} and {there}")
+            rest = [self._rest(relation.rest.amount, f"a difference between {here} and {there}")]
         columns = np.concatenate([first, second, np.array(rest, dtype=np.int64)])
         signs = np.concatenate([np.ones(len(first)), -np.ones(len(second)), np.full(len(rest), -float(relation.sign))])
         self.shared.add(columns, signs)
+
+    def combine(self, found: Combination) -> None:
+        """Take in what several tables give together: earlier cells in it are published, and so constants."""
+        rest = self._rest(found.amount, f"a combination with {'; '.join(found.releases)}")
+        columns = [self.columns[table][cell] for table, cell in zip(found.table, found.cell, strict=True)]
+        self.shared.add(np.array([*columns, rest], dtype=np.int64), np.append(found.sign, -1.0))
+
+    def _rest(self, amount: float, name: str) -> int:
+        """The column of a set of few units that must be protected."""
+        # where amounts can be negative nothing bounds a rest; to hold it within its size is the narrower view
+        self.amounts.append(abs(amount))
+        self.rests.append(name)
+        self.count += 1
+        return self.count - 1
 
     def equate_sets(self) -> None:
         """Hidden cells of earlier tables that hold the same rows and have columns of their own are equal."""
