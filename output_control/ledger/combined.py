@@ -109,7 +109,12 @@ class Combined:
         return found
 
     def _combination(
-        self, sets: IntArray, sign: FloatArray, amount: float, hidden: Mapping[int, BoolArray], releases: tuple[str, ...]
+        self,
+        sets: IntArray,
+        sign: FloatArray,
+        amount: float,
+        hidden: Mapping[int, BoolArray],
+        releases: tuple[str, ...],
     ) -> Combination:
         """By one of the cells that show each set."""
         table, cell = np.zeros(len(sets), dtype=np.int64), np.zeros(len(sets), dtype=np.int64)
@@ -176,4 +181,3 @@ def _shortest(cells: FloatArray, earlier: int, group: FloatArray) -> FloatArray:
         return np.zeros(len(cells))
     weights: FloatArray = found.x[: len(cells)] - found.x[len(cells) :]
     return weights
-
