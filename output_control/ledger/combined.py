@@ -142,7 +142,8 @@ class _Space:
         if len(rows):
             q, r, _ = linalg.qr(rows.T, mode="economic", pivoting=True)
             size = np.abs(np.diag(r))
-            self.basis = q[:, : int((size > EXACT * max(size.max(initial=0), 1)).sum())].T
+            rank = int((size > EXACT * max(size.max(initial=0), 1)).sum())
+            self.basis = np.asarray(q[:, :rank].T, dtype=np.float64)
 
     def beyond(self, vectors: FloatArray) -> FloatArray:
         """The parts of ``vectors`` at right angles to the space."""

@@ -1,9 +1,9 @@
 """Coarse atoms: groups of rows that lie in the same of the *widest* cells of any number of tables of any size.
 
 Where the atoms of all cells are too many, those of populations (the totals of tables), and then of single
-classifications level by level, are still few. A split of a population that several tables make alike is one split, known
-by the sets of rows it makes, so that releases of the same cells again cost nothing. Rows are kept per population and
-split, never per table.
+classifications level by level, are still few. A split of a population that several tables make alike is one split,
+known by the sets of rows it makes, so that releases of the same cells again cost nothing. Rows are kept per population
+and split, never per table.
 """
 
 from __future__ import annotations

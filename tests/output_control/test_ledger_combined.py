@@ -57,8 +57,8 @@ def the_attack(shelf: Shelf, missing: int, *variables: str, towns: int = 1) -> l
     """All, ``towns`` municipalities one by one; asked now: all others less ``missing`` persons."""
     shelf.release(counted("all", AREA >= 0, *variables))
     for town in range(towns):
-        shelf.release(counted(f"town {town}", town == AREA, *variables))
-    asked = counted("others", left_out(missing, towns <= AREA), *variables)
+        shelf.release(counted(f"town {town}", np.equal(AREA, town), *variables))
+    asked = counted("others", left_out(missing, np.greater_equal(AREA, towns)), *variables)
     alone = shelf.check(asked, alone=True).released[0]
     whole, *parts = shelf.released
     assert gives_away(whole, [*parts, alone], missing) or missing >= MINIMUM
