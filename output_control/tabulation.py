@@ -151,7 +151,9 @@ def _leaf(request: TableRequest, shown: Sequence[ShownDimension], sources: Sourc
     rows = "".join(f", {expression} AS {name}" for name, expression in amounts.rows.items())
     places = ", ".join(f"c{i}.place AS p{i}" for i in range(len(shown)))
     joins = " ".join(
-        sources.sql(f"JOIN {{codes}} AS c{i} ON d.{{c}} = c{i}.code", codes=codes_table(request, shown, i, sources), c=c)
+        sources.sql(
+            f"JOIN {{codes}} AS c{i} ON d.{{c}} = c{i}.code", codes=codes_table(request, shown, i, sources), c=c
+        )
         for i, c in enumerate(each.column for each in shown)
     )
     table, u = sources.sql("{t}", t=sources.derived_table(request.derivation)), sources.sql("d.{u}", u=unit)
