@@ -193,6 +193,18 @@ def test_a_sum_comes_with_its_counts_under_one_pattern(tmp_path: Path) -> None:
     assert rows["NL", "all"] | {"records": str(len(data))} == rows["NL", "all"]
 
 
+@pytest.mark.parametrize("name", ["place", "code", "n", "u", "v", "p0", "d", "cell"])
+@pytest.mark.parametrize("statistic", ["sum", "mean", "median"])
+def test_a_measure_may_be_called_as_the_gate_calls_its_own_columns(tmp_path: Path, name: str, statistic: str) -> None:
+    found = []
+    for called in ("worth", name):
+        data = flagged(*LARGE, *SAFE).rename_columns({"worth": called})
+        world = World(tmp_path / called)
+        world.folder.mkdir()
+        found.append(world.add("homes", data).check(table_request("region", statistic=statistic, measure=called)))
+    assert rows_of(found[0].outputs[CELLS]) == rows_of(found[1].outputs[CELLS])
+
+
 def test_a_mean_needs_the_units_of_the_policy_in_every_cell(tmp_path: Path) -> None:
     world = World(tmp_path, policy_overrides={"mean_units": 70}).add("homes", flagged(*LARGE, *SAFE))
     rows = released(world, table_request("region", "kind", statistic="mean", measure="worth"))
