@@ -20,6 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks.lines import say
 from enclave.identifiers import check
 from pseudonymise.custody import CMAC
 from pseudonymise.keyed_hash import hash_values
@@ -29,12 +30,6 @@ BATCH_ROWS, GROUP_ROWS = 64 * 1024, 128 * 1024
 REPEATS = 3
 LOOP_ROWS = 500_000
 WALL_TARGET, CPU_TARGET, LOOP_TARGET, MEMORY_TARGET = 1.2, 1.5, 50, 1024
-
-
-def say(line: str) -> None:
-    """One line of the report."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 def bsn_texts(start: int, rows: int) -> pa.Array:

@@ -21,6 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from benchmarks.lines import say
 from enclave.engine import open_engine
 from enclave.project import DataSet, Key, PersonField
 from linkage.person_fields import REGISTER_COLUMNS, prepare
@@ -41,12 +42,6 @@ FEBRL_COLUMNS: dict[PersonField, str] = {
     "postcode": "postcode",
     "house_number": "street_number",
 }
-
-
-def say(line: str) -> None:
-    """One line of the report."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 def peak_mebibytes() -> float:
@@ -133,7 +128,7 @@ def exact(register_rows: int, delivery_rows: int) -> None:
         for _ in range(5):
             for query, walls in times.items():
                 started = time.perf_counter()
-                engine.collect(f"SELECT {used[query]} FROM ({query}) q")  # noqa: S608 (our own)
+                engine.collect(f"SELECT {used[query]} FROM ({query}) q")  # noqa: S608 - both queries stand above
                 walls.append(time.perf_counter() - started)
     fastest = [min(walls) for walls in times.values()]
     say(f"exact, {delivery_rows:,} × {register_rows:,}: bare join {fastest[0]:.2f} s, linking {fastest[1]:.2f} s")

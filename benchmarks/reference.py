@@ -15,6 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.lines import say
 from enclave.errors import CannotProtect
 from output_control.protect import protect
 
@@ -29,12 +30,6 @@ class Peer:
     secondary: int
     value: float
     cpu: float
-
-
-def say(line: str) -> None:
-    """One line of the report."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 def best_peers(results: Path, *, singletons: bool) -> dict[str, Peer]:

@@ -17,6 +17,7 @@ from typing import get_args
 import numpy as np
 
 from benchmarks.country import flat, offences
+from benchmarks.lines import say
 from output_control.aggregate import aggregate
 from output_control.audit import audit
 from output_control.instance import read_instance
@@ -30,12 +31,6 @@ RECORDS_PER_LEAF = 60
 MAGNITUDE = (13, 10, 8)
 UNITS_PER_CELL = 12
 LARGE = 5000
-
-
-def say(line: str) -> None:
-    """One line of the report."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
 
 
 def protected(table: CellTable, sensitive: PrimaryResult, options: Options) -> tuple[str, float]:

@@ -24,6 +24,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
+from benchmarks.lines import say
 from enclave.classifications import Classification, Code
 from enclave.engine import Engine, open_engine
 from enclave.engine.interface import EngineName
@@ -113,7 +114,7 @@ def bare(engine: Engine, sources: Sources, statistic: str) -> int:
     table = sources.derived_table("bench")
     return len(
         engine.collect(
-            f"SELECT GM, WK, BU, age, offence, {figure} AS figure, COUNT(DISTINCT unit) AS units FROM {table} "  # noqa: S608
+            f"SELECT GM, WK, BU, age, offence, {figure} AS figure, COUNT(DISTINCT unit) AS units FROM {table} "  # noqa: S608 - our own names
             f"JOIN above ON region = BU GROUP BY GROUPING SETS ({grouping})"
         )
     )
@@ -162,18 +163,17 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     engine = "spark" if options.spark else "duckdb"
-    print(f"{platform.machine()}, {engine}, duckdb {duckdb.__version__}, {options.threads} thread(s)")  # noqa: T201
+    say(f"{platform.machine()}, {engine}, duckdb {duckdb.__version__}, {options.threads} thread(s)")
     for rows, way, statistic in product(options.rows, WAYS, ("count", "sum")):
         first = apart("bare", rows, way, statistic, engine=engine, threads=options.threads)
         second = apart("evidence", rows, way, statistic, engine=engine, threads=options.threads)
         if first["cells"] != second["cells"]:
             raise SystemExit("the two queries found different cells")
         ratio = second["seconds"] / first["seconds"]
-        print(  # noqa: T201
+        say(
             f"{rows:>9,} {way:<7} {statistic:<6} {int(first['cells']):>8,} cells  "
             f"bare {first['seconds']:7.2f} s {first['peak']:6.0f} MiB  "
             f"evidence {second['seconds']:7.2f} s {second['peak']:6.0f} MiB  ratio {ratio:.2f}",
-            flush=True,
         )
 
 
@@ -181,6 +181,6 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
         what, rows, way, statistic, engine, threads = sys.argv[2:]
         name: EngineName = "spark" if engine == "spark" else "duckdb"
-        print(json.dumps(measure(what, int(rows), way, statistic, engine=name, threads=int(threads))))  # noqa: T201
+        say(json.dumps(measure(what, int(rows), way, statistic, engine=name, threads=int(threads))))
     else:
         main()

@@ -10,7 +10,8 @@ from output_control.derived import Sources
 from output_control.dossier import Contents, table_contents
 from output_control.earlier_findings import NONE_SHARED, findings
 from output_control.ledger.history import History
-from output_control.ledger.joint import Compared, Together, protect_together
+from output_control.ledger.joint import Together, protect_together
+from output_control.ledger.neighbours import Compared
 from output_control.ledger.released import ReleasedTable, pack
 from output_control.ledger.remember import ProjectIds, remembered
 from output_control.linked_counts import figure_rule

@@ -49,7 +49,7 @@ def _units_only_in(request: Request, other: str, sources: Sources) -> int:
     keys = [request.record, *([request.period] if request.period else [])]
     same = " AND ".join(sources.sql("a.{key} = b.{key}", key=key) for key in keys)
     return sources.number(
-        f"SELECT COUNT(DISTINCT a.{{unit}}) FROM {{here}} AS a LEFT JOIN {{there}} AS b ON {same} "  # noqa: S608
+        f"SELECT COUNT(DISTINCT a.{{unit}}) FROM {{here}} AS a LEFT JOIN {{there}} AS b ON {same} "  # noqa: S608 - quoted names
         "WHERE b.{record} IS NULL",
         unit=request.unit,
         record=request.record,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from output_control.ledger.joint import Compared
+from output_control.ledger.neighbours import Compared
 from output_control.ledger.overlap import MARGIN, NESTED, OUTSIDE, REVISED, UNION
 from output_control.ledger.released import COUNT
 from output_control.report.contents import EarlierFinding, Language, Texts

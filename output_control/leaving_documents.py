@@ -112,7 +112,7 @@ def _faults_of_workbook(content: bytes) -> Iterator[str]:
                 yield "unfolds to more than is looked into"
                 return
         book = load_workbook(io.BytesIO(content))
-    except Exception:
+    except Exception:  # openpyxl and zipfile let errors of every kind through; what cannot be read does not leave
         yield "is not readable as a workbook"
         return
     for what, pattern in _OFFICE_PARTS.items():

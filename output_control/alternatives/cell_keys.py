@@ -31,7 +31,7 @@ def record_keys(units: IntArray, secret: bytes) -> IntArray:
     blocks = np.zeros((len(units), 2), dtype="<i8")
     blocks[:, 0] = units
     # every block is another one and used once: the code book mode is here a pseudo-random function, not a cipher
-    encryptor = Cipher(algorithms.AES256(secret), modes.ECB()).encryptor()  # noqa: S305
+    encryptor = Cipher(algorithms.AES256(secret), modes.ECB()).encryptor()  # noqa: S305 - see above
     return np.frombuffer(encryptor.update(blocks.tobytes()), dtype="<u4")[::4].astype(np.int64)
 
 

@@ -62,7 +62,7 @@ def survival(request: SurvivalRequest, sources: Sources, policy: Policy) -> Cont
     if faults:
         raise Refused(faults[0], next_step="derive one record per unit, or merge categories")
     n = policy.public.tables.minimum_frequency.value
-    curves = [_curve(code, rows, event, time, frame, request.interval, n) for code, rows in groups]
+    curves = [_curve(code, rows, event, time, frame=frame, interval=request.interval, n=n) for code, rows in groups]
     name = request.by or "group"
     joined = [(curve, step) for curve in curves for step in range(len(curve.time))]
     columns = [
@@ -88,8 +88,8 @@ def survival(request: SurvivalRequest, sources: Sources, policy: Policy) -> Cont
     return contents(request, frame, policy, columns, key=[name, "time"], checks=checks, facts=facts, annex=annex)
 
 
-def _curve(  # noqa: PLR0917 - one curve's whole context
-    code: str, rows: BoolArray, event: BoolArray, time: FloatArray, frame: ModelFrame, interval: float, n: int
+def _curve(
+    code: str, rows: BoolArray, event: BoolArray, time: FloatArray, *, frame: ModelFrame, interval: float, n: int
 ) -> Curve:
     own, happened = time[rows], event[rows]
     # a duration at a multiple of the interval belongs to the step that ends there, whatever its last bits

@@ -15,8 +15,8 @@ from output_control.advice import advise
 from output_control.evidence import Evidence, shown_dimensions, tabulate
 from output_control.policy import Policy, load_policy
 from tests.output_control.gate_world import World, policy_in, random_homes, table_request
+from tests.output_control.statistic_rows import flagged
 from tests.output_control.test_profiles import checked
-from tests.output_control.test_statistics import flagged
 
 SMALL = 150
 

@@ -19,7 +19,7 @@ from output_control.policy import Policy, load_policy, provision_confidential
 from output_control.rules import Dominance, MinimumFrequency, PPercent, PriorPosterior, for_signed
 from output_control.sealed import CheckedOutput
 from tests.output_control.gate_world import CONFIGS, World, random_homes, table_request
-from tests.output_control.test_statistics import flagged
+from tests.output_control.statistic_rows import flagged
 
 PROFILES = ("acro", "cbs_income", "cbs_ra", "eurostat", "opensafely")
 

@@ -1,67 +1,33 @@
-"""Means, rates, percentiles, weights and several kinds of unit through the gate, against arithmetic on the records."""
+"""Means, rates and percentiles through the gate, against arithmetic on the records."""
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from enclave.engine.interface import EngineName
 from enclave.errors import Refused
 from enclave.requests import Rate, TableRequest, parse_requests
 from output_control import rates, table_check
-from output_control.evidence import faults_of_table, shown_dimensions, tabulate, unit_sets, write_unit_sets
+from output_control.evidence import faults_of_table, shown_dimensions, tabulate
 from output_control.percentiles import percentiles
 from tests.output_control.gate_world import CLASSIFICATIONS, World, policy_in, random_homes, table_request
-from tests.output_control.test_evidence import by_hand, evidence_of, frame_of
-
-CELLS = "outputs/demo/homes.csv"
-ANNEX = "annex/demo/homes.cells.csv"
-
-
-def rows_of(content: bytes) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(content.decode())))
-
-
-def released(world: World, request: TableRequest) -> dict[tuple[str, ...], dict[str, str]]:
-    """Rows by their codes, in the order of the request's dimensions that stand in the file."""
-    rows = rows_of(world.check(request).outputs[CELLS])
-    names = [each.column for each in request.dimensions if each.column in rows[0]]
-    return {tuple(row[name] for name in names): row for row in rows}
-
-
-def flagged(*groups: tuple[int, str, str]) -> pa.Table:
-    """Homes as (how many, region, kind), each with an owner of its own and a worth of 1, 2, 3 …"""
-    regions = [region for count, region, _ in groups for _ in range(count)]
-    kinds = [kind for count, _, kind in groups for _ in range(count)]
-    n = len(kinds)
-    return pa.table(
-        {
-            "home": pa.array(range(n), pa.int64()),
-            "owner": pa.array(range(1000, 1000 + n), pa.int64()),
-            "region": regions,
-            "kind": kinds,
-            "worth": pa.array([float(i + 1) for i in range(n)]),
-        }
-    )
-
+from tests.output_control.statistic_rows import (
+    ANNEX,
+    CELLS,
+    LARGE,
+    RATE,
+    SAFE,
+    SMALL,
+    flagged,
+    rate_request,
+    released,
+    rows_of,
+)
 
 # rates ---------------------------------------------------------------------------------------------------------------
-
-LARGE = [(60, "G1a1", "k1"), (140, "G1a1", "k2"), (100, "G1a1", "k3")]
-SMALL = [(7, "G1a2", "k1"), (23, "G1a2", "k2"), (30, "G1a2", "k3")]
-SAFE = [(50, "G2a1", "k1"), (90, "G2a1", "k2"), (60, "G2a1", "k3"), (40, "G1b1", "k1"), (60, "G1b1", "k2")]
-RATE = Rate(column="kind", category="k1", figures=("wilson", "shrunken"))
-
-
-def rate_request(rate: Rate = RATE, **fields: object) -> TableRequest:
-    return table_request("region", "kind", statistic="rate", rate=rate, **fields)
 
 
 def test_a_rate_is_numerator_by_denominator_with_its_wilson_interval(tmp_path: Path) -> None:
@@ -284,89 +250,6 @@ def test_one_household_in_twelve_records_is_hidden_and_97_percent_in_one_categor
     )
 
 
-# weights and kinds of unit -------------------------------------------------------------------------------------------
-
-
-def weighted(rows: list[tuple[str, float, float]]) -> pa.Table:
-    """(kind, worth, weight), each with an owner of its own."""
-    data = flagged(*[(1, "G1a1", kind) for kind, _, _ in rows])
-    data = data.set_column(4, "worth", pa.array([worth for _, worth, _ in rows]))
-    return data.append_column("w", pa.array([weight for _, _, weight in rows]))
-
-
-def test_thresholds_count_units_without_weights_and_values_with_them(tmp_path: Path) -> None:
-    data = weighted([("k1", 1.0, 2.5)] * 9 + [("k2", 1.0, 2.5)] * 40 + [("k3", 1.0, 0.5)] * 40)
-    out = World(tmp_path).add("homes", data).check(table_request("kind", weight="w"))
-    rows = {r["kind"]: r["value"] for r in rows_of(out.outputs[CELLS])}
-    assert rows["all"] == str(9 * 2.5 + 40 * 2.5 + 40 * 0.5)
-    annex = {r["kind"]: r for r in rows_of(out.checker_annex[ANNEX])}
-    assert (annex["k1"]["units"], annex["k1"]["status"], annex["k1"]["reason"]) == ("9", "primary", "freq")
-
-
-@pytest.mark.parametrize(("use", "top", "dominated"), [("secret", 100.0, False), ("public", 300.0, True)])
-def test_dominance_takes_weighted_contributions_where_weights_are_public(
-    tmp_path: Path, use: str, top: float, dominated: bool
-) -> None:
-    # k1: 100 with weight 3, and 20 times 10 with weight 1: X = 500, largest 100 (20 %) unweighted, 300 (60 %) weighted
-    data = weighted(
-        [("k1", 100.0, 3.0)] + [("k1", 10.0, 1.0)] * 20 + [(k, 10.0, 1.0) for k in ("k2", "k3") for _ in range(40)]
-    )
-    world = World(tmp_path, policy_overrides={"weights": use}).add("homes", data)
-    out = world.check(table_request("kind", statistic="sum", measure="worth", weight="w"))
-    annex = {r["kind"]: r for r in rows_of(out.checker_annex[ANNEX])}
-    assert (float(annex["k1"]["value"]), float(annex["k1"]["top1"])) == (500.0, top)
-    assert (annex["k1"]["status"] == "primary") == dominated
-
-
-def test_a_weighted_mean_is_the_weighted_sum_by_the_weights(tmp_path: Path) -> None:
-    data = weighted([("k1", float(i), 1.0 + i % 3) for i in range(60)] + [("k2", 5.0, 1.0)] * 60)
-    world = World(tmp_path).add("homes", data)
-    rows = released(world, table_request("kind", statistic="mean", measure="worth", weight="w"))
-    values, weights = np.arange(60.0), 1.0 + np.arange(60) % 3
-    assert float(rows["k1",]["value"]) == float(f"{np.average(values, weights=weights):.2e}")
-
-
-@pytest.mark.parametrize("bad", [0.0, -1.0, None])
-def test_a_weight_that_is_not_above_0_is_refused(tmp_path: Path, bad: float | None) -> None:
-    data = weighted([("k1", 1.0, 2.0)] * 20)
-    data = data.set_column(5, "w", pa.array([bad] + [2.0] * 19))
-    with pytest.raises(Refused, match="have no weight above 0"):
-        World(tmp_path).add("homes", data).check(table_request("kind", weight="w"))
-
-
-def test_a_cell_must_pass_for_each_kind_of_unit(tmp_path: Path) -> None:
-    # k1: 30 owners in 4 households; k2 and k3: 40 owners in 40 households
-    data = flagged((30, "G1a1", "k1"), (40, "G1a1", "k2"), (40, "G1a1", "k3"))
-    household = pa.array([i % 4 for i in range(30)] + list(range(100, 180)), pa.int64())
-    data = data.append_column("household", household)
-    world = World(tmp_path)
-    world.add("homes", data, population=data.select(["home", "owner"]))
-    # both keys of the unit stand in linked data under their own names
-    from enclave.frames import FrameManifest, manifest_columns, open_frame, writing_frame
-    from enclave.zones import Linked
-
-    table = data.select(["home", "owner", "household"])
-    columns = manifest_columns(table.schema, {"home": "key:object", "owner": "key:owner", "household": "key:household"})
-    path = tmp_path / "frames" / "known.parquet"
-    manifest = FrameManifest(zone=Linked.zone, name="known", project="demo", columns=columns, made_by="test")
-    with writing_frame(path, manifest, table.schema) as sink:
-        sink.write(table)
-    world.linked["known"] = open_frame(path, Linked)
-    alone = {r["kind"]: r["value"] for r in rows_of(world.check(table_request("kind")).outputs[CELLS])}
-    assert alone["k1"] == "30"
-    out = world.check(table_request("kind", also_units=("household",)))
-    assert {r["kind"]: r["value"] for r in rows_of(out.outputs[CELLS])}["k1"] == ""
-    annex = {r["kind"]: r for r in rows_of(out.checker_annex[ANNEX])}
-    assert (annex["k1"]["units"], annex["k1"]["units_household"]) == ("30", "4")
-
-
-def test_a_further_unit_that_the_linked_data_do_not_know_is_refused(tmp_path: Path) -> None:
-    data = flagged((30, "G1a1", "k1"), (40, "G1a1", "k2"))
-    data = data.append_column("mine", pa.array(range(70), pa.int64()))
-    with pytest.raises(Refused, match="no linked data set of this question has mine beside home"):
-        World(tmp_path).add("homes", data).check(table_request("kind", also_units=("mine",)))
-
-
 # what does not go together -------------------------------------------------------------------------------------------
 
 
@@ -399,160 +282,3 @@ def test_an_unknown_statistic_never_becomes_a_request() -> None:
     listed = table_request("kind").model_dump_json().replace('"count"', '"range"')
     with pytest.raises(Refused, match="malformed at"):
         parse_requests(f"[{listed}]")
-
-
-# evidence over several units and engines -----------------------------------------------------------------------------
-
-rows = st.lists(
-    st.tuples(
-        st.integers(0, 7),
-        st.sampled_from(CLASSIFICATIONS["region"].leaves()),
-        st.sampled_from(CLASSIFICATIONS["kind"].leaves()),
-        st.integers(-50, 400),
-    ),
-    min_size=1,
-    max_size=60,
-)
-
-
-def three_ways(rows: list[tuple[int, str, str, int]], flags: list[str]) -> pa.Table:
-    table = frame_of([(owner, region, kind, worth) for owner, region, kind, worth in rows])
-    return table.append_column("flag", pa.array((flags * len(rows))[: len(rows)]))
-
-
-@given(rows=rows, flags=st.lists(st.sampled_from(["yes", "no"]), min_size=1, max_size=7))
-@settings(max_examples=40)
-def test_units_in_many_cells_are_counted_once_in_each_over_three_hierarchies(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, str, str, int]], flags: list[str]
-) -> None:
-    """The roll-up in memory and the spreading of units together, against pandas over every cell."""
-    from tests.output_control.test_evidence import by_gate
-
-    data = three_ways(rows, flags)
-    world = World(tmp_path_factory.mktemp("w")).add("homes", data)
-    found = evidence_of(world, table_request("region", "kind", "flag"))
-    assert by_gate(found) == by_hand(data.to_pandas(), ["region", "kind", "flag"], None)
-
-
-@pytest.mark.parametrize("engine", ["duckdb", pytest.param("spark", marks=pytest.mark.spark)])
-def test_unit_sets_are_the_distinct_units_of_every_cell(tmp_path: Path, engine: EngineName) -> None:
-    world = World(tmp_path).add("homes", random_homes(11, 800, 200))
-    request = table_request("region", "kind")
-    shown = shown_dimensions(request, world.classifications)
-    with world.sources(engine) as sources:
-        sets = unit_sets(request, shown, sources)
-        evidence = tabulate(request, shown, sources)
-        batches: list[pa.RecordBatch] = []
-        write_unit_sets(request, shown, sources, batches.append)
-    assert sets.schema == pa.schema([("cell", pa.int64()), ("unit", pa.int64())])
-    pairs = sets.to_pandas()
-    assert not pairs.duplicated().any()
-    assert pairs.groupby("cell").size().tolist() == evidence.table.freq.tolist()
-    assert pairs["cell"].unique().tolist() == evidence.table.keys().tolist()
-    assert pa.Table.from_batches(batches).to_pandas().equals(pairs)
-
-
-@pytest.mark.spark
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {},
-        {"statistic": "sum", "measure": "worth"},
-        {"statistic": "mean", "measure": "worth", "weight": "w"},
-        {"statistic": "percentile", "measure": "worth", "percentile": 30},
-        {"also_units": ("home",), "weight": "w"},
-    ],
-)
-def test_spark_gives_what_duckdb_gives_for_every_statistic(tmp_path: Path, fields: dict[str, object]) -> None:
-    data = random_homes(12, 1200, 300)
-    data = data.append_column("w", pa.array(1 + np.arange(1200) % 7 / 4))
-    world = World(tmp_path).add("homes", data)
-    request = table_request("region", "kind", "flag", **fields)
-    shown = shown_dimensions(request, world.classifications)
-    found = []
-    for name in ("duckdb", "spark"):
-        with world.sources(name) as sources:
-            evidence = tabulate(request, shown, sources, weights="public")
-            parts = [
-                (kind.table.keys(), kind.table.freq, kind.table.value, kind.table.top, kind.table.sole_contributor)
-                for kind in evidence.kinds
-            ]
-            numbers = [evidence.records, evidence.size, evidence.weighted]
-            if request.measure and request.statistic == "percentile":
-                quantile = percentiles(request, shown, sources, "owner")
-                numbers += [quantile.value, quantile.below, quantile.above]
-            found.append([*[array.tolist() for part in parts for array in part], *[n.tolist() for n in numbers]])
-    assert found[0] == found[1]
-
-
-def test_permuting_rows_and_renaming_codes_change_no_figure(tmp_path: Path) -> None:
-    data = random_homes(13, 700, 250)
-    order = np.random.default_rng(4).permutation(700)
-    swapped = {"k1": "k3", "k3": "k1", "k2": "k2"}
-    renamed = data.take(pa.array(order))
-    renamed = renamed.set_column(
-        renamed.schema.get_field_index("kind"), "kind", pa.array([swapped[k] for k in renamed["kind"].to_pylist()])
-    )
-    (tmp_path / "b").mkdir()
-    request = table_request("region", "kind", statistic="median", measure="worth")
-    first = released(World(tmp_path).add("homes", data), request)
-    second = released(World(tmp_path / "b").add("homes", renamed), request)
-    back = {**swapped, "all": "all"}
-    primaries = [
-        (key, row["value"], second[key[0], back[key[1]]]["value"]) for key, row in first.items() if row["value"]
-    ]
-    same = [a == b for _, a, b in primaries if b]
-    assert len(same) > 10
-    assert all(same)
-
-
-@pytest.mark.parametrize("statistic", ["count", "sum", "mean"])
-@pytest.mark.parametrize("heavy", [1, 9])
-def test_weights_that_make_a_few_records_of_many_hide_the_cell(tmp_path: Path, statistic: str, heavy: int) -> None:
-    """Before, a weighted mean of 60 homes was the value of the one that weighs ten thousand times as much."""
-    data = weighted([("k1", 50.0 + i, 9_999.0 if i < heavy else 1.0) for i in range(60)] + [("k2", 60.0, 1.0)] * 60)
-    request = table_request("kind", statistic=statistic, measure=None if statistic == "count" else "worth", weight="w")
-    out = World(tmp_path).add("homes", data).check(request)
-    annex = {r["kind"]: r for r in rows_of(out.checker_annex[ANNEX])}
-    assert (annex["k1"]["status"], annex["k1"]["units"]) == ("primary", "60")
-    assert {r["kind"]: r["value"] for r in rows_of(out.outputs[CELLS])}["k1"] == ""
-
-
-def test_effective_records_are_those_of_kish(tmp_path: Path) -> None:
-    from output_control.evidence import shown_dimensions, tabulate
-
-    weights = [1.0 + i % 7 for i in range(40)]
-    data = weighted([("k1", 1.0, w) for w in weights] + [("k2", 1.0, 3.0)] * 20)
-    world, request = World(tmp_path).add("homes", data), table_request("kind", weight="w")
-    with world.sources() as sources:
-        found = tabulate(request, shown_dimensions(request, world.classifications), sources)
-    assert found.effective[1] == pytest.approx(sum(weights) ** 2 / sum(w * w for w in weights), rel=1e-6)
-    assert found.effective[2] == pytest.approx(20, rel=1e-6)
-
-
-def test_weights_that_choose_instead_of_weigh_are_refused(tmp_path: Path) -> None:
-    data = weighted([("k1", 1.0, 1e-6 if i else 1.0) for i in range(40)])
-    with pytest.raises(Refused, match="differ by more than 10000 times"):
-        World(tmp_path).add("homes", data).check(table_request("kind", weight="w"))
-
-
-def test_percentiles_of_one_measure_lie_as_many_units_apart_as_one_from_an_end(tmp_path: Path) -> None:
-    """Eighty percentiles of a hundred homes listed the values of eighty."""
-    data = weighted([("k1", float(i), 1.0) for i in range(100)] + [("k2", float(i), 1.0) for i in range(300)])
-
-    def of(*percents: int) -> dict[tuple[int, str], str]:
-        asked = [
-            table_request("kind", name=f"p{each}", statistic="percentile", percentile=each, measure="worth")
-            for each in percents
-        ]
-        folder = tmp_path / "-".join(map(str, percents))
-        folder.mkdir()
-        out = World(folder).add("homes", data).check(*asked).outputs
-        return {
-            (each, row["kind"]): row["value"] for each in percents for row in rows_of(out[f"outputs/demo/p{each}.csv"])
-        }
-
-    near, far = of(50, 55), of(50, 60)
-    assert (near[50, "k1"], near[50, "k2"], near[55, "k2"]) == ("", "149", "164")  # 5 of the units, and 15
-    assert (far[50, "k1"], far[60, "k1"]) == ("49", "59")
-    assert of(50)[50, "k1"] == "49"

@@ -1,0 +1,206 @@
+"""Which tables share rows with which: the new ones beside each other and beside everything that was released before.
+
+What cannot be compared though it shares units is refused; what follows from one table for another becomes a link.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse import csgraph
+
+from output_control.ledger.atoms import MOST_ROWS
+from output_control.ledger.combined import Combined
+from output_control.ledger.dominated import dominated_rests
+from output_control.ledger.grid import Grid
+from output_control.ledger.history import History
+from output_control.ledger.measures import fault_of_measures
+from output_control.ledger.overlap import REVISED, Overlap, Relation
+from output_control.ledger.released import NOT_COMPARED, ReleasedTable
+from output_control.ledger.system import Link
+from output_control.ledger.widest import Widest
+from output_control.rules import Rule
+from output_control.table_check import reasons
+
+Family = tuple[str, tuple[str, str], str]
+NOT_YET = (
+    "tables that are rounded, altered, coarser, weighted or of several kinds of unit are not compared with earlier "
+    "releases by the ledger yet; a person must decide"
+)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Compared:
+    """One table beside one other (of ``release``; empty for one of the same request): how many relations of each kind
+    were found."""
+
+    table: str
+    quantity: str
+    other: str
+    release: str
+    relations: dict[str, int]
+
+
+class Beside:
+    """The new tables beside each other and beside earlier ones; earlier tables are read one after the other."""
+
+    def __init__(
+        self, grids: Sequence[Grid], apart: Sequence[ReleasedTable], minimum: int, dominance: Sequence[Rule]
+    ) -> None:
+        self._grids, self._apart, self._minimum, self._dominance = grids, apart, minimum, dominance
+        self.tables = [grid.source for grid in grids]
+        self.links: list[Link] = []
+        self.touched: list[str] = []
+        self._pairs: list[tuple[int, int]] = []
+        self._widest: dict[Family, Widest] = {}
+        self._combined: dict[Family, Combined] = {}
+        for table in self.tables:
+            if len(table.rows):
+                self._widest.setdefault(_family(table), Widest()).take(table)
+        for at in range(len(grids)):
+            for other in range(at):
+                self._look(at, other, grids[other])
+        for at, table in enumerate(apart):
+            _keep_apart([*self.tables, *apart[:at]], table)
+
+    def look_back(self, history: History) -> None:
+        """Compare with every earlier release."""
+        new = [*self.tables, *self._apart]
+        kinds = frozenset(kind for table in new for kind in table.kinds)
+        for entry in history.entries:
+            for table in history.tables(entry, kinds):
+                _keep_apart(new if table.quantity == NOT_COMPARED else self._apart, table)
+                if table.quantity == NOT_COMPARED:
+                    continue
+                if _family(table) in self._widest and len(table.rows):
+                    self._widest[_family(table)].take(table)
+                before, here = Grid(table), len(self.tables)
+                found = [self._look(at, here, before) for at in range(len(self._grids))]
+                if any(found):
+                    self.tables.append(table if len(table.rows) <= MOST_ROWS else table.without_rows())
+                if entry.release not in self.touched and (any(found) or self._share_units(table)):
+                    self.touched.append(entry.release)
+
+    def groups(self) -> list[list[int]]:
+        """Positions of tables that hang together, the new ones of a group first; only groups with a new one."""
+        size = len(self.tables)
+        if not size:
+            return []
+        first, second = ([pair[side] for pair in self._pairs] for side in (0, 1))
+        graph = sparse.coo_array((np.ones(len(first)), (first, second)), shape=(size, size))
+        label = csgraph.connected_components(graph, directed=False)[1]
+        return [np.flatnonzero(label == each).tolist() for each in np.unique(label[: len(self._grids)])]
+
+    def links_among(self, inside: Sequence[int]) -> list[Link]:
+        """The links of a group, by positions in it."""
+        place = {at: position for position, at in enumerate(inside)}
+        return [replace(link, first=place[link.first], second=place[link.second]) for link in self.links
+                if link.first in place]  # fmt: skip
+
+    def combined(self, new: Sequence[int]) -> Combined | None:
+        """Some new tables, of one family, beside all tables whose figures add up to theirs."""
+        family = _family(self.tables[new[0]])
+        if family not in self._widest:
+            return None
+        if family not in self._combined:
+            places = [at for at in range(len(self._grids))
+                      if len(self.tables[at].rows) and _family(self.tables[at]) == family]  # fmt: skip
+            self._combined[family] = Combined(self._widest.pop(family), places, self._minimum)
+        return self._combined[family]
+
+    def compared(self) -> tuple[Compared, ...]:
+        """What was found, for checkers."""
+        return tuple(
+            Compared(
+                self.tables[at].name,
+                self.tables[at].quantity,
+                self.tables[other].label,
+                self.tables[other].release,
+                dict(sorted(Counter(
+                    link.relation.kind for link in self.links if (link.first, link.second) == (at, other)
+                ).items())),
+            )
+            for at, other in self._pairs
+        )  # fmt: skip
+
+    def _look(self, at: int, other: int, second: Grid) -> bool:
+        first = self._grids[at]
+        _keep_measures_apart(first.source, second.source, self._minimum)
+        if not _add_up(first.source, second.source):
+            return False
+        _keep_periods_apart(first.source, second.source)
+        views = [overlap for overlap in _views(first, second) if overlap.shared]
+        if not views:
+            return False
+        none = np.zeros(0, dtype=np.int64)
+        found = []
+        for overlap in views:
+            revised = overlap.revised(self._minimum)
+            found += overlap.relations(self._minimum)
+            found += dominated_rests(overlap, self._dominance, self._minimum, sign=1)
+            found += dominated_rests(overlap.turned(), self._dominance, self._minimum, sign=-1)
+            found += [Relation(np.array([cell]), none, 1, None, REVISED) for cell in revised.tolist()]
+        self._pairs.append((at, other))
+        self.links += [Link(at, other, relation) for relation in found]
+        return True
+
+    def _share_units(self, table: ReleasedTable) -> bool:
+        return any(
+            new.kinds[0] == table.kinds[0] and bool(np.isin(new.rows.unit, table.rows.unit).any())
+            for new in self.tables[: len(self._grids)]
+        )
+
+
+def _family(table: ReleasedTable) -> Family:
+    """What tables have in common whose rows can be the same and whose figures add up."""
+    return table.quantity, table.kinds, table.period
+
+
+def _keep_apart(new: Sequence[ReleasedTable], table: ReleasedTable) -> None:
+    """Refuse tables that share units of which one cannot be compared."""
+    met = [each.name for each in new if each.may_overlap(table)]
+    if met:
+        raise reasons(
+            [f"{', '.join(met)} and {table.label} share units: {NOT_YET}"],
+            "ask for exact counts, sums or means of one kind of unit, protected by suppression, or ask the output "
+            "checkers, with both beside each other",
+        )
+
+
+def _views(first: Grid, second: Grid) -> list[Overlap]:
+    """The two laid over each other by rows; where these are of different kinds (homes, owners), by units too."""
+    by_rows = Overlap(first, second)
+    (unit, member), (other_unit, other_member) = first.source.kinds, second.source.kinds
+    if unit != other_unit or member == other_member:
+        return [by_rows]
+    return [by_rows, Overlap(first.by_unit(), second.by_unit())]
+
+
+def _keep_periods_apart(first: ReleasedTable, second: ReleasedTable) -> None:
+    """Refuse tables that share units, but whose rows have no like in each other: of a period in one column, and of
+    none or of a period in another; or of several records per member, from two frames."""
+    if first.period != second.period and second.may_overlap(first):
+        raise reasons(
+            [f"{first.name} and {second.label} share units and not their periods or records: a person must decide"],
+            "ask for both with the same period column of the linked data, or for both without; and where a member has "
+            "several records, name the population whose key is the record's",
+        )
+
+
+def _keep_measures_apart(first: ReleasedTable, second: ReleasedTable, minimum: int) -> None:
+    """Refuse sums that subtract to some units' values though each name or each record is the same."""
+    fault = fault_of_measures(first, second, minimum)
+    if fault:
+        raise reasons(
+            [f"{first.name} and {second.label} {fault}: a person must decide"],
+            "give a measure one name and one value per record in all tables, and another measure another name",
+        )
+
+
+def _add_up(first: ReleasedTable, second: ReleasedTable) -> bool:
+    """Whether figures of the two can be subtracted: both counts, or sums of one measure."""
+    return first.quantity == second.quantity
