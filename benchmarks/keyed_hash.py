@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.lines import say
+from benchmarks.measuring import peak_mebibytes, say
 from enclave.identifiers import check
 from pseudonymise.custody import CMAC
 from pseudonymise.keyed_hash import hash_values
@@ -87,12 +87,6 @@ def vectorised(values: pa.Array) -> None:
     """CMAC of all values, in batches as the stream has them."""
     for start in range(0, len(values), BATCH_ROWS):
         hash_values(values.slice(start, BATCH_ROWS), KEY, CMAC)
-
-
-def peak_mebibytes() -> float:
-    """Peak memory of this process since it began; ``ru_maxrss`` would count the parent's too."""
-    status = Path("/proc/self/status").read_text()
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
 
 
 def one_copy(arguments: list[str]) -> None:

@@ -12,7 +12,6 @@ the check (wall clock and processor), peak memory of the process; cells, hidden 
 from __future__ import annotations
 
 import argparse
-import resource
 import sys
 import tempfile
 import time
@@ -24,6 +23,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from benchmarks.measuring import peak_mebibytes
 from enclave.entropy import SeededEntropy
 from output_control.ledger.history import History
 from output_control.ledger.joint import Together, protect_together
@@ -181,7 +181,7 @@ def main() -> None:
             done, took, used = measure(people, ledger, entries)
             table = done.released[0]
             links = sum(sum(each.relations.values()) for each in done.compared)
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+            peak = peak_mebibytes() / 1024
             seconds.append(used)
             hidden = int(table.hidden.sum())
             sys.stdout.write(f"{entries:4} releases: {took:6.1f} s, {used:.1f} s of processor, peak {peak:.2f} GiB; ")

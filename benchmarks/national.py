@@ -9,13 +9,13 @@ Each stage: wall and CPU seconds, and the peak memory so far.
 
 from __future__ import annotations
 
-import resource
 import sys
 import time
 
 import numpy as np
 
 from benchmarks.country import NATION, offences
+from benchmarks.measuring import peak_mebibytes
 from benchmarks.registrations import tabulated
 from output_control.alternatives.coarser import adaptive_margins, suppress_within
 from output_control.audit import audit
@@ -45,7 +45,7 @@ class Clock:
     def say(self, text: str) -> None:
         """One line of the report."""
         wall, cpu = time.perf_counter(), time.process_time()
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        peak = peak_mebibytes()
         sys.stdout.write(f"{text}; wall {wall - self.wall:.1f} s, CPU {cpu - self.cpu:.1f} s, peak {peak:.0f} MiB\n")
         sys.stdout.flush()
         self.wall, self.cpu = wall, cpu

@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from benchmarks.lines import say
+from benchmarks.measuring import say
 from enclave.engine import open_engine
 from enclave.project import DataSet, Key, PersonField
 from linkage.person_fields import REGISTER_COLUMNS, prepare

@@ -15,7 +15,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.lines import say
+from benchmarks.measuring import say
 from enclave.errors import CannotProtect
 from output_control.protect import protect
 

@@ -17,7 +17,7 @@ from typing import get_args
 import numpy as np
 
 from benchmarks.country import flat, offences
-from benchmarks.lines import say
+from benchmarks.measuring import say
 from output_control.aggregate import aggregate
 from output_control.audit import audit
 from output_control.instance import read_instance

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import resource
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.lines import say
+from benchmarks.measuring import peak_mebibytes, say
 from enclave.classifications import Classification, Code
 from enclave.engine import Engine, open_engine
 from enclave.engine.interface import EngineName
@@ -144,7 +143,7 @@ def measure(what: str, rows: int, way: str, statistic: str, *, engine: EngineNam
                 asked = request(statistic)
                 cells = len(tabulate(asked, shown_dimensions(asked, CLASSIFICATIONS), sources).table)
             seconds = time.process_time() - start
-    return {"cells": cells, "seconds": seconds, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    return {"cells": cells, "seconds": seconds, "peak": peak_mebibytes()}
 
 
 def apart(what: str, rows: int, way: str, statistic: str, *, engine: str, threads: int) -> dict[str, float]:

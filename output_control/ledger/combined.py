@@ -54,7 +54,11 @@ class Combined:
             self._before[published] = True
 
     def given_away(self, hidden: Mapping[int, BoolArray]) -> list[Combination]:
-        """Groups of 1 … minimum − 1 units that new tables, each with its cells ``hidden``, would make computable."""
+        """Groups of 1 … minimum − 1 units that new tables, each with its cells ``hidden``, would make computable.
+
+        Tables of another quantity or of other units may be among ``hidden``; they are left out.
+        """
+        hidden = {place: hide for place, hide in hidden.items() if place in self._new}
         shown = {place: self._new[place][1][~hide[self._new[place][0]]] for place, hide in hidden.items()}
         new = np.unique(np.concatenate(list(shown.values())))
         new = new[~self._before[new]]

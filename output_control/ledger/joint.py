@@ -124,7 +124,7 @@ class _Found:
             also = sorted({label for each in given for label in each.releases} - {table.label for table in tables})
             done, moves = _protect(system, tables, len(new), self._options, also)
             shut = {at: pattern.suppressed for at, (pattern, _) in zip(new, done, strict=True)}
-            more = [] if combined is None else combined.given_away(shut)
+            more = [each for family in combined for each in family.given_away(shut)]
             if not more:
                 break
             given += [each.among(new) for each in more]

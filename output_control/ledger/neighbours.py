@@ -101,11 +101,12 @@ class Beside:
         return [replace(link, first=place[link.first], second=place[link.second]) for link in self.links
                 if link.first in place]  # fmt: skip
 
-    def combined(self, new: Sequence[int]) -> Combined | None:
-        """Some new tables, of one family, beside all tables whose figures add up to theirs."""
-        family = _family(self.tables[new[0]])
-        if family not in self._widest:
-            return None
+    def combined(self, new: Sequence[int]) -> list[Combined]:
+        """Some new tables, family by family, beside all tables whose figures add up to theirs."""
+        families = dict.fromkeys(_family(self.tables[at]) for at in new)
+        return [self._combine(family) for family in families if family in self._widest or family in self._combined]
+
+    def _combine(self, family: Family) -> Combined:
         if family not in self._combined:
             places = [at for at in range(len(self._grids))
                       if len(self.tables[at].rows) and _family(self.tables[at]) == family]  # fmt: skip

@@ -65,6 +65,20 @@ def the_attack(shelf: Shelf, missing: int, *variables: str, towns: int = 1) -> l
     return [whole, *parts, asked]
 
 
+def test_each_of_two_requested_tables_that_share_nobody_is_held_against_all_that_was_released(tmp_path: Path) -> None:
+    """Two provinces of two towns each, in tables of their own; asked together: the other town of each, less one."""
+    shelf, asked = Shelf(tmp_path, MINIMUM), []
+    for name, town in (("north", 0), ("south", 2)):
+        province = np.isin(AREA, [town, town + 1])
+        shelf.release(counted(name, province, "age"))
+        shelf.release(counted(f"{name} town", np.equal(AREA, town), "age"))
+        asked.append(counted(f"{name} other", left_out(1, np.equal(AREA, town + 1)), "age"))
+    together = shelf.check(*asked)
+    for at, published in enumerate(together.released):
+        whole, part = shelf.released[2 * at : 2 * at + 2]
+        assert not gives_away(whole, [part, published], 1)
+
+
 @pytest.mark.parametrize(
     ("towns", "missing", "variables"),
     [(1, 1, ("age",)), (1, 9, ("age", "sex")), (2, 1, ("age", "sex")), (3, 9, ("age",))],
