@@ -46,7 +46,7 @@ class Options:
     ``singletons``: no sole contributor of a suppressed magnitude, knowing its own cells, may come closer to a primary
     than `SINGLETON_SHARE` of its levels. It says nothing of counts: there nobody knows to be alone, because the count
     is what is hidden. ``cost`` per cell: what hiding it loses (default its value); ``keep``: cells that must stay
-    published.
+    published; ``dropped``: cells that are not published in any case, behind which others may hide for nothing.
     """
 
     count_protection: CountProtection = Exact()
@@ -56,6 +56,7 @@ class Options:
     threads: int = 1
     cost: FloatArray | None = field(default=None, compare=False)
     keep: BoolArray | None = field(default=None, compare=False)
+    dropped: BoolArray | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
