@@ -16,6 +16,7 @@ from scipy import sparse
 from output_control.table import BoolArray, FloatArray
 
 NODE_LIMIT = 5000
+UNBOUNDED = (HighsModelStatus.kUnbounded, HighsModelStatus.kUnboundedOrInfeasible)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,10 +85,16 @@ class Attacker:
         return Reach(max(float(whole[cell]) * side, 0.0), whole)
 
     def furthest(self, cell: int, side: int) -> float:
-        """The end of the attacker's interval as a distance from the truth; infinite when nothing bounds it."""
+        """The end of the attacker's interval as a distance from the truth; infinite when nothing bounds it.
+
+        A programme that the solver gives up counts as no distance at all.
+        """
         unit = 1.0 if self._integral else max(float(self._value[cell]), 1e-300)
         found = self._solve(self._model, cell, side, np.inf, held=[], unit=unit)
-        return np.inf if found is None else max(float(found[self._place[cell]]) * side * unit, 0.0)
+        if found is None:
+            # standing still is always possible, so that a programme without optimum is unbounded unless it failed
+            return np.inf if self._model.getModelStatus() in UNBOUNDED else 0.0
+        return max(float(found[self._place[cell]]) * side * unit, 0.0)
 
     def _solve(
         self, model: Highs, cell: int, side: int, cap: float, *, held: Sequence[int], unit: float
