@@ -38,7 +38,7 @@ class Zone(Enum):
     @property
     def mode(self) -> int:
         """Permission bits of the zone's folder: private zones are closed to everyone but their owner."""
-        private = {Zone.IDENTIFIED, Zone.KEY, Zone.GATE, Zone.LEDGER, Zone.PSEUDONYMISED}
+        private = {Zone.INBOX, Zone.IDENTIFIED, Zone.KEY, Zone.GATE, Zone.LEDGER, Zone.PSEUDONYMISED}
         return 0o700 if self in private else 0o755
 
 

@@ -84,17 +84,23 @@ class Attacker:
             return Reach(0.0, np.zeros(0))
         return Reach(max(float(whole[cell]) * side, 0.0), whole)
 
-    def furthest(self, cell: int, side: int) -> float:
+    def furthest(self, cell: int, side: int) -> float | None:
         """The end of the attacker's interval as a distance from the truth; infinite when nothing bounds it.
 
-        A programme that the solver gives up counts as no distance at all.
+        Of counts the end among whole tables, which in three dimensions may be nearer than that of the LP; None when the
+        programme for it cannot be finished.
         """
         unit = 1.0 if self._integral else max(float(self._value[cell]), 1e-300)
         found = self._solve(self._model, cell, side, np.inf, held=[], unit=unit)
         if found is None:
             # standing still is always possible, so that a programme without optimum is unbounded unless it failed
-            return np.inf if self._model.getModelStatus() in UNBOUNDED else 0.0
-        return max(float(found[self._place[cell]]) * side * unit, 0.0)
+            return np.inf if self._model.getModelStatus() in UNBOUNDED else None
+        if self._integral and not np.allclose(found, np.rint(found), rtol=0, atol=1e-6):
+            found = self._solve(self._build(whole=True), cell, side, np.inf, held=[], unit=unit)
+            if found is None:
+                return None
+        far = max(float(found[self._place[cell]]) * side * unit, 0.0)
+        return float(np.rint(far)) if self._integral else far
 
     def _solve(
         self, model: Highs, cell: int, side: int, cap: float, *, held: Sequence[int], unit: float

@@ -16,7 +16,6 @@ from scipy import sparse
 
 from output_control.attacker import Attacker
 from output_control.joint_table import JointTable
-from output_control.linked_tables import LinkedTables, Protected
 from output_control.protection import SINGLETON_SHARE, Options, Pattern, demand
 from output_control.rules import PrimaryResult
 from output_control.table import BoolArray, CellTable, FloatArray, IntArray
@@ -52,7 +51,7 @@ class AuditReport:
 
 
 def audit(
-    table: Protected,
+    table: CellTable,
     primary: PrimaryResult,
     pattern: Pattern,
     options: Options,
@@ -67,21 +66,13 @@ def audit(
     return _Audit(table, primary, pattern, options).run(solve_intervals=solve_intervals)
 
 
-def full_equations(table: Protected) -> sparse.csr_array:
+def full_equations(table: CellTable) -> sparse.csr_array:
     """Parent minus children for every parent of every dimension and every combination of the other dimensions.
 
-    Linked tables: those of each, and one per pair of shared cells.
+    Of a joint table: its own.
     """
     if isinstance(table, JointTable):
         return table.audited
-    if isinstance(table, LinkedTables):
-        row = np.arange(len(table.same))
-        left, right = (
-            sparse.csr_array((np.ones(len(row)), (row, table.same[:, side])), shape=(len(row), len(table)))
-            for side in (0, 1)
-        )
-        each = sparse.block_diag([full_equations(one) for one in table.tables], format="csr")
-        return sparse.csr_array(sparse.vstack([each, left - right], format="csr"))
     return sparse.csr_array(
         sparse.vstack([_one_dimension(table, position) for position in range(len(table.dims))], format="csr")
     )
@@ -105,7 +96,7 @@ def _one_dimension(table: CellTable, position: int) -> sparse.csr_array:
 
 
 class _Audit:
-    def __init__(self, table: Protected, primary: PrimaryResult, pattern: Pattern, options: Options) -> None:
+    def __init__(self, table: CellTable, primary: PrimaryResult, pattern: Pattern, options: Options) -> None:
         self.table, self.options, self.hidden = table, options, pattern.suppressed
         self.cells = np.flatnonzero(primary.mask)
         asked = demand(table, primary, options.count_protection)
@@ -135,7 +126,11 @@ class _Audit:
         exposed = self._exposed() if self.options.singletons and not self.table.integral else []
         if solve_intervals:
             for position in np.flatnonzero(self.hidden[self.cells]):
-                up[position], down[position] = self._interval(int(position))
+                ends = self._interval(int(position))
+                solve_intervals &= None not in ends
+                up[position], down[position] = (
+                    far if end is None else end for end, far in zip(ends, (up[position], down[position]), strict=True)
+                )
         value = self.table.value[self.cells]
         return AuditReport(
             primaries=len(self.cells),
@@ -205,13 +200,10 @@ class _Audit:
         self.found[position] = [move.change for move in (up, down) if move.far > 0]
         return up.far, down.far
 
-    def _interval(self, position: int) -> tuple[float, float]:
-        """The whole interval of the attacker's LP (whole numbers inside it for counts)."""
+    def _interval(self, position: int) -> tuple[float | None, float | None]:
+        """The whole interval of the attacker; None for an end that could not be found."""
         cell = int(self.cells[position])
-        ends = self.attacker.furthest(cell, 1), self.attacker.furthest(cell, -1)
-        if self.table.integral:
-            return float(np.floor(ends[0] + SLACK)), float(np.floor(ends[1] + SLACK))
-        return ends
+        return self.attacker.furthest(cell, 1), self.attacker.furthest(cell, -1)
 
     def _exposed(self) -> list[int]:
         """Positions of primaries that a sole contributor, knowing all cells it is alone in, comes too close to."""

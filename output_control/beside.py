@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from enclave.errors import Refused
 from output_control.derived import Sources
 from output_control.dossier import Contents, table_contents
+from output_control.earlier_findings import NONE_SHARED, findings
 from output_control.ledger.history import History
 from output_control.ledger.joint import Compared, Together, protect_together
 from output_control.ledger.released import ReleasedTable, pack
@@ -15,7 +16,6 @@ from output_control.ledger.remember import ProjectIds, remembered
 from output_control.linked_counts import figure_rule
 from output_control.outputs import json_bytes
 from output_control.policy import Policy
-from output_control.report.contents import EarlierFinding
 from output_control.table_check import JudgedTable, ProtectedTable, protected_beside, reasons
 
 NO_LEDGER = "not checked against earlier releases: no release ledger was given"
@@ -28,7 +28,6 @@ LEDGER_CHECKS = [
     "no difference with a cell of an earlier release is of fewer units than the minimum frequency",
     "hidden cells of this table and of earlier ones stay open together",
 ]
-NONE_SHARED = "no earlier release shares units with this one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,10 @@ def _protected(
     minimum = max([rules.minimum_frequency.value, *(figure_rule(each.evidence.request, rules).n for each in compared)])
     options = policy.options(threads=threads)
     try:
-        return protect_together(asked.tables, history, options, minimum, attached=asked.attached, apart=asked.apart)
+        return protect_together(
+            asked.tables, history, options, minimum,
+            attached=asked.attached, apart=asked.apart, dominance=policy.dominance_rules(),
+        )  # fmt: skip
     except Refused as error:
         advice = [line for each in compared for line in each.advice]
         raise reasons([error.what, *advice], error.next_step) from None
@@ -113,25 +115,10 @@ def _table(
     found = [each for each in together.compared if each.table == name]
     made = table_contents(
         protected, rules,
-        earlier=_findings(together.touched, found, confidential=True),
-        for_author=_findings(together.touched, found, confidential=False),
+        earlier=findings(together.touched, found, confidential=True),
+        for_author=findings(together.touched, found, confidential=False),
     )  # fmt: skip
     return _told(replace(made, request=judged.asked), found, together)
-
-
-def _findings(releases: Sequence[str], found: Sequence[Compared], *, confidential: bool) -> tuple[EarlierFinding, ...]:
-    """For the report; its author sees which releases, as in the evidence, and nothing else."""
-    if not releases:
-        return (EarlierFinding("–", NONE_SHARED),)
-    lines = []
-    for release in releases:
-        here = [each for each in found if each.release == release]
-        counted = [
-            f"{each.other} ({each.quantity}): {', '.join(f'{n} {kind}' for kind, n in each.relations.items()) or 0}"
-            for each in here
-        ]
-        lines.append(EarlierFinding(release, "; ".join(counted) if confidential and counted else "shares units"))
-    return tuple(lines)
 
 
 def _noted(contents: Contents, notes: Sequence[str]) -> Contents:
@@ -141,7 +128,7 @@ def _noted(contents: Contents, notes: Sequence[str]) -> Contents:
 
 
 def _shared(releases: Sequence[str]) -> str:
-    return f"shares units with earlier releases: {', '.join(releases)}" if releases else NONE_SHARED
+    return f"shares units with earlier releases: {', '.join(releases)}" if releases else NONE_SHARED["en"]
 
 
 def _told(contents: Contents, found: Sequence[Compared], together: Together) -> Contents:

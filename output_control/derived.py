@@ -44,6 +44,11 @@ class Sources:
         """Linked data set -> its columns of unit keys."""
         return {name: frame.manifest.column_names("key") for name, frame in sorted(self._linked.items())}
 
+    def type_of_linked(self, name: str, column: str) -> pa.DataType | None:
+        """The Arrow type of a linked data set's column, if there is one."""
+        schema = schema_of(self._linked[name])
+        return schema.field(column).type if column in schema.names else None
+
     def schema(self, derivation: str) -> pa.Schema:
         """The Arrow schema of a derived frame that is there."""
         return schema_of(self._derived[derivation])

@@ -29,7 +29,7 @@ from output_control.policy import ModelRules, TableRules
 from output_control.regression import NORMAL_975, FittedRegression
 from output_control.report.contents import EarlierFinding
 from output_control.report.files import protection_files
-from output_control.rounding import significant, to_base
+from output_control.rounding import at_scale, significant, to_base
 from output_control.statistic_columns import hidden_rows, statistic_columns
 from output_control.table import FloatArray
 from output_control.table_check import ProtectedTable
@@ -168,7 +168,11 @@ def regression_contents(fitted: FittedRegression, rules: ModelRules) -> Contents
     estimate, error = fitted.estimate, fitted.standard_error
 
     def rounded(name: str, titles: Mapping[str, str], values: FloatArray) -> OutputColumn:
-        figures = pa.array([significant(float(value), digits) for value in values], pa.float64())
+        scales = np.zeros(len(values)) if family.ratio else error
+        figures = pa.array(
+            [significant(at_scale(v, e, digits), digits) for v, e in zip(values.tolist(), scales, strict=True)],
+            pa.float64(),
+        )
         return OutputColumn(name, "number", titles, figures)
 
     def shown(values: FloatArray) -> FloatArray:

@@ -41,6 +41,7 @@ __all__ = [
 ]
 
 LARGEST_SUM = 2**53 / 10**DECIMALS
+WIDEST_WEIGHTS = 10_000.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,6 +51,8 @@ class Evidence:
     ``records`` counts rows per cell, ``weighted`` adds up their sampling weights; ``size`` is the sum of the units'
     absolute totals, which differs from the value where contributions are negative (``signed``): dominance is then
     judged on sizes. ``unit`` is the column of the units counted; ``also`` is the same for every further kind of unit.
+    ``effective``: how many records of equal weight are worth as much as a cell's, (Σw)²/Σw² (Kish, *Survey Sampling*
+    1965, section 11.7); of records without weights their number.
     """
 
     request: TableRequest
@@ -60,6 +63,7 @@ class Evidence:
     signed: bool
     weighted: FloatArray
     unit: str
+    effective: FloatArray
     also: tuple[Evidence, ...] = ()
 
     @property
@@ -158,6 +162,7 @@ def tabulate(
         signed=first.signed,
         weighted=first.weighted,
         unit=first.unit,
+        effective=first.effective,
         also=tuple(others),
     )
 
@@ -185,7 +190,15 @@ def _evidence(
         signed=bool((size != value).any()),
         weighted=column[amounts.weighted] / amounts.scale(amounts.weighted),
         unit=unit,
+        effective=_effective(column),
     )
+
+
+def _effective(column: Mapping[str, IntArray]) -> FloatArray:
+    """Both sums in billionths, so one factor is left; no square rounds to 0, or the weights would be refused."""
+    if "square" not in column:
+        return column["n"].astype(np.float64)
+    return np.asarray(column["share"].astype(np.float64) ** 2 / column["square"] / 1e9, dtype=np.float64)
 
 
 def _table(
@@ -233,6 +246,14 @@ def _faults_of_weight(request: TableRequest, table: str, sources: Sources) -> li
     )
     if wrong:
         return [f"{wrong} row(s) have no weight above 0 in {request.weight}"]
+    ends = sources.collect(
+        "SELECT MIN(CAST({w} AS DOUBLE)) AS a, MAX(CAST({w} AS DOUBLE)) AS b FROM {table}",
+        table=table,
+        w=str(request.weight),
+    )
+    least, most = (float(ends.column(name)[0].as_py()) for name in ("a", "b"))
+    if most > WIDEST_WEIGHTS * least:
+        return [f"the weights {request.weight} differ by more than {WIDEST_WEIGHTS:g} times: they choose, not weigh"]
     if request.measure is None:
         return []
     size = sources.collect(

@@ -54,13 +54,17 @@ class Data:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fit:
-    """The estimate with the likelihood around it; ``facts`` are further figures of the model, unrounded."""
+    """The estimate with the likelihood around it; ``facts`` are further figures of the model, unrounded.
+
+    ``left``: each record's part in the dispersion, where one is published.
+    """
 
     beta: FloatArray
     standard_error: FloatArray
     local: Local
     dispersion: float
     facts: Mapping[str, float]
+    left: FloatArray | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +111,8 @@ def _linear_model(link: Link) -> Callable[[Data], Fit]:
         model = _glm(link, data)
         beta, errors = estimate_linear(model, data.cluster, robust=data.robust)
         local = accepted(model, beta)
-        return Fit(beta, errors, local, model.dispersion(beta), _facts(model, beta))
+        left = model.pearson(beta) if link.scaled else None
+        return Fit(beta, errors, local, model.dispersion(beta), _facts(model, beta), left)
 
     return fit
 
@@ -190,7 +195,7 @@ def _fit_mixed(data: Data) -> Fit:
         )
     within = model.dispersion(beta)
     facts = {"variance_within": within, "variance_between": within * float(np.exp(place))}
-    return Fit(beta, errors, accepted(model, beta), within, facts)
+    return Fit(beta, errors, accepted(model, beta), within, facts, model.pearson(beta))
 
 
 def _fit_cox(data: Data) -> Fit:

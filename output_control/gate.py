@@ -18,6 +18,7 @@ from enclave.frames import Frame
 from enclave.requests import OutputRequest, RegressionRequest, TableRequest, TransitionRequest, TreeRequest
 from enclave.zones import Derived, Linked
 from output_control.beside import beside_releases
+from output_control.compared_columns import faults_of_columns
 from output_control.derived import Sources
 from output_control.differences import faults_of_differences
 from output_control.distributions import distribution_contents
@@ -32,6 +33,7 @@ from output_control.leaving import faults_of_leaving
 from output_control.ledger.book import identity
 from output_control.ledger.history import History
 from output_control.outputs import json_bytes
+from output_control.percentiles import gaps
 from output_control.policy import Policy
 from output_control.regression import fit_regression
 from output_control.sealed import CheckedOutput
@@ -77,7 +79,7 @@ def check(
         raise _refusal(analysis, faults)
     found = _Findings()
     listed = with_transitions(requests, classifications)
-    gate = _Gate(Sources(engine, rederive(), linked), listed, policy, threads)
+    gate = _Gate(Sources(engine, rederive(), linked), listed, policy, gaps(requests), threads)
     inputs = {name: frame.digest() for name, frame in sorted(linked.items())}
     fingerprint = digest_json(made_with)
     policy_document = policy.public_document()
@@ -90,6 +92,7 @@ def check(
     }
     n = policy.public.tables.minimum_frequency.value
     found.faults += faults_of_differences(requests, gate.sources, n, together=together)
+    found.faults += faults_of_columns(requests, gate.sources, policy)
     judged: dict[str, JudgedTable | Contents] = {}
     for request in requests:
         try:
@@ -100,6 +103,8 @@ def check(
         raise _refusal(analysis, found.faults)
     try:
         contents, cells = beside_releases(judged, gate.sources, policy, history, threads=threads)
+        if history is not None:
+            history.must_repeat(cells)
     except (Refused, BadInput) as error:
         found.refuse(", ".join(name for name, each in judged.items() if isinstance(each, JudgedTable)), error)
         raise _refusal(analysis, found.faults) from None
@@ -198,13 +203,15 @@ class _Gate:
     sources: Sources
     classifications: Mapping[str, Classification]
     policy: Policy
+    gaps: Mapping[str, int]
     threads: int
 
     def judge(self, request: OutputRequest) -> JudgedTable | Contents:
         models = self.policy.public.models
         if isinstance(request, TableRequest | TransitionRequest):
             table = _as_table(request)
-            judged = judge_table(table, self.sources, self.classifications, self.policy, threads=self.threads)
+            gap = self.gaps.get(request.name, 100)
+            judged = judge_table(table, self.sources, self.classifications, self.policy, gap=gap, threads=self.threads)
             return replace(judged, asked=request)
         if isinstance(request, RegressionRequest):
             return regression_contents(fit_regression(request, self.sources, self.policy), models)

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from output_control.aggregate import LARGEST
-from output_control.model_frame import ModelFrame
+from output_control.model_frame import ModelFrame, sums_by_unit
 from output_control.policy import ModelRules, Policy
 from output_control.rules import primary
 from output_control.table import NO_CONTRIBUTOR, BoolArray, CellTable, Dimension, FloatArray
@@ -52,6 +52,15 @@ def faults_of_dominance(levels: Levels, response: FloatArray, frame: ModelFrame,
     bad = primary(table, policy.dominance_rules()).mask
     found = [cells[int(position) - 1][0] for position in table.codes[bad, 0]]
     return [f"one unit dominates {name}" for name in dict.fromkeys(found)]
+
+
+def faults_of_rows(groups: Sequence[BoolArray], frame: ModelFrame, policy: Policy) -> list[str]:
+    """Groups of records that are one unit's for the larger part: what is said of the group is said of that unit."""
+    if frame.units == frame.records:
+        return []
+    ones = np.ones(frame.records)
+    found = dominated([sums_by_unit(frame, rows, ones) for rows in groups], policy)
+    return [f"in {sum(found)} group(s) the records are one unit's for the larger part"] if any(found) else []
 
 
 def dominated(contributions: Sequence[FloatArray], policy: Policy) -> list[bool]:

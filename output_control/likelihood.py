@@ -19,14 +19,26 @@ from output_control.table import BoolArray, FloatArray, IntArray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Local:
-    """A likelihood at one β: scores (records × p), information (p × p), and ``spread``.
+    """A likelihood at one β: scores (records × p), information (p × p), ``spread``, and ``part``.
 
-    ``spread`` takes directions (p × m) and gives each record's part in the information along each (records × m).
+    ``spread`` takes directions (p × m) and gives each record's part in the information along each (records × m);
+    ``part`` gives the part of the information (p × p) that the marked records hold.
     """
 
     scores: FloatArray
     information: FloatArray
     spread: Callable[[FloatArray], FloatArray]
+    part: Callable[[BoolArray], FloatArray]
+
+
+def local_of(rows: FloatArray, scores: FloatArray) -> Local:
+    """Where the information is rows'rows, one row per record."""
+    return Local(
+        scores=scores,
+        information=rows.T @ rows,
+        spread=lambda directions: (rows @ directions) ** 2,
+        part=lambda marked: rows[marked].T @ rows[marked],
+    )
 
 
 class Likelihood(Protocol):
@@ -99,15 +111,18 @@ class LinearModel:
         ratio = self.weight * slope / self.link.variance(mu)
         rows = self.values * np.sqrt(ratio * slope)[:, None]
         scores = self.values * (ratio * (self.response - mu))[:, None]
-        return Local(scores, rows.T @ rows, lambda directions: (rows @ directions) ** 2)
+        return local_of(rows, scores)
+
+    def pearson(self, beta: FloatArray) -> FloatArray:
+        """Each record's part in the spread that is left."""
+        mu, _ = self.link.mean(self.values @ beta + self.offset)
+        return np.asarray(self.weight * (self.response - mu) ** 2 / self.link.variance(mu), dtype=np.float64)
 
     def dispersion(self, beta: FloatArray) -> float:
         """Pearson's, over the residual degrees of freedom."""
         if not self.link.scaled:
             return 1.0
-        mu, _ = self.link.mean(self.values @ beta + self.offset)
-        pearson = (self.weight * (self.response - mu) ** 2 / self.link.variance(mu)).sum()
-        return float(pearson / (self.values.shape[0] - self.values.shape[1]))
+        return float(self.pearson(beta).sum() / (self.values.shape[0] - self.values.shape[1]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -138,10 +153,17 @@ class CoxModel:
             part = risk[:, None] * (along**2 * hazard[place, None] - 2 * along * first + second)
             return np.asarray(np.maximum(part, 0.0), dtype=np.float64)
 
+        def part(marked: BoolArray) -> FloatArray:
+            inside = risk * marked
+            held = _from_here_on(np.bincount(place, weights=inside, minlength=len(times)))
+            crossed = (self.values * inside[:, None]).T @ expected[place]
+            own = self.values.T @ (self.values * (inside * hazard[place])[:, None])
+            return np.asarray(own - crossed - crossed.T + mean.T @ (mean * (events / at_risk * held)[:, None]))
+
         # Σ_i risk_i Σ_{t ≤ t_i} dN(t)/S0(t)·(x_i − x̄(t))(x_i − x̄(t))'
         weighted = self.values * (risk * hazard[place])[:, None]
         information = self.values.T @ weighted - mean.T @ (mean * events[:, None])
-        return Local(scores, information, spread)
+        return Local(scores, information, spread, part)
 
     def dispersion(self, beta: FloatArray) -> float:
         """None."""

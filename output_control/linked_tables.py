@@ -1,7 +1,8 @@
 """Several tables of one measure that share cells: what one hides the others must not show.
 
-Cells of two tables are the same when they stand for the same codes, a dimension that a table does not have counting as
-its total. One attacker sees all tables, so they are protected and audited as one system of equations.
+For tables without their records: cells of two tables are the same when they stand for the same codes, a dimension that
+a table does not have counting as its total. (The gate has the records, and goes by who is in a cell:
+`output_control.ledger`.) One attacker sees all tables, so they are protected and audited as one system of equations.
 """
 
 from __future__ import annotations
@@ -9,61 +10,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import TypeVar
 
 import numpy as np
+from scipy import sparse
 
-from enclave.errors import BadInput
+from enclave.errors import BadInput, CannotProtect
+from output_control.audit import AuditReport, audit, full_equations
+from output_control.joint_table import JointTable, joint_table
+from output_control.protection import Options, Pattern
+from output_control.relations import equations
 from output_control.rules import PrimaryResult
-from output_control.table import CellTable, FloatArray, IntArray, cell_keys
+from output_control.suppression import suppress
+from output_control.table import CellTable, IntArray, cell_keys
 
 AGREEMENT = 1e-9
+
+Cells = TypeVar("Cells", bound=np.ndarray)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LinkedTables:
-    """The cells of all ``tables`` one after the other; ``same`` (pairs × 2) are positions of equal cells."""
+    """``joint`` holds the cells of all ``tables`` one after the other, under the equations of each and those that say
+    which cells of two tables are the same."""
 
     tables: tuple[CellTable, ...]
-    same: IntArray
-    value: FloatArray
-    sole_contributor: IntArray
-    integral: bool
+    joint: JointTable
 
-    @staticmethod
-    def of(tables: Sequence[CellTable]) -> LinkedTables:
-        """Link ``tables`` by the names and codes of their dimensions.
-
-        Contributors must carry the same ids in all tables. Raises `BadInput` when tables of counts are mixed with
-        magnitudes, or when a shared cell is not the same in both.
-        """
-        if len({table.integral for table in tables}) != 1:
-            raise BadInput("counts and magnitudes cannot be linked", next_step="protect each kind by itself")
-        start = np.cumsum([0, *(len(table) for table in tables)])
-        pairs = [np.zeros((0, 2), dtype=np.int64)]
-        for one, other in combinations(range(len(tables)), 2):
-            pairs.append(_shared(tables[one], tables[other]) + start[[one, other]])
-        return LinkedTables(
-            tables=tuple(tables),
-            same=np.concatenate(pairs),
-            value=np.concatenate([table.value for table in tables]),
-            sole_contributor=np.concatenate([table.sole_contributor for table in tables]),
-            integral=tables[0].integral,
-        )
-
-    def __len__(self) -> int:
-        return len(self.value)
-
-    def labels(self, cell: int) -> tuple[str, ...]:
-        """The codes of one cell in its own table."""
-        for table in self.tables:
-            if cell < len(table):
-                return table.labels(cell)
-            cell -= len(table)
-        raise IndexError("there is no such cell")
-
-    def split(self, cells: np.ndarray) -> list[np.ndarray]:
+    def split(self, cells: Cells) -> list[Cells]:
         """An array over all cells as one array per table."""
-        return np.split(cells, np.cumsum([len(table) for table in self.tables])[:-1])
+        return np.split(cells, np.cumsum([len(table) for table in self.tables])[:-1])  # type: ignore[return-value]  # numpy's stub forgets the kind of array
 
     def primary(self, results: Sequence[PrimaryResult]) -> PrimaryResult:
         """The primaries of all tables, each judged by itself, as those of the whole."""
@@ -77,6 +53,66 @@ class LinkedTables:
             anchor=np.concatenate(anchors),
             reason=np.concatenate([result.reason for result in results]),
         )
+
+
+def link(tables: Sequence[CellTable]) -> LinkedTables:
+    """Link ``tables`` by the names and codes of their dimensions; contributors carry the same ids in all of them.
+
+    Raises:
+        BadInput: tables of counts are mixed with magnitudes, or a shared cell is not the same in both.
+    """
+    if len({table.integral for table in tables}) != 1:
+        raise BadInput("counts and magnitudes cannot be linked", next_step="protect each kind by itself")
+    start = np.cumsum([0, *(len(table) for table in tables)])
+    pairs = [np.zeros((0, 2), dtype=np.int64)]
+    for one, other in combinations(range(len(tables)), 2):
+        pairs.append(_shared(tables[one], tables[other]) + start[[one, other]])
+        _shared(tables[other], tables[one])  # what the other table has and this one not, they disagree on as well
+    same = _alike(np.concatenate(pairs), int(start[-1]))
+
+    def name(cell: int) -> str:
+        at = int(np.searchsorted(start, cell, side="right")) - 1
+        return f"{' × '.join(tables[at].labels(cell - int(start[at])))} in table {at + 1}"
+
+    joint = joint_table(
+        np.concatenate([table.value for table in tables]),
+        np.concatenate([table.sole_contributor for table in tables]),
+        integral=tables[0].integral,
+        relations=_stacked([equations(table) for table in tables], same),
+        audited=_stacked([full_equations(table) for table in tables], same),
+        name=name,
+    )
+    return LinkedTables(tuple(tables), joint)
+
+
+def protect_linked(
+    tables: Sequence[CellTable], sensitive: Sequence[PrimaryResult], options: Options
+) -> tuple[LinkedTables, Pattern, AuditReport]:
+    """One pattern for all ``tables``, ``sensitive`` per table, that an attacker of all of them does not break.
+
+    `LinkedTables.split` gives each table its part of the pattern.
+
+    Raises:
+        BadInput: see `link`. CannotProtect: no suppression protects them together, or the audit did not find it safe.
+    """
+    linked = link(tables)
+    primary = linked.primary(sensitive)
+    pattern = suppress(linked.joint, primary, options=options)
+    report = audit(linked.joint, primary, pattern, options)
+    if not report.safe:
+        raise CannotProtect("the audit did not find the linked tables safe together", next_step="recode one of them")
+    return linked, pattern, report
+
+
+def _stacked(own: Sequence[sparse.csr_array], same: sparse.csr_array) -> sparse.csr_array:
+    return sparse.csr_array(sparse.vstack([sparse.block_diag(own, format="csr"), same], format="csr"))
+
+
+def _alike(pairs: IntArray, cells: int) -> sparse.csr_array:
+    """One equation per pair of equal cells."""
+    count = len(pairs)
+    entries = np.tile([1.0, -1.0], count), (np.repeat(np.arange(count), 2), pairs.reshape(-1))
+    return sparse.csr_array(entries, shape=(count, cells))
 
 
 def _shared(one: CellTable, other: CellTable) -> IntArray:
@@ -109,6 +145,3 @@ def _shared(one: CellTable, other: CellTable) -> IntArray:
             next_step="tabulate both from the same data, or give unlike dimensions unlike names",
         )
     return np.column_stack([mine, found]).astype(np.int64)
-
-
-Protected = CellTable | LinkedTables

@@ -17,6 +17,7 @@ from output_control.table import BoolArray, FloatArray, IntArray
 
 _CATEGORY = re.compile(r"[A-Za-z0-9<>=.,+_/% -]{1,40}")
 _LONG_NUMBER = re.compile(r"[0-9]{8}")
+LARGEST = 2.0**53  # whole numbers above it are not what they say, and powers of much larger ones are no numbers
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +40,7 @@ class ModelFrame:
 
     def numbers(self, column: str) -> FloatArray:
         """A 0/1 or number column; NaN where it has no value."""
-        return np.asarray(pc.cast(self.columns[column], pa.float64()).to_numpy(), dtype=np.float64)
+        return np.asarray(_as_floats(self.columns[column]).to_numpy(), dtype=np.float64)
 
     def categories(self, column: str) -> pa.ChunkedArray:
         """A column of codes, as text."""
@@ -85,7 +86,10 @@ def read_model_frame(request: Request, sources: Sources, *, missing: bool = Fals
 
 
 def faults_of_categories(column: str, frame: ModelFrame) -> list[str]:
-    """Codes that would leave with the output: short names, no long numbers."""
+    """Codes that would leave with the output: text (which is of a code list), short names, no long numbers."""
+    if not _is_text(frame.columns[column].type):
+        # a number is in no code list: each could be a value that a record has
+        return [f"column {column} holds no codes as text; derive codes of a classification"]
     codes = pc.unique(frame.categories(column)).to_pylist()
     odd = sum(1 for code in codes if not _CATEGORY.fullmatch(code) or _LONG_NUMBER.search(code))
     return [f"{odd} code(s) of {column} are no category names: short, without long numbers"] if odd else []
@@ -112,15 +116,28 @@ def _faults_of_outcome(outcome: str, found: pa.Table) -> list[str]:
     column = found.column(outcome)
     if not _is_number(column.type):
         return [f"outcome {outcome} is no 0/1 column"]
-    values = pc.unique(pc.cast(column.drop_null(), pa.float64())).to_pylist()
+    values = pc.unique(_as_floats(column.drop_null())).to_pylist()
     return [] if sorted(values) == [0.0, 1.0] else [f"outcome {outcome} does not consist of 0 and 1, both of them"]
 
 
 def _faults_of_number(name: str, found: pa.Table) -> list[str]:
     if not _is_number(found.column(name).type):
         return [f"column {name} is no number; name it as categorical, with its reference code"]
-    finite = pc.is_finite(pc.cast(found.column(name).drop_null(), pa.float64()))
-    return [] if pc.all(finite).as_py() in {True, None} else [f"column {name} holds numbers that are not finite"]
+    values = _as_floats(found.column(name).drop_null())
+    if pc.all(pc.is_finite(values)).as_py() is False:
+        return [f"column {name} holds numbers that are not finite"]
+    if pc.any(pc.greater(pc.abs(values), LARGEST)).as_py():
+        return [f"column {name} holds numbers above 2^53 in size; derive it in thousands"]
+    return []
+
+
+def _as_floats(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    # a safe cast would name the value that does not fit
+    return pc.cast(column, pa.float64(), safe=False)
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def _is_number(kind: pa.DataType) -> bool:

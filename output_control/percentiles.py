@@ -8,11 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from enclave.requests import TableRequest
+from enclave.requests import BoxPlotRequest, OutputRequest, TableRequest
 from output_control.derived import Sources
 from output_control.shown import ShownDimension
 from output_control.table import FloatArray, IntArray
 from output_control.tabulation import DECIMALS, leaves_above, measured_rows
+
+BOX_PLOT = (5, 25, 50, 75, 95)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +35,29 @@ class Percentiles:
     def fewest(self) -> IntArray:
         """Units on the side that has fewer."""
         return np.minimum(self.below, self.above)
+
+
+def gaps(requests: Sequence[OutputRequest]) -> dict[str, int]:
+    """Per percentile asked for, by name of its request: percent of records up to the nearest other one of its measure.
+
+    A box plot's percentiles count as asked for. 100 where there is no other.
+    """
+    asked = [
+        (each.derivation, each.measure, each.percentile or 50, each.name)
+        for each in requests
+        if isinstance(each, TableRequest) and each.statistic in {"median", "percentile"}
+    ]
+    every = {(derivation, measure, percent) for derivation, measure, percent, _ in asked}
+    for each in requests:
+        if isinstance(each, BoxPlotRequest):
+            every |= {(each.derivation, each.measure, percent) for percent in BOX_PLOT}
+    return {
+        name: min(
+            (abs(percent - other) for *column, other in every if column == [derivation, measure] and other != percent),
+            default=100,
+        )
+        for derivation, measure, percent, name in asked
+    }
 
 
 def percentiles(request: TableRequest, shown: tuple[ShownDimension, ...], sources: Sources, unit: str) -> Percentiles:

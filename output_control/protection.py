@@ -9,9 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from output_control.linked_tables import Protected
 from output_control.rules import PrimaryResult
-from output_control.table import BoolArray, FloatArray, IntArray
+from output_control.table import BoolArray, CellTable, FloatArray, IntArray
 
 Method = Literal["auto", "flow", "optimal", "gauss"]
 
@@ -46,7 +45,7 @@ class Options:
     ``singletons``: no sole contributor of a suppressed magnitude, knowing its own cells, may come closer to a primary
     than `SINGLETON_SHARE` of its levels. It says nothing of counts: there nobody knows to be alone, because the count
     is what is hidden. ``cost`` per cell: what hiding it loses (default its value); ``keep``: cells that must stay
-    published; ``dropped``: cells that are not published in any case, behind which others may hide for nothing.
+    published; ``hidden``: cells that are hidden anyhow, though nothing is asked of them.
     """
 
     count_protection: CountProtection = Exact()
@@ -56,7 +55,7 @@ class Options:
     threads: int = 1
     cost: FloatArray | None = field(default=None, compare=False)
     keep: BoolArray | None = field(default=None, compare=False)
-    dropped: BoolArray | None = field(default=None, compare=False)
+    hidden: BoolArray | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,15 +101,16 @@ class Demand:
     width: FloatArray
 
 
-def demand(table: Protected, primary: PrimaryResult, protection: CountProtection) -> Demand:
+def demand(table: CellTable, primary: PrimaryResult, protection: CountProtection) -> Demand:
     """Levels per cell (0 where not primary) from the rules and the policy for counts.
 
     A magnitude that only the minimum frequency hides has no level: it must stay open by `MAGNITUDE_WIDTH_SHARE` of its
-    value, so that it is not known to the unit.
+    value, so that it is not known to the unit. A magnitude of 0 says of each of its units that it has nothing; it must
+    stay open by that share of the table's smallest figure.
     """
     up, down = primary.upl.copy(), primary.lpl.copy()
     counted = primary.threshold > 0
-    width = np.where(primary.mask, 1.0 if table.integral else MAGNITUDE_WIDTH_SHARE * table.value, 0.0)
+    width = np.where(primary.mask, 1.0 if table.integral else MAGNITUDE_WIDTH_SHARE * _sizes(table.value), 0.0)
     if table.integral:
         up, down = np.ceil(up - 1e-9), np.ceil(down - 1e-9)
         if isinstance(protection, Width):
@@ -121,3 +121,9 @@ def demand(table: Protected, primary: PrimaryResult, protection: CountProtection
     # a level says all there is to say, except where the policy for counts asks a width besides
     levelled = (up + down > 0) & ~(counted & table.integral)
     return Demand(up, np.minimum(down, table.value), np.where(levelled, 0.0, width))
+
+
+def _sizes(value: FloatArray) -> FloatArray:
+    """The figures, and for each 0 the smallest figure above 0 (1 when there is none)."""
+    smallest = float(value[value > 0].min(initial=np.inf))
+    return np.where(value > 0, value, smallest if np.isfinite(smallest) else 1.0)

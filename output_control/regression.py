@@ -19,6 +19,7 @@ from enclave.requests import RegressionRequest, Term
 from output_control.derived import Sources
 from output_control.estimates import not_converged
 from output_control.families import FAMILIES, LARGEST_EFFECT, Data, Family, Fit
+from output_control.few_units import held_by_few, largest_parts
 from output_control.level_checks import faults_of_dominance, faults_of_levels
 from output_control.model_frame import ModelFrame, faults_of_categories, read_model_frame
 from output_control.policy import ModelRules, Policy
@@ -85,13 +86,16 @@ def fit_regression(request: RegressionRequest, sources: Sources, policy: Policy)
     levels = levels_of(request, frame, design)
     least, faults = faults_of_levels(levels, response, frame, rules, classes=family.classes)
     if family.outcome != "flag":
-        faults += faults_of_dominance(levels, response, frame, policy)
+        # a heavy weight makes a small outcome weigh as much as a large one
+        amounts = [response, *([response * frame.numbers(request.weight)] if request.weight else [])]
+        faults += dict.fromkeys(fault for each in amounts for fault in faults_of_dominance(levels, each, frame, policy))
     faults += _faults_of_freedom(frame, design, groups, rules)
     if faults:
         raise Refused("\n".join(faults), next_step="merge categories, leave out a term, or take a longer period")
     fit = _fitted(request, family, frame, design, groups)
     share, leverage = unit_shares(fit, frame)
     _refuse_if_determined(share, leverage, policy)
+    _refuse_if_few_determine(fit, request, frame, policy)
     return FittedRegression(
         request=request,
         frame=frame,
@@ -186,6 +190,40 @@ def _refuse_if_determined(share: FloatArray, leverage: float, policy: Policy) ->
             "one unit determines a combination of the coefficients",
             next_step="use fewer terms, classes instead of numbers, or a longer period",
         )
+
+
+def _refuse_if_few_determine(fit: Fit, request: RegressionRequest, frame: ModelFrame, policy: Policy) -> None:
+    """Fewer units than a level needs must not hold nearly all of what any figure of the model rests on.
+
+    Nine of the ten units of a level that is just large enough hold 0.9 of it by right, and a little more together with
+    other terms; so a group's limit lies halfway between that of one unit and everything.
+    """
+    few = policy.public.models.level_units.value - 1
+    limit = (1 + policy.public.distributions.unit_in_direction.value) / 2
+    most = policy.public.models.unit_leverage.value
+    faults = []
+    if held_by_few(fit.local, frame.unit, few, limit) > limit:
+        faults.append("the coefficients, or a combination of them")
+    spreads = {"the spread that is left": [largest_parts(fit.left, frame.unit, few)]} if fit.left is not None else {}
+    if request.robust or request.cluster:
+        influence = fit.local.scores @ np.linalg.inv(fit.local.information)
+        spreads["a standard error"] = [_of_error(each, frame, request, few) for each in influence.T]
+    for what, held in spreads.items():
+        if max(one for one, _ in held) > most or max(together for _, together in held) > limit:
+            faults.append(what)
+    if faults:
+        raise Refused(
+            "\n".join(f"fewer than {few + 1} units determine {fault}" for fault in faults),
+            next_step="use classes instead of numbers, fewer terms, or a longer period",
+        )
+
+
+def _of_error(influence: FloatArray, frame: ModelFrame, request: RegressionRequest, few: int) -> tuple[float, float]:
+    """What one unit, and few units, hold of a robust standard error (of a clustered one: their records added up)."""
+    if request.robust:
+        return largest_parts(influence**2, frame.unit, few)
+    by_unit: FloatArray = np.bincount(frame.unit, weights=influence).astype(np.float64)
+    return largest_parts(by_unit**2, np.arange(len(by_unit)), few)
 
 
 def _fitted(

@@ -7,22 +7,19 @@ from scipy import sparse
 from scipy.sparse import csgraph
 
 from output_control.joint_table import JointTable
-from output_control.linked_tables import LinkedTables, Protected
-from output_control.table import IntArray
+from output_control.table import CellTable, IntArray
 
 Equations = sparse.csr_array
 
 
-def equations(table: Protected) -> Equations:
-    """Sparse (equations × cells): +1 for each non-empty child, -1 for the parent; linked tables in one.
+def equations(table: CellTable) -> Equations:
+    """Sparse (equations × cells): +1 for each non-empty child, -1 for the parent; of a joint table, its own.
 
     Empty cells are known zeros and take no part. A parent that is missing while a child is there cannot occur in an
     additive table; such an equation says nothing and is left out.
     """
     if isinstance(table, JointTable):
         return table.relations
-    if isinstance(table, LinkedTables):
-        return _joined(table)
     keys = table.keys()
     order = np.argsort(keys, kind="stable")
     rows: list[IntArray] = []
@@ -44,15 +41,6 @@ def equations(table: Protected) -> Equations:
         signs += [np.ones(int(known.sum()), dtype=np.int64), np.full(len(heads), -1, dtype=np.int64)]
         stride *= len(table.dims[position].codes)
     return _assemble(rows, cols, signs, len(table))
-
-
-def _joined(linked: LinkedTables) -> Equations:
-    """The equations of each table, and that shared cells are equal."""
-    count = len(linked.same)
-    sign = np.tile([1.0, -1.0], count)
-    equal = sparse.csr_array((sign, (np.repeat(np.arange(count), 2), linked.same.reshape(-1))), (count, len(linked)))
-    own = sparse.block_diag([equations(table) for table in linked.tables], format="csr")
-    return sparse.csr_array(sparse.vstack([own, equal], format="csr"))
 
 
 def _assemble(rows: list[IntArray], cols: list[IntArray], signs: list[IntArray], n_cells: int) -> Equations:

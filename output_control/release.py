@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def release(
     Raises:
         NotAllowed: not approved, or an approval does not hold any more.
         Tampered: re-tabulation differs from what was approved (the approvals are void now), or something was altered.
-        NotReady: the release key has no certificate.
+        NotReady: the release key has no certificate; or another release came while this one was tabulated.
         StorageFailed: the disk is full or this user is not the release service's; no bundle was written.
     """
     journal.verify()
@@ -81,6 +81,7 @@ def release(
     if case.state is State.RELEASED:
         return _released(service, case)
     _check_releasable(case, service)
+    service = replace(service, book=service.book.pinned())
     checked = recheck()
     if type(checked) is not CheckedOutput:
         raise Refused("the release service takes checked output and nothing else", where=request_id)

@@ -12,6 +12,17 @@ def significant(value: float, digits: int) -> float:
     return float(f"{value:.{digits - 1}e}")
 
 
+def at_scale(value: float, scale: float, digits: int) -> float:
+    """``value`` to the decimals that ``digits`` significant digits of it or of ``scale`` have, whichever is larger.
+
+    Significant digits of an estimate near 0 would be finer than any error of it, and tell one record's part in it.
+    """
+    largest = max(abs(value), abs(scale))
+    if not (np.isfinite(largest) and largest > 0):
+        return value
+    return round(value, digits - 1 - int(np.floor(np.log10(largest)))) + 0.0
+
+
 def to_base(count: int, base: int) -> int:
     """``count`` to the nearest multiple of ``base``, halves up."""
     return (2 * count + base) // (2 * base) * base

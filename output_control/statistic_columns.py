@@ -39,6 +39,10 @@ def statistic_columns(protected: ProtectedTable, rules: TableRules) -> list[Outp
         return _of_rates(evidence, protected.rates, protected.base)
     if protected.percentiles is not None:
         few = protected.percentiles.fewest() < rules.percentile_units.value
+        # between two percentiles of one measure lie as many units as beside one; else eighty of them list a hundred
+        few |= np.min([kind.table.freq for kind in evidence.kinds], axis=0) * protected.gap < (
+            100 * rules.percentile_units.value
+        )
         values = rounded(protected.percentiles.value, rules.figure_digits.value)
         return _of_cells(evidence, values, suppressed | few, [_records(evidence, suppressed, protected.base)])
     if protected.counts is None:

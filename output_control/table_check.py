@@ -42,7 +42,8 @@ class ProtectedTable:
     ``counts`` is the attached table of counts of a sum or a mean, over the same cells and with the same ones hidden;
     ``rates`` and ``percentiles`` are what those statistics publish besides. ``base``: counts leave rounded to it.
     ``altered``: what is published where figures were changed instead of hidden; ``pattern`` then hides nothing.
-    ``beside``: other tables were in the audit, so that ``report`` says more than this table alone would.
+    ``beside``: other tables were in the audit, so that ``report`` says more than this table alone would. ``gap``: as in
+    `JudgedTable`.
     """
 
     evidence: Evidence
@@ -58,6 +59,7 @@ class ProtectedTable:
     comparison: tuple[Compared, ...] = ()
     least_units: int = 0
     beside: bool = False
+    gap: int = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +68,7 @@ class JudgedTable:
 
     ``counts`` (of a sum or a mean) is the attached table of counts, ``of_counts`` what may not be published of it.
     ``alone``: a table that cannot be held against others cell by cell, and so is protected by itself already.
+    ``gap``: of a percentile, how many percent of the records lie between it and the nearest one asked for besides.
     """
 
     asked: OutputRequest
@@ -75,6 +78,7 @@ class JudgedTable:
     counts: Evidence | None = None
     of_counts: PrimaryResult | None = None
     alone: ProtectedTable | None = None
+    gap: int = 100
 
 
 def held_together(request: TableRequest, policy: Policy) -> bool:
@@ -92,6 +96,7 @@ def judge_table(
     classifications: Mapping[str, Classification],
     policy: Policy,
     *,
+    gap: int = 100,
     threads: int = 1,
 ) -> JudgedTable:
     """Tabulate ``request`` and find its sensitive cells; where it is not `held_together` with others, protect it too.
@@ -113,14 +118,14 @@ def judge_table(
     sensitive = sensitive_cells(evidence, policy)
     if not held_together(request, policy):
         alone = _protect_alone(evidence, sensitive, sources, policy, advice=advice, threads=threads)
-        return JudgedTable(request, evidence, sensitive, advice, alone=alone)
+        return JudgedTable(request, evidence, sensitive, advice, alone=replace(alone, gap=gap))
     wrong = chosen(request.protection, policy.protections)[1]
     if wrong:
         raise reasons([wrong])
     if request.statistic in {"sum", "mean"}:
         counts = attached_counts(evidence, sources, rules.weights.value)
         return JudgedTable(request, evidence, sensitive, advice, counts, sensitive_cells(counts, policy))
-    return JudgedTable(request, evidence, sensitive, advice)
+    return JudgedTable(request, evidence, sensitive, advice, gap=gap)
 
 
 def hide(table: CellTable, sensitive: PrimaryResult, options: Options) -> tuple[Pattern, AuditReport]:
@@ -164,8 +169,9 @@ def protected_beside(
         Refused: a derived figure would give a hidden count back.
     """
     found = ProtectedTable(
-        judged.evidence, judged.primary, pattern, report, judged.advice, counts=judged.counts, beside=beside
-    )
+        judged.evidence, judged.primary, pattern, report, judged.advice, counts=judged.counts, beside=beside,
+        gap=judged.gap,
+    )  # fmt: skip
     if judged.counts is None:
         compared = compare_with_others(judged.evidence, judged.primary, sources, policy, pattern, threads=threads)
         least = policy.public.tables.minimum_frequency.value
@@ -278,7 +284,9 @@ def sensitive_cells(evidence: Evidence, policy: Policy) -> PrimaryResult:
 def _sensitive_for(evidence: Evidence, policy: Policy) -> PrimaryResult:
     """For one kind of unit."""
     table, request, rules = evidence.table, evidence.request, policy.public.tables
-    result = primary(table, figure_rule(request, rules))
+    # a weight that outdoes all others makes one record of many, so weighted cells count what their weights leave
+    counted = replace(table, freq=np.minimum(table.freq, evidence.effective)) if request.weight else table
+    result = primary(counted, figure_rule(request, rules))
     if evidence.summed or bool((evidence.records != table.n_contributors).any()):
         judged = replace(table, value=evidence.size) if evidence.signed else table
         result = result.also(primary(judged, policy.signed_rules() if evidence.signed else policy.dominance_rules()))

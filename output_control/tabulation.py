@@ -33,7 +33,8 @@ class Amounts:
     """What is added up per cell, besides records ``n``: whole-number expressions of a row, by name.
 
     ``contribution`` is what dominance compares, ``total`` what is published, ``weighted`` the weight of the records;
-    each names one of ``rows`` (in ten-thousandths) or ``n``.
+    each names one of ``rows`` (in ten-thousandths) or ``n``. With weights, ``rows`` also has ``share`` and ``square``:
+    a record's weight as a share of the largest one, and its square, in billionths.
     """
 
     rows: Mapping[str, str]
@@ -54,25 +55,36 @@ class Amounts:
 
 
 def amounts_of(request: TableRequest, sources: Sources, weights: WeightUse) -> Amounts:
-    """The amounts behind ``request``; of a percentile, a median and a rate the counts."""
+    """The amounts behind ``request``, from its derived frame ``d``; of a percentile, a median and a rate the counts."""
     added = request.measure if request.statistic in {"sum", "mean"} else None
     rows: dict[str, str] = {}
     if added is not None:
-        rows["v"] = _exact(sources.sql("{m}", m=added))
+        rows["v"] = _exact(sources.sql("d.{m}", m=added))
     if request.weight is not None:
-        weight = sources.sql("CAST({w} AS DOUBLE)", w=request.weight)
+        weight = sources.sql("CAST(d.{w} AS DOUBLE)", w=request.weight)
         rows["w"] = _exact(weight)
+        found = sources.collect(
+            "SELECT MAX(CAST(d.{w} AS DOUBLE)) AS m FROM {t} AS d",
+            w=request.weight,
+            t=sources.derived_table(request.derivation),
+        )
+        share = f"{weight} * {1 / float(found.column(0)[0].as_py()):.17e}"
+        rows |= {"share": _billionths(share), "square": _billionths(f"{share} * {share}")}
         if added is not None:
-            rows["t"] = _exact(f"{weight} * " + sources.sql("CAST({m} AS DOUBLE)", m=added))
+            rows["t"] = _exact(f"{weight} * " + sources.sql("CAST(d.{m} AS DOUBLE)", m=added))
     plain = "v" if added is not None else "n"
     weighted = "w" if request.weight is not None else "n"
     total = {"n": weighted, "v": "t" if "t" in rows else "v"}[plain]
-    known = sources.sql("{m} IS NOT NULL", m=request.measure) if request.measure is not None else "TRUE"
+    known = sources.sql("d.{m} IS NOT NULL", m=request.measure) if request.measure is not None else "TRUE"
     return Amounts(rows, plain if weights == "secret" else total, total, weighted, known)
 
 
 def _exact(value: str) -> str:
     return f"CAST(round(({value}) * {10**DECIMALS}.0e0, 0) AS BIGINT)"
+
+
+def _billionths(value: str) -> str:
+    return f"CAST(round(({value}) * 1.0e9, 0) AS BIGINT)"
 
 
 def tallies(
@@ -139,11 +151,13 @@ def _leaf(request: TableRequest, shown: Sequence[ShownDimension], sources: Sourc
     rows = "".join(f", {expression} AS {name}" for name, expression in amounts.rows.items())
     places = ", ".join(f"c{i}.place AS p{i}" for i in range(len(shown)))
     joins = " ".join(
-        sources.sql(f"JOIN {{codes}} AS c{i} ON {{c}} = c{i}.code", codes=codes_table(request, shown, i, sources), c=c)
+        sources.sql(
+            f"JOIN {{codes}} AS c{i} ON d.{{c}} = c{i}.code", codes=codes_table(request, shown, i, sources), c=c
+        )
         for i, c in enumerate(each.column for each in shown)
     )
-    table, u = sources.sql("{t}", t=sources.derived_table(request.derivation)), sources.sql("{u}", u=unit)
-    return f"SELECT {places}, {u} AS u, 1 AS n{rows} FROM {table} {joins} WHERE {amounts.known}"
+    table, u = sources.sql("{t}", t=sources.derived_table(request.derivation)), sources.sql("d.{u}", u=unit)
+    return f"SELECT {places}, {u} AS u, 1 AS n{rows} FROM {table} AS d {joins} WHERE {amounts.known}"
 
 
 def leaves_above(request: TableRequest, shown: Sequence[ShownDimension], sources: Sources) -> tuple[str, str]:
@@ -157,8 +171,8 @@ def leaves_above(request: TableRequest, shown: Sequence[ShownDimension], sources
 
 def measured_rows(request: TableRequest, shown: Sequence[ShownDimension], sources: Sources, unit: str) -> str:
     """One row per record that has the measure: places p0, p1 …, unit ``u`` and value ``v``."""
-    value = _exact(sources.sql("{m}", m=str(request.measure)))
-    known = sources.sql("{m} IS NOT NULL", m=str(request.measure))
+    value = _exact(sources.sql("d.{m}", m=str(request.measure)))
+    known = sources.sql("d.{m} IS NOT NULL", m=str(request.measure))
     return _leaf(request, shown, sources, Amounts({"v": value}, "v", "v", "n", known), unit)
 
 

@@ -54,6 +54,34 @@ def faults_of_units(request: Request, sources: Sources, member: str, unit: str) 
     return [f"{foreign} row(s) of {request.derivation} have a {unit} that the linked data do not give them"]
 
 
+def invented_periods(request: Request, sources: Sources, member: str, period: str) -> str:
+    """Why the periods of a derived frame are not believed (empty: they are): each must stand beside its member in the
+    linked data."""
+    key, table = request.population.key, sources.derived_table(request.derivation)
+    kind = sources.schema(request.derivation).field(period).type
+    knowing = [
+        name
+        for name, keys in sources.keys_of_linked().items()
+        if key in keys and sources.type_of_linked(name, period) == kind
+    ]
+    if not knowing:
+        return f"no linked data set of this question has {period} beside {key}, so it cannot be told which periods are"
+    pairs = " UNION ".join(
+        sources.sql("SELECT {key} AS k, {period} AS p FROM {t}", key=key, period=period, t=sources.population_table(n))
+        for n in knowing
+    )
+    foreign = sources.number(
+        f"SELECT COUNT(*) FROM {{table}} AS d LEFT JOIN ({pairs}) AS o ON d.{{member}} = o.k AND d.{{period}} = o.p "
+        "WHERE o.k IS NULL",
+        table=table,
+        member=member,
+        period=period,
+    )
+    return f"{foreign} row(s) of {request.derivation} are of a {period} that the linked data do not give them" * bool(
+        foreign
+    )
+
+
 def faults_of_copies(request: Request, sources: Sources, member: str) -> list[str]:
     """Members that stand in more rows than the linked data have of them; with a ``period`` they may recur."""
     if request.period or request.record == member:

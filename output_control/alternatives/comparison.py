@@ -14,7 +14,7 @@ from output_control.alternatives.cell_keys import draws_of, perturb
 from output_control.alternatives.coarser import adaptive_margins, area_of, suppress_within
 from output_control.alternatives.controlled_rounding import round_controlled
 from output_control.alternatives.feasible import audit_altered
-from output_control.alternatives.loss import Loss, loss
+from output_control.alternatives.loss import Loss, in_classes, loss
 from output_control.alternatives.perturbation_table import perturbation_table
 from output_control.alternatives.small_counts import round_small_counts
 from output_control.audit import AuditReport, audit
@@ -149,21 +149,25 @@ def _impossible(subject: Subject, method: str, parameters: str, error: CannotPro
 
 
 def comparison_document(rows: Sequence[Compared], *, confidential: bool) -> dict[str, object]:
-    """The comparison as a JSON object; the researcher's has no numbers of sensitive cells and no intervals."""
+    """The comparison as a JSON object; the researcher's has no numbers of sensitive cells and no intervals, and tells
+    losses by classes."""
     listed = []
     for row in rows:
+        lost = row.loss if confidential or row.loss is None else in_classes(row.loss)
         said: dict[str, object] = {
             "method": row.method,
             "parameters": row.parameters,
             "safe": row.safe,
             "additive": row.additive,
             "reason": row.reason,
-            "loss": None if row.loss is None else _rounded(asdict(row.loss)),
+            "loss": None if lost is None else _rounded(asdict(lost)),
         }
         if confidential:
             said |= {"sensitive": row.sensitive, "unprotected": row.unprotected, "median_width": row.width}
         listed.append(said)
-    return {"methods": listed, "measured_over": "all non-empty cells, totals included; a hidden cell counts as 0"}
+    measured = "all non-empty cells, totals included; a hidden cell counts as 0"
+    classes = "" if confidential else "; every figure but cells_lost is rounded up to 1, 2 or 5 times a power of ten"
+    return {"methods": listed, "measured_over": measured + classes}
 
 
 def _rounded(lost: dict[str, float]) -> dict[str, float]:

@@ -1,8 +1,9 @@
 """Small-count rounding: only small inner counts change, to 0 or to the base; totals are added up anew.
 
 After Langsrud and Heldal, *An Algorithm for Small Count Rounding of Tabular Data* (Privacy in Statistical Databases,
-2018), as in Statistics Norway's SmallCountRounding; the search differs: theirs raises one count after another, this one
-starts from draws and flips counts as long as that brings the totals closer.
+2018), as in Statistics Norway's SmallCountRounding; the search differs. Theirs brings the totals as close as it can,
+from which who knows the programme learns that no other choice was closer: five counts of 9 that all became 10 could
+have been nothing else. This one takes the closer of two keyed draws, each of which could have been any.
 """
 
 from __future__ import annotations
@@ -14,12 +15,16 @@ from enclave.errors import CannotProtect
 from output_control.alternatives.altered import AlteredTable
 from output_control.table import BoolArray, CellTable, FloatArray, IntArray, cell_keys
 
+DRAWS = 2
+_GOLDEN = 0x9E3779B97F4A7C15
+
 
 def round_small_counts(table: CellTable, base: int, draws: FloatArray) -> AlteredTable:
     """Inner counts of 1 … ``base`` - 1 become 0 or ``base``; all others stay, and totals follow.
 
-    ``draws`` (per cell, 0 ≤ u < 1): a count y starts at ``base`` when u < y/base, which is unbiased; counts are then
-    flipped, the best first, while the squared deviations of all totals fall. The same input gives the same result.
+    ``draws`` (per cell, 0 ≤ u < 1): a count y becomes ``base`` when u < y/base, which is unbiased; of this and further
+    draws that follow from them the one is taken with the least squared deviations of all totals. The same input gives
+    the same result.
 
     Raises:
         CannotProtect: the table is no count table.
@@ -32,30 +37,27 @@ def round_small_counts(table: CellTable, base: int, draws: FloatArray) -> Altere
     small = np.flatnonzero((value > 0) & (value < base))
     rounded = value.copy()
     if len(small):
-        up = draws[inner][small] * base < value[small]
         totals = sparse.csr_array(within[np.flatnonzero(~inner)][:, small])
-        rounded[small] = np.where(_improved(totals, value[small], up, base), base, 0)
+        rounded[small] = _closest(totals, value[small], draws[inner][small], base)
     published = np.rint(within @ rounded).astype(np.int64)
     return AlteredTable("small_count_rounding", published, {"base": base}, additive=True)
 
 
-def _improved(totals: sparse.csr_array, value: IntArray, up: BoolArray, base: int) -> BoolArray:
-    """Flip counts until no flip brings the totals (rows) closer in the least-squares sense."""
-    up = up.copy()
-    by_count = sparse.csr_array(totals.T)
-    length = np.diff(by_count.indptr)
-    off = totals @ (value - np.where(up, base, 0)).astype(np.float64)
-    pull = by_count @ off
-    for _ in range(4 * len(value)):
-        step = np.where(up, -base, base).astype(np.float64)
-        gain = 2 * step * pull - base * base * length
-        best = int(np.argmax(gain))
-        if gain[best] <= 0:
-            break
-        rows = by_count.indices[by_count.indptr[best] : by_count.indptr[best + 1]]
-        pull -= step[best] * np.asarray(totals[rows].sum(axis=0)).reshape(-1)
-        up[best] = not up[best]
-    return up
+def _closest(totals: sparse.csr_array, value: IntArray, draws: FloatArray, base: int) -> IntArray:
+    """Of `DRAWS` roundings the one that leaves the totals (rows) closest in the least-squares sense."""
+    tried = [np.where(_drawn_again(draws, number) * base < value, base, 0) for number in range(DRAWS)]
+    off = [float(np.sum((totals @ (value - each).astype(np.float64)) ** 2)) for each in tried]
+    return tried[int(np.argmin(off))]
+
+
+def _drawn_again(draws: FloatArray, number: int) -> FloatArray:
+    """The draws (number 0), or others that follow from them: splitmix64 (Steele, Lea & Flood 2014)."""
+    if not number:
+        return draws
+    z = (draws * 2.0**53).astype(np.uint64) + np.uint64(number * _GOLDEN % 2**64)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(((z ^ (z >> np.uint64(31))) >> np.uint64(11)) / 2.0**53, dtype=np.float64)
 
 
 def inner_cells(table: CellTable) -> BoolArray:

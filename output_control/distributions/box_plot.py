@@ -9,11 +9,11 @@ from enclave.requests import BoxPlotRequest
 from output_control.derived import Sources
 from output_control.distributions.written import contents, counts, figures, given, texts
 from output_control.dossier import Contents
+from output_control.level_checks import faults_of_rows
 from output_control.model_frame import ModelFrame, faults_of_categories, read_model_frame, rows_by_code
+from output_control.percentiles import BOX_PLOT
 from output_control.policy import Policy
-from output_control.table import BoolArray, FloatArray
-
-PERCENTILES = (5, 25, 50, 75, 95)
+from output_control.table import BoolArray, FloatArray, IntArray
 
 
 def box_plot(request: BoxPlotRequest, sources: Sources, policy: Policy) -> Contents:
@@ -32,10 +32,16 @@ def box_plot(request: BoxPlotRequest, sources: Sources, policy: Policy) -> Conte
     if small:
         # hiding their figures would still list their codes, and a code may be a value that one record has
         raise Refused(f"{small} categories have fewer than {n} units", next_step="merge categories or leave them out")
+    if any(_alike(values[rows], frame.unit[rows]) > policy.public.tables.group_share.value for _, rows in groups):
+        raise Refused("nearly all of a category have one value, so its percentiles say of each what they have")
+    wrong = faults_of_rows([rows for _, rows in groups], frame, policy)
+    if wrong:
+        raise Refused(wrong[0], next_step="derive one record per unit, or merge categories")
+    side = policy.public.tables.percentile_units.value
     found = [
-        (code, each, percentile(values, each, rows, frame, n), int(rows.sum()), frame.units_where(rows))
+        (code, each, percentile(values, each, rows, frame, side), int(rows.sum()), frame.units_where(rows))
         for code, rows in groups
-        for each in PERCENTILES
+        for each in BOX_PLOT
     ]
     hidden = np.array([value is None for _, _, value, _, _ in found], dtype=np.bool_)
     if hidden.all():
@@ -53,14 +59,20 @@ def box_plot(request: BoxPlotRequest, sources: Sources, policy: Policy) -> Conte
     return contents(request, frame, policy, columns, key=key, checks=checks, annex=annex, hidden=hidden)
 
 
+def _alike(values: FloatArray, unit: IntArray) -> float:
+    """The largest share of the units that have one and the same value."""
+    held = np.unique(np.column_stack([np.unique(values, return_inverse=True)[1], unit]), axis=0)[:, 0]
+    return float(np.bincount(held).max()) / len(np.unique(unit))
+
+
 def percentile(values: FloatArray, percent: int, rows: BoolArray, frame: ModelFrame, n: int) -> float | None:
     """The smallest value that at least ``percent`` % of the marked records don't exceed (nearest rank).
 
-    None unless at least ``n`` distinct units lie at or below it, and ``n`` at or above it.
+    None unless, besides the unit that holds it, at least ``n`` distinct units lie at or below it, and at or above it.
     """
     inside = np.sort(values[rows])
     if not len(inside):
         return None
     found = float(inside[-(-percent * len(inside) // 100) - 1])
     below, above = frame.units_where(rows & (values <= found)), frame.units_where(rows & (values >= found))
-    return found if min(below, above) >= n else None
+    return found if min(below, above) > n else None

@@ -13,10 +13,10 @@ from enclave.requests import ClustersRequest
 from output_control.derived import Sources
 from output_control.distributions.written import contents, counts, figures, given, texts
 from output_control.dossier import Contents
-from output_control.level_checks import dominated
+from output_control.level_checks import dominated, faults_of_rows
 from output_control.model_frame import ModelFrame, read_model_frame, sums_by_unit
 from output_control.policy import Policy
-from output_control.rounding import to_base
+from output_control.rounding import at_scale, to_base
 from output_control.table import BoolArray, FloatArray, IntArray
 
 SEED = 20160101
@@ -36,6 +36,9 @@ def clusters(request: ClustersRequest, sources: Sources, policy: Policy) -> Cont
         raise Refused(f"{len(flat)} feature(s) are the same for everyone")
     member = _members(np.column_stack(list(values.values())), request.clusters)
     rows = [member == each for each in range(request.clusters)]
+    faults = faults_of_rows(rows, frame, policy)
+    if faults:
+        raise Refused(faults[0], next_step="derive one record per unit")
     _refuse_sizes([frame.units_where(each) for each in rows], frame, policy)
     # by size, so that the number of a cluster says nothing of the search
     rows.sort(key=lambda each: (-int(each.sum()), *(float(column[each].mean()) for column in values.values())))
@@ -68,7 +71,8 @@ def centre(values: FloatArray, rows: BoolArray, frame: ModelFrame, policy: Polic
     contributions = sums_by_unit(frame, rows, np.abs(values))
     if dominated([contributions], policy)[0] or frame.units_where(rows & (values != 0)) < n:
         return None
-    return float(inside.mean())
+    # a mean near nothing has no more decimals than the spread of what it is of: it could be one record's
+    return at_scale(float(inside.mean()), float(values.std()), policy.public.distributions.value_digits.value)
 
 
 def _members(matrix: FloatArray, number: int) -> IntArray:

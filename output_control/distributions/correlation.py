@@ -11,6 +11,7 @@ from enclave.requests import CorrelationRequest
 from output_control.derived import Sources
 from output_control.distributions.written import contents, counts, shares, texts
 from output_control.dossier import Contents
+from output_control.few_units import largest_parts
 from output_control.model_frame import ModelFrame, read_model_frame
 from output_control.policy import Policy
 from output_control.table import BoolArray, FloatArray
@@ -35,7 +36,7 @@ def correlation(request: CorrelationRequest, sources: Sources, policy: Policy) -
         texts("row", "Kenmerk", "Feature", [a for a, _ in pairs]),
         texts("column", "Met kenmerk", "With feature", [b for _, b in pairs]),
         shares("correlation", "Correlatie", "Correlation", [None if why else r for r, _, why in found], policy),
-        counts("units", "Eenheden", "Units", [0 if why else units for _, units, why in found], policy),
+        counts("units", "Eenheden", "Units", [None if why else units for _, units, why in found], policy),
     ]
     annex = {"hidden": {f"{a} {b}": why for (a, b), (_, _, why) in zip(pairs, found, strict=True) if why}}
     checks = ["units per pair", "units in each cell of 0/1 columns", "no unit holds most of a spread", "not collinear"]
@@ -66,9 +67,11 @@ def judged(a: FloatArray, b: FloatArray, frame: ModelFrame, policy: Policy, *, r
     if not spread > 0:
         return 0.0, units, "a column is the same for all"
     r = float((x * y).sum()) / spread
-    largest = max(_largest_share(part, frame.unit[both]) for part in (x**2, y**2))
-    if largest > policy.public.models.unit_leverage.value:
+    held = [largest_parts(part, frame.unit[both], n - 1) for part in (x**2, y**2)]
+    if max(one for one, _ in held) > policy.public.models.unit_leverage.value:
         return r, units, "one unit holds most of a column's spread"
+    if max(together for _, together in held) > policy.public.distributions.unit_in_direction.value:
+        return r, units, f"fewer than {n} units hold nearly all of a column's spread"
     if abs(r) > policy.public.distributions.largest_correlation.value:
         return r, units, "one column as good as is the other"
     return r, units, ""
@@ -97,7 +100,3 @@ def _ranks(values: FloatArray) -> FloatArray:
     from scipy.stats import rankdata
 
     return np.asarray(rankdata(values), dtype=np.float64)
-
-
-def _largest_share(parts: FloatArray, unit: np.ndarray[tuple[int], np.dtype[np.int64]]) -> float:
-    return float(np.bincount(unit, weights=parts).max() / parts.sum())

@@ -12,13 +12,14 @@ from output_control.derived import Sources
 from output_control.distributions.binning import Counted, first_of, last_of, merge_classes
 from output_control.distributions.written import contents, counts, figures, given, shares
 from output_control.dossier import Contents
-from output_control.level_checks import dominated
-from output_control.model_frame import ModelFrame, read_model_frame, sums_by_unit
+from output_control.level_checks import faults_of_rows
+from output_control.model_frame import ModelFrame, read_model_frame
 from output_control.policy import Policy
 from output_control.rounding import significant, to_base
 from output_control.table import FloatArray, IntArray
 
 POINTS_PER_CLASS = 2
+DIGITS = 12  # of an edge
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,13 +75,13 @@ def histogram(request: HistogramRequest, sources: Sources, policy: Policy) -> Co
 def classes_of(request: HistogramRequest, frame: ModelFrame, policy: Policy) -> Classes:
     """The classes, merged until each that is not empty holds enough units."""
     n, group_share = policy.public.tables.minimum_frequency.value, policy.public.tables.group_share.value
-    inner = request.start + request.width * np.arange(1, request.bins)
-    place = np.searchsorted(inner, frame.numbers(request.measure), side="right").astype(np.int64)
+    # 3 · 0.1 is more than 0.3 by its last bits, and a record of 0.3 belongs to the class from 0.3
+    edges = np.array([significant(request.start + request.width * i, DIGITS) for i in range(request.bins + 1)])
+    place = np.searchsorted(edges[1:-1], frame.numbers(request.measure), side="right").astype(np.int64)
     everyone = Counted(np.ones(frame.records, dtype=np.bool_), none_is_fine=True)
     merged = merge_classes(place, request.bins, frame.unit, [everyone], n)
     if len(merged) == 0 or merged[-1] == 0:
         raise Refused("fewer than two classes hold enough units", next_step="ask for other classes")
-    edges: FloatArray = np.asarray(request.start + request.width * np.arange(request.bins + 1), dtype=np.float64)
     inside = merged[place]
     number = int(merged[-1]) + 1
     rows = [inside == each for each in range(number)]
@@ -89,9 +90,9 @@ def classes_of(request: HistogramRequest, frame: ModelFrame, policy: Policy) -> 
         raise Refused(
             "one class holds nearly all units, so it says of each what they have", next_step="narrower classes"
         )
-    ones = np.ones(frame.records)
-    if frame.units < frame.records and any(dominated([sums_by_unit(frame, each, ones) for each in rows], policy)):
-        raise Refused("the records of a class are one unit's for the larger part", next_step="ask for wider classes")
+    faults = faults_of_rows(rows, frame, policy)
+    if faults:
+        raise Refused(faults[0], next_step="ask for wider classes")
     return Classes(
         low=edges[first_of(merged)],
         high=edges[last_of(merged) + 1],

@@ -14,6 +14,7 @@ from output_control.derived import Sources
 from output_control.distributions.binning import Counted, last_of, merge_classes
 from output_control.distributions.written import contents, given, shares
 from output_control.dossier import Contents
+from output_control.level_checks import faults_of_rows
 from output_control.model_frame import read_model_frame
 from output_control.policy import Policy
 from output_control.rounding import significant
@@ -29,10 +30,12 @@ def roc(request: RocRequest, sources: Sources, policy: Policy) -> Contents:
     frame = read_model_frame(request, sources)
     outcome, score = frame.numbers(request.outcome) == 1, frame.numbers(request.score)
     n, digits = policy.public.tables.minimum_frequency.value, policy.public.models.threshold_digits.value
-    distinct, at = np.unique(score, return_inverse=True)
-    # a threshold at an exact score would be that unit's; records fall by rounded scores
-    rounded = np.array([significant(float(value), digits) for value in distinct])
-    thresholds, place = np.unique(rounded[at], return_inverse=True)
+    wrong = faults_of_rows([outcome, ~outcome], frame, policy)
+    if wrong:
+        raise Refused(wrong[0], next_step="derive one record per unit")
+    # a threshold at an exact score would be that unit's; records fall by their own score between rounded thresholds
+    thresholds = np.unique([significant(float(value), digits) for value in np.unique(score)])
+    place = np.maximum(np.searchsorted(thresholds, score, side="right") - 1, 0)
     from_top = len(thresholds) - 1 - place
     merged = merge_classes(
         from_top.astype(np.int64), len(thresholds), frame.unit, [Counted(outcome), Counted(~outcome)], n

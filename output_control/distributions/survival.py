@@ -16,6 +16,7 @@ from output_control.derived import Sources
 from output_control.distributions.binning import Counted, last_of, merge_classes
 from output_control.distributions.written import contents, counts, given, shares, texts
 from output_control.dossier import Contents
+from output_control.level_checks import faults_of_rows
 from output_control.model_frame import ModelFrame, faults_of_categories, read_model_frame, rows_by_code
 from output_control.policy import Policy
 from output_control.regression import NORMAL_975
@@ -23,6 +24,7 @@ from output_control.rounding import significant
 from output_control.table import BoolArray, FloatArray, IntArray
 
 MOST_TIMES = 1000
+DIGITS = 12  # of a time
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,6 +58,9 @@ def survival(request: SurvivalRequest, sources: Sources, policy: Policy) -> Cont
     if faults:
         raise Refused("\n".join(faults))
     groups = rows_by_code(request.by, frame)
+    faults = faults_of_rows([each & rows for _, each in groups for rows in (event, np.ones_like(event))], frame, policy)
+    if faults:
+        raise Refused(faults[0], next_step="derive one record per unit, or merge categories")
     n = policy.public.tables.minimum_frequency.value
     curves = [_curve(code, rows, event, time, frame, request.interval, n) for code, rows in groups]
     name = request.by or "group"
@@ -104,7 +109,15 @@ def _curve(  # noqa: PLR0917 - one curve's whole context
     at = survived[ends]
     low, high = _interval(at, spread[ends])
     at_risk = len(own) - np.r_[0, leaving.cumsum()[:-1]]
-    return Curve(code, np.asarray((ends + 1) * interval, dtype=np.float64), at, low, high, at_risk, events)
+    return Curve(
+        code,
+        np.asarray([significant(float(end + 1) * interval, DIGITS) for end in ends], dtype=np.float64),
+        at,
+        low,
+        high,
+        at_risk,
+        events,
+    )
 
 
 def _last_place(place: IntArray, unit: IntArray, n: int) -> int:

@@ -25,10 +25,10 @@ def texts(name: str, dutch: str, english: str, values: Sequence[str]) -> OutputC
     return OutputColumn(name, "string", {"nl": dutch, "en": english}, pa.array(list(values), pa.string()))
 
 
-def counts(name: str, dutch: str, english: str, values: Sequence[int], policy: Policy) -> OutputColumn:
-    """A column of counts, rounded to the policy's base."""
+def counts(name: str, dutch: str, english: str, values: Sequence[int | None], policy: Policy) -> OutputColumn:
+    """A column of counts, rounded to the policy's base; None where hidden."""
     base = policy.public.models.count_base.value
-    rounded = pa.array([to_base(int(value), base) for value in values], pa.int64())
+    rounded = pa.array([None if value is None else to_base(int(value), base) for value in values], pa.int64())
     return OutputColumn(name, "integer", {"nl": dutch, "en": english}, rounded, f"rounded to multiples of {base}")
 
 

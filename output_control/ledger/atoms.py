@@ -67,12 +67,12 @@ def atoms_of(tables: Sequence[ReleasedTable], threshold: int) -> Atoms:
         return Atoms.none()
     empty = _possible(atoms)
     for table, block in zip(tables, blocks, strict=True):
-        empty = empty[_not_known_empty(table, empty[:, block])]
+        empty = empty[not_known_empty(table, empty[:, block])]
     every = np.concatenate([atoms, empty])
     amount, units = _contents(tables, row, of_row.reshape(-1), len(atoms))
     return Atoms(
         amount=np.concatenate([amount, np.zeros(len(empty))]),
-        cells=tuple(_in_cells(table, every[:, block]) for table, block in zip(tables, blocks, strict=True)),
+        cells=tuple(in_cells(table, every[:, block]) for table, block in zip(tables, blocks, strict=True)),
         small=np.flatnonzero(units < threshold),
     )
 
@@ -109,7 +109,7 @@ def _possible(atoms: IntArray) -> IntArray:
     return found[new] if int(new.sum()) <= MOST_EMPTY else atoms[:0]
 
 
-def _not_known_empty(table: ReleasedTable, codes: IntArray) -> BoolArray:
+def not_known_empty(table: ReleasedTable, codes: IntArray) -> BoolArray:
     """An empty cell is published as 0: nothing can be in it."""
     keys = table.table.keys()
     key = cell_keys(codes - 1, table.table.shape)
@@ -127,7 +127,7 @@ def _joined(rows: IntArray, size: int) -> IntArray:
     return mixed
 
 
-def _in_cells(table: ReleasedTable, codes: IntArray) -> sparse.csr_array:
+def in_cells(table: ReleasedTable, codes: IntArray) -> sparse.csr_array:
     """Cells × atoms; an atom outside this table is in none of its cells."""
     shape, keys = table.table.shape, table.table.keys()
     positions, cells = [], []

@@ -6,7 +6,7 @@ Fails closed: a project that has released before has a ledger that holds each of
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from enclave.errors import NotReady, Tampered
@@ -56,16 +56,22 @@ def open_history(ledger: Ledger, journal: Journal, ids: LedgerIds) -> History:
 
 @dataclass(frozen=True, slots=True)
 class Book:
-    """The ledger and its charter, as the release service writes them."""
+    """The ledger and its charter, as the release service writes them; ``after``: the entry that must be the last."""
 
     ledger: Ledger
     charter: Charter
+    after: Anchor | None = None
+
+    def pinned(self) -> Book:
+        """The book for a check that begins now: it takes nothing when another release came between."""
+        return replace(self, after=self.ledger.newest())
 
     def write(self, cells: bytes, *, identity: str, project: str, request: str, release: str, now: datetime) -> Anchor:
         """Remember the cells of a release; durable when this returns, and the same release twice is one entry.
 
         Raises:
-            NotReady: the output was not tabulated anew, so its units are not known.
+            NotReady: the output was not tabulated anew, so its units are not known; or another release was written
+                since the book was pinned.
             StorageFailed: the disk is full; nothing was released.
         """
         if not cells:
@@ -83,7 +89,7 @@ class Book:
             legal_basis=self.charter.legal_basis,
             kept_until=self.charter.kept_until(now),
         )
-        return self.ledger.append(about, cells)
+        return self.ledger.append(about, cells, after=self.after)
 
 
 def anchored(anchor: Anchor) -> dict[str, Json]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
-from output_control.ledger.released import ReleasedTable
+from output_control.ledger.released import ReleasedTable, Rows
 from output_control.table import CodeArray, Dimension, FloatArray, IntArray, cell_keys
 
 
@@ -37,6 +38,28 @@ class Grid:
         self.count: IntArray = self.sums(self.leaf_rows.astype(np.float64)).astype(np.int64)
         repeated = np.unique(table.rows.unit, return_counts=True)[1]
         self.most_rows_of_a_unit = int(repeated.max(initial=1))
+
+    def by_unit(self) -> Grid:
+        """The same cells, with each unit that stands in one row in the place of that row."""
+        rows = self.source.rows
+        _, which, times = np.unique(rows.unit, return_inverse=True, return_counts=True)
+        once = times[which.reshape(-1)] == 1
+        # a unit of several rows has no like among units: its rows keep numbers that are no unit's
+        row = np.where(once, rows.unit, -1 - rows.row)
+        order = np.argsort(row, kind="stable")
+        moved = Rows(row[order], rows.unit[order], rows.leaf[order], rows.amount[order])
+        return Grid(replace(self.source, rows=moved))
+
+    def rows_of(self, cell: int) -> IntArray:
+        """The rows in one cell."""
+        order, start = self._by_leaf
+        return np.concatenate([order[start[leaf] : start[leaf + 1]] for leaf in self.members.of(cell).tolist()])
+
+    @cached_property
+    def _by_leaf(self) -> tuple[IntArray, IntArray]:
+        """Rows in the order of their leaves, and where each leaf starts."""
+        start: IntArray = np.concatenate([[0], np.cumsum(self.leaf_rows)])
+        return np.argsort(self.leaf_of_row, kind="stable"), start
 
     def above(self, codes: CodeArray) -> tuple[IntArray, IntArray]:
         """For each row of codes, the cells at or above it: positions in ``codes``, and cells."""
@@ -89,8 +112,8 @@ class Grid:
 
     @staticmethod
     def _upwards(dim: Dimension, code: CodeArray) -> tuple[IntArray, IntArray]:
-        positions, codes = [], []
         here, now = np.arange(len(code)), code.astype(np.int64)
+        positions, codes = [here[:0]], [now[:0]]
         while len(here):
             positions.append(here)
             codes.append(now)

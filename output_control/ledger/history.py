@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from enclave.errors import KeyUnavailable, Refused
+from enclave.fingerprints import digest_bytes
 from output_control.ledger.released import ReleasedTable
 from output_control.ledger.rows import LedgerIds
 from output_control.ledger.store import Entry, Ledger
@@ -12,11 +13,15 @@ from output_control.ledger.store import Entry, Ledger
 
 @dataclass(frozen=True, slots=True, eq=False)
 class History:
-    """Earlier releases, oldest first, as one check sees them; it cannot write."""
+    """Earlier releases, oldest first, as one check sees them; it cannot write.
+
+    ``repeated`` is the digest of what the ledger holds of the same check's own release, if that left already.
+    """
 
     ledger: Ledger
     entries: tuple[Entry, ...]
     ids: LedgerIds
+    repeated: str = ""
 
     def before(self, identity: str) -> History:
         """The releases before the one that the same check, on the same data, led to.
@@ -26,8 +31,22 @@ class History:
         """
         for at, entry in enumerate(self.entries):
             if entry.header.about.identity == identity:
-                return History(self.ledger, self.entries[:at], self.ids)
+                return History(self.ledger, self.entries[:at], self.ids, entry.header.body)
         return self
+
+    def must_repeat(self, cells: bytes) -> None:
+        """See that a check that led to a release before found the same units now.
+
+        Raises:
+            Refused: other units, so that it was not compared with all it should be: the derivation depends on more than
+                its code and data (a clock, a draw).
+        """
+        if self.repeated and digest_bytes(cells) != self.repeated:
+            raise Refused(
+                "the same code on the same data counted other units when it was released, so it depends on something "
+                "else; nothing of it leaves",
+                next_step="leave out what reads the clock or draws at random, and run the analysis as a new version",
+            )
 
     def tables(self, entry: Entry, kinds: frozenset[str]) -> tuple[ReleasedTable, ...]:
         """The tables of an earlier release; none of one that was erased and counted other kinds of units.

@@ -18,17 +18,25 @@ from enclave.errors import CannotProtect, Refused
 from output_control.attacker import Attacker
 from output_control.audit import AuditReport, audit, full_equations
 from output_control.ledger.atoms import MOST_ROWS
+from output_control.ledger.combined import Combination, Combined
+from output_control.ledger.dominated import dominated_rests
 from output_control.ledger.grid import Grid
 from output_control.ledger.history import History
+from output_control.ledger.measures import fault_of_measures
+from output_control.ledger.moves import Moves, Shown
 from output_control.ledger.overlap import REVISED, Overlap, Relation
 from output_control.ledger.released import COUNT, NOT_COMPARED, ReleasedTable
-from output_control.ledger.system import Link, System, build
-from output_control.protection import Options, Pattern, Witnesses
+from output_control.ledger.system import Link, System, build, moves_in
+from output_control.ledger.widest import Widest
+from output_control.protection import Options, Pattern, Witnesses, demand
+from output_control.rules import PrimaryResult, Rule
 from output_control.suppression import suppress
 from output_control.table import BoolArray, FloatArray, IntArray
 from output_control.table_check import audited, hide, reasons
 
 ROUNDS = 3
+COMBINED_ROUNDS = 8
+Family = tuple[str, tuple[str, str], str]
 NOT_YET = (
     "tables that are rounded, altered, coarser, weighted or of several kinds of unit are not compared with earlier "
     "releases by the ledger yet; a person must decide"
@@ -73,18 +81,20 @@ def protect_together(
     *,
     attached: Mapping[int, int] | None = None,
     apart: Sequence[ReleasedTable] = (),
+    dominance: Sequence[Rule] = (),
 ) -> Together:
     """Hide in the tables of one analysis what the policy asks, together and beside what was released before.
 
     ``minimum`` is the minimum frequency: no difference of cells may be of fewer units. ``attached`` says which of
     ``asked`` are the counts of which sum: the two show and hide the same cells. ``apart`` are tables that cannot be
-    compared, protected already: nothing else may share units with them.
+    compared, protected already: nothing else may share units with them. ``dominance``: the rules on the largest
+    contributions, which a difference of cells may not break either.
 
     Raises:
         Refused: no suppression in the new tables protects them and what was released before; it names the releases. Or
             one of two tables that share units cannot be compared.
     """
-    beside = _Beside([Grid(table) for table in asked], apart, minimum)
+    beside = _Beside([Grid(table) for table in asked], apart, minimum, dominance)
     if history is not None:
         beside.look_back(history)
     found = _Found(asked, attached or {}, options)
@@ -93,7 +103,10 @@ def protect_together(
         found.solve(inside, beside, minimum)
     found.hide_alike()
     patterns, reports = zip(*found.of.values(), strict=True) if asked else ((), ())
-    released = tuple(replace(table, hidden=each.suppressed) for table, each in zip(asked, patterns, strict=True))
+    released = tuple(
+        replace(table, hidden=pattern.suppressed, moves=found.moves[at])
+        for at, (table, pattern) in enumerate(zip(asked, patterns, strict=True))
+    )
     return Together(
         patterns=patterns,
         reports=reports,
@@ -111,6 +124,7 @@ class _Found:
     def __init__(self, asked: Sequence[ReleasedTable], attached: Mapping[int, int], options: Options) -> None:
         self._asked, self._attached, self._options = asked, attached, options
         self.of: dict[int, tuple[Pattern, AuditReport]] = {}
+        self.moves = dict.fromkeys(range(len(asked)), Moves.none())
         self.joined: set[int] = set()
         self.exact = True
 
@@ -121,15 +135,29 @@ class _Found:
         if len(inside) == 1:
             here = self._asked[new[0]]
             cost = np.where(hidden[0], 0.0, here.table.value) if hidden else None
-            self.of[new[0]] = hide(here.table, here.primary, replace(self._options, cost=cost))
+            pattern, report = hide(here.table, here.primary, replace(self._options, cost=cost))
+            self.of[new[0]] = pattern, report
+            self.moves[new[0]] = Moves.of(pattern.witnesses.moves, _keys([here]), [np.arange(len(here.table))])
             return
-        tables = [beside.tables[at] for at in inside]
-        system = build(tables, len(new), beside.links_among(inside), minimum)
-        for place, cells in hidden.items():
-            system.cost[system.columns[place][cells]] = 0.0
+        tables, links = [beside.tables[at] for at in inside], beside.links_among(inside)
+        combined, given = beside.combined(new), list[Combination]()
+        for _ in range(COMBINED_ROUNDS):
+            system = build(tables, len(new), links, minimum, given)
+            for place, cells in hidden.items():
+                system.cost[system.columns[place][cells]] = 0.0
+            also = sorted({label for each in given for label in each.releases} - {table.label for table in tables})
+            done, moves = _protect(system, tables, len(new), self._options, also)
+            shut = {at: pattern.suppressed for at, (pattern, _) in zip(new, done, strict=True)}
+            more = [] if combined is None else combined.given_away(shut)
+            if not more:
+                break
+            given += [each.among(new) for each in more]
+        else:
+            raise _refusal("groups of few units stay computable from several tables", tables, len(new), also)
         self.exact &= system.exact
         self.joined |= set(new)
-        self.of |= dict(zip(new, _protect(system, tables, len(new), self._options), strict=True))
+        self.moves[new[0]] = moves
+        self.of |= dict(zip(new, done, strict=True))
 
     def hide_alike(self) -> None:
         """Hide in a sum what is hidden in its counts, and the other way round."""
@@ -159,12 +187,19 @@ def _hiding(
 class _Beside:
     """The new tables beside each other and beside earlier ones; earlier tables are read one after the other."""
 
-    def __init__(self, grids: Sequence[Grid], apart: Sequence[ReleasedTable], minimum: int) -> None:
-        self._grids, self._apart, self._minimum = grids, apart, minimum
+    def __init__(
+        self, grids: Sequence[Grid], apart: Sequence[ReleasedTable], minimum: int, dominance: Sequence[Rule]
+    ) -> None:
+        self._grids, self._apart, self._minimum, self._dominance = grids, apart, minimum, dominance
         self.tables = [grid.source for grid in grids]
         self.links: list[Link] = []
         self.touched: list[str] = []
         self._pairs: list[tuple[int, int]] = []
+        self._widest: dict[Family, Widest] = {}
+        self._combined: dict[Family, Combined] = {}
+        for table in self.tables:
+            if len(table.rows):
+                self._widest.setdefault(_family(table), Widest()).take(table)
         for at in range(len(grids)):
             for other in range(at):
                 self._look(at, other, grids[other])
@@ -180,6 +215,8 @@ class _Beside:
                 _keep_apart(new if table.quantity == NOT_COMPARED else self._apart, table)
                 if table.quantity == NOT_COMPARED:
                     continue
+                if _family(table) in self._widest and len(table.rows):
+                    self._widest[_family(table)].take(table)
                 before, here = Grid(table), len(self.tables)
                 found = [self._look(at, here, before) for at in range(len(self._grids))]
                 if any(found):
@@ -203,6 +240,17 @@ class _Beside:
         return [replace(link, first=place[link.first], second=place[link.second]) for link in self.links
                 if link.first in place]  # fmt: skip
 
+    def combined(self, new: Sequence[int]) -> Combined | None:
+        """Some new tables, of one family, beside all tables whose figures add up to theirs."""
+        family = _family(self.tables[new[0]])
+        if family not in self._widest:
+            return None
+        if family not in self._combined:
+            places = [at for at in range(len(self._grids))
+                      if len(self.tables[at].rows) and _family(self.tables[at]) == family]  # fmt: skip
+            self._combined[family] = Combined(self._widest.pop(family), places, self._minimum)
+        return self._combined[family]
+
     def compared(self) -> tuple[Compared, ...]:
         """What was found, for checkers."""
         return tuple(
@@ -220,15 +268,21 @@ class _Beside:
 
     def _look(self, at: int, other: int, second: Grid) -> bool:
         first = self._grids[at]
+        _keep_measures_apart(first.source, second.source, self._minimum)
         if not _add_up(first.source, second.source):
             return False
-        overlap = Overlap(first, second)
-        if not overlap.shared:
+        _keep_periods_apart(first.source, second.source)
+        views = [overlap for overlap in _views(first, second) if overlap.shared]
+        if not views:
             return False
         none = np.zeros(0, dtype=np.int64)
-        revised = overlap.revised(self._minimum)
-        found = overlap.relations(self._minimum)
-        found += [Relation(np.array([cell]), none, 1, None, REVISED) for cell in revised.tolist()]
+        found = []
+        for overlap in views:
+            revised = overlap.revised(self._minimum)
+            found += overlap.relations(self._minimum)
+            found += dominated_rests(overlap, self._dominance, self._minimum, sign=1)
+            found += dominated_rests(overlap.turned(), self._dominance, self._minimum, sign=-1)
+            found += [Relation(np.array([cell]), none, 1, None, REVISED) for cell in revised.tolist()]
         self._pairs.append((at, other))
         self.links += [Link(at, other, relation) for relation in found]
         return True
@@ -238,6 +292,11 @@ class _Beside:
             new.kinds[0] == table.kinds[0] and bool(np.isin(new.rows.unit, table.rows.unit).any())
             for new in self.tables[: len(self._grids)]
         )
+
+
+def _family(table: ReleasedTable) -> Family:
+    """What tables have in common whose rows can be the same and whose figures add up."""
+    return table.quantity, table.kinds, table.period
 
 
 def _keep_apart(new: Sequence[ReleasedTable], table: ReleasedTable) -> None:
@@ -251,38 +310,84 @@ def _keep_apart(new: Sequence[ReleasedTable], table: ReleasedTable) -> None:
         )
 
 
+def _views(first: Grid, second: Grid) -> list[Overlap]:
+    """The two laid over each other by rows; where these are of different kinds (homes, owners), by units too."""
+    by_rows = Overlap(first, second)
+    (unit, member), (other_unit, other_member) = first.source.kinds, second.source.kinds
+    if unit != other_unit or member == other_member:
+        return [by_rows]
+    return [by_rows, Overlap(first.by_unit(), second.by_unit())]
+
+
+def _keep_periods_apart(first: ReleasedTable, second: ReleasedTable) -> None:
+    """Refuse tables that share units, but whose rows have no like in each other: of a period in one column, and of
+    none or of a period in another; or of several records per member, from two frames."""
+    if first.period != second.period and second.may_overlap(first):
+        raise reasons(
+            [f"{first.name} and {second.label} share units and not their periods or records: a person must decide"],
+            "ask for both with the same period column of the linked data, or for both without; and where a member has "
+            "several records, name the population whose key is the record's",
+        )
+
+
+def _keep_measures_apart(first: ReleasedTable, second: ReleasedTable, minimum: int) -> None:
+    """Refuse sums that subtract to some units' values though each name or each record is the same."""
+    fault = fault_of_measures(first, second, minimum)
+    if fault:
+        raise reasons(
+            [f"{first.name} and {second.label} {fault}: a person must decide"],
+            "give a measure one name and one value per record in all tables, and another measure another name",
+        )
+
+
 def _add_up(first: ReleasedTable, second: ReleasedTable) -> bool:
     """Whether figures of the two can be subtracted: both counts, or sums of one measure."""
     return first.quantity == second.quantity
 
 
 def _protect(
-    system: System, tables: Sequence[ReleasedTable], new: int, options: Options
-) -> list[tuple[Pattern, AuditReport]]:
-    """A pattern of the new tables that keeps every hidden cell of the system open."""
-    options = replace(options, cost=system.cost, keep=system.known)
-    primary = system.primary
+    system: System, tables: Sequence[ReleasedTable], new: int, options: Options, also: Sequence[str]
+) -> tuple[list[tuple[Pattern, AuditReport]], Moves]:
+    """A pattern of the new tables that keeps every hidden cell of the system open, and the moves that were found."""
+    options = replace(options, cost=system.cost, keep=system.known, hidden=system.fixed & ~system.known)
+    kept, primary, joint = moves_in(system, tables), system.primary, system.joint
     for _ in range(ROUNDS):
+        shown = Shown.of(kept, joint.relations, joint.value, (system.fixed | primary.mask) & ~system.known)
+        open_ = _open(system, primary, shown, options)
         try:
-            pattern = suppress(system.joint, primary, options=options)
+            pattern = suppress(joint, replace(primary, mask=primary.mask & ~open_), options=options)
         except CannotProtect as error:
-            raise _refusal(error.what, tables, new) from None
-        whole = replace(pattern, suppressed=pattern.suppressed | system.fixed)
-        report = audit(system.joint, primary, whole, options)
-        if not report.safe or not bool(whole.suppressed[primary.mask].all()):
-            raise _refusal("the audit did not find the tables safe together", tables, new)
+            raise _refusal(error.what, tables, new, also) from None
+        hidden: BoolArray = pattern.suppressed | system.fixed | primary.mask
+        whole = replace(pattern, suppressed=hidden, witnesses=shown.beside(pattern.witnesses, open_))
+        report = audit(joint, primary, whole, options)
+        if not report.safe or bool((primary.mask & system.known).any()):
+            raise _refusal("the audit did not find the tables safe together", tables, new, also)
         exposed = _exposed(system, whole)
         if not len(exposed):
-            return [_part(system, at, table, pattern, report) for at, table in enumerate(tables[:new])]
+            moves = Moves.of(pattern.witnesses.moves, _keys(tables), system.columns)
+            return [_part(system, at, table, whole, report) for at, table in enumerate(tables[:new])], moves
         mask = primary.mask.copy()
         mask[exposed] = True
         primary = replace(primary, mask=mask)
-    raise _refusal("groups of few units stay computable from cells of several tables", tables, new)
+    raise _refusal("groups of few units stay computable from cells of several tables", tables, new, also)
 
 
-def _refusal(fault: str, tables: Sequence[ReleasedTable], new: int) -> Refused:
+def _open(system: System, primary: PrimaryResult, shown: Shown, options: Options) -> BoolArray:
+    """Sensitive counts that moves which are known already leave open, whatever else is hidden."""
+    asked = demand(system.joint, primary, options.count_protection)
+    far = (shown.up >= asked.up) & (shown.down >= asked.down) & (shown.up + shown.down >= asked.width)
+    found: BoolArray = far & primary.mask & (primary.anchor < 0) & system.joint.integral
+    return found
+
+
+def _keys(tables: Sequence[ReleasedTable]) -> list[tuple[str, str, str]]:
+    return [(table.release, table.name, table.quantity) for table in tables]
+
+
+def _refusal(fault: str, tables: Sequence[ReleasedTable], new: int, also: Sequence[str]) -> Refused:
     names = ", ".join(table.name for table in tables[:new])
-    others = "; ".join(table.label for table in tables[new:])
+    others = "; ".join([*(table.label for table in tables[new:]), *also])
     together = f"{names} cannot be released beside {others}" if others else f"{names} cannot be released together"
     return reasons(
         [together, fault],

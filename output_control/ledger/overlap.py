@@ -8,6 +8,7 @@ same rows add up to the same.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -107,11 +108,11 @@ class Overlap:
 
     def _nested(self, threshold: int, *, sign: int) -> list[Relation]:
         """Cells of the second table inside cells of the first: equal, or with a small rest between."""
-        inside = self._container()
+        inside = self.container()
         found = self._pairs_in(inside, threshold, sign)
         return found + self._unions(inside, threshold, sign)
 
-    def _container(self) -> IntArray:
+    def container(self) -> IntArray:
         """Per cell of the second table, the smallest cell of the first that holds all its rows, or -1."""
         codes = self.first.codes[self.first.leaf_cells]
         start = np.searchsorted(self.q, np.arange(len(self.second.leaf_cells) + 1))
@@ -134,8 +135,15 @@ class Overlap:
             ends[there] = edge.reduceat(codes[self.p], start[there], axis=0)
         return ends
 
+    def twins(self, inside: IntArray) -> BoolArray:
+        """Cells of the second table that hold the same rows as a cell of the first: what is left between them and
+        another cell of the first is a difference within that table, which its own rules judge."""
+        there = np.maximum(inside, 0)
+        twins: BoolArray = (inside >= 0) & (self.first.count[there] == self.second.count)
+        return twins
+
     def _pairs_in(self, inside: IntArray, threshold: int, sign: int) -> list[Relation]:
-        cells = np.flatnonzero(inside >= 0)
+        cells = np.flatnonzero((inside >= 0) & ~self.twins(inside))
         position, above = self.first.above(self.first.codes[inside[cells]])
         inner = cells[position]
         missing = self.first.count[above] - self.second.count[inner]
@@ -157,6 +165,7 @@ class Overlap:
         own = np.flatnonzero(home >= 0)
         if not len(own):
             return []
+        twins = self.twins(inside)[leaves]
         filled = self.first.up(home[own], self.second.leaf_rows[own].astype(np.float64))
         number = self.first.up(home[own], np.ones(len(own)))
         missing = self.first.count - filled
@@ -165,6 +174,8 @@ class Overlap:
         position, above = self.first.above(self.first.codes[home[own]])
         for outer in np.flatnonzero((missing > 0) & (missing <= most) & (number > 1)).tolist():
             parts = own[position[above == outer]]
+            if twins[parts].all():
+                continue
             rest = self._rest(outer, parts, threshold)
             if rest is not None:
                 found.append(Relation(np.array([outer]), leaves[parts], sign, rest, UNION))
@@ -200,25 +211,28 @@ class Overlap:
         )
         if only[leaves].sum() > (threshold - 1) * grid.most_rows_of_a_unit:
             return None
-        beyond = np.ones(len(grid.leaf_of_row), dtype=np.bool_)
-        beyond[shared] = False
-        rows = np.flatnonzero(beyond)
-        return _small(grid, rows[np.isin(grid.leaf_of_row[rows], leaves)], threshold)
+        rows = np.concatenate([grid.rows_of(cell) for cell in grid.leaf_cells[leaves].tolist()])
+        at = np.minimum(np.searchsorted(shared, rows), max(len(shared) - 1, 0))
+        return _small(grid, rows[shared[at] != rows] if len(shared) else rows, threshold)
 
     def _rest(self, outer: int, inner_leaves: IntArray, threshold: int) -> Rest | None:
         """The rows of a cell of the first table that are in none of the second's leaves, if they are of few units."""
-        rows = self._rows_in(self.first, outer)
-        there = np.full(len(self.first.leaf_of_row), -1, dtype=np.int64)
-        there[self._at_first] = self.second.leaf_of_row[self._at_second]
-        return _small(self.first, rows[~np.isin(there[rows], inner_leaves)], threshold)
+        return _small(self.first, self.rows_beyond(outer, inner_leaves), threshold)
 
-    def _rows_in(self, grid: Grid, cell: int) -> IntArray:
-        wanted = np.zeros(len(grid.leaf_cells), dtype=np.bool_)
-        wanted[grid.members.of(cell)] = True
-        return np.flatnonzero(wanted[grid.leaf_of_row])
+    def rows_beyond(self, outer: int, inner_leaves: IntArray) -> IntArray:
+        """The rows of a cell of the first table that are in none of these leaves of the second."""
+        rows = self.first.rows_of(outer)
+        return np.asarray(rows[~np.isin(self._there[rows], inner_leaves)], dtype=np.int64)
+
+    @cached_property
+    def _there(self) -> IntArray:
+        """Per row of the first table, the leaf of the second that it is in, or -1."""
+        found = np.full(len(self.first.leaf_of_row), -1, dtype=np.int64)
+        found[self._at_first] = self.second.leaf_of_row[self._at_second]
+        return found
 
     def _changed_units(self, first: int, second: int) -> int:
-        mine, theirs = self._rows_in(self.first, first), self._rows_in(self.second, second)
+        mine, theirs = self.first.rows_of(first), self.second.rows_of(second)
         ids = self.first.source.rows, self.second.source.rows
         gone = mine[~np.isin(ids[0].row[mine], ids[1].row[theirs])]
         come = theirs[~np.isin(ids[1].row[theirs], ids[0].row[mine])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from enclave.errors import Tampered
+from output_control.ledger.moves import Moves
 from output_control.rules import PrimaryResult
 from output_control.table import BoolArray, CellTable, Dimension, FloatArray, IntArray
 
@@ -48,6 +49,9 @@ class ReleasedTable:
     Of a table that is ``not compared`` (rounded, altered, weighted, of several kinds of unit) only who is in it counts.
     ``kinds`` name the key columns of unit and member; ``release`` is the bundle's name, or empty for a table that is
     being checked. ``sets`` is a number per cell that is the same for the same rows, whatever table they are in.
+    ``period`` is the column of periods (empty without), and the frame where members have several rows in one: tables
+    of another ``period`` have no row in common though they may count the same.
+    ``moves`` are what was found, when it was protected, that leaves hidden cells of it and of earlier tables open.
     """
 
     name: str
@@ -59,6 +63,8 @@ class ReleasedTable:
     primary: PrimaryResult
     hidden: BoolArray
     sets: IntArray
+    period: str = ""
+    moves: Moves = field(default_factory=Moves.none)
 
     @property
     def label(self) -> str:
@@ -81,20 +87,22 @@ class ReleasedTable:
 
 
 def pack(tables: Sequence[ReleasedTable]) -> bytes:
-    """The tables as bytes: a JSON header and two Parquet blobs per table; same tables, same bytes."""
+    """The tables as bytes: a JSON header and three Parquet blobs per table; same tables, same bytes."""
     header, blobs = [], []
     for each in tables:
-        parts = [_parquet(_cells(each)), _parquet(_rows(each.rows))]
+        parts = [_parquet(_cells(each)), _parquet(_rows(each.rows)), _parquet(_moves(each.moves))]
         header.append(
             {
                 "name": each.name,
                 "quantity": each.quantity,
                 "kinds": list(each.kinds),
+                "period": each.period,
                 "integral": each.table.integral,
                 "dims": [
                     {"name": d.name, "root": d.root, "children": {p: list(c) for p, c in d.children.items()}}
                     for d in each.table.dims
                 ],
+                "moved": [list(key) for key in each.moves.tables],
                 "sizes": [len(part) for part in parts],
             }
         )
@@ -157,6 +165,17 @@ def _rows(rows: Rows) -> pa.Table:
     return pa.table(columns)
 
 
+def _moves(moves: Moves) -> pa.Table:
+    return pa.table(
+        {
+            "move": moves.move.astype(np.int32),
+            "table": moves.table.astype(np.int32),
+            "cell": moves.cell.astype(np.int32),
+            "change": moves.change,
+        }
+    )
+
+
 def _parquet(table: pa.Table) -> bytes:
     sink = io.BytesIO()
     # ids are random and do not shrink: only what can is compressed
@@ -165,7 +184,7 @@ def _parquet(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def _table(facts: dict[str, Any], release: str, cells: pa.Table, rows: pa.Table) -> ReleasedTable:
+def _table(facts: dict[str, Any], release: str, cells: pa.Table, rows: pa.Table, moves: pa.Table) -> ReleasedTable:
     dims = tuple(
         Dimension(name=d["name"], root=d["root"], children={p: tuple(c) for p, c in d["children"].items()})
         for d in facts["dims"]
@@ -205,4 +224,12 @@ def _table(facts: dict[str, Any], release: str, cells: pa.Table, rows: pa.Table)
         primary=primary,
         hidden=cell["hidden"],
         sets=cell["set"],
+        period=str(facts.get("period", "")),
+        moves=_read_moves(facts, release, moves),
     )
+
+
+def _read_moves(facts: dict[str, Any], release: str, moves: pa.Table) -> Moves:
+    move, table, cell = (moves.column(name).to_numpy().astype(np.int64) for name in ("move", "table", "cell"))
+    keys = tuple((str(key[0]) or release, str(key[1]), str(key[2])) for key in facts["moved"])
+    return Moves(keys, move, table, cell, moves.column("change").to_numpy())

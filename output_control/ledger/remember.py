@@ -9,7 +9,7 @@ import numpy as np
 from output_control.derived import Sources, member_column
 from output_control.evidence import Evidence
 from output_control.ledger.released import COUNT, NOT_COMPARED, ReleasedTable, Rows
-from output_control.ledger.rows import LedgerIds, mixed, rows_of
+from output_control.ledger.rows import LedgerIds, mixed, period_of, rows_of
 from output_control.rules import PrimaryResult
 from output_control.table import NO_CONTRIBUTOR, CellTable, IntArray
 from output_control.table_check import JudgedTable
@@ -58,6 +58,7 @@ def _remembered(
         primary=sensitive,
         hidden=np.zeros(len(evidence.table), dtype=np.bool_),
         sets=set_numbers(evidence.table, rows),
+        period=period_of(request, sources),
     )
 
 

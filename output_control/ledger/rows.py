@@ -16,6 +16,7 @@ from output_control.evidence import Evidence
 from output_control.ledger.released import Rows
 from output_control.table import FloatArray, IntArray
 from output_control.tabulation import DECIMALS
+from output_control.unit_keys import invented_periods
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
@@ -39,11 +40,12 @@ def mixed(values: IntArray) -> IntArray:
 def rows_of(evidence: Evidence, sources: Sources, ids: LedgerIds) -> Rows:
     """The rows behind ``evidence``, sorted by ledger id.
 
-    A row is a member of the population, in a period where the request has one; a member that stands in several rows
-    of one period is told apart by their order of cells.
+    A row is a member of the population, in a period where the request has one; several rows of a member in one period
+    are told apart by the order of their records, which says something within this frame only (`period_of`).
 
     Raises:
-        Refused: the population's key is no unit key, so nobody can be followed across releases.
+        Refused: the population's key is no unit key, so nobody can be followed across releases; or the linked data do
+            not give the members these periods, so that other words for a period would make another row of it.
     """
     request = evidence.request
     schema = sources.schema(request.derivation)
@@ -55,12 +57,15 @@ def rows_of(evidence: Evidence, sources: Sources, ids: LedgerIds) -> Rows:
         )
     found = _columns(request, member, sources)
     leaf, keep = _leaves(evidence, found)
+    if request.period is not None and (wrong := invented_periods(request, sources, member, request.period)):
+        raise Refused(wrong, next_step="name the period's column as the linked data do, or leave the period out")
     known = ids.ids(_whole(found, member))
     row = known if request.period is None else mixed(known ^ _hashed(found.column(request.period)))
     unit = known if request.unit == member else ids.ids(_whole(found, request.unit))
     added = request.measure if request.statistic in {"sum", "mean"} else None
     amount = np.ones(len(row)) if added is None else _amounts(found, added)
-    order = np.lexsort((leaf, row))
+    record = np.unique(found.column(request.record).to_numpy(), return_inverse=True)[1].reshape(-1)
+    order = np.lexsort((record, row))
     row, unit, leaf, amount = row[order], unit[order], leaf[order], amount[order]
     keep = keep[order]
     row = _told_apart(row)
@@ -69,8 +74,21 @@ def rows_of(evidence: Evidence, sources: Sources, ids: LedgerIds) -> Rows:
     return Rows(row[again], unit[again], leaf[again], amount[again])
 
 
+def period_of(request: TableRequest, sources: Sources) -> str:
+    """What the rows of a table must have in common with those of another to be the same: the column of periods; where
+    members have several rows in one, the frame too, for no other tells these apart alike."""
+    frame, period = sources.derivation(request.derivation), request.period or ""
+    member = member_column(request, sources.schema(request.derivation))
+    key, table = [member, *([period] if period else [])], sources.derived_table(request.derivation)
+    rows = sources.number("SELECT COUNT(*) FROM {table}", table=table)
+    distinct = "SELECT COUNT(*) FROM (SELECT {key} FROM {table} GROUP BY {key}) AS d"
+    if frame is None or rows == sources.number(distinct, table=table, key=key):
+        return period
+    return f"{period} records of {frame.digest()}"
+
+
 def _columns(request: TableRequest, member: str, sources: Sources) -> pa.Table:
-    names = [member, request.unit, *(dimension.column for dimension in request.dimensions)]
+    names = [member, request.record, request.unit, *(dimension.column for dimension in request.dimensions)]
     names += [request.period] if request.period else []
     names += [request.measure] if request.measure else []
     known = "{measure} IS NOT NULL" if request.measure else "TRUE"

@@ -15,7 +15,7 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -152,10 +152,17 @@ class Ledger:
             self._record(Anchor(0, GENESIS))
         return self
 
-    def append(self, about: About, content: bytes) -> Anchor:
+    def newest(self) -> Anchor:
+        """The last entry; sequence 0 where there is none."""
+        return _last(self.entries())
+
+    def append(self, about: About, content: bytes, *, after: Anchor | None = None) -> Anchor:
         """Write an entry, durable when this returns; the same release twice is one entry.
 
+        ``after``: the entry that must be the last one, since the release was held against those up to it.
+
         Raises:
+            NotReady: there are entries beyond ``after``.
             StorageFailed: the disk is full; the ledger is as it was.
             Tampered: the ledger is not whole, or has another entry of this release.
         """
@@ -167,7 +174,13 @@ class Ledger:
                         raise Tampered(f"the release ledger has other units for {about.release}")
                     self._record(known[-1].anchor)
                     return entry.anchor
-            previous = known[-1].anchor if known else Anchor(0, GENESIS)
+            previous = _last(known)
+            if after is not None and after != previous:
+                raise NotReady(
+                    "another release was written while this one was checked, so they were not held against each other",
+                    where=about.release,
+                    next_step="release it again",
+                )
             anchor = self._write(previous, about, content)
             self._record(anchor)
             return anchor
@@ -244,6 +257,10 @@ class Ledger:
             fcntl.flock(handle, fcntl.LOCK_EX)
             sweep_temporaries(self.folder)
             yield
+
+
+def _last(entries: Sequence[Entry]) -> Anchor:
+    return entries[-1].anchor if entries else Anchor(0, GENESIS)
 
 
 def _padded(content: bytes) -> bytes:

@@ -17,6 +17,8 @@ from scipy.sparse import csgraph
 from output_control.audit import full_equations
 from output_control.joint_table import JointTable, joint_table
 from output_control.ledger.atoms import Atoms, atoms_of
+from output_control.ledger.combined import Combination
+from output_control.ledger.moves import gathered
 from output_control.ledger.overlap import REVISED, Relation
 from output_control.ledger.released import COUNT, ReleasedTable
 from output_control.relations import equations
@@ -37,7 +39,8 @@ class Link:
 class System:
     """The joint table; what must be protected in it; which new cells are known already; where each table's cells are.
 
-    ``fixed`` columns are hidden whatever the new tables do; ``atoms`` are those of few units.
+    ``fixed`` columns are hidden whatever the new tables do; ``rests`` are the columns of small differences, ``atoms``
+    those of atoms of few units.
     """
 
     joint: JointTable
@@ -46,22 +49,45 @@ class System:
     fixed: BoolArray
     cost: FloatArray
     columns: tuple[IntArray, ...]
+    rests: IntArray
     atoms: IntArray
     exact: bool
 
 
-def build(tables: Sequence[ReleasedTable], new: int, links: Sequence[Link], threshold: int) -> System:
+def build(
+    tables: Sequence[ReleasedTable],
+    new: int,
+    links: Sequence[Link],
+    threshold: int,
+    combinations: Sequence[Combination] = (),
+) -> System:
     """The system of ``tables``, the first ``new`` of which are being checked; all of one quantity.
 
-    ``threshold`` is the minimum frequency: rests and revised cells are protected by it.
+    ``threshold`` is the minimum frequency: rests, revised cells and what ``combinations`` give are protected by it.
     """
     atoms = atoms_of(tables, threshold)
     work = _Work(tables, new, every=atoms.known, links=links)
     for link in links:
         work.relate(link, threshold)
+    for combination in combinations:
+        work.combine(combination)
     work.equate_sets()
     small = work.add_atoms(atoms)
     return work.system(small, threshold, exact=atoms.known)
+
+
+def moves_in(system: System, tables: Sequence[ReleasedTable]) -> sparse.csr_array:
+    """What the ledger keeps of moves, over the columns of ``system``; each rest moves as its relation says."""
+    keys = [(table.release, table.name, table.quantity) for table in tables]
+    moves = gathered([table.moves for table in tables], keys, system.columns, len(system.joint))
+    relations, rests = system.joint.relations, system.rests[~system.known[system.rests]]
+    if not moves.shape[0] or not len(rests):
+        return moves
+    only = sparse.csc_array(relations[:, rests])
+    row, sign = only.indices, only.data
+    change = sparse.csr_array(moves @ relations[row].T) * (-1 / sign)[None, :]
+    place = sparse.csr_array((np.ones(len(rests)), (np.arange(len(rests)), rests)), (len(rests), len(system.joint)))
+    return sparse.csr_array(moves + change @ place)
 
 
 @dataclass(slots=True, eq=False)
@@ -110,15 +136,29 @@ class _Work:
         self.amounts: list[float] = []
         self.rests: list[str] = []
         self.revised: list[int] = []
+        self.related: set[tuple[bytes, bytes, int, float | None]] = set()
         self.count = 0
+        held: dict[int, int] = {}
         for at, table in enumerate(tables):
             cells = np.arange(len(table.table)) if at < new else _hanging(table, at, links, every=every)
             column = np.full(len(table.table), -1, dtype=np.int64)
-            column[cells] = self.count + np.arange(len(cells))
+            column[cells] = self._places(table, cells, held) if at >= new else self.count + np.arange(len(cells))
             self.columns.append(column)
-            self.count += len(cells)
+            self.count = max(self.count, int(column.max(initial=-1)) + 1)
         self.of_tables = self.count
         self.of_new = sum(len(table.table) for table in tables[:new])
+
+    def _places(self, table: ReleasedTable, cells: IntArray, held: dict[int, int]) -> IntArray:
+        """Columns of hidden cells of an earlier table: one for all that hold the same rows, in whatever table.
+
+        What is asked of a cell with an anchor is its own, so it has a column of its own.
+        """
+        places, following = [], self.count
+        for rows, anchor in zip(table.sets[cells].tolist(), table.primary.anchor[cells].tolist(), strict=True):
+            place = following if anchor >= 0 else held.setdefault(rows, following)
+            places.append(place)
+            following = max(following, place + 1)
+        return np.array(places, dtype=np.int64)
 
     def relate(self, link: Link, threshold: int) -> None:
         """Take in one relation; its rest becomes a column that must be protected."""
@@ -129,28 +169,44 @@ class _Work:
         first = self.columns[link.first][relation.first]
         second = self.columns[link.second][relation.second]
         first, second = first[first >= 0], second[second >= 0]
+        amount = None if relation.rest is None else relation.rest.amount
+        said = first.tobytes(), second.tobytes(), relation.sign, amount
+        if said in self.related:
+            return
+        self.related.add(said)
         rest = []
         if relation.rest is not None:
-            rest = [self.count]
-            self.count += 1
-            self.amounts.append(relation.rest.amount)
             there, here = self.tables[link.second].label, self.tables[link.first].label
-            self.rests.append(f"a difference between {here} and {there}")
+            rest = [self._rest(relation.rest.amount, f"a difference between {here} and {there}")]
         columns = np.concatenate([first, second, np.array(rest, dtype=np.int64)])
         signs = np.concatenate([np.ones(len(first)), -np.ones(len(second)), np.full(len(rest), -float(relation.sign))])
         self.shared.add(columns, signs)
 
+    def combine(self, found: Combination) -> None:
+        """Take in what several tables give together: earlier cells in it are published, and so constants."""
+        rest = self._rest(found.amount, f"a combination with {'; '.join(found.releases)}")
+        columns = [self.columns[table][cell] for table, cell in zip(found.table, found.cell, strict=True)]
+        self.shared.add(np.array([*columns, rest], dtype=np.int64), np.append(found.sign, -1.0))
+
+    def _rest(self, amount: float, name: str) -> int:
+        """The column of a set of few units that must be protected."""
+        # where amounts can be negative nothing bounds a rest; to hold it within its size is the narrower view
+        self.amounts.append(abs(amount))
+        self.rests.append(name)
+        self.count += 1
+        return self.count - 1
+
     def equate_sets(self) -> None:
-        """Hidden cells of different earlier tables that hold the same rows are equal."""
+        """Hidden cells of earlier tables that hold the same rows and have columns of their own are equal."""
         old = [
             (t.sets[c >= 0], c[c >= 0]) for t, c in zip(self.tables[self.new :], self.columns[self.new :], strict=True)
         ]
-        if len(old) < 2:
+        if not old:
             return
         sets, columns = (np.concatenate(part) for part in zip(*old, strict=True))
         order = np.lexsort((columns, sets))
         sets, columns = sets[order], columns[order]
-        for at in np.flatnonzero(sets[1:] == sets[:-1]).tolist():
+        for at in np.flatnonzero((sets[1:] == sets[:-1]) & (columns[1:] != columns[:-1])).tolist():
             self.shared.add(columns[at : at + 2], np.array([1.0, -1.0]))
 
     def add_atoms(self, atoms: Atoms) -> IntArray:
@@ -161,7 +217,7 @@ class _Work:
         for block, column in zip(atoms.cells, self.columns, strict=False):
             both = sparse.csr_array(sparse.hstack([block, -sparse.eye_array(len(column))]))
             self.shared.add_block(both, np.concatenate([own, column]))
-        self._atom_amounts = atoms.amount
+        self._atom_amounts = np.abs(atoms.amount)
         return first + atoms.small
 
     def system(self, small: IntArray, minimum: int, *, exact: bool) -> System:
@@ -185,7 +241,8 @@ class _Work:
         )
         fixed: BoolArray = np.arange(self.count) >= self.of_new
         cost = np.where(fixed, 0.0, value)
-        return System(joint, self._primary(minimum), known, fixed, cost, tuple(self.columns), small, exact)
+        rests = self.of_tables + np.arange(len(self.rests))
+        return System(joint, self._primary(minimum), known, fixed, cost, tuple(self.columns), rests, small, exact)
 
     def _own(self, of: Callable[[CellTable], sparse.csr_array]) -> sparse.csr_array:
         entries = _Entries()
@@ -195,8 +252,12 @@ class _Work:
         return entries.matrix(self.count)
 
     def _gather(self, of: Callable[[ReleasedTable], FloatArray | IntArray | BoolArray]) -> FloatArray:
-        pairs = zip(self.tables, self.columns, strict=True)
-        return np.concatenate([np.asarray(of(table)[column >= 0], dtype=np.float64) for table, column in pairs])
+        """Per column of a cell; what several tables say of one column is the largest of it."""
+        found = np.full(self.of_tables, -np.inf)
+        for table, column in zip(self.tables, self.columns, strict=True):
+            there = column >= 0
+            np.maximum.at(found, column[there], np.asarray(of(table)[there], dtype=np.float64))
+        return found
 
     def _primary(self, minimum: int) -> PrimaryResult:
         found = PrimaryResult.none(self.count)

@@ -22,7 +22,7 @@ class EarlierFinding:
     """What the request has to do with one earlier release."""
 
     release: str
-    finding: str
+    finding: Texts
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from output_control.rules import PrimaryResult
 from output_control.table import CellTable, FloatArray
 
 SOLVED_UP_TO = 300
-SLACK = 1e-6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,9 +45,10 @@ def intervals_of(
     if not alone or altered is not None or not len(hidden) or len(hidden) > SOLVED_UP_TO:
         return Intervals(lower, upper, report.intervals_exact)
     attacker = Attacker(full_equations(table), table.value, pattern.suppressed, integral=table.integral)
+    exact = True
     for cell in hidden.tolist():
         up, down = attacker.furthest(cell, 1), attacker.furthest(cell, -1)
-        if table.integral:
-            up, down = np.floor(up + SLACK), np.floor(down + SLACK)
-        lower[cell], upper[cell] = table.value[cell] - down, table.value[cell] + up
-    return Intervals(lower, upper, exact=True)
+        exact &= up is not None and down is not None
+        lower[cell] = lower[cell] if down is None else table.value[cell] - down
+        upper[cell] = upper[cell] if up is None else table.value[cell] + up
+    return Intervals(lower, upper, exact=exact)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from output_control.alternatives.comparison import Compared
+from output_control.alternatives.loss import Loss, in_classes
 from output_control.report.contents import Language, Report
 from output_control.report.crosstab import crosstab
 from output_control.report.markup import facts_table, number, scrolling, table_of, words
@@ -35,7 +36,7 @@ def report_page(report: Report, language: Language, audience: Audience, *, other
     title = html.escape(say("checkers_title", language, title=report.title))
     sections = [
         ("summary", _summary(report, language, confidential=confidential)),
-        ("lost", _lost(report, language)),
+        ("lost", _lost(report.loss if confidential else in_classes(report.loss), language, confidential=confidential)),
         ("comparison", _comparison(report.comparison, language, confidential=confidential)),
         ("earlier", _earlier(report, language)),
         ("the_table", crosstab(report, language, confidential=confidential)),
@@ -108,8 +109,7 @@ def _summary(report: Report, language: Language, *, confidential: bool) -> str:
     return facts_table(rows, say("summary_caption", language), (say("fact", language), say("value", language)))
 
 
-def _lost(report: Report, language: Language) -> str:
-    lost = report.loss
+def _lost(lost: Loss, language: Language, *, confidential: bool) -> str:
     rows = [
         ("cells_lost", number(lost.cells_lost, language)),
         ("value_lost", number(lost.value_lost, language)),
@@ -119,7 +119,8 @@ def _lost(report: Report, language: Language) -> str:
         ("hellinger_share", number(lost.hellinger_share, language, 4)),
     ]
     head = (say("measure", language), say("value", language))
-    return facts_table([(say(name, language), said) for name, said in rows], say("lost_caption", language), head)
+    caption = say("lost_caption" if confidential else "lost_caption_author", language)
+    return facts_table([(say(name, language), said) for name, said in rows], caption, head)
 
 
 def _comparison(rows: Sequence[Compared], language: Language, *, confidential: bool) -> str:
@@ -131,7 +132,13 @@ def _comparison(rows: Sequence[Compared], language: Language, *, confidential: b
     head = [(say(name, language), name not in ("method", "protects", "adds_up")) for name in names]
     body = [_compared(row, language, confidential=confidential) for row in rows]
     return scrolling(
-        table_of(head, body, say("comparison_caption", language), kind="ways"), say("comparison", language)
+        table_of(
+            head,
+            body,
+            say("comparison_caption" if confidential else "comparison_caption_author", language),
+            kind="ways",
+        ),
+        say("comparison", language),
     )
 
 
@@ -142,7 +149,7 @@ def _compared(row: Compared, language: Language, *, confidential: bool) -> str:
     if row.loss is None:
         reason = words("no_solution", language, reason=row.reason)
         return f'{start}<td colspan="{10 if confidential else 8}">{reason}</td></tr>'
-    lost = row.loss
+    lost = row.loss if confidential else in_classes(row.loss)
     figures = [
         number(lost.cells_lost, language),
         number(lost.value_lost, language),
@@ -170,5 +177,5 @@ def _compared(row: Compared, language: Language, *, confidential: bool) -> str:
 def _earlier(report: Report, language: Language) -> str:
     if not report.earlier:
         return f"<p>{words('earlier_none', language)}</p>"
-    rows = [(each.release, each.finding) for each in report.earlier]
+    rows = [(each.release, each.finding[language]) for each in report.earlier]
     return facts_table(rows, say("earlier", language), (say("release", language), say("finding", language)))

@@ -43,6 +43,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Verlies, over alle niet-lege cellen met totalen; een verborgen cel telt als 0",
         "Loss, over all non-empty cells with totals; a hidden cell counts as 0",
     ),
+    "lost_caption_author": (
+        "Verlies, over alle niet-lege cellen met totalen; een verborgen cel telt als 0; naar boven afgerond in klassen",
+        "Loss, over all non-empty cells with totals; a hidden cell counts as 0; in classes, rounded up",
+    ),
     "measure": ("Maat", "Measure"),
     "cells_lost": ("Cellen verborgen", "Cells hidden"),
     "value_lost": ("Waarde daarvan", "Their value"),
@@ -63,6 +67,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "comparison_caption": (
         "De manieren die het beleid toestaat, naast elkaar",
         "The ways that the policy allows, side by side",
+    ),
+    "comparison_caption_author": (
+        "De manieren die het beleid toestaat, naast elkaar; het verlies in klassen, naar boven afgerond",
+        "The ways that the policy allows, side by side; the loss in classes, rounded up",
     ),
     "comparison_none": (
         "Er is niets vergeleken: het beleid staat alleen onderdrukken toe, of de tabel is te groot.",

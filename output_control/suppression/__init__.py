@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 
 from enclave.errors import CannotProtect
-from output_control.linked_tables import Protected
 from output_control.protection import (
     CountProtection,
     Exact,
@@ -30,7 +29,7 @@ from output_control.suppression.prove import prove_all
 from output_control.suppression.pruning import prune
 from output_control.suppression.search import OutOfBudget, Search
 from output_control.suppression.singletons import cover_singletons
-from output_control.table import BoolArray, IntArray
+from output_control.table import BoolArray, CellTable, IntArray
 
 __all__ = [
     "CountProtection",
@@ -52,7 +51,7 @@ BY_PARTS_FROM = 8_000
 NEAR = 0.02
 
 
-def suppress(table: Protected, primary: PrimaryResult, *, options: Options) -> Pattern:
+def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> Pattern:
     """Hide secondary cells until every demand of ``options`` is proven by a witness.
 
     The same input gives the same pattern, whatever ``options.threads``. The pattern is safe by construction, and
@@ -76,7 +75,7 @@ def suppress(table: Protected, primary: PrimaryResult, *, options: Options) -> P
     return _pattern(table, primary, options, search, method=method, optimal=proven, gap=gap)
 
 
-def _large(table: Protected, primary: PrimaryResult, options: Options, problem: Problem, boxes: Boxes) -> Pattern:
+def _large(table: CellTable, primary: PrimaryResult, options: Options, problem: Problem, boxes: Boxes) -> Pattern:
     """The way of large count tables; `fits` has found it possible."""
     try:
         state, lost = suppress_large(problem, boxes, options.budget, options.threads)
@@ -103,7 +102,7 @@ def _too_little(options: Options) -> CannotProtect:
     )
 
 
-def _heuristic(table: Protected, problem: Problem, guide: Guidance, options: Options) -> Search:
+def _heuristic(table: CellTable, problem: Problem, guide: Guidance, options: Options) -> Search:
     """A safe pattern by LP-flow, or by Gaussian elimination and what that leaves open; pruned."""
     fresh_targets = [target.fresh() for target in problem.targets if target.against < 0]
     search = Search.start(problem.with_targets(fresh_targets).priced(guide.cost), options.budget)
@@ -144,7 +143,7 @@ def _eliminated(problem: Problem) -> BoolArray:
 
 
 def _pattern(
-    table: Protected,
+    table: CellTable,
     primary: PrimaryResult,
     options: Options,
     search: Search,
@@ -166,7 +165,7 @@ def _pattern(
     )
 
 
-def _refuse_public_primaries(table: Protected, primary: PrimaryResult, options: Options) -> None:
+def _refuse_public_primaries(table: CellTable, primary: PrimaryResult, options: Options) -> None:
     if options.keep is None:
         return
     clash = np.flatnonzero(options.keep & primary.mask)
@@ -177,7 +176,7 @@ def _refuse_public_primaries(table: Protected, primary: PrimaryResult, options: 
         )
 
 
-def _hopeless(table: Protected, search: Search, lost: list[Target]) -> CannotProtect:
+def _hopeless(table: CellTable, search: Search, lost: list[Target]) -> CannotProtect:
     groups = np.unique([target.cell for target in lost])
     cells = np.flatnonzero(np.isin(search.problem.group, groups))
     against = any(target.against >= 0 for target in lost)
@@ -189,6 +188,6 @@ def _hopeless(table: Protected, search: Search, lost: list[Target]) -> CannotPro
     )
 
 
-def _name(table: Protected, cells: IntArray) -> str:
+def _name(table: CellTable, cells: IntArray) -> str:
     shown = "; ".join(" × ".join(table.labels(int(cell))) for cell in cells[:CELLS_SHOWN])
     return shown + ("; …" if len(cells) > CELLS_SHOWN else "")

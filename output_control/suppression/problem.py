@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import sparse
 
-from output_control.linked_tables import Protected
 from output_control.protection import SINGLETON_SHARE, Options, demand
 from output_control.relations import equations, reduce
 from output_control.rules import PrimaryResult
@@ -71,9 +70,9 @@ class Target:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Problem:
-    """Equations over groups (csr and csc), and per group: value, cost of hiding it, primary, must stay, contributor.
+    """Equations over groups (csr and csc), and per group: value, cost of hiding it, primary (or hidden anyhow), must
+    stay, contributor.
 
-    ``primary`` are the groups that are hidden in any case: the primaries, each with its target, and what is dropped.
     ``box`` bounds how far the search moves a group of counts: small boxes keep vertices integral; it is no bound of
     the attacker. ``targets`` starts with the demand of each primary and grows by those against sole contributors.
     """
@@ -137,7 +136,7 @@ class Problem:
         )
 
 
-def build(table: Protected, primary: PrimaryResult, options: Options) -> Problem:
+def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem:
     """The reduced problem of a table under the demands of ``options``."""
     matrix, group = reduce(equations(table))
     size = matrix.shape[1]
@@ -150,9 +149,11 @@ def build(table: Protected, primary: PrimaryResult, options: Options) -> Problem
     amount[group] = table.value
     is_primary, keep, sole = np.zeros(size, np.bool_), np.zeros(size, np.bool_), np.full(size, -1, np.int64)
     np.logical_or.at(is_primary, group, primary.mask)
-    if options.dropped is not None:
+    if options.hidden is not None:
         # a cell that always equals a published one is known, whether it is published itself or not
-        is_primary |= np.bincount(group[~options.dropped], minlength=size) == 0
+        shown = np.zeros(size, np.bool_)
+        np.logical_or.at(shown, group, ~options.hidden)
+        is_primary |= ~shown
     if options.keep is not None:
         np.logical_or.at(keep, group, options.keep)
     if options.singletons and not table.integral:
@@ -174,12 +175,12 @@ def build(table: Protected, primary: PrimaryResult, options: Options) -> Problem
         whole_costs=bool((cost == np.rint(cost)).all()) and small * len(table) < WHOLE_COST_NOISE,
         first_cell=np.unique(group, return_index=True)[1].astype(np.int64),
         members=np.bincount(group, minlength=size).astype(np.int64),
-        boxes=Boxes.of(table) if isinstance(table, CellTable) else None,
+        boxes=Boxes.of(table),
         targets=targets,
     )
 
 
-def _targets(table: Protected, primary: PrimaryResult, options: Options, group: IntArray) -> list[Target]:
+def _targets(table: CellTable, primary: PrimaryResult, options: Options, group: IntArray) -> list[Target]:
     """One target per primary group (and per anchor of its lower level), in order of the groups."""
     asked, cells = demand(table, primary, options.count_protection), np.flatnonzero(primary.mask)
     here, anchor = group[cells], primary.anchor[cells]

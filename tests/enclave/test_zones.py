@@ -12,7 +12,7 @@ import pytest
 from enclave.errors import StorageFailed
 from enclave.zones import Derived, Identified, Linked, Owner, Pseudonymised, Workspace, Zone, assign_zones
 
-PRIVATE = {Zone.IDENTIFIED, Zone.KEY, Zone.GATE, Zone.LEDGER, Zone.PSEUDONYMISED}
+PRIVATE = {Zone.INBOX, Zone.IDENTIFIED, Zone.KEY, Zone.GATE, Zone.LEDGER, Zone.PSEUDONYMISED}
 WRONG_ZONE_CALLS = """
 from enclave.frames import Frame
 from enclave.zones import Derived, Identified, Linked, Pseudonymised, ZoneTag

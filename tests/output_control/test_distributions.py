@@ -156,8 +156,8 @@ def test_percentiles_are_the_nearest_rank_ones_rounded(tmp_path: Path) -> None:
 
 
 def test_a_tail_of_nine_units_is_hidden_and_of_ten_is_not(tmp_path: Path) -> None:
-    # the 5th percentile of 180 is the 9th value, of 181 the 10th
-    for rows, hidden in ((180, True), (181, False)):
+    # the 5th percentile of 200 is the 10th value, of 201 the 11th: ten units besides the one that holds it
+    for rows, hidden in ((200, True), (201, False)):
         found = columns(
             judge(tmp_path / str(rows), worth([float(i) for i in range(rows)]), asked(BoxPlotRequest, measure="worth"))
         )
@@ -231,14 +231,13 @@ def test_what_has_no_lorenz_curve_is_refused(tmp_path: Path, values: list[float]
 # ROC -----------------------------------------------------------------------------------------------------------------
 
 
-def test_the_area_is_that_of_scikit_learn_and_the_curve_counts_rounded_scores(tmp_path: Path) -> None:
+def test_the_area_is_that_of_scikit_learn_and_the_curve_is_at_its_own_thresholds(tmp_path: Path) -> None:
     data = mixed()
     found = judge(tmp_path, data, ONE_OF_EACH["roc"])
     frame, rows = data.to_pandas(), columns(found)
     assert found.document["model"]["area"] == round(roc_auc_score(frame["y"], frame["score"]), 3)  # type: ignore[index]
-    rounded = frame["score"].map(lambda value: float(f"{value:.1e}"))
     for threshold, hits, alarms in zip(rows["threshold"], rows["sensitivity"], rows["false_alarms"], strict=True):
-        above = rounded >= (threshold if threshold is not None else -np.inf)
+        above = frame["score"] >= (threshold if threshold is not None else -np.inf)
         assert hits == round(float(above[frame["y"] == 1].mean()), 3)
         assert alarms == round(float(above[frame["y"] == 0].mean()), 3)
     assert (rows["threshold"][-1], rows["sensitivity"][-1]) == (None, 1.0)

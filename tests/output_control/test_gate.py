@@ -18,7 +18,7 @@ import pytest
 from enclave.errors import CannotProtect
 from enclave.fingerprints import digest_json
 from enclave.requests import Population
-from output_control.alternatives import comparison
+from output_control import table_check
 from output_control.protection import Pattern, Witnesses
 from output_control.rules import PrimaryResult
 from output_control.sealed import CheckedOutput
@@ -209,7 +209,7 @@ def test_a_suppressor_that_hides_too_little_is_caught_by_the_audit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = homes_of((5, "k1", "no", 0), (100, "k2", "no", 100), (100, "k3", "no", 300))
-    monkeypatch.setattr(comparison, "suppress", only_primaries)
+    monkeypatch.setattr(table_check, "suppress", only_primaries)
     found = refusal(World(tmp_path).add("homes", data), table_request("kind"))
     assert "the audit did not find the pattern safe; nothing is released" in found
 
@@ -219,7 +219,7 @@ def test_a_suppressor_that_publishes_a_primary_is_caught(tmp_path: Path, monkeyp
         pattern = only_primaries(table, primary, options=options)
         return replace(pattern, suppressed=np.zeros(len(table), np.bool_))
 
-    monkeypatch.setattr(comparison, "suppress", nothing)
+    monkeypatch.setattr(table_check, "suppress", nothing)
     data = homes_of((5, "k1", "no", 0), (100, "k2", "no", 100), (100, "k3", "no", 300))
     assert "nothing is released" in refusal(World(tmp_path).add("homes", data), table_request("kind"))
 
@@ -230,7 +230,7 @@ def test_a_table_that_cannot_be_protected_is_refused_with_what_to_do(
     def hopeless(table: CellTable, primary: PrimaryResult, *, options: object) -> Pattern:
         raise CannotProtect("1 sensitive cell(s) stay open", next_step="recode")
 
-    monkeypatch.setattr(comparison, "suppress", hopeless)
+    monkeypatch.setattr(table_check, "suppress", hopeless)
     found = refusal(World(tmp_path).add("homes", random_homes(1, 300)), table_request("kind"))
     assert "homes: 1 sensitive cell(s) stay open" in found
     assert "homes: next, recode" in found

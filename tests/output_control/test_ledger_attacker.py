@@ -221,3 +221,18 @@ def test_of_200_harmless_requests_at_most_two_in_a_hundred_lose_a_cell_to_the_le
         except Refused:
             alarms += 1
     assert alarms <= 0.02 * seen
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_table_of_many_small_cells_may_be_released_again_as_it_is(tmp_path: Path, seed: int) -> None:
+    """Differences within one table are for its own rules; its copy gives no new ones (before: refused)."""
+    rng = np.random.default_rng(seed)
+    dims = [a_dimension(name, 4) for name in "abc"]
+    codes = rng.choice(4, p=[0.55, 0.25, 0.15, 0.05], size=(260, 3)) + 1
+    table = a_table("t", dims, codes, np.arange(260), minimum=10)
+    shelf = Shelf(tmp_path, minimum=10)
+    first = shelf.release(table)
+    again = shelf.check(table)
+    assert 0 < first.patterns[0].suppressed.sum() < len(table.table)
+    assert not (~again.patterns[0].suppressed & table.primary.mask).any()
+    assert (again.patterns[0].suppressed <= first.patterns[0].suppressed).all()

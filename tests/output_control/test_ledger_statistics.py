@@ -122,5 +122,21 @@ def test_the_report_names_the_earlier_release_and_only_checkers_see_what_was_fou
     out = world.check(some(1), table_request("area"))
     checkers = out.checker_annex["annex/demo/homes.report.en.html"].decode()
     author = out.researcher_files["demo/homes.report.en.html"].decode()
-    assert "january" in checkers and "nested" in checkers
-    assert "january" in author and "nested" not in author
+    assert "january" in checkers and "small differences" in checkers
+    assert "january" in author and "small differences" not in author
+
+
+def test_what_was_found_is_told_in_the_language_of_the_report(tmp_path: Path) -> None:
+    world = past(tmp_path)
+    request = table_request("area", statistic="sum", measure="worth")
+    world.release("january", some(), request)
+    shared, none = world.check(some(1), request), past(tmp_path / "new").check(some(), request)
+    with_findings, without = (
+        {language: out.checker_annex[f"annex/demo/homes.report.{language}.html"].decode() for language in ("nl", "en")}
+        for out in (shared, none)
+    )
+    assert "som van worth" in with_findings["nl"] and "kleine verschillen tussen twee cellen" in with_findings["nl"]
+    assert "sum of worth" in with_findings["en"] and "small differences of two cells" in with_findings["en"]
+    assert "small differences" not in with_findings["nl"] and "kleine" not in with_findings["en"]
+    assert "geen eerdere uitgave deelt eenheden met deze" in without["nl"]
+    assert "no earlier release shares units with this one" in without["en"]

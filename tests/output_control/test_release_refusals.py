@@ -170,6 +170,22 @@ def test_an_objection_during_the_re_tabulation_blocks(office: Office) -> None:
     assert bundles(office) == []
 
 
+def test_of_two_releases_at_once_the_second_is_held_against_the_first(office: Office) -> None:
+    """Both were tabulated beside the same earlier releases; together they may subtract to one unit."""
+    other = a_checked_output(version=2)
+    first, second = office.approved(), office.approved(other)
+
+    def meanwhile() -> CheckedOutput:
+        office.release(second, lambda: other)
+        return a_checked_output()
+
+    with pytest.raises(NotReady, match="another release was written while this one was checked"):
+        office.release(first, meanwhile)
+    assert [path.name for path in bundles(office)] == [office.book.ledger.entries()[0].release]
+    office.release(first)
+    assert len(bundles(office)) == 2
+
+
 def test_a_checker_who_left_the_roster_before_the_release_does_not_count(office: Office) -> None:
     request = office.approved()
     left = a_roster([entry for entry in roster_lines() if entry.id != "p-second"], serial=2)

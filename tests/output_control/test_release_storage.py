@@ -175,9 +175,9 @@ def test_under_two_users_only_the_service_reads_the_gate_and_writes_released(two
 
 
 def test_a_stolen_key_and_certificate_do_not_open_the_released_zone(two_users: tuple[Office, str]) -> None:
-    """The researcher's user holds the signing key by mistake: the folder's owner is a second lock."""
+    """The researcher's user holds the signing key and the ledger by mistake: the folder's owner is a further lock."""
     office, request = two_users
-    assign_zones(office.workspace, {Zone.GATE: Owner(RESEARCHER, RESEARCHER)})
+    assign_zones(office.workspace, dict.fromkeys((Zone.GATE, Zone.LEDGER), Owner(RESEARCHER, RESEARCHER)))
     kind, said = as_user(RESEARCHER, lambda: release_with_stored_key(office, request))
     assert kind == "StorageFailed"
     assert "this user may not write the released zone" in said

@@ -74,7 +74,9 @@ def report(table: CellTable, label: str = "", *, altered: bool = False, reason: 
         altered="every figure rounded to a multiple of 5" if altered else "",
         least_units=10,
         comparison=compare(Subject(table, sensitive, OPTIONS, 10, keys), (*ways, noise)),
-        earlier=(EarlierFinding(label or "shops-v1-abc", label or "differs by one district"),),
+        earlier=(
+            EarlierFinding(label or "shops-v1-abc", dict.fromkeys(("nl", "en"), label or "differs by one district")),
+        ),
         cells_file="shops.cells.csv",
     )
 

@@ -193,6 +193,18 @@ def test_a_sum_comes_with_its_counts_under_one_pattern(tmp_path: Path) -> None:
     assert rows["NL", "all"] | {"records": str(len(data))} == rows["NL", "all"]
 
 
+@pytest.mark.parametrize("name", ["place", "code", "n", "u", "v", "p0", "d", "cell"])
+@pytest.mark.parametrize("statistic", ["sum", "mean", "median"])
+def test_a_measure_may_be_called_as_the_gate_calls_its_own_columns(tmp_path: Path, name: str, statistic: str) -> None:
+    found = []
+    for called in ("worth", name):
+        data = flagged(*LARGE, *SAFE).rename_columns({"worth": called})
+        world = World(tmp_path / called)
+        world.folder.mkdir()
+        found.append(world.add("homes", data).check(table_request("region", statistic=statistic, measure=called)))
+    assert rows_of(found[0].outputs[CELLS]) == rows_of(found[1].outputs[CELLS])
+
+
 def test_a_mean_needs_the_units_of_the_policy_in_every_cell(tmp_path: Path) -> None:
     world = World(tmp_path, policy_overrides={"mean_units": 70}).add("homes", flagged(*LARGE, *SAFE))
     rows = released(world, table_request("region", "kind", statistic="mean", measure="worth"))
@@ -492,3 +504,55 @@ def test_permuting_rows_and_renaming_codes_change_no_figure(tmp_path: Path) -> N
     same = [a == b for _, a, b in primaries if b]
     assert len(same) > 10
     assert all(same)
+
+
+@pytest.mark.parametrize("statistic", ["count", "sum", "mean"])
+@pytest.mark.parametrize("heavy", [1, 9])
+def test_weights_that_make_a_few_records_of_many_hide_the_cell(tmp_path: Path, statistic: str, heavy: int) -> None:
+    """Before, a weighted mean of 60 homes was the value of the one that weighs ten thousand times as much."""
+    data = weighted([("k1", 50.0 + i, 9_999.0 if i < heavy else 1.0) for i in range(60)] + [("k2", 60.0, 1.0)] * 60)
+    request = table_request("kind", statistic=statistic, measure=None if statistic == "count" else "worth", weight="w")
+    out = World(tmp_path).add("homes", data).check(request)
+    annex = {r["kind"]: r for r in rows_of(out.checker_annex[ANNEX])}
+    assert (annex["k1"]["status"], annex["k1"]["units"]) == ("primary", "60")
+    assert {r["kind"]: r["value"] for r in rows_of(out.outputs[CELLS])}["k1"] == ""
+
+
+def test_effective_records_are_those_of_kish(tmp_path: Path) -> None:
+    from output_control.evidence import shown_dimensions, tabulate
+
+    weights = [1.0 + i % 7 for i in range(40)]
+    data = weighted([("k1", 1.0, w) for w in weights] + [("k2", 1.0, 3.0)] * 20)
+    world, request = World(tmp_path).add("homes", data), table_request("kind", weight="w")
+    with world.sources() as sources:
+        found = tabulate(request, shown_dimensions(request, world.classifications), sources)
+    assert found.effective[1] == pytest.approx(sum(weights) ** 2 / sum(w * w for w in weights), rel=1e-6)
+    assert found.effective[2] == pytest.approx(20, rel=1e-6)
+
+
+def test_weights_that_choose_instead_of_weigh_are_refused(tmp_path: Path) -> None:
+    data = weighted([("k1", 1.0, 1e-6 if i else 1.0) for i in range(40)])
+    with pytest.raises(Refused, match="differ by more than 10000 times"):
+        World(tmp_path).add("homes", data).check(table_request("kind", weight="w"))
+
+
+def test_percentiles_of_one_measure_lie_as_many_units_apart_as_one_from_an_end(tmp_path: Path) -> None:
+    """Eighty percentiles of a hundred homes listed the values of eighty."""
+    data = weighted([("k1", float(i), 1.0) for i in range(100)] + [("k2", float(i), 1.0) for i in range(300)])
+
+    def of(*percents: int) -> dict[tuple[int, str], str]:
+        asked = [
+            table_request("kind", name=f"p{each}", statistic="percentile", percentile=each, measure="worth")
+            for each in percents
+        ]
+        folder = tmp_path / "-".join(map(str, percents))
+        folder.mkdir()
+        out = World(folder).add("homes", data).check(*asked).outputs
+        return {
+            (each, row["kind"]): row["value"] for each in percents for row in rows_of(out[f"outputs/demo/p{each}.csv"])
+        }
+
+    near, far = of(50, 55), of(50, 60)
+    assert (near[50, "k1"], near[50, "k2"], near[55, "k2"]) == ("", "149", "164")  # 5 of the units, and 15
+    assert (far[50, "k1"], far[60, "k1"]) == ("49", "59")
+    assert of(50)[50, "k1"] == "49"

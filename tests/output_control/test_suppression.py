@@ -300,7 +300,7 @@ def test_a_primary_hides_behind_what_is_not_published_anyway(method: str) -> Non
     sensitive = primary(table, MinimumFrequency(3))
     dropped = np.zeros(len(table), dtype=np.bool_)
     dropped[cell(table, "c")] = True
-    options = Options(method=method, dropped=dropped)  # type: ignore[arg-type]  # parametrised
+    options = Options(method=method, hidden=dropped)  # type: ignore[arg-type]  # parametrised
     pattern = suppress(table, sensitive, options=options)
     assert np.flatnonzero(pattern.suppressed).tolist() == sorted([cell(table, "a"), cell(table, "c")])
     assert audit(table, sensitive, pattern, Options()).safe
@@ -315,6 +315,6 @@ def test_a_dropped_cell_that_equals_a_published_one_hides_nothing() -> None:
     dropped[cell(table, "b")] = True
     keep = np.zeros(len(table), dtype=np.bool_)
     keep[cell(table, "B")] = True
-    pattern = suppress(table, sensitive, options=Options(dropped=dropped, keep=keep))
+    pattern = suppress(table, sensitive, options=Options(hidden=dropped, keep=keep))
     assert pattern.suppressed[cell(table, "C")] and not pattern.suppressed[cell(table, "b")]
     assert audit(table, sensitive, pattern, Options()).safe

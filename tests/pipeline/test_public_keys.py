@@ -21,7 +21,7 @@ from pipeline.progress import Style, Teller
 from tests.conftest import CHECKOUT
 
 STRANGER = 65534
-KEYS = {"receipt.pub", "release.pub", "seal-ondermijning.pub"}
+KEYS = {"ledger.pub", "receipt.pub", "release.pub", "seal-ondermijning.pub"}
 
 
 @pytest.fixture

@@ -33,6 +33,9 @@ class Auditor:
     def checker(self, _: object) -> Any:
         return lambda: self.checked
 
+    def history(self) -> Any:
+        return SimpleNamespace(entries=())
+
 
 def reproduced(office: Office, bundle: Path, checked: CheckedOutput) -> tuple[str, ...]:
     report: VerifyReport = verify_bundle(bundle, ROOT.public)

@@ -115,7 +115,7 @@ def test_a_forbidden_action_ends_the_run_with_what_was_tried(
     [
         (DERIVE, "def requests(p): return nw.from_dict({'a': [1]}, backend='pyarrow')", ("data frame of records",)),
         (DERIVE, "def requests(p): return [nw.from_dict({'a': [1]}, backend='pyarrow')]", ("data frame of records",)),
-        (DERIVE, "def requests(p): return [1]", ("unknown kind", "TableRequest")),
+        (DERIVE, "def requests(p): return [1]", ("unknown kind", "enclave.requests")),
         (DERIVE, "def requests(p): return 'all'", ("unknown kind",)),
         (DERIVE, "def requests(p): return [{'kind': 'scatter'}]", ("request 1", "no known kind")),
         (DERIVE, "def requests(p): return [{'kind': 'table', 'rows': [[1]]}]", ("request 1", "malformed")),

@@ -1,0 +1,104 @@
+"""Differences of enough units, of which one unit makes up nearly all: two sums subtract to what it contributes.
+
+The difference scan counts units; here the confidential rules on the largest contributions are applied to what a cell of
+one table has beyond a cell of the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from scipy import sparse
+
+from output_control.joint_table import joint_table
+from output_control.ledger.grid import Grid
+from output_control.ledger.overlap import NESTED, Overlap, Relation, Rest
+from output_control.ledger.released import COUNT
+from output_control.rules import Dominance, PPercent, Rule, primary
+from output_control.table import NO_CONTRIBUTOR, BoolArray, FloatArray
+
+LARGEST = 3
+
+
+def dominated_rests(overlap: Overlap, rules: Sequence[Rule], least: int, *, sign: int) -> list[Relation]:
+    """Cells of the first table that hold a cell of the second and a rest that breaks one of ``rules``.
+
+    ``sign``: 1 with the new table first, -1 with the new table second. Rests of fewer than ``least`` units are found by
+    the difference scan.
+    """
+    first = overlap.first
+    if not rules or (first.source.quantity == COUNT and first.most_rows_of_a_unit == 1):
+        return []
+    found = []
+    for outer, inner in _candidates(overlap, max(_reach(rule) for rule in rules)):
+        amount, parts = _rest(overlap, outer, inner)
+        if len(parts) >= least:
+            found.append((np.array([outer]), np.array([inner]), amount, parts))
+    if not found:
+        return []
+    return [
+        Relation(*((outer, inner) if sign > 0 else (inner, outer)), sign, Rest(amount, len(parts)), NESTED)
+        for (outer, inner, amount, parts), hit in zip(found, _judged([each[3] for each in found], rules), strict=True)
+        if hit
+    ]
+
+
+def _judged(rests: Sequence[FloatArray], rules: Sequence[Rule]) -> BoolArray:
+    """Which rests, given as sizes per unit, break a rule."""
+    nothing = sparse.csr_array((0, len(rests)))
+    sizes = np.array([parts.sum() for parts in rests])
+    table = joint_table(
+        sizes,
+        np.full(len(rests), NO_CONTRIBUTOR, dtype=np.int64),
+        integral=False,
+        relations=nothing,
+        audited=nothing,
+        name=lambda _: "a difference",
+    )
+    top = np.array([np.sort(np.pad(parts, (0, LARGEST)))[::-1][:LARGEST] for parts in rests])
+    return primary(replace(table, top=top), rules).mask
+
+
+def _candidates(overlap: Overlap, reach: float) -> list[tuple[int, int]]:
+    """Pairs of an outer and an inner cell, neither sensitive itself, whose difference could be one unit's."""
+    first, second = overlap.first, overlap.second
+    inside = overlap.container()
+    cells = np.flatnonzero((inside >= 0) & ~overlap.twins(inside))
+    position, outer = first.above(first.codes[inside[cells]])
+    inner = cells[position]
+    size, most = _sizes(first)
+    beyond = size[outer] - _sizes(second)[0][inner]
+    open_ = (outer >= 0) & (first.count[outer] > second.count[inner])
+    open_ &= ~first.source.primary.mask[outer] & ~second.source.primary.mask[inner]
+    pick = open_ & (beyond <= reach * most[outer])
+    return list(zip(outer[pick].tolist(), inner[pick].tolist(), strict=True))
+
+
+def _reach(rule: Rule) -> float:
+    """So many times its largest contribution is the largest cell that the rule can find."""
+    if isinstance(rule, Dominance):
+        return rule.n * 100 / rule.k
+    if isinstance(rule, PPercent):
+        return 1 + rule.coalition + rule.p / 100
+    return 3.0
+
+
+def _sizes(grid: Grid) -> tuple[FloatArray, FloatArray]:
+    """Per cell, the size of all amounts, and at least the largest size of one unit."""
+    rows = grid.source.rows
+    _, unit = np.unique(rows.unit, return_inverse=True)
+    of_unit = np.bincount(unit.reshape(-1), weights=np.abs(rows.amount))
+    leaf, most = np.zeros(len(grid.leaf_cells)), np.zeros(len(grid.leaf_cells))
+    np.add.at(leaf, grid.leaf_of_row, np.abs(rows.amount))
+    np.maximum.at(most, grid.leaf_of_row, of_unit[unit.reshape(-1)])
+    start = np.minimum(grid.members.start[:-1], max(len(grid.members.leaf) - 1, 0))
+    return grid.sums(leaf), np.maximum.reduceat(most[grid.members.leaf], start)
+
+
+def _rest(overlap: Overlap, outer: int, inner: int) -> tuple[float, FloatArray]:
+    """What the outer cell has beyond the inner one, and the size of it per unit."""
+    rows, held = overlap.rows_beyond(outer, overlap.second.members.of(inner)), overlap.first.source.rows
+    _, unit = np.unique(held.unit[rows], return_inverse=True)
+    return float(held.amount[rows].sum()), np.abs(np.bincount(unit.reshape(-1), weights=held.amount[rows]))

@@ -1,0 +1,131 @@
+"""Three and more tables over a large population of which each two differ by thousands, and one person is left over."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from output_control.ledger.released import ReleasedTable, pack
+from output_control.table import BoolArray, IntArray
+from tests.output_control.ledger_tables import Shelf, a_dimension, a_table
+from tests.output_control.ledger_world import Past, about, cells_of, flat, homes, table_request
+
+MINIMUM = 10
+EVERYONE = 60_000
+PERSON = 50_001
+ID = np.arange(EVERYONE)
+AREA = ID // 15_000
+AGE, SEX, KIND = a_dimension("age", 6), a_dimension("sex", 2), a_dimension("kind", 5)
+CODES = {"age": 1 + ID * 7919 % 6, "sex": 1 + ID * 104_729 % 2, "kind": 1 + ID * 15_485_863 % 5}
+DIMS = {"age": AGE, "sex": SEX, "kind": KIND}
+Chosen = BoolArray | IntArray
+
+
+def counted(name: str, chosen: Chosen, *variables: str) -> ReleasedTable:
+    """The persons ``chosen`` by some variables."""
+    ids = ID[chosen]
+    codes = np.column_stack([CODES[variable][ids] for variable in variables])
+    return a_table(name, [DIMS[variable] for variable in variables], codes, 1 + ids, minimum=MINIMUM)
+
+
+def values(table: ReleasedTable) -> dict[tuple[int, ...], float]:
+    """What is published."""
+    return {
+        tuple(codes): value
+        for codes, value, hidden in zip(table.table.codes.tolist(), table.table.value, table.hidden, strict=True)
+        if not hidden
+    }
+
+
+def gives_away(whole: ReleasedTable, parts: list[ReleasedTable], group: int) -> list[tuple[int, ...]]:
+    """Cells of which the person's own value follows by plain subtraction: the attacker of these tests."""
+    first, others = values(whole), [values(part) for part in parts]
+    shown = set(first).intersection(*others)
+    return [cell for cell in shown if 0 < first[cell] - sum(other[cell] for other in others) <= group]
+
+
+def left_out(count: int, among: BoolArray) -> BoolArray:
+    """``among`` without ``count`` persons, the last of it."""
+    kept = among.copy()
+    kept[np.flatnonzero(among)[-count:]] = False
+    return kept
+
+
+def the_attack(shelf: Shelf, missing: int, *variables: str, towns: int = 1) -> list[ReleasedTable]:
+    """All, ``towns`` municipalities one by one; asked now: all others less ``missing`` persons."""
+    shelf.release(counted("all", AREA >= 0, *variables))
+    for town in range(towns):
+        shelf.release(counted(f"town {town}", np.equal(AREA, town), *variables))
+    asked = counted("others", left_out(missing, np.greater_equal(AREA, towns)), *variables)
+    alone = shelf.check(asked, alone=True).released[0]
+    whole, *parts = shelf.released
+    assert gives_away(whole, [*parts, alone], missing) or missing >= MINIMUM
+    return [whole, *parts, asked]
+
+
+@pytest.mark.parametrize(
+    ("towns", "missing", "variables"),
+    [(1, 1, ("age",)), (1, 9, ("age", "sex")), (2, 1, ("age", "sex")), (3, 9, ("age",))],
+)
+def test_all_less_municipalities_less_the_others_leaves_nobody(
+    tmp_path: Path, towns: int, missing: int, variables: tuple[str, ...]
+) -> None:
+    shelf = Shelf(tmp_path, MINIMUM)
+    whole, *parts, asked = the_attack(shelf, missing, *variables, towns=towns)
+    found = shelf.check(asked).released[0]
+    assert not gives_away(whole, [*parts, found], missing)
+    assert found.hidden.any() and (missing > 1 or not found.hidden.all())
+
+
+@pytest.mark.parametrize("variables", [("age",), ("age", "sex")])
+def test_as_many_as_the_minimum_frequency_may_be_left_over(tmp_path: Path, variables: tuple[str, ...]) -> None:
+    """44,760 of 45,000: ten and more of each age, of each sex and of each age and sex are left out."""
+    shelf = Shelf(tmp_path, MINIMUM)
+    *_, asked = the_attack(shelf, 240, *variables)
+    assert not shelf.check(asked).released[0].hidden.any()
+
+
+def test_thirty_unrelated_releases_between_change_nothing(tmp_path: Path) -> None:
+    """They are of random thirds of all, whose populations cut each other in 2^30 ways."""
+    shelf, rng = Shelf(tmp_path, MINIMUM), np.random.default_rng(3)
+    for number in range(30):
+        if number == 15:
+            shelf.release(counted("all", AREA >= 0, "age"))
+        other = counted(f"theme {number}", rng.random(EVERYONE) < 0.3, "kind", "sex")
+        assert not other.primary.mask.any()
+        shelf.ledger.append(about(f"theme {number}"), pack([other]))
+    shelf.release(counted("town", AREA == 0, "age"))
+    found = shelf.check(counted("others", left_out(1, AREA > 0), "age")).released[0]
+    whole, town = shelf.released
+    assert not gives_away(whole, [town, found], 1)
+    assert not shelf.check(counted("others", left_out(240, AREA > 0), "age")).released[0].hidden.any()
+
+
+def test_one_person_left_over_in_a_cell_only_is_seen(tmp_path: Path) -> None:
+    """Of one age all but one are asked for, of each other age hundreds fewer: the totals tell nothing."""
+    shelf = Shelf(tmp_path, MINIMUM)
+    shelf.release(counted("all", AREA >= 0, "age"))
+    shelf.release(counted("town", AREA == 0, "age"))
+    chosen = (AREA > 0) & ((CODES["age"] == 3) | (ID % 17 > 0))
+    chosen[np.flatnonzero(chosen & (CODES["age"] == 3))[-1]] = False
+    asked = counted("others", chosen, "age")
+    whole, town = shelf.released
+    assert gives_away(whole, [town, shelf.check(asked, alone=True).released[0]], 1) == [(3,)]
+    found = shelf.check(asked).released[0]
+    assert not gives_away(whole, [town, found], 1)
+    assert (0,) in values(found) or (1,) in values(found)
+
+
+def test_the_gate_hides_the_one_home_that_three_releases_leave_over(tmp_path: Path) -> None:
+    world = Past(tmp_path, {}, {"age": flat("age", "a", 3)})
+    data = homes(age=[f"a{i % 3}" for i in range(3_000)])
+    world.release("all", data, table_request("age"))
+    town = cells_of(world.release("town", data.slice(0, 900), table_request("age")), "age")
+    others = data.slice(900, 2_099)
+    alone = cells_of(world.check(others, table_request("age"), alone=True), "age")
+    assert (town[("all",)], alone[("all",)]) == (900, 2_099)
+    found = cells_of(world.check(others, table_request("age")), "age")
+    assert found[("all",)] is None and None in (found[("a0",)], found[("a1",)], found[("a2",)])
+    assert None not in cells_of(world.check(data.slice(900, 2_070), table_request("age")), "age").values()
