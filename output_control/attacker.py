@@ -16,6 +16,7 @@ from scipy import sparse
 from output_control.table import BoolArray, FloatArray
 
 NODE_LIMIT = 5000
+UNBOUNDED = (HighsModelStatus.kUnbounded, HighsModelStatus.kUnboundedOrInfeasible)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -87,12 +88,13 @@ class Attacker:
         """The end of the attacker's interval as a distance from the truth; infinite when nothing bounds it.
 
         Of counts the end among whole tables, which in three dimensions may be nearer than that of the LP; None when the
-        integer programme for it cannot be finished.
+        programme for it cannot be finished.
         """
         unit = 1.0 if self._integral else max(float(self._value[cell]), 1e-300)
         found = self._solve(self._model, cell, side, np.inf, held=[], unit=unit)
         if found is None:
-            return np.inf
+            # standing still is always possible, so that a programme without optimum is unbounded unless it failed
+            return np.inf if self._model.getModelStatus() in UNBOUNDED else None
         if self._integral and not np.allclose(found, np.rint(found), rtol=0, atol=1e-6):
             found = self._solve(self._build(whole=True), cell, side, np.inf, held=[], unit=unit)
             if found is None:

@@ -18,7 +18,6 @@ from output_control.suppression import suppress
 from output_control.table import BoolArray, CellTable, Dimension, FloatArray, IntArray
 
 NEARLY_ALL = 0.95
-DROPPED_COST = 1e-3
 
 
 def without_levels(table: CellTable, deepest: tuple[int, ...]) -> tuple[CellTable, IntArray]:
@@ -143,8 +142,7 @@ def suppress_within(table: CellTable, primary: PrimaryResult, margins: Margins, 
     Its witnesses stay valid when more is hidden, so the audit of suppression holds for the whole. Raises what
     `output_control.suppression.suppress` raises.
     """
-    cost = np.where(margins.kept, np.maximum(table.value, DROPPED_COST), DROPPED_COST)
-    pattern = suppress(table, primary, options=replace(options, cost=cost))
+    pattern = suppress(table, primary, options=replace(options, hidden=~margins.kept))
     hidden = pattern.suppressed | ~margins.kept
     secondary = hidden & ~primary.mask
     return replace(

@@ -19,6 +19,7 @@ from output_control.protection import (
     demand,
 )
 from output_control.rules import PrimaryResult
+from output_control.suppression.boxes import Boxes
 from output_control.suppression.exact import BOUNDED, THOROUGH, Guidance, cost_of, guidance, optimise, share_above
 from output_control.suppression.flow import cover, serve
 from output_control.suppression.gauss import GAUSS_UP_TO, eliminate
@@ -59,8 +60,9 @@ def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> P
     """
     _refuse_public_primaries(table, primary, options)
     problem = build(table, primary, options)
-    if problem.size > EXACT_UP_TO and options.method in {"auto", "flow"} and fits(problem):
-        return _large(table, primary, options, problem)
+    boxes = problem.boxes if fits(problem) else None
+    if problem.size > EXACT_UP_TO and options.method in {"auto", "flow"} and boxes is not None:
+        return _large(table, primary, options, problem, boxes)
     guide = guidance(problem)
     search = _heuristic(table, problem, guide, options)
     bound, proven, method = guide.bound, False, "gauss" if options.method == "gauss" else "flow"
@@ -73,11 +75,8 @@ def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> P
     return _pattern(table, primary, options, search, method=method, optimal=proven, gap=gap)
 
 
-def _large(table: CellTable, primary: PrimaryResult, options: Options, problem: Problem) -> Pattern:
+def _large(table: CellTable, primary: PrimaryResult, options: Options, problem: Problem, boxes: Boxes) -> Pattern:
     """The way of large count tables; `fits` has found it possible."""
-    boxes = problem.boxes
-    if boxes is None:
-        raise ValueError("the table has no boxes")
     try:
         state, lost = suppress_large(problem, boxes, options.budget, options.threads)
     except OutOfBudget:

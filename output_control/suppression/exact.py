@@ -39,17 +39,19 @@ FEW = 20
 @dataclass(frozen=True, slots=True)
 class Effort:
     """How long to go on: rounds of the integer master, fractional rounds without gain, and where the gap is wide,
-    branch-and-bound nodes per round and LPs in all (None: no bound). Never seconds, so that a pattern stays the same.
+    branch-and-bound nodes per round and LPs in all (None: no bound); ``polish`` bounds the LPs that prune proposals.
+    Never seconds, so that a pattern stays the same.
     """
 
     rounds: int
     patience: int
     nodes: int
     lps: int | None
+    polish: int | None
 
 
-THOROUGH = Effort(rounds=ROUNDS, patience=3, nodes=NODES, lps=None)
-BOUNDED = Effort(rounds=12, patience=1, nodes=20, lps=1500)
+THOROUGH = Effort(rounds=ROUNDS, patience=3, nodes=NODES, lps=None, polish=None)
+BOUNDED = Effort(rounds=12, patience=1, nodes=20, lps=1500, polish=1000)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -271,7 +273,7 @@ def optimise(search: Search, effort: Effort = THOROUGH) -> Optimum:
     The bound stands still once a cut was added whose only ground is that no integral witness was found.
     """
     master = Master.build(search.problem)
-    best, proposal, bound, started = search, search, 0.0, search.counter.solved
+    best, proposal, bound, started, polished = search, search, 0.0, search.counter.solved, 0
     try:
         bound = _relax(master, search, effort.patience)
         for _ in range(effort.rounds):
@@ -284,7 +286,7 @@ def optimise(search: Search, effort: Effort = THOROUGH) -> Optimum:
             open_before = list(lost)
             if _repair(proposal, lost) and not cover_singletons(proposal):
                 if open_before and cost_of(proposal) > bound + master.indifference:
-                    prune(proposal)
+                    polished += _polish(proposal, effort, polished)
                 best = min(best, proposal, key=cost_of)
             if cost_of(best) <= bound + master.indifference:
                 return Optimum(best, bound, True)
@@ -307,6 +309,14 @@ def share_above(cost: float, bound: float | None) -> float | None:
 def cost_of(search: Search) -> float:
     """What the hidden non-primary cells cost."""
     return float(search.problem.cost[search.hidden & ~search.problem.primary].sum())
+
+
+def _polish(proposal: Search, effort: Effort, spent: int) -> int:
+    """Prune a repaired proposal within what is left for that; returns the LPs it took."""
+    before = proposal.counter.solved
+    if effort.polish is None or spent < effort.polish:
+        prune(proposal, None if effort.polish is None else effort.polish - spent)
+    return proposal.counter.solved - before
 
 
 def _repair(proposal: Search, lost: list[Target]) -> bool:

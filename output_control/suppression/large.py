@@ -33,6 +33,7 @@ PART_CELLS = (500, 5_000)
 IDLE = 3
 PUSHES = 12
 SERVED = 60
+AT_ONCE = 50_000
 
 
 def fits(problem: Problem) -> bool:
@@ -178,8 +179,7 @@ def witnesses(state: Large, primary: BoolArray) -> Witnesses:
     problem, size = state.problem, len(state.boxes.table)
     other = state.search.proof.witnesses(size, primary)
     proven = np.flatnonzero(state.found.price == 0)
-    owner, cell, sign = state.boxes.corners(state.cells[proven], state.found.at(proven))
-    moves = sparse.csr_array((sign, (owner, cell)), shape=(len(proven), size))
+    moves = sparse.csr_array(sparse.vstack([_moves(state, some) for some in _slices(proven)], format="csr"))
     falls = np.flatnonzero(state.rising[proven] > 0)
     groups = problem.group[state.cells[proven]]
     above = len(proven) + len(falls)
@@ -192,3 +192,13 @@ def witnesses(state: Large, primary: BoolArray) -> Witnesses:
         rows[primary & (mine >= 0)] = mine[primary & (mine >= 0)]
     all_moves = sparse.vstack([moves, -moves[falls], other.moves], format="csr")
     return Witnesses(sparse.csr_array(all_moves), up, down, np.zeros((0, 2), np.int64))
+
+
+def _slices(targets: IntArray) -> list[IntArray]:
+    return np.split(targets, np.arange(AT_ONCE, len(targets), AT_ONCE))
+
+
+def _moves(state: Large, targets: IntArray) -> sparse.csr_array:
+    """The boxes of some targets as rows over all cells."""
+    owner, cell, sign = state.boxes.corners(state.cells[targets], state.found.at(targets))
+    return sparse.csr_array((sign, (owner, cell)), shape=(len(targets), len(state.boxes.table)))

@@ -150,6 +150,7 @@ def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem
     is_primary, keep, sole = np.zeros(size, np.bool_), np.zeros(size, np.bool_), np.full(size, -1, np.int64)
     np.logical_or.at(is_primary, group, primary.mask)
     if options.hidden is not None:
+        # a cell that always equals a published one is known, whether it is published itself or not
         shown = np.zeros(size, np.bool_)
         np.logical_or.at(shown, group, ~options.hidden)
         is_primary |= ~shown
@@ -181,20 +182,23 @@ def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem
 
 def _targets(table: CellTable, primary: PrimaryResult, options: Options, group: IntArray) -> list[Target]:
     """One target per primary group (and per anchor of its lower level), in order of the groups."""
-    asked = demand(table, primary, options.count_protection)
-    merged: dict[tuple[int, int], list[float]] = {}
-    for cell in np.flatnonzero(primary.mask):
-        here = int(group[cell])
-        level = merged.setdefault((here, -1), [0.0, 0.0, 0.0])
-        anchor = int(primary.anchor[cell])
-        level[0] = max(level[0], float(asked.up[cell]))
-        level[2] = max(level[2], float(asked.width[cell]))
-        below = level if anchor < 0 else merged.setdefault((here, int(group[anchor])), [0.0, 0.0, 0.0])
-        below[1] = max(below[1], float(asked.down[cell]))
+    asked, cells = demand(table, primary, options.count_protection), np.flatnonzero(primary.mask)
+    here, anchor = group[cells], primary.anchor[cells]
+    apart = int(group.max(initial=0)) + 2
+    # an anchored fall is a demand of its own, since the anchor's group must then stand still
+    falls = here * apart + np.where(anchor >= 0, group[np.maximum(anchor, 0)], -1) + 1
+    keys, place = np.unique(np.concatenate([here * apart, falls]), return_inverse=True)
+    own, fall = np.split(place.reshape(-1), 2)
+    levels = np.zeros((3, len(keys)))
+    for level, at, size in zip(levels, (own, fall, own), (asked.up, asked.down, asked.width), strict=True):
+        np.maximum.at(level, at, size[cells])
+    some = np.flatnonzero(levels.max(axis=0) > 0)
+    cell, held = np.divmod(keys[some], apart)
     return [
-        Target(cell, up, down, width, frozenset([anchor] if anchor >= 0 else []))
-        for (cell, anchor), (up, down, width) in sorted(merged.items())
-        if max(up, down, width) > 0
+        Target(cell, up, down, width, frozenset([held - 1] if held else []))
+        for cell, held, up, down, width in zip(
+            cell.tolist(), held.tolist(), *(level[some].tolist() for level in levels), strict=True
+        )
     ]
 
 

@@ -222,12 +222,6 @@ class Proof:
             if by >= 0:
                 self._lean(target, by)
 
-    def forget(self, targets: Iterable[Target]) -> None:
-        """Take away what has been shown for ``targets``."""
-        for target in targets:
-            target.raised, target.lowered, target.up_by, target.down_by = 0.0, 0.0, -1, -1
-            target.also.clear()
-
     def used(self, target: Target) -> list[Move]:
         """The moves on which a target's proof rests."""
         return [self.moves[by] for by in (target.up_by, target.down_by, *target.also) if by >= 0]

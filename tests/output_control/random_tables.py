@@ -8,7 +8,7 @@ import numpy as np
 
 from output_control.protection import Method, Options
 from output_control.table import CellTable, Dimension
-from tests.output_control.tables import counts
+from tests.output_control.tables import counts, magnitudes
 
 MOST_LEAVES = 40
 
@@ -59,3 +59,18 @@ def random_options(seed: int, table: CellTable, sensitive: np.ndarray, methods: 
         singletons=bool(random.random() < 0.5),
         keep=keep,
     )
+
+
+def random_magnitudes(seed: int) -> CellTable:
+    """Two or three dimensions, one to five contributions per cell, of few units: many cells with one contributor."""
+    random = np.random.Generator(np.random.Philox(key=seed))
+    number = int(random.choice([2, 2, 3]))
+    dims = tuple(random_dimension(random, "abc"[i], deep=i == 0) for i in range(number))
+    keys = list(itertools.product(*(dim.leaves for dim in dims)))[:MOST_LEAVES]
+    records = [
+        (key, round(float(random.lognormal(3, 1.2)), 1), int(random.integers(0, 40)))
+        for key in keys
+        if random.random() < 0.8
+        for _ in range(int(random.choice([1, 1, 2, 3, 5])))
+    ]
+    return magnitudes(dims, records or [(keys[0], 5.0, 1), (keys[-1], 8.0, 2)])

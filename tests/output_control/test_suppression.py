@@ -292,3 +292,29 @@ def test_the_audit_names_a_primary_that_was_published() -> None:
     sensitive = primary(table, MinimumFrequency(3))
     found = audit(table, sensitive, foreign(table, [], sensitive), Options())
     assert (found.exact, found.below_level, found.failed.tolist()) == (1, 1, [cell(table, "a")])
+
+
+@pytest.mark.parametrize("method", ["flow", "optimal", "gauss", "auto"])
+def test_a_primary_hides_behind_what_is_not_published_anyway(method: str) -> None:
+    table = counts((flat("d", ("a", "b", "c")),), {("a",): 1, ("b",): 20, ("c",): 30})
+    sensitive = primary(table, MinimumFrequency(3))
+    dropped = np.zeros(len(table), dtype=np.bool_)
+    dropped[cell(table, "c")] = True
+    options = Options(method=method, hidden=dropped)  # type: ignore[arg-type]  # parametrised
+    pattern = suppress(table, sensitive, options=options)
+    assert np.flatnonzero(pattern.suppressed).tolist() == sorted([cell(table, "a"), cell(table, "c")])
+    assert audit(table, sensitive, pattern, Options()).safe
+
+
+def test_a_dropped_cell_that_equals_a_published_one_hides_nothing() -> None:
+    # B and its only child b are equal: who publishes B tells b
+    area = Dimension("area", "NL", {"NL": ("A", "B", "C"), "B": ("b",)})
+    table = counts((area,), {("A",): 1, ("b",): 20, ("C",): 30})
+    sensitive = primary(table, MinimumFrequency(3))
+    dropped = np.zeros(len(table), dtype=np.bool_)
+    dropped[cell(table, "b")] = True
+    keep = np.zeros(len(table), dtype=np.bool_)
+    keep[cell(table, "B")] = True
+    pattern = suppress(table, sensitive, options=Options(hidden=dropped, keep=keep))
+    assert pattern.suppressed[cell(table, "C")] and not pattern.suppressed[cell(table, "b")]
+    assert audit(table, sensitive, pattern, Options()).safe
