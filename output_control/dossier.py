@@ -17,6 +17,7 @@ from output_control.alternatives.files import (
     protection_document,
 )
 from output_control.figure import draw
+from output_control.group_advice import told_of
 from output_control.outputs import (
     OutputColumn,
     annex_columns,
@@ -130,6 +131,8 @@ def _table_annex(protected: ProtectedTable) -> dict[str, bytes]:
     lower[cells], upper[cells] = protected.report.lower, protected.report.upper
     upper[np.isinf(upper)] = np.nan
     columns = annex_columns(protected.evidence, status.tolist(), sensitive.reason.tolist(), lower, upper)
+    if len(sensitive.groups):
+        columns.append(OutputColumn("group", "string", {}, pa.array(told_of(table, sensitive.groups), pa.string())))
     if protected.altered is not None:
         columns.append(OutputColumn("shown", "number", {}, pa.array(protected.altered.published)))
     report = protected.report
