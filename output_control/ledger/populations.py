@@ -19,7 +19,7 @@ from output_control.ledger.history import History
 from output_control.ledger.released import MODEL, ReleasedTable, Rows
 from output_control.ledger.rows import RECORDS_OF, LedgerIds, mixed, population_rows
 from output_control.rules import PrimaryResult
-from output_control.table import NO_CONTRIBUTOR, CellTable, Dimension, IntArray
+from output_control.table import NO_CONTRIBUTOR, BoolArray, CellTable, Dimension, IntArray
 from output_control.table_check import reasons
 from output_control.unit_keys import kind_of_key
 
@@ -77,7 +77,7 @@ def hold_apart(
         earlier = history.tables(entry, kinds)
         for table in earlier:
             keep_populations_apart(populations, table, minimum)
-        if any(each.may_overlap(table) for table in earlier for each in populations):
+        if any(_share(each, table) for table in earlier for each in populations):
             touched.append(entry.release)
     return tuple(touched)
 
@@ -110,7 +110,7 @@ def _differ_by_few(first: ReleasedTable, second: ReleasedTable, minimum: int) ->
             rows = np.arange(len(other.rows))
         else:
             grid = grid or Grid(other)
-            rows = grid.rows_of(cell)
+            rows = np.sort(grid.rows_of(cell))
         if 0 < _units_between(model.rows, other.rows, rows, by_rows=by_rows) < minimum:
             return True
     return False
@@ -132,5 +132,19 @@ def _units_between(model: Rows, other: Rows, cell: IntArray, *, by_rows: bool) -
     if not by_rows:
         return len(np.setxor1d(model.unit, unit))
     row = other.row[cell]
-    mine, theirs = ~np.isin(model.row, row), ~np.isin(row, model.row)
-    return len(np.union1d(model.unit[mine], unit[theirs]))
+    return len(np.union1d(model.unit[~_found(model.row, row)], unit[~_found(row, model.row)]))
+
+
+def _share(model: ReleasedTable, other: ReleasedTable) -> bool:
+    """Whether the two have a record or a unit in common."""
+    if bool(_found(model.rows.row, other.rows.row).any()):
+        return True
+    return model.kinds[0] == other.kinds[0] and bool(np.isin(model.rows.unit, other.rows.unit).any())
+
+
+def _found(rows: IntArray, among: IntArray) -> BoolArray:
+    """Which of the sorted ``rows`` are among others, sorted too: a merge, where `numpy.isin` would sort them again."""
+    if not len(among):
+        return np.zeros(len(rows), dtype=np.bool_)
+    found: BoolArray = among[np.minimum(np.searchsorted(among, rows), len(among) - 1)] == rows
+    return found
