@@ -1,7 +1,8 @@
 """Code lists with hierarchies: regions, dwelling types, value classes; and which of them are sensitive.
 
-The office, not the researcher, says which classification is sensitive (belonging to a category harms) and which of
-its categories are neutral, and what a standard population counts in each code. A classification is a YAML file; long code lists lie in a CSV file that the YAML names
+The office, not the researcher, says which classification is sensitive (belonging to a category harms), which of its
+categories are neutral, and what a standard population counts in each code. A classification is a YAML file; long code
+lists lie in a CSV file that the YAML names
 (``code, parent, level, label_nl, label_en``).
 """
 

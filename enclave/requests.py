@@ -71,9 +71,7 @@ class DimensionRequest(Strict):
     levels: tuple[str, ...] = ()
 
 
-RateFigure = Literal[
-    "wilson", "shrunken", "ratio", "quotient", "category_ratio", "direct", "funnel", "ratio_funnel"
-]
+RateFigure = Literal["wilson", "shrunken", "ratio", "quotient", "category_ratio", "direct", "funnel", "ratio_funnel"]
 
 
 class Rate(Strict):

@@ -48,7 +48,7 @@ def expected_numbers(cells: RateCells) -> Expected:
         c, n = cells.of_whole(cells.category, stratum), cells.of_whole(0, stratum)
         there = here.cells >= 0
         value += np.where(there & (n.value > 0), here.value * (c.value / np.maximum(n.value, 1)), 0.0)
-        hidden |= there & (here.hidden | c.hidden | n.hidden)
+        hidden |= there & (here.hidden | c.hidden | n.hidden | (n.value <= 0))
     return Expected(value, hidden)
 
 
@@ -102,7 +102,7 @@ def _weights(cells: RateCells, strata: list[dict[int, int]]) -> FloatArray:
     else:
         wholes = [cells.of_whole(0, stratum) for stratum in strata]
         weights = np.array([float(_unless(each.hidden, each.value)[0]) for each in wholes])
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum(), dtype=np.float64)
 
 
 def _listed(cells: RateCells, position: int, code: int) -> float:
@@ -118,8 +118,7 @@ def _rate_of_whole(cells: RateCells) -> float:
 
 def _whole(cells: RateCells) -> BoolArray:
     """The row of everything: it is its own target, and has no limits."""
-    root: BoolArray = ~cells.codes.any(axis=1)
-    return root
+    return np.asarray(~cells.codes.any(axis=1))
 
 
 def _unless(hidden: BoolArray, values: FloatArray) -> FloatArray:

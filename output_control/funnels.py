@@ -18,21 +18,21 @@ Distribution = Callable[[FloatArray], FloatArray]
 
 def of_rates(target: float, denominator: FloatArray) -> dict[str, FloatArray]:
     """Binomial limits of rates over ``denominator`` around ``target``; none around 0 and 1."""
-    from scipy.stats import binom  # noqa: PLC0415 - heavy
+    from scipy.stats import binom
 
     n = np.where((denominator > 0) & (0 < target < 1), denominator, np.nan)
     whole = np.nan_to_num(n, nan=1.0)
     law = binom(whole, target if 0 < target < 1 else 0.5)
-    return {name: _limit(law.ppf(p), law.cdf, p) / n for name, p in LIMITS.items()}
+    return {name: _limit(np.asarray(law.ppf(p)), law.cdf, p) / n for name, p in LIMITS.items()}
 
 
 def of_ratios(expected: FloatArray) -> dict[str, FloatArray]:
     """Poisson limits of observed by ``expected`` around 1."""
-    from scipy.stats import poisson  # noqa: PLC0415 - heavy
+    from scipy.stats import poisson
 
     mean = np.where(expected > 0, expected, np.nan)
     law = poisson(np.nan_to_num(mean, nan=1.0))
-    return {name: _limit(law.ppf(p), law.cdf, p) / mean for name, p in LIMITS.items()}
+    return {name: _limit(np.asarray(law.ppf(p)), law.cdf, p) / mean for name, p in LIMITS.items()}
 
 
 def _limit(least: FloatArray, cdf: Distribution, p: float) -> FloatArray:

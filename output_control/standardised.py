@@ -1,4 +1,4 @@
-"""Directly standardised rates with their interval: pure arithmetic, strata by rows; NaN where a figure is not to be had."""
+"""Directly standardised rates with their interval, strata by rows; NaN where a figure is not to be had."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def direct(numerator: FloatArray, denominator: FloatArray, weights: FloatArray) 
     need be, and it may end above 1. Source: Fay and Feuer 1997,
     doi:10.1002/(SICI)1097-0258(19970415)16:7<791::AID-SIM500>3.0.CO;2-#, equations 1 to 3.
     """
-    from scipy.special import gammaincinv  # noqa: PLC0415 - heavy
+    from scipy.special import gammaincinv
 
     with np.errstate(divide="ignore", invalid="ignore"):
         share = np.where(denominator > 0, weights[:, np.newaxis] / denominator, np.nan)

@@ -58,7 +58,7 @@ def _faults_of_rate(request: TableRequest, classifications: Mapping[str, Classif
         faults.append("the rate is standardised by dimensions of the table other than its own, each once")
     if bool(STANDARDISED & set(rate.figures)) != bool(strata):
         faults.append(
-            "a ratio of observed by expected and a direct standardisation say by which dimensions, and nothing else does"
+            "a ratio of observed by expected and a direct standardisation say by which dimensions, and nothing else"
         )
     if len(columns) - 1 - len(strata) < 1:
         faults.append("a rate needs a dimension besides its own and those that it is standardised by")
