@@ -108,7 +108,7 @@ def possible(annex: list[Row], rows: list[Row]) -> tuple[list[Table], dict[tuple
     shown = {
         cell: None if row["status"] in ("primary", "secondary") else float(row["value"]) for cell, row in status.items()
     }
-    attacker = BruteForce([Published(TREES, shown)])
+    attacker = BruteForce([Published(TREES, shown)], least=1)  # an empty cell is a published 0
     tables = itertools.islice(attacker.every_table(120), 20_000)
     names = [attacker.names.index(name) for name in ("region", "kind", "flag")]
     ordered = ({tuple(cell[at] for at in names): n for cell, n in table.items()} for table in tables)
