@@ -172,6 +172,11 @@ def small_stratum() -> pa.Table:
     return homes(*STRATA[:7], (4, "G2a1", "k2", "no"), (30, "G1b1", "k1", "yes"), (30, "G1b1", "k2", "yes"))
 
 
+def small_whole() -> pa.Table:
+    """As STRATA, with 5 no in G2 in all."""
+    return homes(*STRATA[:6], (3, "G2a1", "k1", "no"), (2, "G2a1", "k2", "no"))
+
+
 def test_a_stratum_that_is_hidden_hides_what_is_standardised_by_it(tmp_path: Path) -> None:
     rows = released(world(tmp_path, small_stratum()), by_strata("direct", "ratio_funnel"))
     assert rows["G2",]["rate"] != ""
@@ -228,16 +233,26 @@ def test_a_figure_over_a_hidden_count_stops_the_release(tmp_path: Path, monkeypa
     [
         (by_category("wilson", "quotient", "category_ratio", against="k2"), flagged(*LARGE, *SMALL, *SAFE)),
         (by_strata("direct"), small_stratum()),
+        (by_strata("ratio_funnel"), small_whole()),
     ],
-    ids=["of categories", "of strata"],
+    ids=["of categories", "of strata", "of wholes of strata"],
 )
 def test_each_figure_over_a_hidden_count_is_found(tmp_path: Path, request_: TableRequest, data: pa.Table) -> None:
     gate = audited(world(tmp_path, data), request_)
     assert gate.faulty() == []
     for name, values in gate.careless().figures.items():
         hidden = np.isnan(gate.found.figures[name]) & ~np.isnan(values)
-        assert hidden.any() or (name == "rate" and "direct" in gate.found.figures)
+        assert hidden.any() or (name == "rate" and request_.rate.standardise)
         assert gate.faulty(**{name: values}) == np.flatnonzero(hidden).tolist()
+
+
+def test_a_control_limit_over_a_hidden_denominator_is_found(tmp_path: Path) -> None:
+    data = flagged(*LARGE, *SAFE, (4, "G1a2", "k1"), (3, "G1a2", "k2"))
+    gate = audited(world(tmp_path, data), by_category("funnel"))
+    hidden = np.isnan(gate.found.counts["denominator"])
+    for name in LIMITS:
+        careless = gate.careless().figures[name]
+        assert gate.faulty(**{name: careless}) == np.flatnonzero(hidden & ~np.isnan(careless)).tolist() != []
 
 
 @pytest.mark.parametrize(
