@@ -146,8 +146,9 @@ def _axis_x(figure: Figure, marks: list[Mark]) -> Axis:
 
 def _axis_y(figure: Figure, marks: list[Mark]) -> Axis:
     found = [value for mark in marks for value in (mark.y, mark.low, mark.high) if value is not None]
-    # lengths of bars are compared, so they begin at nothing; shares do too
-    low = min(0.0, *found) if figure.chart == "bar" or min(found) >= 0 else min(found)
+    # lengths of bars are compared, so they begin at nothing; shares do too, but in a funnel, where the spread counts
+    from_nothing = figure.chart == "bar" or (figure.chart != "funnel" and min(found) >= 0)
+    low = min(0.0, *found) if from_nothing else min(found)
     step = _round_step((max(found) - low) / TICKS)
     high = math.ceil(max(*found, low) / step - 1e-9) * step
     low = math.floor(low / step + 1e-9) * step

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from enclave.errors import Refused
 from enclave.requests import Figure, Rate, TableRequest, parse_requests
 from output_control import rates, table_check
 from output_control.evidence import Evidence, faults_of_table
+from output_control.figure import BOTTOM, TOP
 from output_control.policy import TableRules
 from output_control.rate_audit import unsupported
 from output_control.rates import RateTable
@@ -292,6 +294,9 @@ def test_the_gate_draws_the_funnel_from_the_released_rows_without_the_whole(tmp_
     place = rows[0].index('"limit95_low"')
     shown = [row for row in rows[1:] if row[place]]
     assert drawn.count("<circle") == len(shown) > 3
+    heights = [float(each) for each in re.findall(r'<circle cx="[^"]*" cy="([^"]*)"', drawn)]
+    limits = [float(each) for path in re.findall(r'd="M80 ([^"]*)"', drawn) for each in re.findall(r" ([0-9.]+)", path)]
+    assert max(heights + limits) - min(heights + limits) > (BOTTOM - TOP) / 2  # the spread fills the picture
     assert drawn.count("<path") == 5 + 4  # the target and four limits; four words of the legend
     ratio = Figure.model_validate({"chart": "funnel", "x": "expected", "y": "ratio", **WORDS})
     (tmp_path / "ratio").mkdir()
