@@ -71,17 +71,27 @@ class DimensionRequest(Strict):
     levels: tuple[str, ...] = ()
 
 
+RateFigure = Literal["wilson", "shrunken", "ratio", "quotient", "category_ratio", "direct", "funnel", "ratio_funnel"]
+
+
 class Rate(Strict):
     """The share of one category of a dimension in all of its categories, per cell of the other dimensions.
 
-    ``figures`` beside the rate: ``wilson`` (95 % interval), ``shrunken`` (empirical-Bayes value), ``ratio`` (observed
-    by expected, the rates of the whole applied to the categories of ``standardise``, dimensions of the table).
+    ``figures`` beside the rate: ``wilson`` (95 % interval), ``shrunken`` (empirical-Bayes value), ``quotient``
+    (location quotient: the rate by that of the whole table), ``category_ratio`` (the category's number by that of the
+    category ``against``), ``funnel`` (the rate of the whole and control limits around it, 95 % and 99.8 %). By the
+    categories of ``standardise``, dimensions of the table: ``ratio`` (observed by expected, the rates of the whole
+    applied to each), ``ratio_funnel`` (that, the expected number and control limits) and ``direct`` (directly
+    standardised rate with its 95 % interval). ``standard``: the population of the latter, that of the whole ``table``
+    or the one that the office lists in the ``classification``.
     """
 
     column: ColumnName
     category: str = Field(min_length=1, max_length=64)
-    figures: tuple[Literal["wilson", "shrunken", "ratio"], ...] = ()
+    figures: tuple[RateFigure, ...] = ()
     standardise: tuple[ColumnName, ...] = ()
+    against: str | None = Field(default=None, min_length=1, max_length=64)
+    standard: Literal["table", "classification"] = "table"
 
 
 Statistic = Literal["count", "sum", "mean", "rate", "median", "percentile", "minimum", "maximum", "mode"]

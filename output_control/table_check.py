@@ -29,6 +29,7 @@ from output_control.linked_counts import attached_counts, figure_rule, protect_b
 from output_control.percentiles import Percentiles, percentiles
 from output_control.policy import Policy, TableRules
 from output_control.protection import Options, Pattern
+from output_control.rate_audit import unsupported
 from output_control.rates import RateTable, complements, exposed_by_rates, rate_table
 from output_control.rounded import audit_rounded, protect_by_rounding
 from output_control.rules import Groups, PrimaryResult, group_disclosure, primary
@@ -242,9 +243,12 @@ def _with_figures(protected: ProtectedTable, sources: Sources, policy: Policy) -
     request = evidence.request
     if request.statistic == "rate":
         rates = rate_table(evidence, protected.pattern.suppressed, rules)
-        exposed = len(exposed_by_rates(evidence, protected.pattern.suppressed, rules, rates))
-        if exposed:
-            raise reasons([f"{exposed} derived figure(s) would give a hidden count back; nothing is released"])
+        exposed = np.union1d(
+            exposed_by_rates(evidence, protected.pattern.suppressed, rules, rates),
+            unsupported(evidence, protected.pattern.suppressed, rules, rates.figures),
+        )
+        if len(exposed):
+            raise reasons([f"{len(exposed)} derived figure(s) would give a hidden count back; nothing is released"])
         return replace(protected, rates=rates)
     if request.statistic in {"median", "percentile"}:
         return replace(
