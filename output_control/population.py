@@ -23,9 +23,11 @@ from output_control.table import NO_CONTRIBUTOR, CellTable, Dimension, FloatArra
 MOST_CELLS = 6_000
 MOST_ON_THE_WAY = 20 * MOST_CELLS
 MOST_NODES = 2_000
+SWEEPS = 100
 AT_ONCE = 1_000_000
 
 Groups = tuple[frozenset[str], ...]
+Sums = Mapping[int, tuple[IntArray, sparse.csr_array]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,7 +43,7 @@ class Population:
     cells: IntArray
     value: FloatArray
     sole_contributor: IntArray
-    sums: Mapping[int, tuple[IntArray, sparse.csr_array]]
+    sums: Sums
 
 
 def population(tables: Sequence[CellTable]) -> Population | None:
@@ -187,6 +189,8 @@ def _possible(groups: Mapping[str, Groups], margins: Sequence[_Margin]) -> IntAr
             if count > (MOST_CELLS if at == len(groups) - 1 else MOST_ON_THE_WAY):
                 raise _too_many(list(groups))
         found = np.concatenate(parts)
+    if not len(found):
+        raise no_population()
     return found
 
 
@@ -200,25 +204,31 @@ def _too_many(names: Sequence[str]) -> CannotProtect:
     )
 
 
-def _filled(tables: Sequence[CellTable], sums: Mapping[int, tuple[IntArray, sparse.csr_array]]) -> FloatArray:
+def _filled(tables: Sequence[CellTable], sums: Sums) -> FloatArray:
     """Some population with these margins; whole for counts. Which one makes no difference to what is possible."""
-    matrix = sparse.csr_array(sparse.vstack([held for _, held in sums.values()]))
+    held = sparse.csr_array(sparse.vstack([held for _, held in sums.values()]))
     total = np.concatenate([tables[at].value[cells] for at, (cells, _) in sums.items()])
     whole = all(table.integral for table in tables)
     scale = 1.0 if whole else max(float(total.max(initial=0)), 1e-300)
-    columns = matrix.shape[1]
-    found = Model(
-        matrix,
-        np.zeros(columns),
-        np.zeros(columns),
-        np.full(columns, np.inf),
-        (total / scale, total / scale),
-        integer=np.ones(columns, dtype=np.bool_) if whole else None,
-        max_nodes=MOST_NODES,
-    ).solve()
-    if found is None:
-        raise no_population()
-    value: FloatArray = np.maximum(np.rint(found.x) if whole else found.x * scale, 0)
+    least, nothing = np.floor(_proportional(held, total, sums)) if whole else np.zeros(0), np.zeros(held.shape[1])
+    for low, high in [(least, least + 1), (nothing, np.inf + nothing)] if whole else [(nothing, np.inf + nothing)]:
+        rest = (total - held @ low) / scale
+        kinds = np.ones(len(low), dtype=np.bool_) if whole else None
+        found = Model(held, nothing, nothing, high - low, (rest, rest), integer=kinds, max_nodes=MOST_NODES).solve()
+        if found is not None:
+            value: FloatArray = np.maximum(low + (np.rint(found.x) if whole else found.x * scale), 0)
+            return value
+    raise no_population()
+
+
+def _proportional(held: sparse.csr_array, total: FloatArray, sums: Sums) -> FloatArray:
+    """Fractions with these margins as near as some sweeps of proportional fitting come: whole figures lie near them."""
+    value: FloatArray = np.ones(held.shape[1])
+    rows = np.split(np.arange(len(total)), np.cumsum([len(cells) for cells, _ in sums.values()])[:-1])
+    parts = [(sparse.csr_array(held[row]), total[row]) for row in rows]
+    for part, amount in parts * SWEEPS:
+        now = part @ value
+        value = value * (part.T @ np.divide(amount, now, out=np.ones(len(now)), where=now > 0))
     return value
 
 
