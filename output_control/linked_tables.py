@@ -21,7 +21,7 @@ from output_control.audit import AuditReport, audit, full_equations
 from output_control.joint_table import JointTable, joint_table
 from output_control.population import Population, no_population, population
 from output_control.population_audit import audited_sums
-from output_control.protection import Options, Pattern
+from output_control.protection import Options, Pattern, least
 from output_control.relations import equations
 from output_control.rules import PrimaryResult
 from output_control.suppression import suppress
@@ -100,7 +100,8 @@ def link(tables: Sequence[CellTable]) -> LinkedTables:
         audited=_stacked([full_equations(table) for table in tables], [same, *audited], len(value)),
         name=name,
     )
-    _hold(joint)
+    if behind is not None:
+        _hold(joint)
     return LinkedTables(tuple(tables), joint)
 
 
@@ -127,13 +128,21 @@ def protect_linked(
 
 
 def _beside(options: Options, linked: LinkedTables) -> Options:
-    """What is asked of the tables' cells; those of the population are hidden anyhow, and that costs nothing."""
+    """What is asked of the tables' cells; those of the population are hidden anyhow, at no cost, and may be empty."""
     unseen = linked.unseen
-    shown, away = int((~unseen).sum()), int(unseen.sum())
+    nothing = np.zeros(int(unseen.sum()))
+    shown = len(unseen) - len(nothing)
     cost = linked.joint.value[:shown] if options.cost is None else options.cost
+    low = options.least if options.least is not None else np.concatenate([least(t, options) for t in linked.tables])
     hidden = np.zeros(shown, dtype=np.bool_) if options.hidden is None else options.hidden
-    keep = None if options.keep is None else np.append(options.keep, np.zeros(away, dtype=np.bool_))
-    return replace(options, cost=np.append(cost, np.zeros(away)), keep=keep, hidden=np.append(hidden, unseen[shown:]))
+    keep = np.zeros(shown, dtype=np.bool_) if options.keep is None else options.keep
+    return replace(
+        options,
+        cost=np.append(cost, nothing),
+        least=np.append(low, nothing),
+        hidden=np.append(hidden, unseen[shown:]),
+        keep=np.append(keep, ~unseen[shown:]),
+    )
 
 
 def _sums(tables: Sequence[CellTable], people: Population) -> sparse.csr_array:
