@@ -17,15 +17,16 @@ import numpy as np
 from scipy import sparse
 
 from enclave.errors import BadInput, CannotProtect
+from output_control.attacker import Attacker
 from output_control.audit import AuditReport, audit, full_equations
 from output_control.joint_table import JointTable, joint_table
 from output_control.population import Population, no_population, population
 from output_control.population_audit import audited_sums
-from output_control.protection import Options, Pattern, least
+from output_control.protection import Options, Pattern, Range, least
 from output_control.relations import equations
 from output_control.rules import PrimaryResult
 from output_control.suppression import suppress
-from output_control.table import BoolArray, CellTable, IntArray, cell_keys
+from output_control.table import BoolArray, CellTable, FloatArray, IntArray, cell_keys
 
 AGREEMENT = 1e-9
 ADDED_UP = 1e-6
@@ -117,7 +118,7 @@ def protect_linked(
     """
     linked = link(tables)
     primary = linked.primary(sensitive)
-    options = _beside(options, linked)
+    options = _beside(options, linked, primary)
     found = suppress(linked.joint, primary, options=options)
     hidden: BoolArray = found.suppressed | linked.unseen
     pattern = replace(found, suppressed=hidden, secondary=found.secondary & ~linked.unseen)
@@ -127,22 +128,37 @@ def protect_linked(
     return linked, pattern, report
 
 
-def _beside(options: Options, linked: LinkedTables) -> Options:
+def _beside(options: Options, linked: LinkedTables, primary: PrimaryResult) -> Options:
     """What is asked of the tables' cells; those of the population are hidden anyhow, at no cost, and may be empty."""
     unseen = linked.unseen
     nothing = np.zeros(int(unseen.sum()))
     shown = len(unseen) - len(nothing)
     cost = linked.joint.value[:shown] if options.cost is None else options.cost
-    low = options.least if options.least is not None else np.concatenate([least(t, options) for t in linked.tables])
     hidden = np.zeros(shown, dtype=np.bool_) if options.hidden is None else options.hidden
     keep = np.zeros(shown, dtype=np.bool_) if options.keep is None else options.keep
     return replace(
         options,
         cost=np.append(cost, nothing),
-        least=np.append(low, nothing),
+        least=_least(options, linked, np.flatnonzero(primary.mask)),
         hidden=np.append(hidden, unseen[shown:]),
         keep=np.append(keep, ~unseen[shown:]),
     )
+
+
+def _least(options: Options, linked: LinkedTables, cells: IntArray) -> FloatArray:
+    """What each cell is known to be at least; by all tables together where ``cells`` must be open down to that."""
+    if options.least is not None:
+        return np.append(options.least, np.zeros(int(linked.unseen.sum())))
+    joint, low = linked.joint, [least(table, options) for table in linked.tables]
+    known = np.concatenate([*low, np.zeros(int(linked.unseen.sum()))])
+    if known.any() and isinstance(options.count_protection, Range):
+        hidden = np.ones(len(joint), dtype=np.bool_)
+        attacker = Attacker(joint.audited, joint.value, hidden, integral=joint.integral, least=known)
+        falls = [attacker.furthest(cell, -1) for cell in cells.tolist()]
+        # a programme without an end leaves what one table says, which may be more than can be reached, never less
+        known[cells] = [known[cell] if fall is None else joint.value[cell] - fall
+                        for cell, fall in zip(cells.tolist(), falls, strict=True)]  # fmt: skip
+    return known
 
 
 def _sums(tables: Sequence[CellTable], people: Population) -> sparse.csr_array:
