@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,11 +13,12 @@ from enclave.errors import BadInput, CannotProtect
 from output_control.audit import audit
 from output_control.linked_tables import LinkedTables, link, protect_linked
 from output_control.population import MOST_CELLS, population, tangled
-from output_control.protection import Options, Pattern, Witnesses
+from output_control.protection import Options, Pattern, Width, Witnesses
 from output_control.rules import MinimumFrequency, PPercent, PrimaryResult, primary
 from output_control.table import CellTable, Dimension
-from tests.output_control.brute_force import BruteForce
+from tests.output_control.brute_force import BruteForce, Published, Tree
 from tests.output_control.drawn_tables import published
+from tests.output_control.ledger_tables import Shelf, a_dimension, a_table
 from tests.output_control.tables import cell, counts, flat, magnitudes
 
 AREA, SEX, KIND = flat("area", "ab"), flat("sex", "fm"), flat("kind", "pq")
@@ -165,3 +167,56 @@ def test_sums_of_three_linked_tables_keep_their_levels_against_who_adds_them_all
             low, high = attack.ends(of, table.labels(k))
             assert high >= (table.value[k] + each.upl[k]) * (1 - 1e-6)
             assert low <= max(table.value[k] - each.lpl[k], 0) * (1 + 1e-6) + 1e-6
+
+
+# the gate has the records, and tries atoms of them instead of a population, up to so many ----------------------------
+
+SPARSE = np.array(
+    [
+        [[2, 0, 20], [20, 0, 0], [0, 0, 2]],
+        [[0, 1, 0], [20, 3, 3], [0, 0, 20]],
+        [[0, 5, 5], [0, 1, 2], [1, 0, 3]],
+    ]
+)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        0,
+        pytest.param(
+            12,
+            marks=pytest.mark.xfail(strict=True, reason="beyond its atoms the gate relates each two tables of a ring"),
+        ),
+    ],
+)
+def test_a_ring_in_one_request_at_the_gate_is_as_open_as_asked_however_many_other_cells_there_are(
+    tmp_path: Path, others: int
+) -> None:
+    """A corner of three areas, sexes and kinds beside ``others`` of each in which 8 people are in every cell."""
+    size = others + len(SPARSE)
+    people = np.zeros((size, size, size), dtype=np.int64)
+    people[:others, :others, :others], people[others:, others:, others:] = 8, SPARSE
+    codes = np.repeat(np.argwhere(people >= 0), people.ravel(), axis=0) + 1
+    dims = [a_dimension(name, size) for name in ("area", "sex", "kind")]
+    asked = [
+        a_table(f"t{at}", [dims[place] for place in pair], codes[:, pair], np.arange(len(codes)))
+        for at, pair in enumerate(RING)
+    ]
+    options = Options(method="flow", count_protection=Width(3))
+    released = Shelf(tmp_path, options=options).check(*asked).released
+    corner = [
+        Published(
+            tuple(Tree(dim.name, "all", {"all": tuple(f"{dim.name}{at}" for at in range(others, size))})
+                  for dim in each.table.dims),
+            {each.table.labels(at): None if away or not each.table.codes[at].any() else float(each.table.value[at])
+             for at, away in enumerate(each.hidden)
+             if all(not code or code > others for code in each.table.codes[at].tolist())},
+        )
+        for each in released
+    ]  # fmt: skip
+    attack = BruteForce(corner)
+    for each, shown in zip(released, corner, strict=True):
+        for k in np.flatnonzero(each.primary.mask).tolist():
+            low, high = attack.whole_ends(shown, each.table.labels(k))
+            assert high - low >= 3, each.table.labels(k)
