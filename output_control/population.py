@@ -3,7 +3,7 @@
 Of area × sex, area × kind and sex × kind each two can agree in all that they share while no table of all three has
 them as its margins: the attacker rules such figures out. Where the tables hang together like a tree, agreement of each
 two is enough; such tables are left out here. Source: Atserias and Kolaitis, *Structure and Complexity of Bag
-Consistency* (2021), doi:10.1145/3452021.3458329. A population's cell is there when all its margins are: others are
+Consistency* (2021), arXiv:2012.12126. A population's cell is there when all its margins are: others are
 known to be empty, since an empty cell of a table is published as 0.
 """
 
