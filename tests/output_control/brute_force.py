@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.optimize import linprog
+from scipy.optimize import LinearConstraint, linprog, milp
 
 Codes = tuple[str, ...]
 NODES = 200_000
@@ -99,6 +99,17 @@ class BruteForce:
         """Each whole-number table, by inner cell of at most ``cap``, that agrees with everything published."""
         for found in _every(self.equations, ([0.0] * len(self.inner), [float(cap)] * len(self.inner)), [NODES]):
             yield {cell: int(value) for cell, value in zip(self.inner, found, strict=True)}
+
+    def whole_ends(self, table: Published, codes: Codes) -> tuple[float, float]:
+        """The least and the most that a cell can be in any whole-number table, by an integer programme."""
+        aim, matrix = np.zeros(len(self.inner)), np.zeros((len(self.equations), len(self.inner)))
+        aim[self.inside(table, codes)] = 1
+        for row, (inside, _, _) in enumerate(self.equations):
+            matrix[row, inside] = 1
+        limits = LinearConstraint(matrix, *([each[side] for each in self.equations] for side in (1, 2)))
+        low, high = (milp(sign * aim, constraints=limits, integrality=np.ones(len(aim))) for sign in (1, -1))
+        assert low.status == 0 and high.status in (0, 3, 4)
+        return float(round(low.fun)), np.inf if high.x is None else float(round(-high.fun))
 
     def ends(self, table: Published, codes: Codes, held: Mapping[Codes, float] | None = None) -> tuple[float, float]:
         """The least and the most that a cell can be when figures are no whole numbers; ``held`` cells are known."""
