@@ -59,7 +59,7 @@ class Model:
         self._columns = np.arange(matrix.shape[1], dtype=np.int32)
 
     def search_plainly(self) -> None:
-        """Branch by what earlier branchings brought, with cuts at the root alone: more nodes, each for far less work."""
+        """Branch by what earlier branchings brought, with cuts at the root alone: more nodes, each for far less."""
         self._highs.setOptionValue("mip_pscost_minreliable", 0)
         self._highs.setOptionValue("mip_allow_cut_separation_at_nodes", False)
 
