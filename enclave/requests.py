@@ -144,6 +144,13 @@ _MODELS = (*REQUEST_TYPES, Population, DimensionRequest, Protection, Rate, Term,
 _FIELDS = frozenset(name for model in _MODELS for name in model.model_fields)
 
 
+_FORESTS = ("forest", "random_forest", "gradient_boosting", "boosted_trees")
+_WHY_NO_FOREST = (
+    "the trees of a forest are grown on overlapping draws of the records, so that their leaves subtract to groups of "
+    "few units, and no check of single leaves sees that"
+)
+
+
 def parse_requests(text: bytes | str) -> tuple[OutputRequest, ...]:
     """Read the JSON list of requests that came out of a sandbox.
 
@@ -168,6 +175,11 @@ def parse_requests(text: bytes | str) -> tuple[OutputRequest, ...]:
 
 def _parse_one(position: int, item: object) -> OutputRequest:
     kind = item.get("kind") if isinstance(item, dict) else None
+    if kind in _FORESTS:
+        raise Refused(
+            f"output request {position} is a forest: {_WHY_NO_FOREST}",
+            next_step="ask for a tree, or for the ROC curve of the forest's score; for more, ask the output checkers",
+        )
     if kind not in KINDS:
         raise Refused(
             f"output request {position} is of no known kind; known are {', '.join(KINDS)}",
