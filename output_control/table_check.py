@@ -175,7 +175,9 @@ def protected_beside(
         gap=judged.gap,
     )  # fmt: skip
     if judged.counts is None:
-        compared = compare_with_others(judged.evidence, judged.primary, sources, policy, pattern, threads=threads)
+        compared = compare_with_others(
+            judged.evidence, judged.primary, sources, policy, (pattern, report), threads=threads
+        )
         least = policy.public.tables.minimum_frequency.value
         found = replace(found, comparison=compared, least_units=least)
     return _with_figures(found, sources, policy)
