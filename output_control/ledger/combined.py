@@ -15,7 +15,8 @@ import numpy as np
 from scipy import linalg
 from scipy.optimize import linprog
 
-from output_control.ledger.widest import CoarseAtoms, Widest
+from output_control.ledger.released import ReleasedTable
+from output_control.ledger.widest import CoarseAtoms, LeftOut, Widest
 from output_control.table import BoolArray, FloatArray, IntArray
 
 EXACT = 1e-7
@@ -43,6 +44,7 @@ class Combined:
 
     def __init__(self, widest: Widest, places: Sequence[int], minimum: int) -> None:
         self._places, self._minimum, new = places, minimum, len(places)
+        self._labels = [taken.table.label for taken in widest.tables]
         self._atoms: CoarseAtoms = widest.atoms(new)
         self._new = dict(zip(places, self._atoms.held[:new], strict=True))
         self._old = [
@@ -52,6 +54,13 @@ class Combined:
         self._before = np.zeros(len(self._atoms.sets), dtype=np.bool_)
         for _, published in self._old:
             self._before[published] = True
+
+    def left_out(self, tables: Sequence[ReleasedTable], *, exact: bool) -> LeftOut:
+        """What no sum of three and more tables was looked for in; ``exact``: full atoms told all of ``tables`` apart."""
+        known = {table.label for table in tables} if exact else set()
+        if len(self._labels) < 3 or known.issuperset(self._labels):
+            return LeftOut()
+        return self._atoms.left_out
 
     def given_away(self, hidden: Mapping[int, BoolArray]) -> list[Combination]:
         """Groups of 1 … minimum − 1 units that new tables, each with its cells ``hidden``, would make computable.

@@ -45,6 +45,22 @@ class Taken:
     splits: tuple[Split, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What coarse atoms do not tell apart: ``tables`` of whose population nothing is, and of the others ``columns``
+    (levels of a classification). Sums of three and more tables that need these are not seen."""
+
+    tables: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.tables or self.columns)
+
+    def __add__(self, other: LeftOut) -> LeftOut:
+        both = (*self.tables, *other.tables), (*self.columns, *other.columns)
+        return LeftOut(*(tuple(dict.fromkeys(names)) for names in both))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CoarseAtoms:
     """``sets`` are the cells told apart, by set number, and ``cells`` (cells × atoms) what each holds; ``units`` and
@@ -56,6 +72,7 @@ class CoarseAtoms:
     units: IntArray
     amount: FloatArray
     held: tuple[tuple[IntArray, IntArray], ...]
+    left_out: LeftOut
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -217,7 +234,19 @@ class _Refined:
             for taken in tables
         )
         units, amount = self._contents(len(empty))
-        return CoarseAtoms(sets, whole[first], units, amount, held)
+        return CoarseAtoms(sets, whole[first], units, amount, held, self._left_out(tables))
+
+    def _left_out(self, tables: Sequence[Taken]) -> LeftOut:
+        tables_out, columns_out = [], []
+        for taken in tables:
+            if taken.population not in self.column:
+                tables_out.append(taken.table.label)
+                continue
+            told = {(split.dimension, split.depth) for split in taken.splits if split.key in self.column}
+            for at, dim in enumerate(taken.table.table.dims):
+                deeper = [depth for depth in range(1, int(dim.depth.max()) + 1) if (at, depth) not in told]
+                columns_out += [f"{dim.name} (level {depth}) of {taken.table.label}" for depth in deeper]
+        return LeftOut(tuple(tables_out), tuple(columns_out))
 
     def _codes(self, taken: Taken, parts: IntArray) -> IntArray:
         """Codes (plus 1) of a table's dimensions at the depths that are told apart; 0 for what is outside the table."""
