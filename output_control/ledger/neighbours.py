@@ -110,7 +110,7 @@ class Beside:
         if family not in self._combined:
             places = [at for at in range(len(self._grids))
                       if len(self.tables[at].rows) and _family(self.tables[at]) == family]  # fmt: skip
-            self._combined[family] = Combined(self._widest.pop(family), places, self._minimum)
+            self._combined[family] = Combined(self._widest.pop(family), places, self._minimum, self._dominance)
         return self._combined[family]
 
     def compared(self) -> tuple[Compared, ...]:

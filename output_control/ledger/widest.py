@@ -22,6 +22,7 @@ MOST_ATOMS = 400
 MOST_POSSIBLE = 1_200
 MOST_CODES = 200
 MOST_HELD = 60_000_000
+LARGEST = 3
 Key = tuple[int, bytes]
 Values = npt.NDArray[np.int16]
 
@@ -64,13 +65,16 @@ class LeftOut:
 @dataclass(frozen=True, slots=True, eq=False)
 class CoarseAtoms:
     """``sets`` are the cells told apart, by set number, and ``cells`` (cells × atoms) what each holds; ``units`` and
-    ``amount`` per atom are 0 of those that could be there but are not. ``held``: per table, its cells and their sets'
+    ``amount`` per atom are 0 of those that could be there but are not; so are ``sizes`` (sums of absolute amounts) and
+    ``top`` (atoms × 3: those of the units that add most). ``held``: per table, its cells and their sets'
     positions."""
 
     sets: IntArray
     cells: FloatArray
     units: IntArray
     amount: FloatArray
+    sizes: FloatArray
+    top: FloatArray
     held: tuple[tuple[IntArray, IntArray], ...]
     left_out: LeftOut
 
@@ -233,8 +237,18 @@ class _Refined:
             else (nothing, nothing)
             for taken in tables
         )
-        units, amount = self._contents(len(empty))
-        return CoarseAtoms(sets, whole[first], units, amount, held, self._left_out(tables))
+        units, amount, sizes, top = self._contents()
+        none = np.zeros(len(empty))
+        return CoarseAtoms(
+            sets=sets,
+            cells=whole[first],
+            units=np.append(units, none.astype(np.int64)),
+            amount=np.append(amount, none),
+            sizes=np.append(sizes, none),
+            top=np.concatenate([top, np.zeros((len(empty), LARGEST))]),
+            held=held,
+            left_out=self._left_out(tables),
+        )
 
     def _left_out(self, tables: Sequence[Taken]) -> LeftOut:
         tables_out, columns_out = [], []
@@ -257,7 +271,8 @@ class _Refined:
         codes[parts[:, self.column[taken.population]] == 0] = 0
         return codes
 
-    def _contents(self, empty: int) -> tuple[IntArray, FloatArray]:
+    def _contents(self) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
+        """Of each atom: units, amount, absolute amount, and its largest parts that are of one unit each."""
         unit, amount = np.zeros(len(self.label), dtype=np.int64), np.ones(len(self.label))
         for population, held in self._people.items():
             unit[self._at[population]] = held.unit
@@ -265,10 +280,22 @@ class _Refined:
                 amount[self._at[population]] = held.amount
         order = np.lexsort((unit, self.label))
         label, unit = self.label[order], unit[order]
-        first = np.append(True, (label[1:] != label[:-1]) | (unit[1:] != unit[:-1]))
-        units = np.bincount(label[first], minlength=len(self.parts))
-        amounts = np.bincount(self.label, weights=amount, minlength=len(self.parts))
-        return np.append(units, np.zeros(empty, dtype=np.int64)), np.append(amounts, np.zeros(empty))
+        first = np.flatnonzero(np.append(True, (label[1:] != label[:-1]) | (unit[1:] != unit[:-1])))
+        of_unit, size = np.add.reduceat(np.abs(amount[order]), first), len(self.parts)
+        units = np.bincount(label[first], minlength=size).astype(np.int64)
+        amounts, sizes = (np.bincount(self.label, weights=of, minlength=size) for of in (amount, np.abs(amount)))
+        return units, amounts.astype(np.float64), sizes.astype(np.float64), _largest(of_unit, units)
+
+
+def _largest(parts: FloatArray, number: IntArray) -> FloatArray:
+    """The three largest of each run of ``parts``, which are ``number`` long."""
+    owner, start = np.repeat(np.arange(len(number)), number), np.cumsum(number) - number
+    order = np.lexsort((-parts, owner))
+    top = np.zeros((len(number), LARGEST))
+    for rank in range(LARGEST):
+        there = np.flatnonzero(number > rank)
+        top[there, rank] = parts[order[start[there] + rank]]
+    return top
 
 
 def _inside(rows: IntArray, every: IntArray) -> BoolArray:
