@@ -24,7 +24,9 @@ SETS = (
     ("municipality", "offence", "sex"), ("municipality", "income", "sex"), ("municipality", "household", "sex"),
     ("region", "household"),
 )  # fmt: skip
-ASKED = ("municipality", "origin", "sex")
+# the new table: over variables that nobody asked for before, of everyone; and over variables that all projects asked
+# for, of a random part, with borders of its own
+ASKED = {"new": (("municipality", "origin", "sex"), 0), "known": (("municipality", "offence", "sex"), 1_000)}
 KINDS = ("everyone", "theme", "regrouped", "subgroup", "regrouped theme", "regrouped subgroup")
 BANDED = ("age", "offence", "income", "household", "origin")
 FINE, BLOCKS, BANDS = 2_700, 40, 8
@@ -116,9 +118,7 @@ def project(number: int, people: People, this_year: int) -> Project:
     if "subgroup" in kind:
         of, some = BANDED[again % len(BANDED)], rng.choice(BLOCKS, int(rng.integers(15, 30)), replace=False)
         chosen = np.isin(people.codes[of], some)
-    return Project(
-        f"p{number}", kind, year, np.flatnonzero(chosen), classified(rng if "regrouped" in kind else None)
-    )
+    return Project(f"p{number}", kind, year, np.flatnonzero(chosen), classified(rng if "regrouped" in kind else None))
 
 
 def tabulated(name: str, variables: Sequence[str], people: People, about: Project) -> ReleasedTable:

@@ -58,7 +58,7 @@ class Combined:
             self._before[published] = True
 
     def left_out(self, tables: Sequence[ReleasedTable], *, exact: bool) -> LeftOut:
-        """What no sum of three and more tables was looked for in; ``exact``: full atoms told all of ``tables`` apart."""
+        """Where no sum of three and more tables was looked for; ``exact``: full atoms told all of ``tables`` apart."""
         known = {table.label for table in tables} if exact else set()
         if len(self._labels) < 3 or known.issuperset(self._labels):
             return LeftOut()
@@ -106,7 +106,7 @@ class Combined:
         return list(groups)
 
     def _dominated_by_one(self, groups: FloatArray, few: IntArray) -> BoolArray:
-        """Which groups (of the atoms ``few``) break a rule on the largest contributions; a unit is in one atom of it."""
+        """Which groups (of atoms ``few``) break a rule on the largest contributions; a unit is in one atom of it."""
         top = np.zeros((len(groups), LARGEST))
         for at, group in enumerate(groups > 0):
             top[at] = np.sort(self._atoms.top[few[group]], axis=None)[::-1][:LARGEST] if group.any() else 0

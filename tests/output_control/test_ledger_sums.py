@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from enclave.errors import Refused
+from enclave.requests import TableRequest
 from output_control.sealed import CheckedOutput
 from tests.output_control.ledger_world import Past, cells_of, flat, homes, table_request
 
@@ -25,8 +26,12 @@ def everyone(rich: int) -> pa.Table:
 
 def left_over(whole: Cells, town: Cells, others: Cells) -> dict[tuple[str, ...], float]:
     """The attacker: per cell, what all have beyond the town and the others."""
-    shown = (code for code in whole if None not in (whole[code], town.get(code), others.get(code)))
-    return {code: round(float(whole[code] or 0) - float(town[code] or 0) - float(others[code] or 0), 2) for code in shown}
+    found = {}
+    for code, figures in ((code, (whole[code], town.get(code), others.get(code))) for code in whole):
+        shown = [figure for figure in figures if figure is not None]
+        if len(shown) == 3:
+            found[code] = round(shown[0] - shown[1] - shown[2], 2)
+    return found
 
 
 def beside(world: Past, data: pa.Table, *statistics: str) -> Cells:
@@ -37,7 +42,7 @@ def beside(world: Past, data: pa.Table, *statistics: str) -> Cells:
         return {}
 
 
-def requests(*statistics: str) -> list[object]:
+def requests(*statistics: str) -> list[TableRequest]:
     return [table_request("age", name=each, statistic=each, **({} if each == "count" else {"measure": "worth"}))
             for each in statistics]  # fmt: skip
 
