@@ -55,7 +55,7 @@ class Kept(Ledger):
 
 def release_all(ledger: Ledger, people: People, releases: int) -> None:
     """Fill the ledger up to ``releases``."""
-    ledger, number, refused = Kept(ledger), 0, 0
+    ledger, number = Kept(ledger), 0
     done = {entry.release for entry in ledger.entries()}
     while len(done) < releases:
         about = project(number // len(SETS), people, THIS_YEAR)
@@ -77,8 +77,8 @@ def release_all(ledger: Ledger, people: People, releases: int) -> None:
                 outcome = "refused"
             used = time.process_time() - used
             say(f"  {len(done):4} {name} {about.kind} {about.year}: {outcome}, {used:.1f} s of processor")
-        refused += seen.exists()
         number += 1
+    refused = len(list(ledger.folder.parent.glob("*.refused")))
     say(f"{len(done)} releases were made, {refused} requests refused")
 
 

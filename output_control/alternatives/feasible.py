@@ -8,7 +8,7 @@ only as far as whole tables prove it that agree with everything published.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from highspy import Highs, HighsLp, HighsModelStatus, HighsVarType, MatrixFormat
@@ -78,7 +78,7 @@ def audit_altered(
     A figure that is not what its method promises fails every primary.
     """
     cells = np.flatnonzero(primary.mask)
-    asked = demand(table, primary, options.count_protection)
+    asked = demand(table, primary, replace(options, occupied=False))
     attacker = Attacker(table, altered)
     seen = _Seen(table.value, attacker)
     anchor = np.where(asked.down > 0, primary.anchor, -1)

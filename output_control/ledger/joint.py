@@ -22,7 +22,7 @@ from output_control.ledger.neighbours import Beside, Compared
 from output_control.ledger.released import COUNT, ReleasedTable
 from output_control.ledger.system import System, build, moves_in
 from output_control.ledger.widest import LeftOut
-from output_control.protection import Options, Pattern, Witnesses, demand
+from output_control.protection import Options, Pattern, Witnesses, demand, least
 from output_control.rules import PrimaryResult, Rule
 from output_control.suppression import suppress
 from output_control.table import BoolArray, FloatArray, IntArray
@@ -170,9 +170,12 @@ def _protect(
 ) -> tuple[list[tuple[Pattern, AuditReport]], Moves]:
     """A pattern of the new tables that keeps every hidden cell of the system open, and the moves that were found."""
     options = replace(options, cost=system.cost, keep=system.known, hidden=system.fixed & ~system.known)
+    options = replace(options, least=system.least if options.occupied else np.zeros(len(system.joint)))
     kept, primary, joint = moves_in(system, tables), system.primary, system.joint
     for _ in range(ROUNDS):
-        shown = Shown.of(kept, joint.relations, joint.value, (system.fixed | primary.mask) & ~system.known)
+        shown = Shown.of(
+            kept, joint.relations, joint.value - least(joint, options), (system.fixed | primary.mask) & ~system.known
+        )
         open_ = _open(system, primary, shown, options)
         try:
             pattern = suppress(joint, replace(primary, mask=primary.mask & ~open_), options=options)
@@ -183,7 +186,7 @@ def _protect(
         report = audit(joint, primary, whole, options)
         if not report.safe or bool((primary.mask & system.known).any()):
             raise _refusal("the audit did not find the tables safe together", tables, new, also)
-        exposed = _exposed(system, whole)
+        exposed = _exposed(system, whole, options)
         if not len(exposed):
             moves = Moves.of(pattern.witnesses.moves, _keys(tables), system.columns)
             return [_part(system, at, table, whole, report) for at, table in enumerate(tables[:new])], moves
@@ -195,7 +198,7 @@ def _protect(
 
 def _open(system: System, primary: PrimaryResult, shown: Shown, options: Options) -> BoolArray:
     """Sensitive counts that moves which are known already leave open, whatever else is hidden."""
-    asked = demand(system.joint, primary, options.count_protection)
+    asked = demand(system.joint, primary, options)
     far = (shown.up >= asked.up) & (shown.down >= asked.down) & (shown.up + shown.down >= asked.width)
     found: BoolArray = far & primary.mask & (primary.anchor < 0) & system.joint.integral
     return found
@@ -216,12 +219,14 @@ def _refusal(fault: str, tables: Sequence[ReleasedTable], new: int, also: Sequen
     )
 
 
-def _exposed(system: System, pattern: Pattern) -> IntArray:
+def _exposed(system: System, pattern: Pattern, options: Options) -> IntArray:
     """Atoms of few units whose content the published cells of several tables give away."""
     if not len(system.atoms):
         return system.atoms
     joint = system.joint
-    attacker = Attacker(full_equations(joint), joint.value, pattern.suppressed & ~system.known, integral=joint.integral)
+    hidden: BoolArray = pattern.suppressed & ~system.known
+    low = least(joint, options)
+    attacker = Attacker(full_equations(joint), joint.value, hidden, integral=joint.integral, least=low)
     unknown = [
         int(atom) for atom in system.atoms if not _moves(attacker, joint.value, int(atom), integral=joint.integral)
     ]

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from output_control.audit import AuditReport, audit
 from output_control.linked_tables import protect_linked
-from output_control.protection import CountProtection, Exact, Method, Options, Pattern, Range, Width, demand
+from output_control.protection import CountProtection, Exact, Method, Options, Pattern, Range, Width, demand, least
 from output_control.rules import (
     Dominance,
     MinimumFrequency,
@@ -78,21 +78,24 @@ def attacked(
             event("no verdict")
 
 
-@examples(40, 400, table=count_tables(), n=st.integers(2, 5), protection=PROTECTIONS, method=METHODS)
+@examples(
+    40, 400, table=count_tables(), n=st.integers(2, 5), protection=PROTECTIONS, method=METHODS, occupied=st.booleans()
+)
 def test_no_whole_number_table_narrows_a_count(
-    table: CellTable, n: int, protection: CountProtection, method: Method
+    table: CellTable, n: int, protection: CountProtection, method: Method, occupied: bool
 ) -> None:
     sensitive = primary(table, MinimumFrequency(n))
-    options = Options(count_protection=protection, method=method)
+    options = Options(count_protection=protection, method=method, occupied=occupied)
     pattern, found = certified(table, sensitive, options)
     shown = published(table, pattern.suppressed)
     cells = np.flatnonzero(sensitive.mask).tolist()
     event(f"{len(table.dims)} dimensions, {'primaries' if cells else 'none'}")
-    attacked(BruteForce([shown]), [(shown, table.labels(i)) for i in range(len(table))], found, cells)
+    attack = BruteForce([shown], least=int(occupied))
+    attacked(attack, [(shown, table.labels(i)) for i in range(len(table))], found, cells)
     width = found.upper - found.lower
     assert (width >= (protection.w if isinstance(protection, Width) else 1)).all()
     if isinstance(protection, Range):
-        assert (found.lower <= 0).all() and (found.upper >= n - 1).all()
+        assert (found.lower <= least(table, options)[cells]).all() and (found.upper >= n - 1).all()
 
 
 @examples(15, 150, table=count_tables(largest=25), share=st.sampled_from([0.6, 0.75, 0.9]), n=st.integers(2, 4))
@@ -281,7 +284,7 @@ def test_the_optimum_of_magnitudes_grows_with_each_parameter(
     loose, without, strict, with_ = step
     less, greater = primary(drawn.table, loose), primary(drawn.table, strict)
     assert not (less.mask & ~greater.mask).any() and (less.upl <= greater.upl + 1e-9).all()
-    asked = [demand(drawn.table, each, Exact()) for each in (less, greater)]
+    asked = [demand(drawn.table, each, Options()) for each in (less, greater)]
     assert (asked[0].width <= np.maximum(asked[1].width, asked[1].up + asked[1].down) + 1e-9).all()
     cost = [
         hidden_value(drawn.table, sensitive, Options(method="optimal", singletons=singletons))
