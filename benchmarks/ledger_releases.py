@@ -25,8 +25,8 @@ SETS = (
     ("region", "household"),
 )  # fmt: skip
 # the new table: over variables that nobody asked for before, of everyone; and over variables that all projects asked
-# for, of a random part, with borders of its own
-ASKED = {"new": (("municipality", "origin", "sex"), 0), "known": (("municipality", "offence", "sex"), 1_000)}
+# for, of everyone, with borders of its own
+ASKED = {"new": (("municipality", "origin", "sex"), 0), "known": (("municipality", "offence", "sex"), 998)}
 KINDS = ("everyone", "theme", "regrouped", "subgroup", "regrouped theme", "regrouped subgroup")
 BANDED = ("age", "offence", "income", "household", "origin")
 FINE, BLOCKS, BANDS = 2_700, 40, 8
