@@ -13,6 +13,7 @@ from output_control.earlier_findings import NONE_SHARED, findings, told_of
 from output_control.ledger.history import History
 from output_control.ledger.joint import Together, protect_together
 from output_control.ledger.neighbours import Compared
+from output_control.ledger.populations import hold_apart, population_of
 from output_control.ledger.released import ReleasedTable, pack
 from output_control.ledger.remember import ProjectIds, remembered
 from output_control.ledger.widest import LeftOut
@@ -22,7 +23,10 @@ from output_control.policy import Policy
 from output_control.table_check import JudgedTable, ProtectedTable, protected_beside, reasons
 
 NO_LEDGER = "not checked against earlier releases: no release ledger was given"
-MODELS = "not compared with earlier releases: figures of models are rounded, and a checker compares them"
+MODELS = (
+    "no earlier release is about the same units but for fewer than the minimum frequency; the figures themselves are "
+    "rounded, and a checker compares them"
+)
 APART = (
     "not compared cell by cell: the ledger cannot compare tables protected in this way; no earlier release and no "
     "other table of this analysis shares units with this one"
@@ -76,10 +80,15 @@ def beside_releases(
     for name, each in tables.items():
         asked.add(name, each, remembered(each, sources, ids))
     together = _protected(tables, asked, history, policy, threads)
+    models = [each.request for each in judged.values() if isinstance(each, Contents)]
+    populations = [population_of(each, sources, history.ids) for each in models] if history else []
+    minimum = policy.public.tables.minimum_frequency.value
+    touched = hold_apart(populations, together.released, history, minimum) if history else ()
     contents = []
     for name, result in judged.items():
         if isinstance(result, Contents):
-            contents.append(_noted(result, [NO_LEDGER if history is None else MODELS]))
+            notes = [NO_LEDGER] if history is None else [MODELS, _shared(touched)]
+            contents.append(_noted(result, notes))
             continue
         table = result.alone
         if table is None:
@@ -89,7 +98,7 @@ def beside_releases(
                 beside=together.joined[at], threads=threads,
             )  # fmt: skip
         contents.append(_table(result, table, together, history, policy))
-    return contents, pack(together.released)
+    return contents, pack([*together.released, *populations])
 
 
 def _protected(

@@ -142,10 +142,9 @@ def _row(
 
 
 def _impossible(subject: Subject, method: str, parameters: str, error: CannotProtect) -> Compared:
-    # the message of the suppressor names cells by their codes: the reason here is for the researcher too
-    reason = error.what.split(":")[0]
+    # which cells, and how many, stands in ``where``: the reason here is for the researcher too
     sensitive = int(subject.primary.mask.sum())
-    return Compared(method, parameters, True, None, sensitive, sensitive, None, reason)
+    return Compared(method, parameters, True, None, sensitive, sensitive, None, error.what)
 
 
 def comparison_document(rows: Sequence[Compared], *, confidential: bool) -> dict[str, object]:

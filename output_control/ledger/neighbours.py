@@ -21,7 +21,8 @@ from output_control.ledger.grid import Grid
 from output_control.ledger.history import History
 from output_control.ledger.measures import fault_of_measures
 from output_control.ledger.overlap import REVISED, Overlap, Relation
-from output_control.ledger.released import NOT_COMPARED, ReleasedTable
+from output_control.ledger.populations import keep_populations_apart
+from output_control.ledger.released import MODEL, NOT_COMPARED, ReleasedTable
 from output_control.ledger.system import Link
 from output_control.ledger.widest import Widest
 from output_control.rules import Rule
@@ -76,6 +77,9 @@ class Beside:
         kinds = frozenset(kind for table in new for kind in table.kinds)
         for entry in history.entries:
             for table in history.tables(entry, kinds):
+                if table.quantity == MODEL:
+                    keep_populations_apart(new, table, self._minimum)
+                    continue
                 _keep_apart(new if table.quantity == NOT_COMPARED else self._apart, table)
                 if table.quantity == NOT_COMPARED:
                     continue

@@ -81,4 +81,5 @@ def report_of(protected: ProtectedTable, *, earlier: tuple[EarlierFinding, ...] 
         comparison=protected.comparison,
         earlier=earlier,
         cells_file=f"{request.name}.cells.csv",
+        groups=protected.primary.groups,
     )
