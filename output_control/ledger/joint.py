@@ -21,6 +21,7 @@ from output_control.ledger.moves import Moves, Shown
 from output_control.ledger.neighbours import Beside, Compared
 from output_control.ledger.released import COUNT, ReleasedTable
 from output_control.ledger.system import System, build, moves_in
+from output_control.ledger.widest import LeftOut
 from output_control.protection import Options, Pattern, Witnesses, demand, least
 from output_control.rules import PrimaryResult, Rule
 from output_control.suppression import suppress
@@ -37,7 +38,7 @@ class Together:
     releases share units with them.
 
     ``joined``: whether others were in the system of a table. ``exact``: the attacker's view was worked out over atoms;
-    otherwise over relations between each two tables.
+    otherwise over relations between each two tables. ``left_out``: what was not looked at in three and more together.
     """
 
     patterns: tuple[Pattern, ...]
@@ -47,6 +48,7 @@ class Together:
     compared: tuple[Compared, ...]
     joined: tuple[bool, ...]
     exact: bool
+    left_out: LeftOut
 
 
 def protect_together(
@@ -91,6 +93,7 @@ def protect_together(
         compared=beside.compared(),
         joined=tuple(at in found.joined for at in range(len(asked))),
         exact=found.exact,
+        left_out=found.left_out,
     )
 
 
@@ -103,6 +106,7 @@ class _Found:
         self.moves = dict.fromkeys(range(len(asked)), Moves.none())
         self.joined: set[int] = set()
         self.exact = True
+        self.left_out = LeftOut()
 
     def solve(self, inside: Sequence[int], beside: Beside, minimum: int) -> None:
         """One group of tables, by positions in ``beside``."""
@@ -131,6 +135,7 @@ class _Found:
         else:
             raise _refusal("groups of few units stay computable from several tables", tables, len(new), also)
         self.exact &= system.exact
+        self.left_out = sum((each.left_out(tables, exact=system.exact) for each in combined), self.left_out)
         self.joined |= set(new)
         self.moves[new[0]] = moves
         self.of |= dict(zip(new, done, strict=True))
