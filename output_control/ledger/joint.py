@@ -29,6 +29,7 @@ from output_control.table import BoolArray, FloatArray, IntArray
 from output_control.table_check import audited, hide, reasons
 
 ROUNDS = 3
+MOST_ATTACKED = 300
 COMBINED_ROUNDS = 8
 
 
@@ -172,6 +173,9 @@ def _protect(
     options = replace(options, cost=system.cost, keep=system.known, hidden=system.fixed & ~system.known)
     options = replace(options, least=system.least if options.occupied else np.zeros(len(system.joint)))
     kept, primary, joint = moves_in(system, tables), system.primary, system.joint
+    done = _alone(system, tables[:new], options)
+    if done is not None:
+        return done, Moves.none()
     for _ in range(ROUNDS):
         shown = Shown.of(
             kept, joint.relations, joint.value - least(joint, options), (system.fixed | primary.mask) & ~system.known
@@ -194,6 +198,31 @@ def _protect(
         mask[exposed] = True
         primary = replace(primary, mask=mask)
     raise _refusal("groups of few units stay computable from cells of several tables", tables, new, also)
+
+
+def _alone(
+    system: System, tables: Sequence[ReleasedTable], options: Options
+) -> list[tuple[Pattern, AuditReport]] | None:
+    """What each of ``tables`` would hide by itself, if that is enough: the others then cost it nothing.
+
+    Only where the attacker's view is exact and the sensitive cells are few enough to attack one by one.
+    """
+    joint, primary = system.joint, system.primary
+    if not system.exact or int(primary.mask.sum()) > MOST_ATTACKED or bool((primary.mask & system.known).any()):
+        return None
+    hidden: BoolArray = system.fixed | primary.mask
+    for table, columns in zip(tables, system.columns, strict=False):
+        own = replace(options, cost=system.cost[columns], keep=system.known[columns], hidden=None, least=None)
+        try:
+            hidden[columns] |= suppress(table.table, table.primary, options=own).suppressed
+        except CannotProtect:
+            return None
+    nothing = Witnesses.none(len(joint))
+    whole = Pattern(hidden, hidden & ~primary.mask, nothing, 0.0, options.method, optimal=False, gap=None)
+    report = audit(joint, primary, whole, options)
+    if not report.safe or len(_exposed(system, whole, options)):
+        return None
+    return [_part(system, at, table, whole, report) for at, table in enumerate(tables)]
 
 
 def _open(system: System, primary: PrimaryResult, shown: Shown, options: Options) -> BoolArray:
