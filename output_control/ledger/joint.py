@@ -29,7 +29,7 @@ from output_control.table import BoolArray, FloatArray, IntArray
 from output_control.table_check import audited, hide, reasons
 
 ROUNDS = 3
-MOST_ATTACKED = 300
+MOST_ATTACKED, MOST_COLUMNS = 300, 1_000  # where attacking one by one takes moments
 COMBINED_ROUNDS = 8
 
 
@@ -208,7 +208,8 @@ def _alone(
     Only where the attacker's view is exact and the sensitive cells are few enough to attack one by one.
     """
     joint, primary = system.joint, system.primary
-    if not system.exact or int(primary.mask.sum()) > MOST_ATTACKED or bool((primary.mask & system.known).any()):
+    few = int(primary.mask.sum()) <= MOST_ATTACKED and len(joint) <= MOST_COLUMNS
+    if not (system.exact and few) or bool((primary.mask & system.known).any()):
         return None
     hidden: BoolArray = system.fixed | primary.mask
     for table, columns in zip(tables, system.columns, strict=False):
@@ -254,12 +255,13 @@ def _exposed(system: System, pattern: Pattern, options: Options) -> IntArray:
         return system.atoms
     joint = system.joint
     hidden: BoolArray = pattern.suppressed & ~system.known
-    low = least(joint, options)
-    attacker = Attacker(full_equations(joint), joint.value, hidden, integral=joint.integral, least=low)
-    unknown = [
-        int(atom) for atom in system.atoms if not _moves(attacker, joint.value, int(atom), integral=joint.integral)
-    ]
-    return np.array(unknown, dtype=np.int64)
+    low, relations = least(joint, options), full_equations(joint)
+    shown = Shown.of(pattern.witnesses.moves, relations, joint.value - low, hidden)
+    left = system.atoms[(shown.up + shown.down)[system.atoms] == 0]
+    attacker = Attacker(relations, joint.value, hidden, integral=joint.integral, least=low)
+    still = [not _moves(attacker, joint.value, atom, integral=joint.integral) for atom in left.tolist()]
+    found: IntArray = left[np.array(still, dtype=np.bool_)]
+    return found
 
 
 def _moves(attacker: Attacker, value: FloatArray, atom: int, *, integral: bool) -> bool:
