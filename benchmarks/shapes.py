@@ -18,7 +18,8 @@ import tempfile
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from subprocess import PIPE, Popen
+from subprocess import Popen
+from typing import Any
 
 import numpy as np
 
@@ -26,19 +27,20 @@ from benchmarks.measuring import say
 
 # CPU seconds that a table of so many cells may take (the first that it fits)
 LIMITS = ((12_000, 10.0), (32_000, 40.0), (110_000, 90.0))
-GIVE_UP = 300
-FREQ3 = {"type": "freq", "n": 3}
-FREQ10 = {"type": "freq", "n": 10}
-P10 = {"type": "p", "p": 10}
-NK = {"type": "nk", "n": [1, 2], "k": [50, 85]}
+GIVE_UP = 150
 Rule = dict[str, object]
+FREQ3: Rule = {"type": "freq", "n": 3}
+FREQ10: Rule = {"type": "freq", "n": 10}
+P10: Rule = {"type": "p", "p": 10}
+NK: Rule = {"type": "nk", "n": [1, 2], "k": [50, 85]}
 Trees = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
     """A table to make. ``trees``: per dimension the number of codes per level below the root; ``mean`` records per
-    leaf that may hold any (a share ``fill`` of all), spread by lognormal factors of ``skew``; magnitudes are of ``size``.
+    leaf that may hold any (a share ``fill`` of all), spread by lognormal factors of ``skew``; contributions are of
+    ``size``, spread by ``spread``, of so many contributors per record as ``held`` says.
     """
 
     name: str
@@ -159,7 +161,7 @@ def write(shape: Shape, folder: Path, seed: int = 5) -> None:
 class Run:
     """What one run of the command took and said (``report`` is empty when it failed)."""
 
-    report: dict[str, object]
+    report: dict[str, Any]
     code: int
     said: str
     cpu: float
@@ -169,17 +171,15 @@ class Run:
 def protect(folder: Path, out: Path, *options: str) -> Run:
     """The command in a process of its own, stopped after `GIVE_UP` CPU seconds."""
     command = [str(Path(sys.executable).parent / "zicht"), "protect", str(folder), "--out", str(out), *options]
-    process = Popen(command, stdout=PIPE, stderr=PIPE, preexec_fn=_give_up)
-    assert process.stdout is not None and process.stderr is not None
-    said = (process.stdout.read() + process.stderr.read()).decode()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = code = os.waitstatus_to_exitcode(status)
+    with (folder / "said").open("w+b") as said:
+        process = Popen(command, stdout=said, stderr=said)
+        resource.prlimit(process.pid, resource.RLIMIT_CPU, (GIVE_UP, GIVE_UP))
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = code = os.waitstatus_to_exitcode(status)
+        said.seek(0)
+        words = said.read().decode()
     report = json.loads((out / "report.json").read_text()) if code == 0 else {}
-    return Run(report, code, said, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
-
-
-def _give_up() -> None:
-    resource.setrlimit(resource.RLIMIT_CPU, (GIVE_UP, GIVE_UP))
+    return Run(report, code, words, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 
 def line(shape: Shape, run: Run, demand: str) -> bool:
@@ -194,7 +194,6 @@ def line(shape: Shape, run: Run, demand: str) -> bool:
         say(f"{start}  {run.cpu:6.1f} s  FAILED ({run.code}): {run.said.strip()[-300:]}")
         return False
     report, audit = run.report, run.report["audit"]
-    assert isinstance(audit, dict)
     safe = audit["checked"] == report["primary"] and not any(
         audit[fault] for fault in ("exact", "below_level", "singleton_exact")
     )

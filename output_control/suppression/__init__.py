@@ -121,16 +121,17 @@ def _heuristic(table: CellTable, problem: Problem, guide: Guidance, options: Opt
     fresh_targets = [target.fresh() for target in problem.targets if target.against < 0]
     search = Search.start(problem.with_targets(fresh_targets).priced(guide.cost), options.budget)
     try:
+        # the guide's own programme
+        search.count()
         by_parts = options.method == "flow" and problem.size > BY_PARTS_FROM and fits(problem)
         if by_parts and problem.boxes is not None:
             search.hidden |= suppress_large(problem, problem.boxes, options.budget, options.threads)[0].hidden
             lost = [target for target in prove_all(search, search.problem.targets) if not serve(search, target)]
+        elif options.method == "gauss":
+            search.hidden |= _eliminated(problem)
+            lost = cover(search)
         else:
-            if options.method == "gauss":
-                search.hidden |= _eliminated(problem)
-                lost = cover(search)
-            else:
-                lost = _seeded(search, guide)
+            lost = _seeded(search, guide)
         search.price(problem.cost)
         lost += cover_singletons(search)
     except OutOfBudget:

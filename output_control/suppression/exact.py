@@ -36,6 +36,7 @@ HALF = 0.45
 FIRST_NODES = 20
 BATCHES = 6
 FEW = 20
+SERVED_ALONE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +57,11 @@ class Effort:
     close_from: int
 
 
-THOROUGH = Effort(rounds=ROUNDS, patience=3, nodes=NODES, lps=None, polish=None, swap=True, groups=10**9, close_from=10**9)
-BOUNDED = Effort(rounds=12, patience=1, nodes=20, lps=1500, polish=1000, swap=False, groups=60_000, close_from=5_000)
+NO_END = 10**9
+THOROUGH = Effort(
+    rounds=ROUNDS, patience=3, nodes=NODES, lps=None, polish=None, swap=True, groups=NO_END, close_from=NO_END
+)
+BOUNDED = Effort(rounds=12, patience=1, nodes=20, lps=1500, polish=1000, swap=False, groups=60_000, close_from=9_000)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -289,7 +293,7 @@ def optimise(search: Search, effort: Effort = THOROUGH, known: float = 0.0) -> O
     if cost_of(best) <= bound + master.indifference:
         return Optimum(best, bound, True)
     try:
-        if not is_close(best, bound):
+        if search.problem.size <= effort.close_from or not search.problem.integral:
             bound = max(bound, _relax(master, search, effort.patience))
         for _ in range(min(effort.rounds, max(effort.groups // search.problem.size, 1))):
             if search.problem.size > effort.close_from and is_close(best, bound):
@@ -341,7 +345,7 @@ def repair(proposal: Search, lost: list[Target]) -> list[Target]:
 
     Returns those for which nothing helps.
     """
-    if len(lost) > FEW:
+    if len(lost) > SERVED_ALONE:
         return cover(proposal)
     return [target for target in lost if not serve(proposal, target)]
 
