@@ -1,7 +1,8 @@
 """Code lists with hierarchies: regions, dwelling types, value classes; and which of them are sensitive.
 
-The office, not the researcher, says which classification is sensitive (belonging to a category harms) and which of
-its categories are neutral. A classification is a YAML file; long code lists lie in a CSV file that the YAML names
+The office, not the researcher, says which classification is sensitive (belonging to a category harms), which of its
+categories are neutral, and what a standard population counts in each code. A classification is a YAML file; long code
+lists lie in a CSV file that the YAML names
 (``code, parent, level, label_nl, label_en``).
 """
 
@@ -39,6 +40,7 @@ class Classification(BaseModel):
     identifying: bool = True
     sensitive: bool = False
     neutral: tuple[str, ...] = ()
+    standard: dict[str, float] = {}
     codes: tuple[Code, ...] = ()
     file: str = ""
 
@@ -59,6 +61,12 @@ class Classification(BaseModel):
             raise ValueError("there must be exactly one root")
         if not set(self.neutral) <= seen:
             raise ValueError("a neutral category is no code of the list")
+        if self.standard and not (
+            self.standard.keys() == set(self.leaves())
+            and all(0 <= number < float("inf") for number in self.standard.values())
+            and sum(self.standard.values()) > 0
+        ):
+            raise ValueError("a standard population has a number of 0 or more for every finest code, and not 0 for all")
         return self
 
     @property
@@ -78,6 +86,15 @@ class Classification(BaseModel):
             if code.parent:
                 below.setdefault(code.parent, []).append(code.code)
         return {parent: tuple(codes) for parent, codes in below.items()}
+
+    def standard_of(self, code: str) -> float:
+        """What the standard population counts in ``code``, of whatever level."""
+        children = self.children()
+
+        def below(each: str) -> float:
+            return self.standard[each] if each in self.standard else sum(map(below, children.get(each, ())))
+
+        return float(below(code))
 
     def leaves(self) -> tuple[str, ...]:
         """Codes with nothing below them, in listed order."""

@@ -55,27 +55,41 @@ class RegressionRequest(Request):
 
 
 class TreeRequest(Request):
-    """A classification tree (CART) of a 0/1 ``outcome``; released as a leaf table, never as scores."""
+    """A tree (CART) of ``outcome``; released as a leaf table, never as scores.
+
+    ``target``: the outcome is a 0/1 ``flag``, a ``category`` (a text column of up to 20 codes; a classification tree of
+    several classes), or a ``number`` (a regression tree: the mean per leaf).
+    """
 
     kind: Literal["tree"] = "tree"
     outcome: ColumnName
     features: Columns
+    target: Literal["flag", "category", "number"] = "flag"
     max_depth: int = Field(default=4, ge=1, le=6)
     min_leaf: int = Field(default=50, ge=10)
 
     def flags(self) -> tuple[str, ...]:
-        return (self.outcome,)
+        return (self.outcome,) if self.target == "flag" else ()
 
     def numbers(self) -> tuple[str, ...]:
-        return self.features
+        return (*([self.outcome] if self.target == "number" else []), *self.features)
+
+    def categories(self) -> tuple[str, ...]:
+        return (self.outcome,) if self.target == "category" else ()
 
 
 class ClustersRequest(Request):
-    """k-means on standardised ``features``; released as sizes and centres, never as who belongs where."""
+    """Clusters of standardised ``features``; released as sizes and centres, never as who belongs where.
+
+    ``method``: ``k_means``; ``agglomerative`` (Ward, cut at ``clusters``, of up to 5,000 records; no tree of merges
+    leaves); ``gaussian_mixture`` (diagonal covariances, number features only; each record in its likeliest component,
+    and the spread of each feature beside its centre).
+    """
 
     kind: Literal["clusters"] = "clusters"
     features: Columns
     clusters: int = Field(ge=2, le=20)
+    method: Literal["k_means", "agglomerative", "gaussian_mixture"] = "k_means"
 
     def numbers(self) -> tuple[str, ...]:
         return self.features

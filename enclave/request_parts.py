@@ -28,10 +28,11 @@ class Figure(Strict):
     """A figure that the gate draws from the released table, never from records.
 
     ``x``, ``y``, ``by``, ``low`` and ``high`` are columns of the released CSV file (empty: what is usual for the
-    kind); ``where`` keeps the rows in which a column has a code. ``alternative`` says in words what is to be seen.
+    kind); a ``funnel`` of a rate or a ratio by its precision takes the control limits from the columns of that rate
+    request. ``where`` keeps the rows in which a column has a code. ``alternative`` says in words what is to be seen.
     """
 
-    chart: Literal["bar", "line", "step", "point", "heat"]
+    chart: Literal["bar", "line", "step", "point", "heat", "funnel"]
     x: ColumnName
     y: ColumnName
     by: ColumnName | None = None

@@ -71,17 +71,27 @@ class DimensionRequest(Strict):
     levels: tuple[str, ...] = ()
 
 
+RateFigure = Literal["wilson", "shrunken", "ratio", "quotient", "category_ratio", "direct", "funnel", "ratio_funnel"]
+
+
 class Rate(Strict):
     """The share of one category of a dimension in all of its categories, per cell of the other dimensions.
 
-    ``figures`` beside the rate: ``wilson`` (95 % interval), ``shrunken`` (empirical-Bayes value), ``ratio`` (observed
-    by expected, the rates of the whole applied to the categories of ``standardise``, dimensions of the table).
+    ``figures`` beside the rate: ``wilson`` (95 % interval), ``shrunken`` (empirical-Bayes value), ``quotient``
+    (location quotient: the rate by that of the whole table), ``category_ratio`` (the category's number by that of the
+    category ``against``), ``funnel`` (the rate of the whole and control limits around it, 95 % and 99.8 %). By the
+    categories of ``standardise``, dimensions of the table: ``ratio`` (observed by expected, the rates of the whole
+    applied to each), ``ratio_funnel`` (that, the expected number and control limits) and ``direct`` (directly
+    standardised rate with its 95 % interval). ``standard``: the population of the latter, that of the whole ``table``
+    or the one that the office lists in the ``classification``.
     """
 
     column: ColumnName
     category: str = Field(min_length=1, max_length=64)
-    figures: tuple[Literal["wilson", "shrunken", "ratio"], ...] = ()
+    figures: tuple[RateFigure, ...] = ()
     standardise: tuple[ColumnName, ...] = ()
+    against: str | None = Field(default=None, min_length=1, max_length=64)
+    standard: Literal["table", "classification"] = "table"
 
 
 Statistic = Literal["count", "sum", "mean", "rate", "median", "percentile", "minimum", "maximum", "mode"]
@@ -144,6 +154,13 @@ _MODELS = (*REQUEST_TYPES, Population, DimensionRequest, Protection, Rate, Term,
 _FIELDS = frozenset(name for model in _MODELS for name in model.model_fields)
 
 
+_FORESTS = ("forest", "random_forest", "gradient_boosting", "boosted_trees")
+_WHY_NO_FOREST = (
+    "the trees of a forest are grown on overlapping draws of the records, so that their leaves subtract to groups of "
+    "few units, and no check of single leaves sees that"
+)
+
+
 def parse_requests(text: bytes | str) -> tuple[OutputRequest, ...]:
     """Read the JSON list of requests that came out of a sandbox.
 
@@ -168,6 +185,11 @@ def parse_requests(text: bytes | str) -> tuple[OutputRequest, ...]:
 
 def _parse_one(position: int, item: object) -> OutputRequest:
     kind = item.get("kind") if isinstance(item, dict) else None
+    if kind in _FORESTS:
+        raise Refused(
+            f"output request {position} is a forest: {_WHY_NO_FOREST}",
+            next_step="ask for a tree, or for the ROC curve of the forest's score; for more, ask the output checkers",
+        )
     if kind not in KINDS:
         raise Refused(
             f"output request {position} is of no known kind; known are {', '.join(KINDS)}",

@@ -30,8 +30,18 @@ class Reach:
 class Attacker:
     """The attacker on one table and pattern; values are moves away from the truth."""
 
-    def __init__(self, equations: sparse.csr_array, value: FloatArray, hidden: BoolArray, *, integral: bool) -> None:
+    def __init__(
+        self,
+        equations: sparse.csr_array,
+        value: FloatArray,
+        hidden: BoolArray,
+        *,
+        integral: bool,
+        least: FloatArray | None = None,
+    ) -> None:
+        """``least``: what each cell is known to be at least (default: 0)."""
         self._value, self._integral = value, integral
+        self._spare = value if least is None else value - least
         self._cells = np.flatnonzero(hidden)
         self._place = np.full(len(value), -1, dtype=np.int64)
         self._place[self._cells] = np.arange(len(self._cells))
@@ -77,7 +87,7 @@ class Attacker:
     def _checked(self, cell: int, side: int, change: FloatArray, enough: float) -> Reach:
         """The move, if it really keeps the equations and y ≥ 0 to a millionth of ``enough`` (counts: exactly)."""
         broken = float(np.abs(self._matrix @ change).max(initial=0))
-        below = float(-(self._value[self._cells] + change).min(initial=0))
+        below = float(-(self._spare[self._cells] + change).min(initial=0))
         whole = np.zeros(len(self._value))
         whole[self._cells] = np.where(np.abs(change) > 1e-9 * enough, change, 0.0)
         if max(broken, below) > (0.0 if self._integral else 1e-6 * enough):
@@ -105,7 +115,7 @@ class Attacker:
     def _solve(
         self, model: Highs, cell: int, side: int, cap: float, *, held: Sequence[int], unit: float
     ) -> FloatArray | None:
-        lower = -self._value[self._cells] / unit
+        lower = -self._spare[self._cells] / unit
         upper = np.full(len(self._cells), np.inf)
         at = int(self._place[cell])
         if side > 0:

@@ -16,7 +16,7 @@ from scipy import sparse
 
 from output_control.attacker import Attacker
 from output_control.joint_table import JointTable
-from output_control.protection import SINGLETON_SHARE, Options, Pattern, demand
+from output_control.protection import SINGLETON_SHARE, Options, Pattern, demand, least
 from output_control.rules import PrimaryResult
 from output_control.table import BoolArray, CellTable, FloatArray, IntArray
 
@@ -99,10 +99,10 @@ class _Audit:
     def __init__(self, table: CellTable, primary: PrimaryResult, pattern: Pattern, options: Options) -> None:
         self.table, self.options, self.hidden = table, options, pattern.suppressed
         self.cells = np.flatnonzero(primary.mask)
-        asked = demand(table, primary, options.count_protection)
+        asked = demand(table, primary, options)
         self.up, self.down, self.width = asked.up[self.cells], asked.down[self.cells], asked.width[self.cells]
         self.anchor = np.where(self.down > 0, primary.anchor[self.cells], -1)
-        self.equations = full_equations(table)
+        self.equations, self.least = full_equations(table), least(table, options)
         self.moves = pattern.witnesses.moves
         self.error = self._errors(self.equations)
         self.by_up, self.by_down = pattern.witnesses.up[self.cells], pattern.witnesses.down[self.cells]
@@ -113,7 +113,7 @@ class _Audit:
     @cached_property
     def attacker(self) -> Attacker:
         """Only built when a witness is missing or intervals are asked: it holds every hidden cell in one model."""
-        return Attacker(self.equations, self.table.value, self.hidden, integral=self.table.integral)
+        return Attacker(self.equations, self.table.value, self.hidden, integral=self.table.integral, least=self.least)
 
     def run(self, *, solve_intervals: bool) -> AuditReport:
         """All checks."""
@@ -152,7 +152,7 @@ class _Audit:
             some = sparse.csr_array(moves[start : start + AT_ONCE])
             broken[start : start + AT_ONCE] = abs(equations @ some.T).max(axis=0).toarray().reshape(-1)
         owner = np.repeat(np.arange(moves.shape[0]), np.diff(moves.indptr))
-        below = -(self.table.value[moves.indices] + moves.data)
+        below = -((self.table.value - self.least)[moves.indices] + moves.data)
         np.maximum.at(wrong, owner, np.maximum(below, 0))
         np.maximum.at(wrong, owner, np.where(self.hidden[moves.indices], 0.0, np.abs(moves.data)))
         if self.table.integral:

@@ -6,29 +6,38 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from enclave.errors import Refused
+from enclave.fingerprints import Json
 from output_control.derived import Sources
 from output_control.dossier import Contents, table_contents
-from output_control.earlier_findings import NONE_SHARED, findings
+from output_control.earlier_findings import NONE_SHARED, findings, told_of
 from output_control.ledger.history import History
 from output_control.ledger.joint import Together, protect_together
 from output_control.ledger.neighbours import Compared
+from output_control.ledger.populations import hold_apart, population_of
 from output_control.ledger.released import ReleasedTable, pack
 from output_control.ledger.remember import ProjectIds, remembered
+from output_control.ledger.widest import LeftOut
 from output_control.linked_counts import figure_rule
 from output_control.outputs import json_bytes
 from output_control.policy import Policy
 from output_control.table_check import JudgedTable, ProtectedTable, protected_beside, reasons
 
 NO_LEDGER = "not checked against earlier releases: no release ledger was given"
-MODELS = "not compared with earlier releases: figures of models are rounded, and a checker compares them"
+MODELS = (
+    "no earlier release is about the same units but for fewer than the minimum frequency; the figures themselves are "
+    "rounded, and a checker compares them"
+)
 APART = (
     "not compared cell by cell: the ledger cannot compare tables protected in this way; no earlier release and no "
     "other table of this analysis shares units with this one"
 )
-LEDGER_CHECKS = [
-    "no difference with a cell of an earlier release is of fewer units than the minimum frequency",
-    "hidden cells of this table and of earlier ones stay open together",
-]
+NO_SMALL_DIFFERENCE = "no difference with a cell of an earlier release is of fewer units than the minimum frequency"
+ALL_TOGETHER = "hidden cells of this table and of all earlier releases that share records with it stay open together"
+EACH_TWO = "hidden cells of this table and of earlier ones stay open beside what follows from each two tables"
+NOT_ALL_TOGETHER = (
+    "not all releases were checked together: sums of three or more tables were looked for in part of them only; the "
+    "checkers' annex says in which not"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +80,15 @@ def beside_releases(
     for name, each in tables.items():
         asked.add(name, each, remembered(each, sources, ids))
     together = _protected(tables, asked, history, policy, threads)
+    models = [each.request for each in judged.values() if isinstance(each, Contents)]
+    populations = [population_of(each, sources, history.ids) for each in models] if history else []
+    minimum = policy.public.tables.minimum_frequency.value
+    touched = hold_apart(populations, together.released, history, minimum) if history else ()
     contents = []
     for name, result in judged.items():
         if isinstance(result, Contents):
-            contents.append(_noted(result, [NO_LEDGER if history is None else MODELS]))
+            notes = [NO_LEDGER] if history is None else [MODELS, _shared(touched)]
+            contents.append(_noted(result, notes))
             continue
         table = result.alone
         if table is None:
@@ -84,7 +98,7 @@ def beside_releases(
                 beside=together.joined[at], threads=threads,
             )  # fmt: skip
         contents.append(_table(result, table, together, history, policy))
-    return contents, pack(together.released)
+    return contents, pack([*together.released, *populations])
 
 
 def _protected(
@@ -116,8 +130,8 @@ def _table(
     found = [each for each in together.compared if each.table == name]
     made = table_contents(
         protected, rules,
-        earlier=findings(together.touched, found, confidential=True),
-        for_author=findings(together.touched, found, confidential=False),
+        earlier=findings(together.touched, found, together.left_out, confidential=True),
+        for_author=findings(together.touched, found, together.left_out, confidential=False),
     )  # fmt: skip
     return _told(replace(made, request=judged.asked), found, together)
 
@@ -137,7 +151,7 @@ def _told(contents: Contents, found: Sequence[Compared], together: Together) -> 
     checks = contents.document.get("checks", [])
     document = {
         **contents.document,
-        "checks": [*(checks if isinstance(checks, list) else []), *LEDGER_CHECKS],
+        "checks": [*(checks if isinstance(checks, list) else []), NO_SMALL_DIFFERENCE, _verdict(together)],
         "earlier_releases": {"share_units": list(together.touched)},
     }
     annex = {
@@ -147,9 +161,27 @@ def _told(contents: Contents, found: Sequence[Compared], together: Together) -> 
                 "compared": [
                     {"quantity": each.quantity, "beside": each.other, "relations": each.relations} for each in found
                 ],
-                "attacker": "atoms of all tables" if together.exact else "relations between each two tables",
+                "attacker": "relations between each two tables" if _in_part(together) else "atoms of all tables",
+                "left_out": _left_out(together.left_out),
             }
         )
     }
     told = replace(contents, document=document, annex={**contents.annex, **annex})
-    return _noted(told, [_shared(together.touched)])
+    return _noted(told, [_shared(together.touched), *([NOT_ALL_TOGETHER] if together.left_out else [])])
+
+
+def _in_part(together: Together) -> bool:
+    """Whether the attacker's view is narrower than all releases together would give."""
+    return not together.exact or bool(together.left_out)
+
+
+def _verdict(together: Together) -> str:
+    return EACH_TWO if _in_part(together) else ALL_TOGETHER
+
+
+def _left_out(left_out: LeftOut) -> dict[str, Json] | None:
+    """For the annex: in words, and all names."""
+    if not left_out:
+        return None
+    said = told_of(left_out)
+    return {"nl": said["nl"], "en": said["en"], "tables": list(left_out.tables), "columns": list(left_out.columns)}

@@ -17,6 +17,7 @@ from output_control.alternatives.files import (
     protection_document,
 )
 from output_control.figure import draw
+from output_control.group_advice import told_of
 from output_control.outputs import (
     OutputColumn,
     annex_columns,
@@ -33,9 +34,6 @@ from output_control.rounding import at_scale, significant, to_base
 from output_control.statistic_columns import hidden_rows, statistic_columns
 from output_control.table import FloatArray
 from output_control.table_check import ProtectedTable
-from output_control.tree import GrownTree
-
-LEAF_NOTE = "the leaf counts are rounded; compare them with other tables of this population before approving"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +128,8 @@ def _table_annex(protected: ProtectedTable) -> dict[str, bytes]:
     lower[cells], upper[cells] = protected.report.lower, protected.report.upper
     upper[np.isinf(upper)] = np.nan
     columns = annex_columns(protected.evidence, status.tolist(), sensitive.reason.tolist(), lower, upper)
+    if len(sensitive.groups):
+        columns.append(OutputColumn("group", "string", {}, pa.array(told_of(table, sensitive.groups), pa.string())))
     if protected.altered is not None:
         columns.append(OutputColumn("shown", "number", {}, pa.array(protected.altered.published)))
     report = protected.report
@@ -237,64 +237,6 @@ def regression_contents(fitted: FittedRegression, rules: ModelRules) -> Contents
         )
     }
     return Contents(request, columns, ["term", "level"], document, annex)
-
-
-def tree_contents(grown: GrownTree, rules: ModelRules) -> Contents:
-    """The leaves as CSV: conditions and rounded counts; the share is of the rounded counts."""
-    base = rules.count_base.value
-    counts = [_sizes(leaf.records, leaf.units, leaf.events, base) for leaf in grown.leaves]
-
-    def column(name: str, dutch: str, english: str) -> OutputColumn:
-        values = pa.array([count[name] for count in counts], pa.int64())
-        return OutputColumn(name, "integer", {"nl": dutch, "en": english}, values, f"rounded to multiples of {base}")
-
-    shares = [significant(count["events"] / count["records"], 3) for count in counts]
-    columns = [
-        OutputColumn("leaf", "integer", {"nl": "Blad", "en": "Leaf"}, pa.array(range(1, len(counts) + 1), pa.int64())),
-        OutputColumn(
-            "conditions",
-            "string",
-            {"nl": "Voorwaarden", "en": "Conditions"},
-            pa.array([" and ".join(leaf.conditions) for leaf in grown.leaves]),
-        ),
-        column("records", "Records", "Records"),
-        column("units", "Eenheden", "Units"),
-        column("events", "Met de uitkomst", "With the outcome"),
-        OutputColumn("share", "number", {"nl": "Aandeel", "en": "Share"}, pa.array(shares, pa.float64())),
-        *status_columns(np.zeros(len(counts), dtype=np.bool_)),
-    ]
-    document = {
-        "model": {"outcome": grown.request.outcome, "leaves": len(counts), "rounded_to": base},
-        "checks": [
-            "records unique, with unit, within the population",
-            "units per leaf",
-            "units with and without the outcome per leaf",
-            "dominance and group disclosure per leaf",
-            "rounded thresholds; no scores",
-        ],
-        "notes": [LEAF_NOTE],
-    }
-    annex = {
-        f"{grown.request.name}.json": json_bytes(
-            {
-                "splits_taken_back": grown.taken_back,
-                "leaves": [
-                    {
-                        "conditions": list(leaf.conditions),
-                        "records": leaf.records,
-                        "units": leaf.units,
-                        "events": leaf.events,
-                    }
-                    for leaf in grown.leaves
-                ],
-            }
-        )
-    }
-    return Contents(grown.request, columns, ["leaf"], document, annex)
-
-
-def _sizes(records: int, units: int, events: int, base: int) -> dict[str, int]:
-    return {"records": to_base(records, base), "units": to_base(units, base), "events": to_base(events, base)}
 
 
 def dossier(analysis: str, version: int, contents: Contents) -> Dossier:

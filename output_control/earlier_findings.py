@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from output_control.ledger.neighbours import Compared
 from output_control.ledger.overlap import MARGIN, NESTED, OUTSIDE, REVISED, UNION
 from output_control.ledger.released import COUNT
+from output_control.ledger.widest import LeftOut
 from output_control.report.contents import EarlierFinding, Language, Texts
 
 NONE_SHARED: Texts = {
@@ -22,18 +23,36 @@ KINDS: dict[str, Texts] = {
     MARGIN: {"nl": "gemeenschappelijke totalen", "en": "common totals"},
 }
 NOTHING: Texts = {"nl": "niets", "en": "nothing"}
+LEFT_OUT: Texts = {
+    "nl": "Niet alle uitgaven zijn samen met deze tabel doorgerekend: sommen van drie of meer tabellen zijn niet "
+    "gezocht in {tables} tabellen en in {columns} kolommen van andere ({some}). Ga zelf na of zo'n som een kleine "
+    "groep overlaat.",
+    "en": "Not all releases were checked together with this table: sums of three or more tables were not looked for in "
+    "{tables} tables, nor in {columns} columns of others ({some}). See for yourself whether such a sum leaves a small "
+    "group over.",
+}
+NAMED = 5
 
 
-def findings(releases: Sequence[str], found: Sequence[Compared], *, confidential: bool) -> tuple[EarlierFinding, ...]:
+def findings(
+    releases: Sequence[str], found: Sequence[Compared], left_out: LeftOut, *, confidential: bool
+) -> tuple[EarlierFinding, ...]:
     """For the report; its author sees which releases, as in the evidence, and nothing else."""
-    if not releases:
-        return (EarlierFinding("–", NONE_SHARED),)
-    lines = []
+    lines = [EarlierFinding("!", told_of(left_out))] if left_out and confidential else []
+    lines += [] if releases else [EarlierFinding("–", NONE_SHARED)]
     for release in releases:
         here = [each for each in found if each.release == release] if confidential else []
         both = {language: "; ".join(_counted(each, language) for each in here) for language in SHARES}
         lines.append(EarlierFinding(release, both if here else SHARES))
     return tuple(lines)
+
+
+def told_of(left_out: LeftOut) -> Texts:
+    """What was not held against the new tables together, in one plain sentence with the first few names."""
+    named = [*left_out.tables, *left_out.columns]
+    some = "; ".join(named[:NAMED]) + ("; …" if len(named) > NAMED else "")
+    counts = {"tables": len(left_out.tables), "columns": len(left_out.columns)}
+    return {language: text.format(**counts, some=some) for language, text in LEFT_OUT.items()}
 
 
 def _counted(each: Compared, language: Language) -> str:

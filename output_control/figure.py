@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import pyarrow as pa
@@ -22,6 +22,7 @@ WIDTH, HEIGHT = 720, 440
 LEFT, RIGHT, TOP, BOTTOM = 80.0, 560.0, 50.0, 360.0
 MOST_MARKS, MOST_CATEGORIES, MOST_SERIES = 2000, 40, 8
 TICKS = 5
+FUNNELS = {"rate": "denominator", "ratio": "expected"}
 Cell = str | float | None
 
 
@@ -67,6 +68,8 @@ def draw(name: str, title: str, figure: Figure, columns: Sequence[OutputColumn])
     Raises:
         Refused: it names columns that are not released, or nothing, too much, or no number is left to draw.
     """
+    if figure.chart == "funnel":
+        return _funnel(name, title, figure, columns)
     marks = _marks(figure, columns)
     if figure.chart == "heat":
         return _heat(name, title, figure, marks)
@@ -143,8 +146,9 @@ def _axis_x(figure: Figure, marks: list[Mark]) -> Axis:
 
 def _axis_y(figure: Figure, marks: list[Mark]) -> Axis:
     found = [value for mark in marks for value in (mark.y, mark.low, mark.high) if value is not None]
-    # lengths of bars are compared, so they begin at nothing; shares do too
-    low = min(0.0, *found) if figure.chart == "bar" or min(found) >= 0 else min(found)
+    # lengths of bars are compared, so they begin at nothing; shares do too, but in a funnel, where the spread counts
+    from_nothing = figure.chart == "bar" or (figure.chart != "funnel" and min(found) >= 0)
+    low = min(0.0, *found) if from_nothing else min(found)
     step = _round_step((max(found) - low) / TICKS)
     high = math.ceil(max(*found, low) / step - 1e-9) * step
     low = math.floor(low / step + 1e-9) * step
@@ -231,4 +235,33 @@ def _heat(name: str, title: str, figure: Figure, marks: list[Mark]) -> bytes:
         colour = COLOURS[0] if mark.y >= 0 else COLOURS[1]
         parts.append(element("rect", x=left, y=top, width=wide, height=tall, fill=colour, fill_opacity=0.6 * part))
         parts.append(words(f"{mark.y:g}", x.at(mark.x), y.at(mark.series) + 4, size=11, anchor="middle"))
+    return document(name, title, figure.alternative, parts, width=WIDTH, height=HEIGHT)
+
+
+def _funnel(name: str, title: str, figure: Figure, columns: Sequence[OutputColumn]) -> bytes:
+    """Rows by their precision, with the target and the control limits from point to point.
+
+    The whole is left out: it is the target itself, and has no limits.
+    """
+    if FUNNELS.get(figure.y) != figure.x or figure.by or figure.low or figure.high:
+        raise Refused(
+            "a funnel is of the rate by its denominator, or of the ratio by its expected number",
+            next_step="ask for the figure funnel or ratio_funnel of the rate, and name x and y only",
+        )
+    before = "" if figure.y == "rate" else "ratio_"
+    limits = {width: [f"{before}{width}_{end}" for end in ("low", "high")] for width in ("limit95", "limit998")}
+
+    def along(column: str, low: str | None = None) -> list[Mark]:
+        asked = figure.model_copy(update={"chart": "line", "y": column, "low": low})
+        return sorted(_marks(asked, columns), key=lambda mark: (mark.x, mark.y))
+
+    points = [replace(mark, low=None) for mark in along(figure.y, limits["limit95"][0]) if mark.low is not None]
+    lines = [along(column) for pair in limits.values() for column in pair]
+    level = 1.0 if before else along("target")[0].y
+    drawn = [points, [replace(lines[0][at], y=level) for at in (0, -1)], *lines]
+    every = [mark for each in drawn for mark in each]
+    x, y = _axis_x(figure, every), _axis_y(figure, every)
+    parts = [*_axes(figure, title, x, y), *_legend((figure.y, "target", "95%", "99.8%"))]
+    for number, own in zip((0, 1, 2, 2, 3, 3), drawn, strict=True):
+        parts += _lines(figure.model_copy(update={"chart": "line" if number else "point"}), own, x, y, number)
     return document(name, title, figure.alternative, parts, width=WIDTH, height=HEIGHT)

@@ -27,7 +27,6 @@ from output_control.dossier import (
     Dossier,
     dossier,
     regression_contents,
-    tree_contents,
 )
 from output_control.leaving import faults_of_leaving
 from output_control.ledger.book import identity
@@ -40,6 +39,7 @@ from output_control.sealed import CheckedOutput
 from output_control.table_check import JudgedTable, held_together, judge_table
 from output_control.transition import as_table, with_transitions
 from output_control.tree import grow_tree
+from output_control.tree_contents import tree_contents
 from output_control.words import faults_of_words
 
 INPUTS = "inputs"
@@ -106,7 +106,8 @@ def check(
         if history is not None:
             history.must_repeat(cells)
     except (Refused, BadInput) as error:
-        found.refuse(", ".join(name for name, each in judged.items() if isinstance(each, JudgedTable)), error)
+        tables = [name for name, each in judged.items() if isinstance(each, JudgedTable)]
+        found.refuse(", ".join(tables or judged), error)
         raise _refusal(analysis, found.faults) from None
     for content in contents:
         try:

@@ -7,10 +7,11 @@ as wide as the policy asks. Written for the audit alone: closed inverses, none o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.special import betainc, gammaincc
 
 from output_control.table import BoolArray, FloatArray, IntArray
 
@@ -82,6 +83,67 @@ def of_shrunken(shown: FloatArray, digits: int, denominator: FloatArray, *, mean
 def of_ratio(shown: FloatArray, digits: int, expected: FloatArray) -> Published:
     """O = ratio · E."""
     return Published(shown, digits, expected, np.zeros(len(shown)))
+
+
+def of_quotient(shown: FloatArray, digits: int, denominator: FloatArray, *, whole: tuple[float, float]) -> Published:
+    """quotient = (c/n)/(C/N), with C and N of ``whole``: c = quotient · n · C/N."""
+    return Published(shown, digits, denominator * (whole[0] / whole[1]), np.zeros(len(shown)))
+
+
+def of_category_ratio(shown: FloatArray, digits: int, against: FloatArray) -> Published:
+    """c = ratio · (count of the other category)."""
+    return Published(shown, digits, against, np.zeros(len(shown)))
+
+
+def of_direct(
+    shown: FloatArray, digits: int, numerator: FloatArray, denominator: FloatArray, weights: FloatArray, *, stratum: int
+) -> Published:
+    """value = Σ w·c/n: the count of one stratum, to who knows those of the others (strata by rows)."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        parts = weights[:, np.newaxis] * numerator / denominator
+        steep = denominator[stratum] / weights[stratum]
+    return Published(shown, digits, steep, -steep * np.delete(parts, stratum, axis=0).sum(axis=0))
+
+
+def of_binomial_limit(
+    shown: FloatArray, digits: int, denominator: FloatArray, *, target: float, tail: float
+) -> BoolArray:
+    """Whether a control limit of a rate around ``target`` can be that of each of these denominators.
+
+    The number that a limit stands for lies where the distribution, straight between whole numbers, reaches ``tail``:
+    below the end of what is shown, above its beginning. The distribution is the incomplete beta function's.
+    """
+
+    def reaches(number: FloatArray) -> FloatArray:
+        at = np.clip(number, 0, denominator - 1)
+        return np.where(number >= denominator, 1.0, betainc(denominator - at, at + 1, 1 - target))
+
+    return _reached(shown, digits, denominator, reaches, tail)
+
+
+def of_poisson_limit(shown: FloatArray, digits: int, expected: FloatArray, *, tail: float) -> BoolArray:
+    """Whether a control limit of observed by expected can be that of each of these expected numbers."""
+
+    def reaches(number: FloatArray) -> FloatArray:
+        return np.asarray(gammaincc(np.maximum(number, 0) + 1, expected), dtype=np.float64)
+
+    return _reached(shown, digits, expected, reaches, tail)
+
+
+def _reached(
+    shown: FloatArray, digits: int, scale: FloatArray, reaches: Callable[[FloatArray], FloatArray], tail: float
+) -> BoolArray:
+    def between(number: FloatArray) -> FloatArray:
+        """The distribution at ``number``, straight from 0 at -1 on."""
+        below = np.floor(number)
+        least = np.where(below < 0, 0.0, reaches(below))
+        return least + (number - below) * (reaches(below + 1) - least)
+
+    below, above = half_widths(shown, digits)
+    # a limit below 0 is shown as 0, so 0 says only that the distribution begins above the tail
+    least = np.where(shown > 0, between((shown - below) * scale), 0.0)
+    most = np.where(shown > 0, between((shown + above) * scale), reaches(np.zeros(len(shown))))
+    return np.asarray((least <= tail + SLACK) & (most >= tail - SLACK))
 
 
 def of_mean(shown: FloatArray, digits: int, records: FloatArray) -> Published:

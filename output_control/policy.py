@@ -222,6 +222,7 @@ class Policy(BaseModel):
             singletons=self.public.tables.singletons.value,
             method="flow",  # the certified heuristic: its work grows with the table, not with the luck of a search
             threads=threads,
+            occupied=True,  # empty cells leave as 0
         )
 
     def commitment(self) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
+from output_control.aggregate import aggregate
 from output_control.rules import PrimaryResult
 from output_control.table import BoolArray, CellTable, FloatArray, IntArray
 
@@ -45,7 +46,10 @@ class Options:
     ``singletons``: no sole contributor of a suppressed magnitude, knowing its own cells, may come closer to a primary
     than `SINGLETON_SHARE` of its levels. It says nothing of counts: there nobody knows to be alone, because the count
     is what is hidden. ``cost`` per cell: what hiding it loses (default its value); ``keep``: cells that must stay
-    published; ``hidden``: cells that are hidden anyhow, though nothing is asked of them.
+    published; ``hidden``: cells that are hidden anyhow, though nothing is asked of them. ``occupied``: everyone knows
+    that a hidden count is not 0, because empty cells are published as 0 (as the gate does); without it an attacker is
+    taken to think that it may be, as the peers take it. ``least``: what each cell is known to be at least, where that
+    does not follow from ``occupied``.
     """
 
     count_protection: CountProtection = Exact()
@@ -56,6 +60,8 @@ class Options:
     cost: FloatArray | None = field(default=None, compare=False)
     keep: BoolArray | None = field(default=None, compare=False)
     hidden: BoolArray | None = field(default=None, compare=False)
+    occupied: bool = False
+    least: FloatArray | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,14 +107,29 @@ class Demand:
     width: FloatArray
 
 
-def demand(table: CellTable, primary: PrimaryResult, protection: CountProtection) -> Demand:
+def least(table: CellTable, options: Options) -> FloatArray:
+    """What each cell is known to be at least when nothing is published: 0, or the number of inner cells not empty."""
+    if options.least is not None:
+        return options.least
+    if not (options.occupied and table.integral and len(table)):
+        return np.zeros(len(table))
+    leaf = [np.bincount(dim.parent[1:], minlength=len(dim.codes)) == 0 for dim in table.dims]
+    inner = np.all([is_leaf[table.codes[:, at]] for at, is_leaf in enumerate(leaf)], axis=0)
+    one = np.minimum(table.value[inner], 1.0)
+    below = aggregate(table.dims, table.codes[inner], one, one, None, integral=True)
+    keys, order = table.keys(), np.argsort(below.keys())
+    place = order[np.minimum(np.searchsorted(below.keys()[order], keys), len(order) - 1)]
+    return np.where(below.keys()[place] == keys, below.value[place], np.minimum(table.value, 1.0))
+
+
+def demand(table: CellTable, primary: PrimaryResult, options: Options) -> Demand:
     """Levels per cell (0 where not primary) from the rules and the policy for counts.
 
     A magnitude that only the minimum frequency hides has no level: it must stay open by `MAGNITUDE_WIDTH_SHARE` of its
     value, so that it is not known to the unit. A magnitude of 0 says of each of its units that it has nothing; it must
     stay open by that share of the table's smallest figure.
     """
-    up, down = primary.upl.copy(), primary.lpl.copy()
+    up, down, protection = primary.upl.copy(), primary.lpl.copy(), options.count_protection
     counted = primary.threshold > 0
     width = np.where(primary.mask, 1.0 if table.integral else MAGNITUDE_WIDTH_SHARE * _sizes(table.value), 0.0)
     if table.integral:
@@ -120,7 +141,7 @@ def demand(table: CellTable, primary: PrimaryResult, protection: CountProtection
             down = np.where(counted, np.maximum(down, table.value), down)
     # a level says all there is to say, except where the policy for counts asks a width besides
     levelled = (up + down > 0) & ~(counted & table.integral)
-    return Demand(up, np.minimum(down, table.value), np.where(levelled, 0.0, width))
+    return Demand(up, np.minimum(down, table.value - least(table, options)), np.where(levelled, 0.0, width))
 
 
 def _sizes(value: FloatArray) -> FloatArray:

@@ -81,7 +81,7 @@ def audit_rounded(
     limit counts as not protected.
     """
     attack = _Attack(table, Bounds.of(table, primary, pattern.suppressed, base))
-    asked = demand(table, primary, options.count_protection)
+    asked = demand(table, primary, options)
     cells = np.flatnonzero(primary.mask)
     up, down = np.zeros(len(cells)), np.zeros(len(cells))
     for i, cell in enumerate(cells.tolist()):

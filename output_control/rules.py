@@ -7,7 +7,7 @@ chapter 4; the parameters are policy and never constants here.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -67,12 +67,58 @@ def for_signed(rule: Rule, factor: float) -> Rule:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Groups:
+    """Cells that hold nearly all of their group: the verdicts of group disclosure, one per position.
+
+    ``cell`` holds ``inside`` of the ``whole`` that its group, the cell ``total``, has; ``sensitive`` is the position of
+    the dimension whose categories are compared, ``counted`` says what was counted (a column of units, or records).
+    """
+
+    cell: IntArray
+    total: IntArray
+    sensitive: IntArray
+    inside: FloatArray
+    whole: FloatArray
+    counted: npt.NDArray[np.str_]
+
+    @staticmethod
+    def of(cells: IntArray, total: IntArray, units: FloatArray, *, sensitive: int, counted: str) -> Groups:
+        """Verdicts on ``cells``; ``total`` and ``units`` are per cell of the table."""
+        above = total[cells]
+        dimension, name = np.full(len(cells), sensitive, dtype=np.int64), np.full(len(cells), counted)
+        return Groups(cells, above, dimension, units[cells], units[above], name)
+
+    @staticmethod
+    def none() -> Groups:
+        """No verdict."""
+        nowhere = np.zeros(0, dtype=np.int64)
+        return Groups.of(nowhere, nowhere, np.zeros(0), sensitive=0, counted="")
+
+    def __len__(self) -> int:
+        return len(self.cell)
+
+    def also(self, other: Groups) -> Groups:
+        """The verdicts of both."""
+        if not len(other) or not len(self):
+            return self if len(self) else other
+        return Groups(
+            np.concatenate([self.cell, other.cell]),
+            np.concatenate([self.total, other.total]),
+            np.concatenate([self.sensitive, other.sensitive]),
+            np.concatenate([self.inside, other.inside]),
+            np.concatenate([self.whole, other.whole]),
+            np.concatenate([self.counted, other.counted]),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class PrimaryResult:
     """Per cell: is it sensitive, how far up and down must it stay open, and by which rules.
 
     ``threshold`` is the n of the minimum-frequency rule where that rule hits, else 0: what it asks of the interval is
     the choice of `suppression.Options.count_protection`. ``anchor`` is the cell that the attacker is granted while
-    the lower level must be reached (group disclosure: the row total), or -1. ``reason`` names the rules, joined by +.
+    the lower level must be reached (group disclosure: the row total), or -1. ``reason`` names the rules, joined by +;
+    ``groups`` says of which group each cell of the rule ``group`` tells something.
     """
 
     mask: BoolArray
@@ -81,6 +127,7 @@ class PrimaryResult:
     threshold: FloatArray
     anchor: IntArray
     reason: npt.NDArray[np.str_]
+    groups: Groups = field(default_factory=Groups.none)
 
     @staticmethod
     def none(cells: int) -> PrimaryResult:
@@ -108,6 +155,7 @@ class PrimaryResult:
             threshold=np.maximum(self.threshold, other.threshold),
             anchor=np.maximum(self.anchor, other.anchor),
             reason=joined.astype("<U40"),
+            groups=self.groups.also(other.groups),
         )
 
 
@@ -162,15 +210,23 @@ class GroupDisclosure:
     """What the group rule finds: primaries to protect, and cells that no suppression can help.
 
     ``complete`` marks cells that hold *all* units of their group while the other categories are published zeros:
-    hiding figures leaves the share at 100 %, so the table must be recoded or the dimension dropped.
+    hiding figures leaves the share at 100 %, so the table must be recoded or the dimension dropped. ``whole`` are the
+    verdicts on these.
     """
 
     primary: PrimaryResult
     complete: BoolArray
+    whole: Groups
 
 
 def group_disclosure(
-    table: CellTable, *, sensitive: int, neutral: Sequence[str] = (), share: float = 0.9, n: int = 10
+    table: CellTable,
+    *,
+    sensitive: int,
+    neutral: Sequence[str] = (),
+    share: float = 0.9,
+    n: int = 10,
+    counted: str = "units",
 ) -> GroupDisclosure:
     """Cells that tell something about nearly everyone of a group.
 
@@ -178,8 +234,9 @@ def group_disclosure(
     a category other than the root and ``neutral`` is dominating when it holds more than ``share`` of the group's
     units, or all but fewer than ``n`` of them (asked of groups of at least ``n`` units: smaller ones are hidden by the
     minimum frequency). The level: with the group's total known to the attacker (`anchor`), the cell must be able to
-    fall to the largest count that is neither, so that the feasible minimum share is at most ``share``. Source: CBS
-    guideline as described in the shared notes, section 2; Hundepool et al. 2012, section 5.2.
+    fall to the largest count that is neither, so that the feasible minimum share is at most ``share``. ``counted`` is
+    what the verdicts call the units. Source: CBS guideline as described in the shared notes, section 2; Hundepool et
+    al. 2012, section 5.2.
     """
     dim = table.dims[sensitive]
     keys = table.keys()
@@ -196,9 +253,13 @@ def group_disclosure(
     safe_count = np.maximum(np.minimum(np.floor(share * group + 1e-9), group - n), 0)
     complete = hit & (units == group)
     hit &= ~complete
-    result = PrimaryResult.none(len(table))
+
+    def verdicts(cells: BoolArray) -> Groups:
+        return Groups.of(np.flatnonzero(cells), total, units, sensitive=sensitive, counted=counted)
+
+    result = replace(PrimaryResult.none(len(table)), groups=verdicts(hit))
     result.mask[:] = hit
     result.lpl[hit] = (units - safe_count)[hit]
     result.anchor[hit] = total[hit]
     result.reason[hit] = "group"
-    return GroupDisclosure(result, complete)
+    return GroupDisclosure(result, complete, verdicts(complete))

@@ -29,6 +29,21 @@ _TITLES = {
     "ci95_high": ("95%-interval, boven", "95% high"),
     "shrunken": ("Aandeel, naar het gemiddelde getrokken", "Shrunken rate"),
     "ratio": ("Waargenomen gedeeld door verwacht", "Observed by expected"),
+    "expected": ("Verwacht aantal", "Expected number"),
+    "ratio_limit95_low": ("Controlegrens 95%, onder", "Control limit 95%, low"),
+    "ratio_limit95_high": ("Controlegrens 95%, boven", "Control limit 95%, high"),
+    "ratio_limit998_low": ("Controlegrens 99,8%, onder", "Control limit 99.8%, low"),
+    "ratio_limit998_high": ("Controlegrens 99,8%, boven", "Control limit 99.8%, high"),
+    "quotient": ("Locatiequotiënt", "Location quotient"),
+    "category_ratio": ("Verhouding tot de andere categorie", "Ratio to the other category"),
+    "direct": ("Aandeel, direct gestandaardiseerd", "Directly standardised rate"),
+    "direct_low": ("Gestandaardiseerd, 95%-interval, onder", "Standardised, 95% low"),
+    "direct_high": ("Gestandaardiseerd, 95%-interval, boven", "Standardised, 95% high"),
+    "target": ("Aandeel in het geheel", "Rate of the whole"),
+    "limit95_low": ("Controlegrens 95%, onder", "Control limit 95%, low"),
+    "limit95_high": ("Controlegrens 95%, boven", "Control limit 95%, high"),
+    "limit998_low": ("Controlegrens 99,8%, onder", "Control limit 99.8%, low"),
+    "limit998_high": ("Controlegrens 99,8%, boven", "Control limit 99.8%, high"),
 }
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from enclave.classifications import Classification
-from enclave.requests import TableRequest
+from enclave.requests import Rate, TableRequest
 
 OF_A_MEASURE = ("sum", "mean", "median", "percentile")
+STANDARDISED = frozenset({"ratio", "ratio_funnel", "direct"})
 ONE_RECORD_S_OWN = ("minimum", "maximum", "mode")
 
 
@@ -55,10 +56,49 @@ def _faults_of_rate(request: TableRequest, classifications: Mapping[str, Classif
     strata = set(rate.standardise)
     if len(strata) < len(rate.standardise) or not strata <= columns.keys() - {rate.column}:
         faults.append("the rate is standardised by dimensions of the table other than its own, each once")
-    if ("ratio" in rate.figures) != bool(strata):
+    if bool(STANDARDISED & set(rate.figures)) != bool(strata):
         faults.append(
-            "a ratio of observed by expected says by which dimensions it is standardised, and nothing else does"
+            "a ratio of observed by expected and a direct standardisation say by which dimensions, and nothing else"
         )
     if len(columns) - 1 - len(strata) < 1:
         faults.append("a rate needs a dimension besides its own and those that it is standardised by")
-    return faults
+    if listed is not None:
+        faults += _faults_of_against(rate, listed)
+    return faults + _faults_of_standard(rate, {each: classifications.get(columns.get(each, "")) for each in strata})
+
+
+def _faults_of_against(rate: Rate, listed: Classification) -> list[str]:
+    if ("category_ratio" in rate.figures) != (rate.against is not None):
+        return ["a ratio of two categories says against which one, and nothing else does"]
+    if rate.against is None:
+        return []
+    parent = {code.code: code.parent for code in listed.codes}
+    if rate.against not in parent or _line(rate.category, parent) & _line(rate.against, parent) & {
+        rate.category,
+        rate.against,
+    }:
+        return [f"the other category of the ratio is none of {listed.name} beside the first; a part of it is a rate"]
+    return []
+
+
+def _line(code: str, parent: Mapping[str, str]) -> set[str]:
+    """The code and every one above it."""
+    found = set()
+    while code:
+        found.add(code)
+        code = parent.get(code, "")
+    return found
+
+
+def _faults_of_standard(rate: Rate, strata: Mapping[str, Classification | None]) -> list[str]:
+    if rate.standard == "table":
+        return []
+    if "direct" not in rate.figures:
+        return ["a standard population is for a direct standardisation, and nothing else"]
+    if len(strata) > 1:
+        return ["a listed standard population is by one dimension: standardise by one, or by that of the table"]
+    return [
+        f"{listed.name} lists no standard population; standardise by that of the table, or ask the office for one"
+        for listed in strata.values()
+        if listed is not None and not listed.standard
+    ]

@@ -24,13 +24,15 @@ from output_control.evidence import (
     shown_dimensions,
     tabulate,
 )
+from output_control.group_advice import RECORDS, advise_on_groups, coarser_groups
 from output_control.linked_counts import attached_counts, figure_rule, protect_both
 from output_control.percentiles import Percentiles, percentiles
 from output_control.policy import Policy, TableRules
 from output_control.protection import Options, Pattern
+from output_control.rate_audit import unsupported
 from output_control.rates import RateTable, complements, exposed_by_rates, rate_table
 from output_control.rounded import audit_rounded, protect_by_rounding
-from output_control.rules import PrimaryResult, group_disclosure, primary
+from output_control.rules import Groups, PrimaryResult, group_disclosure, primary
 from output_control.suppression import suppress
 from output_control.table import BoolArray, CellTable, cell_keys
 
@@ -114,8 +116,8 @@ def judge_table(
     if faults:
         raise reasons(faults)
     evidence = tabulate(request, shown, sources, weights=rules.weights.value)
-    advice = tuple(advise(evidence, policy))
     sensitive = sensitive_cells(evidence, policy)
+    advice = (*advise(evidence, policy), *advise_on_groups(evidence, sensitive.groups))
     if not held_together(request, policy):
         alone = _protect_alone(evidence, sensitive, sources, policy, advice=advice, threads=threads)
         return JudgedTable(request, evidence, sensitive, advice, alone=replace(alone, gap=gap))
@@ -173,7 +175,9 @@ def protected_beside(
         gap=judged.gap,
     )  # fmt: skip
     if judged.counts is None:
-        compared = compare_with_others(judged.evidence, judged.primary, sources, policy, pattern, threads=threads)
+        compared = compare_with_others(
+            judged.evidence, judged.primary, sources, policy, (pattern, report), threads=threads
+        )
         least = policy.public.tables.minimum_frequency.value
         found = replace(found, comparison=compared, least_units=least)
     return _with_figures(found, sources, policy)
@@ -241,9 +245,12 @@ def _with_figures(protected: ProtectedTable, sources: Sources, policy: Policy) -
     request = evidence.request
     if request.statistic == "rate":
         rates = rate_table(evidence, protected.pattern.suppressed, rules)
-        exposed = len(exposed_by_rates(evidence, protected.pattern.suppressed, rules, rates))
-        if exposed:
-            raise reasons([f"{exposed} derived figure(s) would give a hidden count back; nothing is released"])
+        exposed = np.union1d(
+            exposed_by_rates(evidence, protected.pattern.suppressed, rules, rates),
+            unsupported(evidence, protected.pattern.suppressed, rules, rates.figures),
+        )
+        if len(exposed):
+            raise reasons([f"{len(exposed)} derived figure(s) would give a hidden count back; nothing is released"])
         return replace(protected, rates=rates)
     if request.statistic in {"median", "percentile"}:
         return replace(
@@ -303,6 +310,9 @@ def _groups(evidence: Evidence, position: int, policy: Policy) -> PrimaryResult:
     table, rules = evidence.table, policy.public.tables
     listed = evidence.shown[position].classification
     neutral = [code for code in listed.neutral if code in evidence.shown[position].dimension.index]
+    each = {evidence.unit: table.freq}
+    if bool((evidence.records != table.freq).any()):
+        each[RECORDS] = evidence.records.astype(np.float64)
     found = [
         group_disclosure(
             replace(table, freq=counted),
@@ -310,14 +320,20 @@ def _groups(evidence: Evidence, position: int, policy: Policy) -> PrimaryResult:
             neutral=neutral,
             share=rules.group_share.value,
             n=rules.minimum_frequency.value,
+            counted=name,
         )
-        for counted in (table.freq, evidence.records.astype(np.float64))
+        for name, counted in each.items()
     ]
-    by_units, by_records = found
+    by_units, by_records = found[0], found[-1]
     complete = int(by_records.complete.sum())
     if complete and rules.zeros.value == "tested":
         raise Refused(
-            f"{complete} group(s) lie as a whole in one sensitive category of {listed.name}",
+            "\n".join(
+                [
+                    f"{complete} group(s) lie as a whole in one sensitive category of {listed.name}",
+                    *coarser_groups(evidence, by_records.whole),
+                ]
+            ),
             next_step="show coarser levels, or drop a dimension, so that no group is of one kind",
         )
     # structural zeros: everyone knows that the group is in the one category
@@ -339,7 +355,8 @@ def _everyone_once(evidence: Evidence, position: int, cells: BoolArray, rules: T
     result.lpl[cells] = (table.freq - np.maximum(most, 0))[cells]
     result.anchor[cells] = total[cells]
     result.reason[cells] = "group"
-    return result
+    told = Groups.of(np.flatnonzero(cells), total, table.freq, sensitive=position, counted=evidence.unit)
+    return replace(result, groups=told)
 
 
 def _faults_of_groups(request: TableRequest, classifications: Mapping[str, Classification]) -> list[str]:

@@ -1,4 +1,4 @@
-"""A classification tree (CART) grown by the gate and released as a table of leaves, never as scores.
+"""A classification or regression tree (CART) grown by the gate and released as leaves, never as scores.
 
 Leaf counts are a table, so they meet a table's rules: thresholds are rounded first, records fall into the leaves of
 the rounded tree, and a split whose leaves are too small, too pure or dominated is taken back until every leaf is safe.
@@ -13,13 +13,13 @@ import numpy as np
 
 from enclave.errors import Refused
 from enclave.requests import TreeRequest
-from output_control.aggregate import aggregate
 from output_control.derived import Sources
+from output_control.group_means import group_mean
 from output_control.model_frame import ModelFrame, read_model_frame
 from output_control.policy import Policy
 from output_control.rounding import significant
-from output_control.rules import MinimumFrequency, primary
-from output_control.table import BoolArray, Dimension, FloatArray, IntArray
+from output_control.table import BoolArray, FloatArray, IntArray
+from output_control.tree_outcome import Outcome, read_outcome, unsafe_leaves
 
 SEED = 20160101
 
@@ -36,19 +36,32 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A leaf of the released tree; counts are exact here and rounded when they leave."""
+    """A leaf of the released tree; counts are exact here and rounded when they leave.
+
+    ``counts``: records per category of the outcome; ``mean``: of a number, rounded as it leaves.
+    """
 
     conditions: tuple[str, ...]
     records: int
     units: int
-    events: int
+    counts: tuple[int, ...]
+    mean: float | None = None
+
+    @property
+    def events(self) -> int:
+        """Records with the outcome, where that is a flag."""
+        return self.counts[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GrownTree:
-    """The leaves that may leave, in the order of the tree from low to high; ``taken_back`` counts merged splits."""
+    """The leaves that may leave, in the order of the tree from low to high; ``taken_back`` counts merged splits.
+
+    ``categories`` are those that leaves count.
+    """
 
     request: TreeRequest
+    categories: tuple[str, ...]
     frame: ModelFrame
     leaves: tuple[Leaf, ...]
     taken_back: int
@@ -61,7 +74,7 @@ def grow_tree(request: TreeRequest, sources: Sources, policy: Policy) -> GrownTr
         Refused: everything that is wrong with the frame, or no split survives.
     """
     frame = read_model_frame(request, sources)
-    outcome = frame.numbers(request.outcome) == 1
+    outcome = read_outcome(request, frame)
     values = {name: frame.numbers(name) for name in request.features}
     splits = _grow(request, outcome, values, policy)
     taken_back = 0
@@ -70,12 +83,17 @@ def grow_tree(request: TreeRequest, sources: Sources, policy: Policy) -> GrownTr
         unsafe = unsafe_leaves(leaves_of(splits), node, frame, outcome, policy)
         if not unsafe:
             leaves = tuple(
-                _leaf(splits, values, leaf, node == leaf, frame, outcome=outcome) for leaf in leaves_of(splits)
+                Leaf(_conditions(splits, values, leaf), *_contents(node == leaf, frame, outcome, policy))
+                for leaf in leaves_of(splits)
             )
-            return GrownTree(request, frame, leaves, taken_back)
+            return GrownTree(request, outcome.names, frame, leaves, taken_back)
         taken_back += _take_back(splits, unsafe)
     raise Refused(
-        "no split of the tree leaves enough units with and without the outcome on both sides",
+        {
+            "flag": "no split of the tree leaves enough units with and without the outcome on both sides",
+            "category": "no split of the tree leaves enough units of more than one category on both sides",
+            "number": "no split of the tree leaves enough units, of different values and none too large, on both sides",
+        }[request.target],
         next_step="ask for larger leaves, other features or a longer period",
     )
 
@@ -98,44 +116,19 @@ def leaves_of(splits: dict[int, Split], node: int = 0) -> list[int]:
     return [*leaves_of(splits, splits[node].low), *leaves_of(splits, splits[node].high)]
 
 
-def unsafe_leaves(leaves: list[int], node: IntArray, frame: ModelFrame, outcome: BoolArray, policy: Policy) -> set[int]:
-    """Leaves with too few units, too few of them with or without the outcome, a dominant unit, or nearly all alike."""
-    models, tables = policy.public.models, policy.public.tables
-    place = {leaf: position for position, leaf in enumerate(leaves)}
-    dims = (
-        Dimension("leaf", "all", {"all": tuple(f"leaf{leaf}" for leaf in leaves)}),
-        Dimension("outcome", "all", {"all": ("event", "none")}),
-    )
-    lookup = np.zeros(max(leaves) + 1, dtype=np.int32)
-    lookup[leaves] = np.arange(len(leaves), dtype=np.int32) + 1
-    codes = np.column_stack([lookup[node], np.where(outcome, 1, 2)]).astype(np.int32)
-    ones = np.ones(frame.records)
-    table = aggregate(dims, codes, ones, ones, frame.unit, integral=True)
-    bad: BoolArray = primary(table, policy.frequency_rule()).mask
-    if frame.units < frame.records:
-        bad = bad | primary(table, policy.dominance_rules()).mask
-    whole = table.codes[:, 1] == 0
-    bad = bad | (whole & primary(table, MinimumFrequency(models.leaf_units.value)).mask)
-    counts = np.zeros((len(leaves) + 1, 3))
-    counts[table.codes[:, 0], table.codes[:, 1]] = table.value
-    # a rare outcome makes nearly every leaf "nearly all without": telling is only who nearly all have the outcome
-    share = counts[:, 1] > tables.group_share.value * counts[:, 0]
-    hit = set(table.codes[bad, 0].tolist()) | set(np.flatnonzero(share | (counts[:, 1:] == 0).any(axis=1)).tolist())
-    return {leaf for leaf in leaves if place[leaf] + 1 in hit}
-
-
-def _grow(request: TreeRequest, outcome: BoolArray, values: dict[str, FloatArray], policy: Policy) -> dict[int, Split]:
+def _grow(request: TreeRequest, outcome: Outcome, values: dict[str, FloatArray], policy: Policy) -> dict[int, Split]:
     """Inner nodes by number (the root is 0, children have larger numbers), thresholds rounded."""
-    from sklearn.tree import DecisionTreeClassifier
+    from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
     matrix = np.column_stack([values[name] for name in request.features]).astype(np.float32)
     with threadpool_limits(limits=1):
-        grown = DecisionTreeClassifier(
+        kind = DecisionTreeRegressor if outcome.target == "number" else DecisionTreeClassifier
+        grown = kind(
             max_depth=request.max_depth,
             min_samples_leaf=max(request.min_leaf, policy.public.models.leaf_units.value),
             random_state=SEED,
-        ).fit(matrix, outcome)
+        ).fit(matrix, outcome.fitted)
     tree, digits = grown.tree_, policy.public.models.threshold_digits.value
     return {
         number: Split(
@@ -171,25 +164,20 @@ def _inner(splits: dict[int, Split], node: int) -> list[int]:
     return [node, *_inner(splits, splits[node].low), *_inner(splits, splits[node].high)]
 
 
-def _leaf(
-    splits: dict[int, Split],
-    values: dict[str, FloatArray],
-    leaf: int,
-    rows: BoolArray,
-    frame: ModelFrame,
-    *,
-    outcome: BoolArray,
-) -> Leaf:
+def _conditions(splits: dict[int, Split], values: dict[str, FloatArray], leaf: int) -> tuple[str, ...]:
     flags = {name for name, column in values.items() if set(np.unique(column).tolist()) <= {0.0, 1.0}}
-    return Leaf(
-        conditions=tuple(
-            _condition(splits[number], low=low, flag=splits[number].feature in flags)
-            for number, low in _path(splits, leaf)
-        ),
-        records=int(rows.sum()),
-        units=frame.units_where(rows),
-        events=int((rows & outcome).sum()),
+    return tuple(
+        _condition(splits[number], low=low, flag=splits[number].feature in flags) for number, low in _path(splits, leaf)
     )
+
+
+def _contents(
+    rows: BoolArray, frame: ModelFrame, outcome: Outcome, policy: Policy
+) -> tuple[int, int, tuple[int, ...], float | None]:
+    """Records, units, records per category and mean of a leaf."""
+    counts = tuple(np.bincount(outcome.code[rows], minlength=len(outcome.names)).tolist())
+    mean = group_mean(outcome.fitted, rows, frame, policy) if outcome.target == "number" else None
+    return int(rows.sum()), frame.units_where(rows), counts, mean
 
 
 def _path(splits: dict[int, Split], leaf: int) -> list[tuple[int, bool]]:

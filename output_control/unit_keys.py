@@ -98,3 +98,15 @@ def faults_of_copies(request: Request, sources: Sources, member: str) -> list[st
         return []
     dataset = request.population.dataset
     return [f"{many} member(s) of {dataset} stand in more rows of {request.derivation} than in {dataset} itself"]
+
+
+def kind_of_key(column: str, sources: Sources) -> str:
+    """What kind of unit a key column holds (person, object …), as linking wrote it down; else the column's name."""
+    roles = {
+        found.role.removeprefix("key:")
+        for name in sources.keys_of_linked()
+        if (frame := sources.population(name)) is not None
+        for found in frame.manifest.columns
+        if found.name == column and found.role.startswith("key:")
+    }
+    return min(roles, default=column)

@@ -86,7 +86,13 @@ def _output(output: OutputView) -> Iterator[str]:
         return
     hidden = output.cells.filter(pc.not_equal(output.cells["status"], "published"))
     yield f"   hidden cells with their reason and the attacker's interval (first {SHOWN_CELLS} of {hidden.num_rows}):"
-    yield from _rows(hidden.slice(0, SHOWN_CELLS), hidden.num_rows)
+    # of which group a cell tells is a sentence, and would be cut off in a column
+    told = pc.unique(hidden["group"]).to_pylist() if "group" in hidden.column_names else []
+    yield from _rows(hidden.drop_columns(["group"]) if told else hidden, hidden.num_rows)
+    listed = sorted(filter(None, told))
+    yield from (f"   group disclosure: {each}" for each in listed[:SHOWN_CELLS])
+    if len(listed) > SHOWN_CELLS:
+        yield f"   … {len(listed) - SHOWN_CELLS} more; all stand in the request's annex/ folder"
 
 
 def _facts(said: Mapping[str, Any]) -> Iterator[str]:

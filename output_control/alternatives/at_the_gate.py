@@ -52,13 +52,13 @@ def protect_as_chosen(
     if wrong:
         raise CannotProtect(wrong, next_step="choose what zicht check lists, or ask the office to allow it")
     subject = _subject(evidence, sensitive, sources, policy, way, threads=threads)
-    plain = suppress_subject(subject) if way is None else None
+    plain = _audited(subject, suppress_subject(subject)) if way is None else None
     compared: tuple[Compared, ...] = ()
     if policy.protections and len(evidence.table) <= COMPARED_UP_TO:
         compared = compare(subject, _comparable(evidence, policy), plain)
     if way is None or isinstance(way, Coarser):
-        pattern = plain or coarsen(subject)
-        return Protected(pattern, audit(evidence.table, sensitive, pattern, subject.options), None, compared)
+        pattern, audited = plain or _audited(subject, coarsen(subject))
+        return Protected(pattern, audited, None, compared)
     if not evidence.table.integral:
         raise CannotProtect(f"{way.method} is for counts", next_step="protect sums by suppression or coarser")
     altered = alter(subject, way, evidence.request.protection.base or 0)
@@ -70,13 +70,23 @@ def protect_as_chosen(
 
 
 def compare_with_others(
-    evidence: Evidence, sensitive: PrimaryResult, sources: Sources, policy: Policy, found: Pattern, *, threads: int
+    evidence: Evidence,
+    sensitive: PrimaryResult,
+    sources: Sources,
+    policy: Policy,
+    found: tuple[Pattern, AuditReport],
+    *,
+    threads: int,
 ) -> tuple[Compared, ...]:
-    """Suppression as it was ``found``, beside the other ways that the policy allows (up to `COMPARED_UP_TO` cells)."""
+    """Suppression as ``found`` and audited, beside the other ways of the policy (up to `COMPARED_UP_TO` cells)."""
     if not policy.protections or len(evidence.table) > COMPARED_UP_TO:
         return ()
     subject = _subject(evidence, sensitive, sources, policy, None, threads=threads)
     return compare(subject, _comparable(evidence, policy), found)
+
+
+def _audited(subject: Subject, pattern: Pattern) -> tuple[Pattern, AuditReport]:
+    return pattern, audit(subject.table, subject.primary, pattern, subject.options)
 
 
 def _comparable(evidence: Evidence, policy: Policy) -> tuple[AllowedProtection, ...]:

@@ -60,10 +60,13 @@ class Subject:
 
 
 def compare(
-    subject: Subject, allowed: Sequence[AllowedProtection], suppressed: Pattern | None = None
+    subject: Subject, allowed: Sequence[AllowedProtection], found: tuple[Pattern, AuditReport] | None = None
 ) -> tuple[Compared, ...]:
-    """Suppression (``suppressed``, where it was found before), and every one of ``allowed``, each audited, in order."""
-    rows = [_hidden(subject, "suppression", lambda: suppressed or suppress_subject(subject))]
+    """Suppression (as it was ``found`` and audited, where it was), and every one of ``allowed``, audited, in order."""
+    if found is None:
+        rows = [_hidden(subject, "suppression", lambda: suppress_subject(subject))]
+    else:
+        rows = [_row_of_hidden(subject, "suppression", *found)]
     for way in allowed:
         if isinstance(way, Coarser):
             rows.append(_hidden(subject, way.method, lambda: coarsen(subject)))
@@ -106,9 +109,12 @@ def _hidden(subject: Subject, method: str, way: Callable[[], Pattern]) -> Compar
         pattern = way()
     except CannotProtect as error:
         return _impossible(subject, method, "", error)
-    report = audit(subject.table, subject.primary, pattern, subject.options)
+    return _row_of_hidden(subject, method, pattern, audit(subject.table, subject.primary, pattern, subject.options))
+
+
+def _row_of_hidden(subject: Subject, method: str, pattern: Pattern, report: AuditReport) -> Compared:
     lost = loss(subject.table, subject.table.value, pattern.suppressed)
-    return _row(subject, method, "", report, lost, additive=True)
+    return _row(method, "", report, lost, additive=True)
 
 
 def _altered(subject: Subject, way: AllowedProtection, base: int) -> Compared:
@@ -121,12 +127,10 @@ def _altered(subject: Subject, way: AllowedProtection, base: int) -> Compared:
     nothing = np.zeros(len(subject.table), dtype=np.bool_)
     lost = loss(subject.table, altered.published.astype(np.float64), nothing)
     said += f", up to {int(altered.parameters['steps'])} further" if altered.parameters.get("steps") else ""
-    return _row(subject, way.method, said, report, lost, additive=altered.additive)
+    return _row(way.method, said, report, lost, additive=altered.additive)
 
 
-def _row(
-    subject: Subject, method: str, parameters: str, report: AuditReport, lost: Loss, *, additive: bool
-) -> Compared:
+def _row(method: str, parameters: str, report: AuditReport, lost: Loss, *, additive: bool) -> Compared:
     width = report.upper - report.lower
     middle = float(np.median(width)) if len(width) else np.inf
     return Compared(
@@ -142,10 +146,9 @@ def _row(
 
 
 def _impossible(subject: Subject, method: str, parameters: str, error: CannotProtect) -> Compared:
-    # the message of the suppressor names cells by their codes: the reason here is for the researcher too
-    reason = error.what.split(":")[0]
+    # which cells, and how many, stands in ``where``: the reason here is for the researcher too
     sensitive = int(subject.primary.mask.sum())
-    return Compared(method, parameters, True, None, sensitive, sensitive, None, reason)
+    return Compared(method, parameters, True, None, sensitive, sensitive, None, error.what)
 
 
 def comparison_document(rows: Sequence[Compared], *, confidential: bool) -> dict[str, object]:

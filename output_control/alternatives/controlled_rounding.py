@@ -77,6 +77,7 @@ def _solve(matrix: sparse.csr_array, value: IntArray, base: int, draws: FloatArr
         integer=np.ones(len(cost), dtype=np.bool_),
         max_nodes=NODES,
     )
+    model.search_plainly()
     best = model.solve()
     if best is None:
         return None

@@ -8,7 +8,8 @@ only as far as whole tables prove it that agree with everything published.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from highspy import Highs, HighsLp, HighsModelStatus, HighsVarType, MatrixFormat
@@ -25,6 +26,8 @@ ROUNDS = 12
 NEAR = (48, 400, 2_000)
 WHOLE_UP_TO = 3_000
 SLACK = 1e-6
+BOTH = (1, -1)
+WHOLE = 0
 
 
 def known_range(table: CellTable, altered: AlteredTable) -> tuple[FloatArray, FloatArray]:
@@ -78,7 +81,7 @@ def audit_altered(
     A figure that is not what its method promises fails every primary.
     """
     cells = np.flatnonzero(primary.mask)
-    asked = demand(table, primary, options.count_protection)
+    asked = demand(table, primary, replace(options, occupied=False))
     attacker = Attacker(table, altered)
     seen = _Seen(table.value, attacker)
     anchor = np.where(asked.down > 0, primary.anchor, -1)
@@ -86,8 +89,7 @@ def audit_altered(
         _prove(seen, cells, asked, anchor)
         if solve_intervals:
             for cell in cells.tolist():
-                seen.take(attacker.furthest(cell, 1))
-                seen.take(attacker.furthest(cell, -1))
+                seen.take_all(attacker.furthest(cell))
     up, down = seen.up[cells], seen.down[cells]
     fall = np.where(anchor[cells] >= 0, seen.anchored[cells], down)
     searched = attacker.can_reach(asked)
@@ -114,11 +116,22 @@ class _Seen:
         self.value, self.attacker = value, attacker
         self.up, self.down, self.anchored = np.zeros(len(value)), np.zeros(len(value)), np.zeros(len(value))
 
-    def take(self, found: FloatArray | None) -> None:
-        """Another table that the attacker cannot rule out."""
+    def take_all(self, tables: Sequence[FloatArray | None]) -> None:
+        """Further tables that the attacker cannot rule out; None is none."""
+        for found in tables:
+            if found is not None:
+                self.up = np.maximum(self.up, found - self.value)
+                self.down = np.maximum(self.down, self.value - found)
+
+    def met(self, asked: Demand) -> BoolArray:
+        """Cells that are open as far as is asked, their anchors aside."""
+        enough: BoolArray = (self.up >= asked.up) & (self.down >= asked.down)
+        return enough & (self.up + self.down >= asked.width)
+
+    def take_anchored(self, cell: int, found: FloatArray | None) -> None:
+        """Another table in which the anchor of ``cell`` has its true count."""
         if found is not None:
-            self.up = np.maximum(self.up, found - self.value)
-            self.down = np.maximum(self.down, self.value - found)
+            self.anchored[cell] = max(self.anchored[cell], self.value[cell] - found[cell])
 
 
 def _prove(seen: _Seen, cells: IntArray, asked: Demand, anchor: IntArray) -> None:
@@ -127,8 +140,7 @@ def _prove(seen: _Seen, cells: IntArray, asked: Demand, anchor: IntArray) -> Non
     signs = np.random.Generator(np.random.Philox(key=41))
 
     def left() -> IntArray:
-        met = (seen.up >= asked.up) & (seen.down >= asked.down) & (seen.up + seen.down >= asked.width)
-        return np.asarray(cells[~met[cells] & attacker.can_reach(asked)[cells]], dtype=np.int64)
+        return np.asarray(cells[~seen.met(asked)[cells] & attacker.can_reach(asked)[cells]], dtype=np.int64)
 
     for _ in range(ROUNDS):
         rest = left()
@@ -137,19 +149,17 @@ def _prove(seen: _Seen, cells: IntArray, asked: Demand, anchor: IntArray) -> Non
         found = attacker.extreme(push) if len(rest) > ROUNDS else None
         if found is None:
             break
-        seen.take(found)
-        seen.take(attacker.extreme(-push))
-    for size in NEAR:
+        seen.take_all([found, attacker.extreme(-push)])
+    for size in attacker.sizes:
         for cell in left().tolist():
-            seen.take(attacker.near(cell, 1, size))
-            seen.take(attacker.near(cell, -1, size))
-    for cell in left().tolist() if len(seen.value) <= WHOLE_UP_TO else ():
-        seen.take(attacker.furthest(cell, 1))
-        seen.take(attacker.furthest(cell, -1))
+            # the tables found for one cell mostly open its neighbours too
+            if not seen.met(asked)[cell]:
+                seen.take_all(attacker.near(cell, size))
     for cell in cells[anchor[cells] >= 0].tolist():
-        found = attacker.furthest(cell, -1, held=int(anchor[cell]))
-        if found is not None:
-            seen.anchored[cell] = seen.value[cell] - found[cell]
+        held = int(anchor[cell])
+        for size in attacker.sizes:
+            if seen.anchored[cell] < asked.down[cell]:
+                seen.take_anchored(cell, attacker.near(cell, size, (-1,), held)[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +180,11 @@ class Attacker:
         self._matrix = full_equations(table)
         self._inner = np.flatnonzero(_without_children(table))
         self._order = np.argsort(table.keys())
-        self._model = _Programme(self._matrix, self._least, self._most, whole=False)
-        self._whole: _Programme | None = None
+        self._all = _Programme(self._matrix, self._least, self._most)
+        self.solves_whole = len(self._value) <= WHOLE_UP_TO
+        # what reaches every inner cell is the whole programme: asked last, and once
+        parts = tuple(size for size in NEAR if size < len(self._inner))
+        self.sizes = (*parts, WHOLE) if self.solves_whole else NEAR
         self.always_whole = True
 
     def can_reach(self, asked: Demand) -> BoolArray:
@@ -186,44 +199,42 @@ class Attacker:
         point: BoolArray = self._least == self._most
         return point
 
-    def furthest(self, cell: int, side: int, held: int = -1) -> FloatArray | None:
-        """A whole table in which ``cell`` is as large (``side`` 1) or small (-1) as can be; ``held`` keeps its truth.
+    def furthest(self, cell: int, sides: Sequence[int] = BOTH, held: int = -1) -> list[FloatArray | None]:
+        """Whole tables in which ``cell`` is as large (side 1) or small (-1) as can be; ``held`` keeps its truth.
 
-        None when none was found within the budget. In tables of more than `WHOLE_UP_TO` cells only the cells near by
+        None where none was found within the budget. In tables of more than `WHOLE_UP_TO` cells only the cells near by
         move, so that the true end may lie further out.
         """
-        if len(self._value) > WHOLE_UP_TO:
+        if not self.solves_whole:
             self.always_whole = False
-            return self.near(cell, side, NEAR[1], held=held)
+            return self.near(cell, NEAR[1], sides, held)
         push = np.zeros(len(self._value))
-        push[cell] = side
-        found = self.extreme(push, held=held)
-        if found is not None:
-            return found
-        self._whole = self._whole or _Programme(self._matrix, self._least, self._most, whole=True)
-        found = self._believed(self._whole.solve(push, held, self._value), held)
-        self.always_whole &= found is not None
+        push[cell] = 1
+        found = [self._believed(self._all.whole(side * push, held, self._value), held) for side in sides]
+        self.always_whole &= all(each is not None for each in found)
         return found
 
-    def extreme(self, push: FloatArray, held: int = -1) -> FloatArray | None:
+    def extreme(self, push: FloatArray) -> FloatArray | None:
         """The table that goes furthest along ``push``, when the linear programme over all cells ends in a whole one."""
-        return self._believed(self._model.solve(push, held, self._value), held)
+        return self._believed(self._all.linear(push, -1, self._value), -1)
 
-    def near(self, cell: int, side: int, size: int, held: int = -1) -> FloatArray | None:
+    def near(self, cell: int, size: int, sides: Sequence[int] = BOTH, held: int = -1) -> list[FloatArray | None]:
         """As `furthest`, while only the ``size`` inner cells nearest to ``cell`` and their totals move."""
+        if size == WHOLE:
+            return self.furthest(cell, sides, held)
         columns = self._with_totals(self._nearest(cell, size))
         part = sparse.csr_array(self._matrix[:, columns])
         part = sparse.csr_array(part[np.flatnonzero(np.diff(part.indptr))])
         value = self._value[columns]
-        programme = _Programme(part, self._least[columns], self._most[columns], whole=True, right=part @ value)
-        push = (columns == cell).astype(np.float64) * side
+        programme = _Programme(part, self._least[columns], self._most[columns], right=part @ value)
+        push = (columns == cell).astype(np.float64)
         place = int(np.searchsorted(columns, held)) if held in columns else -1
-        found = programme.solve(push, place, value)
-        if found is None:
-            return None
-        whole = self._value.copy()
-        whole[columns] = found
-        return self._believed(whole, held)
+        tables = []
+        for side in sides:
+            found, table = programme.whole(side * push, place, value), self._value.copy()
+            table[columns] = value if found is None else found
+            tables.append(None if found is None else self._believed(table, held))
+        return tables
 
     def _nearest(self, cell: int, size: int) -> IntArray:
         """Inner cells by how deep down the trees they part from ``cell``; the cell's own parts come first."""
@@ -263,30 +274,22 @@ class Attacker:
 
     def interval(self, cell: int) -> Interval:
         """The interval of any cell, sensitive or not."""
-        ends = [self.furthest(cell, side) for side in (-1, 1)]
+        ends = self.furthest(cell, (-1, 1))
         truth = float(self._value[cell])
         low, high = (truth if end is None else float(end[cell]) for end in ends)
         return Interval(low, high, all(end is not None for end in ends))
 
 
 class _Programme:
-    """One model; from question to question only the objective and one held cell change."""
+    """One set of equations; from question to question only the objective and one held cell change."""
 
     def __init__(
-        self,
-        matrix: sparse.csr_array,
-        least: FloatArray,
-        most: FloatArray,
-        *,
-        whole: bool,
-        right: FloatArray | None = None,
+        self, matrix: sparse.csr_array, least: FloatArray, most: FloatArray, *, right: FloatArray | None = None
     ) -> None:
         self._least, self._most = least, most
         self._columns = np.arange(len(least), dtype=np.int32)
-        self._highs = Highs()  # type: ignore[no-untyped-call]  # highspy has no annotations
-        for option, value in (("output_flag", False), ("threads", 1), ("random_seed", 5)):
-            self._highs.setOptionValue(option, value)
-        model = HighsLp()
+        self._model = HighsLp()
+        model = self._model
         model.num_row_, model.num_col_ = matrix.shape
         model.col_cost_, model.col_lower_, model.col_upper_ = np.zeros(len(least)), least, most
         model.row_lower_ = model.row_upper_ = np.zeros(matrix.shape[0]) if right is None else right
@@ -294,19 +297,38 @@ class _Programme:
         model.a_matrix_.start_ = matrix.indptr.astype(np.int32)
         model.a_matrix_.index_ = matrix.indices.astype(np.int32)
         model.a_matrix_.value_ = matrix.data
-        if whole:
-            model.integrality_ = [HighsVarType.kInteger] * len(least)
-            self._highs.setOptionValue("mip_max_nodes", NODE_LIMIT)
-        self._highs.passModel(model)
+        self._linear = self._opened()
+        self._whole: Highs | None = None
 
-    def solve(self, push: FloatArray, held: int, value: FloatArray) -> FloatArray | None:
+    def _opened(self) -> Highs:
+        highs = Highs()  # type: ignore[no-untyped-call]  # highspy has no annotations
+        for option, value in (("output_flag", False), ("threads", 1), ("random_seed", 5)):
+            highs.setOptionValue(option, value)
+        highs.passModel(self._model)
+        return highs
+
+    def linear(self, push: FloatArray, held: int, value: FloatArray) -> FloatArray | None:
         """The point furthest along ``push``, with ``held`` (a column, or -1) at its value; None when there is none."""
-        self._highs.changeColsCost(len(push), self._columns, -push)
+        return self._solved(self._linear, push, held, value)
+
+    def whole(self, push: FloatArray, held: int, value: FloatArray) -> FloatArray | None:
+        """As `linear` where that is a whole table, as it mostly is; or else by branching, within `NODE_LIMIT`."""
+        found = self.linear(push, held, value)
+        if found is None or bool(np.allclose(found, np.rint(found), rtol=0, atol=SLACK)):
+            return found
+        if self._whole is None:
+            self._model.integrality_ = [HighsVarType.kInteger] * len(self._columns)
+            self._whole = self._opened()
+            self._whole.setOptionValue("mip_max_nodes", NODE_LIMIT)
+        return self._solved(self._whole, push, held, value)
+
+    def _solved(self, highs: Highs, push: FloatArray, held: int, value: FloatArray) -> FloatArray | None:
+        highs.changeColsCost(len(push), self._columns, -push)
         if held >= 0:
-            self._highs.changeColBounds(held, float(value[held]), float(value[held]))
-        self._highs.run()
-        done = self._highs.getModelStatus() in (HighsModelStatus.kOptimal, HighsModelStatus.kSolutionLimit)
-        found = np.array(self._highs.getSolution().col_value) if done else np.zeros(0)
+            highs.changeColBounds(held, float(value[held]), float(value[held]))
+        highs.run()
+        done = highs.getModelStatus() in (HighsModelStatus.kOptimal, HighsModelStatus.kSolutionLimit)
+        found = np.array(highs.getSolution().col_value) if done else np.zeros(0)
         if held >= 0:
-            self._highs.changeColBounds(held, float(self._least[held]), float(self._most[held]))
+            highs.changeColBounds(held, float(self._least[held]), float(self._most[held]))
         return found if len(found) else None

@@ -1,7 +1,9 @@
-"""k-means clusters: how large they are and where their centres lie, never who belongs where.
+"""Clusters: how large they are and where their centres lie, never who belongs where.
 
-Features are standardised before the search and centres are given on the features' own scale. Source: Lloyd (1982),
-doi:10.1109/TIT.1982.1056489, with k-means++ starts (Arthur & Vassilvitskii 2007).
+Features are standardised before the search and centres are given on the features' own scale. However they were found,
+each record is in one cluster, and what leaves is figures over the records of a cluster. Sources: k-means, Lloyd (1982),
+doi:10.1109/TIT.1982.1056489, with k-means++ starts (Arthur & Vassilvitskii 2007); Ward (1963),
+doi:10.1080/01621459.1963.10500845; mixtures by EM (Dempster, Laird & Rubin 1977).
 """
 
 from __future__ import annotations
@@ -13,14 +15,15 @@ from enclave.requests import ClustersRequest
 from output_control.derived import Sources
 from output_control.distributions.written import contents, counts, figures, given, texts
 from output_control.dossier import Contents
-from output_control.level_checks import dominated, faults_of_rows
-from output_control.model_frame import ModelFrame, read_model_frame, sums_by_unit
+from output_control.group_means import group_mean, group_spread
+from output_control.level_checks import faults_of_rows
+from output_control.model_frame import ModelFrame, read_model_frame
 from output_control.policy import Policy
-from output_control.rounding import at_scale, to_base
-from output_control.table import BoolArray, FloatArray, IntArray
+from output_control.table import FloatArray, IntArray
 
 SEED = 20160101
 STARTS = 10
+MOST_AGGLOMERATED = 5_000  # Ward needs every pair of records
 
 
 def clusters(request: ClustersRequest, sources: Sources, policy: Policy) -> Contents:
@@ -34,7 +37,10 @@ def clusters(request: ClustersRequest, sources: Sources, policy: Policy) -> Cont
     flat = [name for name, column in values.items() if not column.std() > 0]
     if flat:
         raise Refused(f"{len(flat)} feature(s) are the same for everyone")
-    member = _members(np.column_stack(list(values.values())), request.clusters)
+    faults = _faults_of_method(request, values, frame)
+    if faults:
+        raise Refused("\n".join(faults), next_step="ask for k_means")
+    member = _members(np.column_stack(list(values.values())), request)
     rows = [member == each for each in range(request.clusters)]
     faults = faults_of_rows(rows, frame, policy)
     if faults:
@@ -43,45 +49,64 @@ def clusters(request: ClustersRequest, sources: Sources, policy: Policy) -> Cont
     # by size, so that the number of a cluster says nothing of the search
     rows.sort(key=lambda each: (-int(each.sum()), *(float(column[each].mean()) for column in values.values())))
     found = [(at + 1, each, name) for at, each in enumerate(rows) for name in request.features]
-    centres = [centre(values[name], each, frame, policy) for _, each, name in found]
-    hidden = np.array([value is None for value in centres], dtype=np.bool_)
+    centres = [group_mean(values[name], each, frame, policy) for _, each, name in found]
+    mixture = request.method == "gaussian_mixture"
+    spreads = [group_spread(values[name], each, frame, policy) if mixture else 0.0 for _, each, name in found]
+    hidden = np.array([None in each for each in zip(centres, spreads, strict=True)], dtype=np.bool_)
+    # a row has one status: of a centre or a spread that may not leave, the other does not either
+    centres, spreads = ([None if hide else value for value, hide in zip(each, hidden.tolist(), strict=True)]
+                        for each in (centres, spreads))  # fmt: skip
     columns = [
         given("cluster", "Cluster", "Cluster", [float(number) for number, _, _ in found]),
         texts("feature", "Kenmerk", "Feature", [name for _, _, name in found]),
         figures("centre", "Middelpunt", "Centre", centres, policy),
+        *([figures("spread", "Standaardafwijking", "Standard deviation", spreads, policy)] if mixture else []),
         counts("records", "Records", "Records", [int(each.sum()) for _, each, _ in found], policy),
         counts("units", "Eenheden", "Units", [frame.units_where(each) for _, each, _ in found], policy),
     ]
     annex = {"units_of_clusters": [frame.units_where(each) for each in rows]}
     checks = ["units per cluster", "units with and without each 0/1 feature", "no unit dominates a centre", "no scores"]
+    checks += ["few units do not hold a spread"] if mixture else []
     return contents(
-        request, frame, policy, columns, key=["cluster", "feature"], checks=checks, annex=annex, hidden=hidden
+        request,
+        frame,
+        policy,
+        columns,
+        key=["cluster", "feature"],
+        checks=checks,
+        facts={"method": request.method},
+        annex=annex,
+        hidden=hidden,
     )
 
 
-def centre(values: FloatArray, rows: BoolArray, frame: ModelFrame, policy: Policy) -> float | None:
-    """The mean of a feature in a cluster; of a 0/1 feature the share by rounded counts; None where it may not leave."""
-    n, base = policy.public.tables.minimum_frequency.value, policy.public.models.count_base.value
-    inside = values[rows]
-    if set(np.unique(values).tolist()) <= {0.0, 1.0}:
-        sides = [frame.units_where(rows & (values == side)) for side in (0.0, 1.0)]
-        if any(0 < units < n for units in sides):
-            return None
-        return min(to_base(int(inside.sum()), base) / to_base(len(inside), base), 1.0)
-    contributions = sums_by_unit(frame, rows, np.abs(values))
-    if dominated([contributions], policy)[0] or frame.units_where(rows & (values != 0)) < n:
-        return None
-    # a mean near nothing has no more decimals than the spread of what it is of: it could be one record's
-    return at_scale(float(inside.mean()), float(values.std()), policy.public.distributions.value_digits.value)
+def _faults_of_method(request: ClustersRequest, values: dict[str, FloatArray], frame: ModelFrame) -> list[str]:
+    if request.method == "agglomerative" and frame.records > MOST_AGGLOMERATED:
+        return [f"agglomerative clusters are for up to {MOST_AGGLOMERATED} records"]
+    flags = [name for name, column in values.items() if len(np.unique(column)) <= 2]
+    if request.method == "gaussian_mixture" and flags:
+        return [f"feature {name} has two values only, of which no Gaussian is a model" for name in flags]
+    return []
 
 
-def _members(matrix: FloatArray, number: int) -> IntArray:
-    from sklearn.cluster import KMeans
+def _members(matrix: FloatArray, request: ClustersRequest) -> IntArray:
+    from sklearn.cluster import AgglomerativeClustering, KMeans
+    from sklearn.mixture import GaussianMixture
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # ships no types
 
     standard = (matrix - matrix.mean(axis=0)) / matrix.std(axis=0)
+    number = request.clusters
     with threadpool_limits(limits=1):  # so that sums have one order
-        return np.asarray(KMeans(number, n_init=STARTS, random_state=SEED).fit_predict(standard), dtype=np.int64)
+        if request.method == "agglomerative":
+            found = AgglomerativeClustering(number, linkage="ward").fit_predict(standard)
+        elif request.method == "gaussian_mixture":
+            mixture = GaussianMixture(number, covariance_type="diag", max_iter=1000, random_state=SEED).fit(standard)
+            if not mixture.converged_:
+                raise Refused("the mixture did not converge", next_step="ask for fewer clusters, or for k_means")
+            found = mixture.predict(standard)
+        else:
+            found = KMeans(number, n_init=STARTS, random_state=SEED).fit_predict(standard)
+    return np.asarray(found, dtype=np.int64)
 
 
 def _refuse_sizes(units: list[int], frame: ModelFrame, policy: Policy) -> None:

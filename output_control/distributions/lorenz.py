@@ -36,7 +36,7 @@ def lorenz(request: LorenzRequest, sources: Sources, policy: Policy) -> Contents
         raise Refused(f"{request.measure} is 0 for everyone")
     if any(dominated([*parts, amount], policy)):
         raise Refused(
-            "the measure of a class is one unit's for the larger part", next_step="ask for fewer, larger classes"
+            "the measure of a class is one unit's for too large a part", next_step="ask for fewer, larger classes"
         )
     upto = np.cumsum([len(part) for part in parts]) / len(amount)
     curve = np.cumsum([part.sum() for part in parts]) / amount.sum()

@@ -15,7 +15,10 @@ import numpy as np
 from scipy import linalg
 from scipy.optimize import linprog
 
-from output_control.ledger.widest import CoarseAtoms, Widest
+from output_control.ledger.dominated import LARGEST, breaks_a_rule
+from output_control.ledger.released import ReleasedTable
+from output_control.ledger.widest import CoarseAtoms, LeftOut, Widest
+from output_control.rules import Rule
 from output_control.table import BoolArray, FloatArray, IntArray
 
 EXACT = 1e-7
@@ -41,8 +44,9 @@ class Combination:
 class Combined:
     """New tables of one quantity (at ``places`` of the request) beside all earlier ones."""
 
-    def __init__(self, widest: Widest, places: Sequence[int], minimum: int) -> None:
-        self._places, self._minimum, new = places, minimum, len(places)
+    def __init__(self, widest: Widest, places: Sequence[int], minimum: int, dominance: Sequence[Rule] = ()) -> None:
+        self._places, self._minimum, self._dominance, new = places, minimum, dominance, len(places)
+        self._labels = [taken.table.label for taken in widest.tables]
         self._atoms: CoarseAtoms = widest.atoms(new)
         self._new = dict(zip(places, self._atoms.held[:new], strict=True))
         self._old = [
@@ -52,6 +56,13 @@ class Combined:
         self._before = np.zeros(len(self._atoms.sets), dtype=np.bool_)
         for _, published in self._old:
             self._before[published] = True
+
+    def left_out(self, tables: Sequence[ReleasedTable], *, exact: bool) -> LeftOut:
+        """Where no sum of three and more tables was looked for; ``exact``: full atoms told all of ``tables`` apart."""
+        known = {table.label for table in tables} if exact else set()
+        if len(self._labels) < 3 or known.issuperset(self._labels):
+            return LeftOut()
+        return self._atoms.left_out
 
     def given_away(self, hidden: Mapping[int, BoolArray]) -> list[Combination]:
         """Groups of 1 … minimum − 1 units that new tables, each with its cells ``hidden``, would make computable.
@@ -76,9 +87,9 @@ class Combined:
         return found
 
     def _groups(self, published: FloatArray) -> list[FloatArray]:
-        """0/1 vectors over atoms, of few units, that lie in the row space."""
+        """0/1 vectors over atoms, of few units or dominated by one, that lie in the row space."""
         units = self._atoms.units
-        few = np.flatnonzero(units < self._minimum)
+        few = np.flatnonzero((units < self._minimum) | self._dominated(self._atoms.sizes, self._atoms.top))
         many = np.setdiff1d(np.arange(len(units)), few)
         space = _Space(published).basis
         # only what leaves nothing of the large atoms
@@ -87,11 +98,26 @@ class Combined:
         both = [reduced[at] + reduced[at + 1 :] for at in range(min(len(reduced) - 1, MOST_GROUPS))]
         vectors = np.concatenate([reduced, *both]) if len(reduced) else reduced
         plain = (np.minimum(np.abs(vectors), np.abs(vectors - 1)) < EXACT).all(axis=1)
-        total = np.rint(vectors) @ units[few]
-        kept = np.unique(np.rint(vectors[plain & (total > 0) & (total < self._minimum)]), axis=0)[:MOST_GROUPS]
-        groups = np.zeros((len(kept), len(units)))
-        groups[:, few] = kept
+        kept = np.unique(np.rint(vectors[plain]), axis=0)
+        total = kept @ units[few]
+        sensitive = (total > 0) & ((total < self._minimum) | self._dominated_by_one(kept, few))
+        groups = np.zeros((min(int(sensitive.sum()), MOST_GROUPS), len(units)))
+        groups[:, few] = kept[sensitive][:MOST_GROUPS]
         return list(groups)
+
+    def _dominated_by_one(self, groups: FloatArray, few: IntArray) -> BoolArray:
+        """Which groups (of atoms ``few``) break a rule on the largest contributions; a unit is in one atom of it."""
+        top = np.zeros((len(groups), LARGEST))
+        for at, group in enumerate(groups > 0):
+            top[at] = np.sort(self._atoms.top[few[group]], axis=None)[::-1][:LARGEST] if group.any() else 0
+        return self._dominated(groups @ self._atoms.sizes[few], top)
+
+    def _dominated(self, sizes: FloatArray, top: FloatArray) -> BoolArray:
+        found = np.zeros(len(sizes), dtype=np.bool_)
+        there = np.flatnonzero(sizes > 0) if self._dominance else np.zeros(0, dtype=np.int64)
+        if len(there):
+            found[there] = breaks_a_rule(sizes[there], top[there], self._dominance)
+        return found
 
     def _combinations(
         self, group: FloatArray, new: IntArray, earlier: _Space, hidden: Mapping[int, BoolArray]

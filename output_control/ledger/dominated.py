@@ -47,17 +47,21 @@ def dominated_rests(overlap: Overlap, rules: Sequence[Rule], least: int, *, sign
 
 def _judged(rests: Sequence[FloatArray], rules: Sequence[Rule]) -> BoolArray:
     """Which rests, given as sizes per unit, break a rule."""
-    nothing = sparse.csr_array((0, len(rests)))
-    sizes = np.array([parts.sum() for parts in rests])
+    top = np.array([np.sort(np.pad(parts, (0, LARGEST)))[::-1][:LARGEST] for parts in rests])
+    return breaks_a_rule(np.array([parts.sum() for parts in rests]), top, rules)
+
+
+def breaks_a_rule(sizes: FloatArray, top: FloatArray, rules: Sequence[Rule]) -> BoolArray:
+    """Which groups of units, of ``sizes`` and with ``top`` (groups × 3) largest contributions, break a rule."""
+    nothing = sparse.csr_array((0, len(sizes)))
     table = joint_table(
         sizes,
-        np.full(len(rests), NO_CONTRIBUTOR, dtype=np.int64),
+        np.full(len(sizes), NO_CONTRIBUTOR, dtype=np.int64),
         integral=False,
         relations=nothing,
         audited=nothing,
         name=lambda _: "a difference",
     )
-    top = np.array([np.sort(np.pad(parts, (0, LARGEST)))[::-1][:LARGEST] for parts in rests])
     return primary(replace(table, top=top), rules).mask
 
 

@@ -21,13 +21,15 @@ from output_control.ledger.moves import Moves, Shown
 from output_control.ledger.neighbours import Beside, Compared
 from output_control.ledger.released import COUNT, ReleasedTable
 from output_control.ledger.system import System, build, moves_in
-from output_control.protection import Options, Pattern, Witnesses, demand
+from output_control.ledger.widest import LeftOut
+from output_control.protection import Options, Pattern, Witnesses, demand, least
 from output_control.rules import PrimaryResult, Rule
 from output_control.suppression import suppress
 from output_control.table import BoolArray, FloatArray, IntArray
 from output_control.table_check import audited, hide, reasons
 
 ROUNDS = 3
+MOST_ATTACKED = 300
 COMBINED_ROUNDS = 8
 
 
@@ -37,7 +39,7 @@ class Together:
     releases share units with them.
 
     ``joined``: whether others were in the system of a table. ``exact``: the attacker's view was worked out over atoms;
-    otherwise over relations between each two tables.
+    otherwise over relations between each two tables. ``left_out``: what was not looked at in three and more together.
     """
 
     patterns: tuple[Pattern, ...]
@@ -47,6 +49,7 @@ class Together:
     compared: tuple[Compared, ...]
     joined: tuple[bool, ...]
     exact: bool
+    left_out: LeftOut
 
 
 def protect_together(
@@ -91,6 +94,7 @@ def protect_together(
         compared=beside.compared(),
         joined=tuple(at in found.joined for at in range(len(asked))),
         exact=found.exact,
+        left_out=found.left_out,
     )
 
 
@@ -103,6 +107,7 @@ class _Found:
         self.moves = dict.fromkeys(range(len(asked)), Moves.none())
         self.joined: set[int] = set()
         self.exact = True
+        self.left_out = LeftOut()
 
     def solve(self, inside: Sequence[int], beside: Beside, minimum: int) -> None:
         """One group of tables, by positions in ``beside``."""
@@ -131,6 +136,7 @@ class _Found:
         else:
             raise _refusal("groups of few units stay computable from several tables", tables, len(new), also)
         self.exact &= system.exact
+        self.left_out = sum((each.left_out(tables, exact=system.exact) for each in combined), self.left_out)
         self.joined |= set(new)
         self.moves[new[0]] = moves
         self.of |= dict(zip(new, done, strict=True))
@@ -165,9 +171,15 @@ def _protect(
 ) -> tuple[list[tuple[Pattern, AuditReport]], Moves]:
     """A pattern of the new tables that keeps every hidden cell of the system open, and the moves that were found."""
     options = replace(options, cost=system.cost, keep=system.known, hidden=system.fixed & ~system.known)
+    options = replace(options, least=system.least if options.occupied else np.zeros(len(system.joint)))
     kept, primary, joint = moves_in(system, tables), system.primary, system.joint
+    done = _alone(system, tables[:new], options)
+    if done is not None:
+        return done, Moves.none()
     for _ in range(ROUNDS):
-        shown = Shown.of(kept, joint.relations, joint.value, (system.fixed | primary.mask) & ~system.known)
+        shown = Shown.of(
+            kept, joint.relations, joint.value - least(joint, options), (system.fixed | primary.mask) & ~system.known
+        )
         open_ = _open(system, primary, shown, options)
         try:
             pattern = suppress(joint, replace(primary, mask=primary.mask & ~open_), options=options)
@@ -178,7 +190,7 @@ def _protect(
         report = audit(joint, primary, whole, options)
         if not report.safe or bool((primary.mask & system.known).any()):
             raise _refusal("the audit did not find the tables safe together", tables, new, also)
-        exposed = _exposed(system, whole)
+        exposed = _exposed(system, whole, options)
         if not len(exposed):
             moves = Moves.of(pattern.witnesses.moves, _keys(tables), system.columns)
             return [_part(system, at, table, whole, report) for at, table in enumerate(tables[:new])], moves
@@ -188,9 +200,34 @@ def _protect(
     raise _refusal("groups of few units stay computable from cells of several tables", tables, new, also)
 
 
+def _alone(
+    system: System, tables: Sequence[ReleasedTable], options: Options
+) -> list[tuple[Pattern, AuditReport]] | None:
+    """What each of ``tables`` would hide by itself, if that is enough: the others then cost it nothing.
+
+    Only where the attacker's view is exact and the sensitive cells are few enough to attack one by one.
+    """
+    joint, primary = system.joint, system.primary
+    if not system.exact or int(primary.mask.sum()) > MOST_ATTACKED or bool((primary.mask & system.known).any()):
+        return None
+    hidden: BoolArray = system.fixed | primary.mask
+    for table, columns in zip(tables, system.columns, strict=False):
+        own = replace(options, cost=system.cost[columns], keep=system.known[columns], hidden=None, least=None)
+        try:
+            hidden[columns] |= suppress(table.table, table.primary, options=own).suppressed
+        except CannotProtect:
+            return None
+    nothing = Witnesses.none(len(joint))
+    whole = Pattern(hidden, hidden & ~primary.mask, nothing, 0.0, options.method, optimal=False, gap=None)
+    report = audit(joint, primary, whole, options)
+    if not report.safe or len(_exposed(system, whole, options)):
+        return None
+    return [_part(system, at, table, whole, report) for at, table in enumerate(tables)]
+
+
 def _open(system: System, primary: PrimaryResult, shown: Shown, options: Options) -> BoolArray:
     """Sensitive counts that moves which are known already leave open, whatever else is hidden."""
-    asked = demand(system.joint, primary, options.count_protection)
+    asked = demand(system.joint, primary, options)
     far = (shown.up >= asked.up) & (shown.down >= asked.down) & (shown.up + shown.down >= asked.width)
     found: BoolArray = far & primary.mask & (primary.anchor < 0) & system.joint.integral
     return found
@@ -211,12 +248,14 @@ def _refusal(fault: str, tables: Sequence[ReleasedTable], new: int, also: Sequen
     )
 
 
-def _exposed(system: System, pattern: Pattern) -> IntArray:
+def _exposed(system: System, pattern: Pattern, options: Options) -> IntArray:
     """Atoms of few units whose content the published cells of several tables give away."""
     if not len(system.atoms):
         return system.atoms
     joint = system.joint
-    attacker = Attacker(full_equations(joint), joint.value, pattern.suppressed & ~system.known, integral=joint.integral)
+    hidden: BoolArray = pattern.suppressed & ~system.known
+    low = least(joint, options)
+    attacker = Attacker(full_equations(joint), joint.value, hidden, integral=joint.integral, least=low)
     unknown = [
         int(atom) for atom in system.atoms if not _moves(attacker, joint.value, int(atom), integral=joint.integral)
     ]

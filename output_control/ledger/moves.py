@@ -87,13 +87,13 @@ class Shown:
     down_by: IntArray
 
     @staticmethod
-    def of(moves: sparse.csr_array, equations: sparse.csr_array, value: FloatArray, hidden: BoolArray) -> Shown:
-        """Those of ``moves`` (whole numbers), and their opposites, that hold."""
+    def of(moves: sparse.csr_array, equations: sparse.csr_array, spare: FloatArray, hidden: BoolArray) -> Shown:
+        """Those of ``moves`` (whole numbers), and their opposites, that hold; a column can fall by its ``spare``."""
         both = sparse.csr_array(sparse.vstack([moves, -moves]))
         both.eliminate_zeros()
         broken = np.diff(sparse.csr_array(_nonzero(both @ equations.T)).indptr) > 0
         owner = np.repeat(np.arange(both.shape[0]), np.diff(both.indptr))
-        wrong = ~hidden[both.indices] | (value[both.indices] + both.data < 0) | (both.data != np.rint(both.data))
+        wrong = ~hidden[both.indices] | (spare[both.indices] + both.data < 0) | (both.data != np.rint(both.data))
         broken[owner[wrong]] = True
         kept = sparse.csr_array(both[np.flatnonzero(~broken & (np.diff(both.indptr) > 0))])
         size = kept.shape[1]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy import sparse
@@ -20,13 +21,16 @@ from output_control.ledger.grid import Grid
 from output_control.ledger.history import History
 from output_control.ledger.measures import fault_of_measures
 from output_control.ledger.overlap import REVISED, Overlap, Relation
-from output_control.ledger.released import NOT_COMPARED, ReleasedTable
+from output_control.ledger.populations import keep_populations_apart
+from output_control.ledger.released import MODEL, NOT_COMPARED, ReleasedTable
 from output_control.ledger.system import Link
 from output_control.ledger.widest import Widest
 from output_control.rules import Rule
+from output_control.table import IntArray
 from output_control.table_check import reasons
 
 Family = tuple[str, tuple[str, str], str]
+AT_ONCE = 10_000
 NOT_YET = (
     "tables that are rounded, altered, coarser, weighted or of several kinds of unit are not compared with earlier "
     "releases by the ledger yet; a person must decide"
@@ -73,6 +77,9 @@ class Beside:
         kinds = frozenset(kind for table in new for kind in table.kinds)
         for entry in history.entries:
             for table in history.tables(entry, kinds):
+                if table.quantity == MODEL:
+                    keep_populations_apart(new, table, self._minimum)
+                    continue
                 _keep_apart(new if table.quantity == NOT_COMPARED else self._apart, table)
                 if table.quantity == NOT_COMPARED:
                     continue
@@ -110,7 +117,7 @@ class Beside:
         if family not in self._combined:
             places = [at for at in range(len(self._grids))
                       if len(self.tables[at].rows) and _family(self.tables[at]) == family]  # fmt: skip
-            self._combined[family] = Combined(self._widest.pop(family), places, self._minimum)
+            self._combined[family] = Combined(self._widest.pop(family), places, self._minimum, self._dominance)
         return self._combined[family]
 
     def compared(self) -> tuple[Compared, ...]:
@@ -150,10 +157,18 @@ class Beside:
         return True
 
     def _share_units(self, table: ReleasedTable) -> bool:
-        return any(
-            new.kinds[0] == table.kinds[0] and bool(np.isin(new.rows.unit, table.rows.unit).any())
-            for new in self.tables[: len(self._grids)]
-        )
+        return any(_any_in(table.rows.unit, units) for kind, units in self._units if kind == table.kinds[0])
+
+    @cached_property
+    def _units(self) -> list[tuple[str, IntArray]]:
+        """The units of the new tables, sorted, with their kind."""
+        return [(table.kinds[0], np.unique(table.rows.unit)) for table in self.tables[: len(self._grids)]]
+
+
+def _any_in(values: IntArray, known: IntArray) -> bool:
+    """Whether one of ``values`` is ``known`` (sorted); part by part, since mostly one of the first is."""
+    parts = (values[start : start + AT_ONCE] for start in range(0, len(values) if len(known) else 0, AT_ONCE))
+    return any(bool((known[np.searchsorted(known, part) % len(known)] == part).any()) for part in parts)
 
 
 def _family(table: ReleasedTable) -> Family:

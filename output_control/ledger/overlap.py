@@ -17,7 +17,6 @@ from scipy.sparse import csgraph
 from output_control.ledger.grid import Grid
 from output_control.table import BoolArray, IntArray
 
-DENSE = 1 << 25
 NESTED, UNION, REVISED, MARGIN, OUTSIDE = "nested", "union", "revised", "margin", "outside"
 
 
@@ -89,7 +88,9 @@ class Overlap:
         other = object.__new__(Overlap)
         other.first, other.second = self.second, self.first
         other._at_first, other._at_second, other.shared = self._at_second, self._at_first, self.shared
-        order = np.argsort(self.p, kind="stable")
+        # narrow numbers are sorted by their digits, in a quarter of the time
+        few = len(self.first.leaf_cells) <= 1 << 16
+        order = np.argsort(self.p.astype(np.uint16) if few else self.p, kind="stable")
         other.p, other.q, other.n = self.q[order], self.p[order], self.n[order]
         other.first_only, other.second_only = self.second_only, self.first_only
         return other
@@ -98,13 +99,11 @@ class Overlap:
         """Leaves that share rows, with how many; sorted by the second table's leaf."""
         wide = len(self.first.leaf_cells)
         joint = self.second.leaf_of_row[self._at_second] * wide + self.first.leaf_of_row[self._at_first]
-        if wide * len(self.second.leaf_cells) <= DENSE:
-            counted = np.bincount(joint, minlength=1)
-            there = np.flatnonzero(counted)
-            n = counted[there]
-        else:
-            there, n = np.unique(joint, return_counts=True)
-        return there % wide, there // wide, n
+        # sorting beats counting in a square of leaves by leaves, and narrow numbers sort fastest
+        joint = np.sort(joint.astype(np.int32) if wide * len(self.second.leaf_cells) < 1 << 31 else joint)
+        first = np.flatnonzero(np.append(True, joint[1:] != joint[:-1])[: len(joint)])
+        there = joint[first].astype(np.int64)
+        return there % wide, there // wide, np.diff(first, append=len(joint))
 
     def _nested(self, threshold: int, *, sign: int) -> list[Relation]:
         """Cells of the second table inside cells of the first: equal, or with a small rest between."""

@@ -20,6 +20,7 @@ from output_control.table import BoolArray, CellTable, Dimension, FloatArray, In
 
 COUNT = "count"
 NOT_COMPARED = "not compared"
+MODEL = "population of a model"
 _LENGTH = 8
 
 
@@ -46,7 +47,8 @@ class ReleasedTable:
     """A table with its rows, what is hidden in it, and what each hidden cell had to be protected for.
 
     ``quantity`` is ``count`` or the name of the measure that is summed: tables of one quantity add up to each other.
-    Of a table that is ``not compared`` (rounded, altered, weighted, of several kinds of unit) only who is in it counts.
+    Of a table that is ``not compared`` (rounded, altered, weighted, of several kinds of unit) only who is in it counts,
+    and so of the ``population of a model``, which is a table of one cell.
     ``kinds`` name the key columns of unit and member; ``release`` is the bundle's name, or empty for a table that is
     being checked. ``sets`` is a number per cell that is the same for the same rows, whatever table they are in.
     ``period`` is the column of periods (empty without), and the frame where members have several rows in one: tables

@@ -13,6 +13,7 @@ from output_control.ledger.rows import LedgerIds, mixed, period_of, rows_of
 from output_control.rules import PrimaryResult
 from output_control.table import NO_CONTRIBUTOR, CellTable, IntArray
 from output_control.table_check import JudgedTable
+from output_control.unit_keys import kind_of_key
 
 
 class ProjectIds:
@@ -52,7 +53,7 @@ def _remembered(
         name=request.name,
         release="",
         quantity=quantity,
-        kinds=(_kind(request.unit, sources), _kind(member, sources)),
+        kinds=(kind_of_key(request.unit, sources), kind_of_key(member, sources)),
         table=_with_ledger_ids(evidence.table, ids),
         rows=rows,
         primary=sensitive,
@@ -67,18 +68,6 @@ def _with_ledger_ids(table: CellTable, ids: LedgerIds) -> CellTable:
     alone = sole != NO_CONTRIBUTOR
     sole[alone] = ids.ids(sole[alone])
     return replace(table, sole_contributor=sole)
-
-
-def _kind(column: str, sources: Sources) -> str:
-    """What kind of unit a key column holds (person, object …), as linking wrote it down; else the column's name."""
-    roles = {
-        found.role.removeprefix("key:")
-        for name in sources.keys_of_linked()
-        if (frame := sources.population(name)) is not None
-        for found in frame.manifest.columns
-        if found.name == column and found.role.startswith("key:")
-    }
-    return min(roles, default=column)
 
 
 def set_numbers(table: CellTable, rows: Rows) -> IntArray:

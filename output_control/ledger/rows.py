@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from enclave.errors import Refused
-from enclave.requests import TableRequest
+from enclave.requests import Request, TableRequest
 from output_control.derived import Sources, member_column
 from output_control.evidence import Evidence
 from output_control.ledger.released import Rows
@@ -18,6 +18,7 @@ from output_control.table import FloatArray, IntArray
 from output_control.tabulation import DECIMALS
 from output_control.unit_keys import invented_periods
 
+RECORDS_OF = " records of "
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -48,6 +49,42 @@ def rows_of(evidence: Evidence, sources: Sources, ids: LedgerIds) -> Rows:
             not give the members these periods, so that other words for a period would make another row of it.
     """
     request = evidence.request
+    member = _unit_key(request, sources)
+    found = _columns(request, member, sources)
+    leaf, keep = _leaves(evidence, found)
+    if request.period is not None and (wrong := invented_periods(request, sources, member, request.period)):
+        raise Refused(wrong, next_step="name the period's column as the linked data do, or leave the period out")
+    row, unit, order = _known(request, member, request.period, found, ids)
+    added = request.measure if request.statistic in {"sum", "mean"} else None
+    amount = np.ones(len(row)) if added is None else _amounts(found, added)
+    leaf, amount, keep = leaf[order], amount[order], keep[order]
+    again = np.argsort(row, kind="stable")
+    again = again[keep[again]]
+    return Rows(row[again], unit[again], leaf[again], amount[again])
+
+
+def population_rows(request: Request, sources: Sources, ids: LedgerIds) -> tuple[Rows, str]:
+    """All rows of a frame, sorted by ledger id, in one cell; and the column of periods that tells them apart, if any.
+
+    A period that the linked data do not give the members (the other end of an edge) tells nothing: such rows are told
+    apart by their order alone.
+
+    Raises:
+        Refused: the population's key is no unit key, so nobody can be followed across releases.
+    """
+    member, period = _unit_key(request, sources), request.period
+    if period is not None and invented_periods(request, sources, member, period):
+        period = None
+    names = list(dict.fromkeys([member, request.record, request.unit, *([period] if period else [])]))
+    table = sources.derived_table(request.derivation)
+    found = sources.collect("SELECT {names} FROM {table}", names=names, table=table)
+    row, unit, _ = _known(request, member, period, found, ids)
+    order = np.argsort(row, kind="stable")
+    return Rows(row[order], unit[order], np.zeros(len(row), dtype=np.int64), np.ones(len(row))), period or ""
+
+
+def _unit_key(request: Request, sources: Sources) -> str:
+    """The column of the population's key, when it is one of unit keys."""
     schema = sources.schema(request.derivation)
     member = member_column(request, schema)
     if not pa.types.is_integer(schema.field(member).type):
@@ -55,23 +92,19 @@ def rows_of(evidence: Evidence, sources: Sources, ids: LedgerIds) -> Rows:
             f"column {member} holds no unit keys, so the release ledger cannot follow who is in which table",
             next_step="name a population whose key is a unit key of the linked data",
         )
-    found = _columns(request, member, sources)
-    leaf, keep = _leaves(evidence, found)
-    if request.period is not None and (wrong := invented_periods(request, sources, member, request.period)):
-        raise Refused(wrong, next_step="name the period's column as the linked data do, or leave the period out")
+    return member
+
+
+def _known(
+    request: Request, member: str, period: str | None, found: pa.Table, ids: LedgerIds
+) -> tuple[IntArray, IntArray, IntArray]:
+    """Row and unit by ledger ids in an order in which rows of one member follow each other, and that order."""
     known = ids.ids(_whole(found, member))
-    row = known if request.period is None else mixed(known ^ _hashed(found.column(request.period)))
+    row = known if period is None else mixed(known ^ _hashed(found.column(period)))
     unit = known if request.unit == member else ids.ids(_whole(found, request.unit))
-    added = request.measure if request.statistic in {"sum", "mean"} else None
-    amount = np.ones(len(row)) if added is None else _amounts(found, added)
     record = np.unique(found.column(request.record).to_numpy(), return_inverse=True)[1].reshape(-1)
     order = np.lexsort((record, row))
-    row, unit, leaf, amount = row[order], unit[order], leaf[order], amount[order]
-    keep = keep[order]
-    row = _told_apart(row)
-    again = np.argsort(row, kind="stable")
-    again = again[keep[again]]
-    return Rows(row[again], unit[again], leaf[again], amount[again])
+    return _told_apart(row[order]), unit[order], order
 
 
 def period_of(request: TableRequest, sources: Sources) -> str:
@@ -84,7 +117,7 @@ def period_of(request: TableRequest, sources: Sources) -> str:
     distinct = "SELECT COUNT(*) FROM (SELECT {key} FROM {table} GROUP BY {key}) AS d"
     if frame is None or rows == sources.number(distinct, table=table, key=key):
         return period
-    return f"{period} records of {frame.digest()}"
+    return f"{period}{RECORDS_OF}{frame.digest()}"
 
 
 def _columns(request: TableRequest, member: str, sources: Sources) -> pa.Table:

@@ -21,6 +21,7 @@ from output_control.ledger.combined import Combination
 from output_control.ledger.moves import gathered
 from output_control.ledger.overlap import REVISED, Relation
 from output_control.ledger.released import COUNT, ReleasedTable
+from output_control.protection import Options, least
 from output_control.relations import equations
 from output_control.rules import PrimaryResult
 from output_control.table import NO_CONTRIBUTOR, BoolArray, CellTable, FloatArray, IntArray
@@ -40,7 +41,8 @@ class System:
     """The joint table; what must be protected in it; which new cells are known already; where each table's cells are.
 
     ``fixed`` columns are hidden whatever the new tables do; ``rests`` are the columns of small differences, ``atoms``
-    those of atoms of few units.
+    those of atoms of few units. ``least``: what each column is known to be at least where empty cells leave as 0;
+    nothing of rests and atoms, which may well be empty.
     """
 
     joint: JointTable
@@ -48,6 +50,7 @@ class System:
     known: BoolArray
     fixed: BoolArray
     cost: FloatArray
+    least: FloatArray
     columns: tuple[IntArray, ...]
     rests: IntArray
     atoms: IntArray
@@ -242,7 +245,10 @@ class _Work:
         fixed: BoolArray = np.arange(self.count) >= self.of_new
         cost = np.where(fixed, 0.0, value)
         rests = self.of_tables + np.arange(len(self.rests))
-        return System(joint, self._primary(minimum), known, fixed, cost, tuple(self.columns), rests, small, exact)
+        low = np.zeros(self.count)
+        low[: self.of_tables] = self._gather(lambda t: least(t.table, Options(occupied=True)))
+        columns = tuple(self.columns)
+        return System(joint, self._primary(minimum), known, fixed, cost, low, columns, rests, small, exact)
 
     def _own(self, of: Callable[[CellTable], sparse.csr_array]) -> sparse.csr_array:
         entries = _Entries()

@@ -22,6 +22,7 @@ MOST_ATOMS = 400
 MOST_POSSIBLE = 1_200
 MOST_CODES = 200
 MOST_HELD = 60_000_000
+LARGEST = 3
 Key = tuple[int, bytes]
 Values = npt.NDArray[np.int16]
 
@@ -45,17 +46,37 @@ class Taken:
     splits: tuple[Split, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What coarse atoms do not tell apart: ``tables`` of whose population nothing is, and of the others ``columns``
+    (levels of a classification). Sums of three and more tables that need these are not seen."""
+
+    tables: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.tables or self.columns)
+
+    def __add__(self, other: LeftOut) -> LeftOut:
+        both = (*self.tables, *other.tables), (*self.columns, *other.columns)
+        return LeftOut(*(tuple(dict.fromkeys(names)) for names in both))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class CoarseAtoms:
     """``sets`` are the cells told apart, by set number, and ``cells`` (cells × atoms) what each holds; ``units`` and
-    ``amount`` per atom are 0 of those that could be there but are not. ``held``: per table, its cells and their sets'
+    ``amount`` per atom are 0 of those that could be there but are not; so are ``sizes`` (sums of absolute amounts) and
+    ``top`` (atoms × 3: those of the units that add most). ``held``: per table, its cells and their sets'
     positions."""
 
     sets: IntArray
     cells: FloatArray
     units: IntArray
     amount: FloatArray
+    sizes: FloatArray
+    top: FloatArray
     held: tuple[tuple[IntArray, IntArray], ...]
+    left_out: LeftOut
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -216,8 +237,30 @@ class _Refined:
             else (nothing, nothing)
             for taken in tables
         )
-        units, amount = self._contents(len(empty))
-        return CoarseAtoms(sets, whole[first], units, amount, held)
+        units, amount, sizes, top = self._contents()
+        none = np.zeros(len(empty))
+        return CoarseAtoms(
+            sets=sets,
+            cells=whole[first],
+            units=np.append(units, none.astype(np.int64)),
+            amount=np.append(amount, none),
+            sizes=np.append(sizes, none),
+            top=np.concatenate([top, np.zeros((len(empty), LARGEST))]),
+            held=held,
+            left_out=self._left_out(tables),
+        )
+
+    def _left_out(self, tables: Sequence[Taken]) -> LeftOut:
+        tables_out, columns_out = [], []
+        for taken in tables:
+            if taken.population not in self.column:
+                tables_out.append(taken.table.label)
+                continue
+            told = {(split.dimension, split.depth) for split in taken.splits if split.key in self.column}
+            for at, dim in enumerate(taken.table.table.dims):
+                deeper = [depth for depth in range(1, int(dim.depth.max()) + 1) if (at, depth) not in told]
+                columns_out += [f"{dim.name} (level {depth}) of {taken.table.label}" for depth in deeper]
+        return LeftOut(tuple(tables_out), tuple(columns_out))
 
     def _codes(self, taken: Taken, parts: IntArray) -> IntArray:
         """Codes (plus 1) of a table's dimensions at the depths that are told apart; 0 for what is outside the table."""
@@ -228,7 +271,8 @@ class _Refined:
         codes[parts[:, self.column[taken.population]] == 0] = 0
         return codes
 
-    def _contents(self, empty: int) -> tuple[IntArray, FloatArray]:
+    def _contents(self) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
+        """Of each atom: units, amount, absolute amount, and its largest parts that are of one unit each."""
         unit, amount = np.zeros(len(self.label), dtype=np.int64), np.ones(len(self.label))
         for population, held in self._people.items():
             unit[self._at[population]] = held.unit
@@ -236,10 +280,22 @@ class _Refined:
                 amount[self._at[population]] = held.amount
         order = np.lexsort((unit, self.label))
         label, unit = self.label[order], unit[order]
-        first = np.append(True, (label[1:] != label[:-1]) | (unit[1:] != unit[:-1]))
-        units = np.bincount(label[first], minlength=len(self.parts))
-        amounts = np.bincount(self.label, weights=amount, minlength=len(self.parts))
-        return np.append(units, np.zeros(empty, dtype=np.int64)), np.append(amounts, np.zeros(empty))
+        first = np.flatnonzero(np.append(True, (label[1:] != label[:-1]) | (unit[1:] != unit[:-1])))
+        of_unit, size = np.add.reduceat(np.abs(amount[order]), first), len(self.parts)
+        units = np.bincount(label[first], minlength=size).astype(np.int64)
+        amounts, sizes = (np.bincount(self.label, weights=of, minlength=size) for of in (amount, np.abs(amount)))
+        return units, amounts.astype(np.float64), sizes.astype(np.float64), _largest(of_unit, units)
+
+
+def _largest(parts: FloatArray, number: IntArray) -> FloatArray:
+    """The three largest of each run of ``parts``, which are ``number`` long."""
+    owner, start = np.repeat(np.arange(len(number)), number), np.cumsum(number) - number
+    order = np.lexsort((-parts, owner))
+    top = np.zeros((len(number), LARGEST))
+    for rank in range(LARGEST):
+        there = np.flatnonzero(number > rank)
+        top[there, rank] = parts[order[start[there] + rank]]
+    return top
 
 
 def _inside(rows: IntArray, every: IntArray) -> BoolArray:

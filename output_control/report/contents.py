@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from output_control.alternatives.comparison import Compared
 from output_control.alternatives.loss import Loss
+from output_control.rules import Groups
 from output_control.table import BoolArray, CellTable, FloatArray
 
 Language = Literal["nl", "en"]
@@ -41,7 +42,7 @@ class Report:
     ``reason`` the rules that make a cell ``sensitive``, ``lower`` and ``upper`` the attacker's interval (NaN where it
     was not computed, infinite where nothing bounds it). ``intervals_exact``: so wide, and not only at least so wide.
     ``altered``: what was done to the figures ("" when cells are hidden instead). ``least_units`` is the public minimum
-    frequency (0: the rules are the owner's own).
+    frequency (0: the rules are the owner's own). ``groups``: of which group a cell tells too much, for checkers.
     """
 
     title: str
@@ -61,3 +62,4 @@ class Report:
     comparison: tuple[Compared, ...] = ()
     earlier: tuple[EarlierFinding, ...] = ()
     cells_file: str = ""
+    groups: Groups = field(default_factory=Groups.none)

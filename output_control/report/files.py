@@ -7,6 +7,7 @@ import numpy as np
 from output_control.alternatives.comparison import comparison_document
 from output_control.alternatives.loss import loss
 from output_control.outputs import json_bytes
+from output_control.protection import Options
 from output_control.report.contents import DimensionLabels, EarlierFinding, Language, Report
 from output_control.report.intervals import intervals_of
 from output_control.report.page import report_page
@@ -44,7 +45,13 @@ def report_of(protected: ProtectedTable, *, earlier: tuple[EarlierFinding, ...] 
     table, request = evidence.table, evidence.request
     published = table.value if altered is None else altered.published.astype(np.float64)
     intervals = intervals_of(
-        table, protected.primary, protected.pattern, protected.report, altered, alone=not protected.beside
+        table,
+        protected.primary,
+        protected.pattern,
+        protected.report,
+        altered,
+        options=Options(occupied=True),  # as the gate audits
+        alone=not protected.beside,
     )
     return Report(
         title=request.title,
@@ -74,4 +81,5 @@ def report_of(protected: ProtectedTable, *, earlier: tuple[EarlierFinding, ...] 
         comparison=protected.comparison,
         earlier=earlier,
         cells_file=f"{request.name}.cells.csv",
+        groups=protected.primary.groups,
     )

@@ -9,7 +9,7 @@ import numpy as np
 from output_control.alternatives.altered import AlteredTable
 from output_control.attacker import Attacker
 from output_control.audit import AuditReport, full_equations
-from output_control.protection import Pattern
+from output_control.protection import Options, Pattern, least
 from output_control.rules import PrimaryResult
 from output_control.table import CellTable, FloatArray
 
@@ -32,11 +32,12 @@ def intervals_of(
     report: AuditReport,
     altered: AlteredTable | None,
     *,
+    options: Options,
     alone: bool = True,
 ) -> Intervals:
     """The audit's intervals of the sensitive cells; where few cells are hidden, those of all of them, solved anew.
 
-    Not ``alone``: other tables narrow the intervals, and only the audit saw them.
+    ``options`` are those of the audit. Not ``alone``: other tables narrow the intervals, and only the audit saw them.
     """
     lower, upper = np.full(len(table), np.nan), np.full(len(table), np.nan)
     cells = np.flatnonzero(primary.mask)
@@ -44,7 +45,8 @@ def intervals_of(
     hidden = np.flatnonzero(pattern.suppressed)
     if not alone or altered is not None or not len(hidden) or len(hidden) > SOLVED_UP_TO:
         return Intervals(lower, upper, report.intervals_exact)
-    attacker = Attacker(full_equations(table), table.value, pattern.suppressed, integral=table.integral)
+    low = least(table, options)
+    attacker = Attacker(full_equations(table), table.value, pattern.suppressed, integral=table.integral, least=low)
     exact = True
     for cell in hidden.tolist():
         up, down = attacker.furthest(cell, 1), attacker.furthest(cell, -1)

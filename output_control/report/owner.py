@@ -5,7 +5,7 @@ from __future__ import annotations
 from output_control.alternatives.comparison import Compared
 from output_control.alternatives.loss import loss
 from output_control.audit import AuditReport
-from output_control.protection import Pattern
+from output_control.protection import Options, Pattern
 from output_control.report.contents import DimensionLabels, Report
 from output_control.report.intervals import intervals_of
 from output_control.report.page import report_page
@@ -25,7 +25,7 @@ def owner_pages(
     comparison: tuple[Compared, ...] = (),
 ) -> dict[str, bytes]:
     """`protection.html` (English) and `protection.nl.html`, each complete in itself."""
-    intervals = intervals_of(table, sensitive, pattern, checked, None)
+    intervals = intervals_of(table, sensitive, pattern, checked, None, options=Options())
     report = Report(
         title=name,
         facts=(),

@@ -126,6 +126,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "why_caption_author": ("Per cel de reden", "Per cell the reason"),
     "why_none": ("Geen cel is verborgen of gevoelig.", "No cell is hidden or sensitive."),
+    "why_none_author": ("Geen cel is verborgen.", "No cell is hidden."),
     "shown": ("Getoond", "Shown"),
     "true": ("Waar cijfer", "True figure"),
     "status": ("Status", "Status"),
@@ -144,6 +145,11 @@ TEXTS: dict[str, tuple[str, str]] = {
     "reason_complement": ("te weinig eenheden in de rest", "too few units in the remainder"),
     "reason_figure": ("een cijfer rust op te weinig eenheden", "a figure rests on too few units"),
     "reason_group": ("onthult iets over een groep", "tells something about a group"),
+    "reason_group_of": (
+        "onthult iets over een groep: {inside} van de {whole} ({counted}) van {group} vallen in {category}",
+        "tells something about a group: {inside} of the {whole} ({counted}) of {group} are in {category}",
+    ),
+    "everyone": ("de hele tabel", "the whole table"),
     "reason_given": ("door de eigenaar aangewezen", "marked by the owner"),
     "reason_protects": ("anders is een andere cel uit te rekenen", "or else another cell could be worked out"),
     "reason_author": (

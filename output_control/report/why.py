@@ -20,7 +20,7 @@ def why(report: Report, language: Language, *, confidential: bool) -> str:
     cells = np.flatnonzero(concerned)
     cells = cells[np.argsort(report.table.keys()[cells])]
     if not len(cells):
-        return f"<p>{words('why_none', language)}</p>"
+        return f"<p>{words('why_none' if confidential else 'why_none_author', language)}</p>"
     head = [(dim.title[language], False) for dim in report.dims]
     if confidential:
         head.append((say("true", language), True))
@@ -55,7 +55,33 @@ def _row(report: Report, cell: int, language: Language, *, confidential: bool) -
 
 def _reason(report: Report, cell: int, language: Language) -> str:
     rules = [rule for rule in str(report.reason[cell]).split("+") if rule] or ["protects"]
-    return "; ".join(_rule(rule, report.least_units, language) for rule in rules)
+    said = [_rule(rule, report.least_units, language) for rule in rules if rule != "group"]
+    return "; ".join([*said, *(_groups(report, cell, language) if "group" in rules else [])])
+
+
+def _groups(report: Report, cell: int, language: Language) -> list[str]:
+    """Of which group a cell tells too much, one line per verdict."""
+    table, groups = report.table, report.groups
+    lines = []
+    for at in np.flatnonzero(groups.cell == cell).tolist():
+        codes, sensitive = table.codes[cell].tolist(), int(groups.sensitive[at])
+        named = [
+            f"{dim.title[language]}: {dim.labels[code][language]}" for dim, code in zip(report.dims, codes, strict=True)
+        ]
+        category = named.pop(sensitive)
+        counted = str(groups.counted[at])
+        lines.append(
+            say(
+                "reason_group_of",
+                language,
+                inside=number(float(groups.inside[at]), language),
+                whole=number(float(groups.whole[at]), language),
+                counted=counted,
+                group=", ".join(named) or say("everyone", language),
+                category=category,
+            )
+        )
+    return list(dict.fromkeys(lines)) or [say("reason_group", language)]
 
 
 def _rule(rule: str, least: int, language: Language) -> str:

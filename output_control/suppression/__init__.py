@@ -199,7 +199,8 @@ def _refuse_public_primaries(table: CellTable, primary: PrimaryResult, options: 
     clash = np.flatnonzero(options.keep & primary.mask)
     if len(clash):
         raise CannotProtect(
-            f"{len(clash)} sensitive cell(s) must stay published: {_name(table, clash)}",
+            "sensitive cells must stay published",
+            where=f"{len(clash)} cell(s): {_name(table, clash)}",
             next_step="allow them to be hidden, or recode",
         )
 
@@ -207,11 +208,11 @@ def _refuse_public_primaries(table: CellTable, primary: PrimaryResult, options: 
 def _hopeless(table: CellTable, search: Search, lost: list[Target]) -> CannotProtect:
     groups = np.unique([target.cell for target in lost])
     cells = np.flatnonzero(np.isin(search.problem.group, groups))
-    against = any(target.against >= 0 for target in lost)
+    against = " (some to a sole contributor of another cell)" if any(target.against >= 0 for target in lost) else ""
+    # how many, which and to whom is for the table's owner: a researcher may not learn what a confidential rule finds
     return CannotProtect(
-        f"{len(groups)} sensitive cell(s) stay open to an attacker even with every other cell hidden"
-        + (" (some to a sole contributor of another cell)" if against else "")
-        + f": {_name(table, cells)}",
+        "sensitive cells stay open to an attacker even with every other cell hidden",
+        where=f"{len(groups)} cell(s){against}: {_name(table, cells)}",
         next_step="recode (merge categories), drop a level or a dimension, or ask for a narrower interval",
     )
 

@@ -149,12 +149,12 @@ def _path(dim: Dimension, leaf: int, stop: int) -> list[int]:
 class Boxes:
     """The boxes of one table; `None` from `of` when its cross product is too large to be held."""
 
-    def __init__(self, table: CellTable) -> None:
-        self.table = table
+    def __init__(self, table: CellTable, spare: FloatArray | None = None) -> None:
+        self.table, self._spare = table, table.value if spare is None else spare
         self._long = int(np.argmax(table.shape))
         self._others = [position for position in range(len(table.dims)) if position != self._long]
         # every cell can fall by one
-        self._ones_fit = table.integral and bool((table.value >= 1).all())
+        self._ones_fit = table.integral and bool((self._spare >= 1).all())
         shape = table.shape
         self._wide = int(np.prod([shape[position] for position in self._others], dtype=np.int64))
         self.row = table.codes[:, self._long].astype(np.int64)
@@ -169,10 +169,13 @@ class Boxes:
         self._slab_codes, self._slab_signs = self._products(self._small_enough(heavy))
 
     @staticmethod
-    def of(table: CellTable) -> Boxes | None:
-        """The boxes of ``table``, unless it has but one dimension or its cross product is too large."""
+    def of(table: CellTable, spare: FloatArray | None = None) -> Boxes | None:
+        """The boxes of ``table``, unless it has but one dimension or its cross product is too large.
+
+        ``spare``: how far each cell can fall (default: to 0).
+        """
         small = int(np.prod(table.shape, dtype=np.int64)) <= MOST_CELLS
-        return Boxes(table) if small and len(table) and len(table.dims) > 1 else None
+        return Boxes(table, spare) if small and len(table) and len(table.dims) > 1 else None
 
     def _small_enough(self, weight: list[FloatArray]) -> list[Moves]:
         """Simple moves of the other dimensions, so few that all their products fit."""
@@ -210,7 +213,7 @@ class Boxes:
         dense = np.concatenate([price, [np.inf]])[self._cell_at]
         amount = None
         if not (self._ones_fit and (falling <= 1).all() and (rising <= 1).all()):
-            amount = np.concatenate([self.table.value, [0.0]])[self._cell_at]
+            amount = np.concatenate([self._spare, [0.0]])[self._cell_at]
         found, ask = Found.nothing(len(cells)), _Ask(cells, dense, amount, falling, rising)
         todo = np.arange(len(cells))
         rows = max(CHUNK // max(dense.shape[1], int(np.prod(self._slab_codes.shape[1:]))), 1)

@@ -59,6 +59,11 @@ class Model:
         self._highs.passModel(model)
         self._columns = np.arange(matrix.shape[1], dtype=np.int32)
 
+    def search_plainly(self) -> None:
+        """Branch by what earlier branchings brought, with cuts at the root alone: more nodes, each for far less."""
+        self._highs.setOptionValue("mip_pscost_minreliable", 0)
+        self._highs.setOptionValue("mip_allow_cut_separation_at_nodes", False)
+
     def set_cost(self, cost: FloatArray) -> None:
         """Another objective, same basis."""
         self._highs.changeColsCost(len(cost), self._columns, cost)

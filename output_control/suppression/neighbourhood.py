@@ -79,10 +79,23 @@ class Neighbourhoods:
 
 def ball(problem: Problem, cells: IntArray, *, whole: bool) -> Ball:
     """The ball of ``cells`` with its equations; a cell alone in an equation cannot move and is left out."""
-    while True:
-        part = sparse.csr_array(problem.columns[:, cells])
-        length = np.diff(part.indptr)
-        lonely = np.unique(part.indices[part.indptr[:-1][length == 1]])
-        if not len(lonely):
-            return Ball(cells, sparse.csr_array(part[np.flatnonzero(length)]), whole)
-        cells = np.delete(cells, lonely)
+    # by entries, since there are thousands of small balls and every sparse matrix costs a fraction of a millisecond
+    columns = problem.columns
+    start, length = columns.indptr[cells], np.diff(columns.indptr)[cells]
+    entry = np.repeat(start - np.cumsum(length) + length, length) + np.arange(int(length.sum()))
+    cell, sign = np.repeat(np.arange(len(cells)), length), columns.data[entry]
+    rows, row = np.unique(columns.indices[entry], return_inverse=True)
+    while len(lonely := cell[np.bincount(row, minlength=len(rows))[row] == 1]):
+        kept = np.isin(cell, lonely, invert=True)
+        cell, row, sign, cells = _closed_up(cell[kept], lonely), row[kept], sign[kept], np.delete(cells, lonely)
+    order = np.argsort(row, kind="stable")
+    number = np.bincount(row, minlength=len(rows))
+    shape = int((number > 0).sum()), len(cells)
+    inside, ends = cell[order].astype(np.int32), np.append(0, np.cumsum(number[number > 0])).astype(np.int32)
+    matrix = sparse.csr_array((sign[order], inside, ends), shape=shape)
+    return Ball(cells, matrix, whole)
+
+
+def _closed_up(position: IntArray, gone: IntArray) -> IntArray:
+    """Positions when those that are ``gone`` were left out of the list."""
+    return position - np.searchsorted(np.unique(gone), position)

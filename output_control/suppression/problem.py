@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import sparse
 
-from output_control.protection import SINGLETON_SHARE, Options, demand
+from output_control.protection import SINGLETON_SHARE, Options, demand, least
 from output_control.relations import equations, reduce
 from output_control.rules import PrimaryResult
 from output_control.suppression.boxes import Boxes
@@ -145,8 +145,8 @@ def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem
     small = 1e-3 / max(len(table), 1) * min(max(float(np.mean(cost)) if len(cost) else 1.0, 1e-9), 100.0)
     group_cost = np.zeros(size)
     np.add.at(group_cost, group, np.maximum(cost, 0) + small)
-    amount = np.zeros(size)
-    amount[group] = table.value
+    amount, spare = np.full(size, np.inf), table.value - least(table, options)
+    np.minimum.at(amount, group, spare)
     is_primary, keep, sole = np.zeros(size, np.bool_), np.zeros(size, np.bool_), np.full(size, -1, np.int64)
     np.logical_or.at(is_primary, group, primary.mask)
     if options.hidden is not None:
@@ -175,14 +175,14 @@ def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem
         whole_costs=bool((cost == np.rint(cost)).all()) and small * len(table) < WHOLE_COST_NOISE,
         first_cell=np.unique(group, return_index=True)[1].astype(np.int64),
         members=np.bincount(group, minlength=size).astype(np.int64),
-        boxes=Boxes.of(table),
+        boxes=Boxes.of(table, spare),
         targets=targets,
     )
 
 
 def _targets(table: CellTable, primary: PrimaryResult, options: Options, group: IntArray) -> list[Target]:
     """One target per primary group (and per anchor of its lower level), in order of the groups."""
-    asked, cells = demand(table, primary, options.count_protection), np.flatnonzero(primary.mask)
+    asked, cells = demand(table, primary, options), np.flatnonzero(primary.mask)
     here, anchor = group[cells], primary.anchor[cells]
     apart = int(group.max(initial=0)) + 2
     # an anchored fall is a demand of its own, since the anchor's group must then stand still

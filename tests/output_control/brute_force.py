@@ -7,11 +7,11 @@ Whole-number tables are searched exhaustively; of magnitudes the two ends are a 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.optimize import linprog
+from scipy.optimize import LinearConstraint, linprog, milp
 
 Codes = tuple[str, ...]
 NODES = 200_000
@@ -95,6 +95,22 @@ class BruteForce:
         start = [0.0] * len(self.inner), [cap] * len(self.inner)
         return _search([*self.equations, *asked], start, [NODES])
 
+    def every_table(self, cap: int) -> Iterator[dict[Codes, int]]:
+        """Each whole-number table, by inner cell of at most ``cap``, that agrees with everything published."""
+        for found in _every(self.equations, ([0.0] * len(self.inner), [float(cap)] * len(self.inner)), [NODES]):
+            yield {cell: int(value) for cell, value in zip(self.inner, found, strict=True)}
+
+    def whole_ends(self, table: Published, codes: Codes) -> tuple[float, float]:
+        """The least and the most that a cell can be in any whole-number table, by an integer programme."""
+        aim, matrix = np.zeros(len(self.inner)), np.zeros((len(self.equations), len(self.inner)))
+        aim[self.inside(table, codes)] = 1
+        for row, (inside, _, _) in enumerate(self.equations):
+            matrix[row, inside] = 1
+        limits = LinearConstraint(matrix, *([each[side] for each in self.equations] for side in (1, 2)))
+        low, high = (milp(sign * aim, constraints=limits, integrality=np.ones(len(aim))) for sign in (1, -1))
+        assert low.status == 0 and high.status in (0, 3, 4)
+        return float(round(low.fun)), np.inf if high.x is None else float(round(-high.fun))
+
     def ends(self, table: Published, codes: Codes, held: Mapping[Codes, float] | None = None) -> tuple[float, float]:
         """The least and the most that a cell can be when figures are no whole numbers; ``held`` cells are known."""
         aim = np.zeros(len(self.inner))
@@ -135,6 +151,26 @@ def _search(
         if _search(equations, (low_, high_), left):
             return True
     return False
+
+
+def _every(
+    equations: list[tuple[list[int], float, float]], box: tuple[list[float], list[float]], left: list[int]
+) -> Iterator[list[float]]:
+    left[0] -= 1
+    if left[0] < 0:
+        raise TooLong
+    low, high = list(box[0]), list(box[1])
+    if not _narrow(equations, low, high):
+        return
+    wide = [at for at in range(len(low)) if high[at] > low[at]]
+    if not wide:
+        yield low
+        return
+    at = min(wide, key=lambda one: high[one] - low[one])
+    for value in range(int(low[at]), int(high[at]) + 1):
+        low_, high_ = list(low), list(high)
+        low_[at] = high_[at] = float(value)
+        yield from _every(equations, (low_, high_), left)
 
 
 def _narrow(equations: list[tuple[list[int], float, float]], low: list[float], high: list[float]) -> bool:

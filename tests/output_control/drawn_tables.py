@@ -126,14 +126,40 @@ def linked_counts(draw: st.DrawFn) -> tuple[CellTable, ...]:
             unique_by=lambda dims: tuple((dim.name, tuple(dim.codes)) for dim in dims),
         )
     )
-    keys = list(itertools.product(area, "fm", "pq"))
-    figures = draw(st.lists(st.integers(0, 4), min_size=len(keys), max_size=len(keys)).filter(any))
+    people = _people(draw, {"area": area, "sex": tuple("fm"), "kind": tuple("pq")})
+    return tuple(_margin(people, dims) for dims in chosen)
+
+
+@st.composite
+def rings(draw: st.DrawFn) -> tuple[CellTable, ...]:
+    """Three tables of two dimensions each, out of three or four of one population; trees may differ by table."""
+    names = "wxyz"[: draw(st.integers(3, 4))]
+    sizes = [draw(st.integers(2, 3)), 2, 2, 2][: len(names)]
+    leaves = {name: tuple(f"{name}{at}" for at in range(size)) for name, size in zip(names, sizes, strict=True)}
+    trees = {name: [draw(hierarchies(f"{name}{tree}.", leaves[name])) for tree in "pq"] for name in names}
+    pairs = st.sampled_from(list(itertools.combinations(names, 2)))
+    people = _people(draw, leaves)
     tables = []
-    for dims in chosen:
-        places = [("area", "sex", "kind").index(dim.name) for dim in dims]
-        cells: dict[tuple[str, ...], int] = {}
-        for key, figure in zip(keys, figures, strict=True):
-            at = tuple(key[place] for place in places)
-            cells[at] = cells.get(at, 0) + figure
-        tables.append(counts(dims, {at: figure for at, figure in cells.items() if figure}))
+    for pair in draw(st.lists(pairs, min_size=3, max_size=3, unique=True)):
+        chosen = [(name, draw(st.sampled_from(trees[name]))) for name in pair]
+        tables.append(_margin(people, tuple(Dimension(name, tree.root, tree.children) for name, tree in chosen)))
     return tuple(tables)
+
+
+People = tuple[tuple[str, ...], dict[tuple[str, ...], int]]
+
+
+def _people(draw: st.DrawFn, leaves: dict[str, tuple[str, ...]]) -> People:
+    """How many there are of each combination, small numbers."""
+    keys = list(itertools.product(*leaves.values()))
+    figures = draw(st.lists(st.integers(0, 4), min_size=len(keys), max_size=len(keys)).filter(any))
+    return tuple(leaves), dict(zip(keys, figures, strict=True))
+
+
+def _margin(people: People, dims: tuple[Dimension, ...]) -> CellTable:
+    places = [people[0].index(dim.name) for dim in dims]
+    cells: dict[tuple[str, ...], int] = {}
+    for key, figure in people[1].items():
+        at = tuple(key[place] for place in places)
+        cells[at] = cells.get(at, 0) + figure
+    return counts(dims, {at: figure for at, figure in cells.items() if figure})

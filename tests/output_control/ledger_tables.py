@@ -17,7 +17,7 @@ from output_control.rules import MinimumFrequency, PrimaryResult, primary
 from output_control.table import CellTable, Dimension, IntArray, cell_keys
 from tests.output_control.ledger_world import a_ledger, about
 
-OPTIONS = Options(method="flow")
+OPTIONS = Options(method="flow", occupied=True)
 
 
 def a_dimension(name: str, size: int) -> Dimension:

@@ -110,7 +110,9 @@ def test_a_class_dominated_by_one_owner_is_refused(tmp_path: Path) -> None:
     data = ages((5, 60), (15, 100))
     owner = data.column("owner").to_numpy().copy()
     owner[60:150] = owner[60]
-    assert "one unit's for the larger part" in refused(tmp_path, data.set_column(1, "owner", pa.array(owner)), by_age())
+    assert "one unit's for too large a part" in refused(
+        tmp_path, data.set_column(1, "owner", pa.array(owner)), by_age()
+    )
 
 
 @pytest.mark.parametrize(
@@ -217,7 +219,7 @@ def test_contributions_are_summed_by_unit_before_anything(tmp_path: Path) -> Non
 
 def test_a_class_that_one_unit_dominates_is_refused(tmp_path: Path) -> None:
     rich = worth([float(i) for i in range(1, 200)] + [1e6])
-    assert "one unit's for the larger part" in refused(tmp_path, rich, asked(LorenzRequest, measure="worth"))
+    assert "one unit's for too large a part" in refused(tmp_path, rich, asked(LorenzRequest, measure="worth"))
 
 
 @pytest.mark.parametrize(
@@ -381,6 +383,54 @@ def test_a_centre_that_few_units_make_is_hidden(tmp_path: Path) -> None:
     assert by["rare"].isna().sum() == 1
     assert by["rich"].isna().sum() == 1
     assert not by["u"].isna().any()
+
+
+@pytest.mark.parametrize("method", ["agglomerative", "gaussian_mixture"])
+def test_planted_clusters_are_found_by_every_method(tmp_path: Path, method: str) -> None:
+    rng = np.random.default_rng(5)
+    blob = np.repeat([0, 1, 2], [100, 150, 200])
+    data = homes(450, u=blob * 100 + rng.normal(0, 2, 450), v=blob * -50 + rng.normal(0, 1, 450))
+    found = pd.DataFrame(
+        columns(judge(tmp_path, data, asked(ClustersRequest, features=("u", "v"), clusters=3, method=method), **EXACT))
+    )
+    by = data.to_pandas().assign(blob=blob).groupby("blob")["u"]
+    expected = sorted(zip(by.size(), by.mean(), by.std(ddof=0), strict=True), reverse=True)
+    rows = found[found["feature"] == "u"].sort_values("cluster")
+    assert rows["records"].tolist() == [size for size, _, _ in expected] == [200, 150, 100]
+    assert rows["centre"].tolist() == pytest.approx([mean for _, mean, _ in expected], rel=0.006, abs=0.06)
+    assert ("spread" in found) == (method == "gaussian_mixture")
+    if method == "gaussian_mixture":
+        assert rows["spread"].tolist() == pytest.approx([spread for _, _, spread in expected], rel=0.006)
+
+
+@pytest.mark.parametrize("planted", ["one far out", "nine far out", "nearly all alike"])
+def test_a_spread_that_few_units_make_or_that_is_nearly_none_is_hidden_with_its_centre(
+    tmp_path: Path, planted: str
+) -> None:
+    rng = np.random.default_rng(5)
+    u = np.repeat([0.0, 1000.0], 200) + rng.normal(0, 1, 400)
+    v = rng.normal(0, 1, 400)
+    v[:200] += 50
+    if planted == "nearly all alike":
+        v[10:200] = 50.0
+    else:
+        far = 1 if planted == "one far out" else 9
+        v[:far] += np.linspace(60, 80, far)
+    request = asked(ClustersRequest, features=("u", "u2", "v"), clusters=2, method="gaussian_mixture")
+    data = homes(400, u=u, u2=u + rng.normal(0, 1, 400), v=v)
+    monkeyed = pd.DataFrame(columns(judge(tmp_path, data, request, cluster_units=50)))
+    hidden = monkeyed[monkeyed["spread"].isna()]
+    assert set(hidden["feature"]) == {"v"} and len(hidden) == 1
+    assert hidden["centre"].isna().all() and (hidden["OBS_STATUS"] == "Q").all()
+
+
+def test_a_mixture_of_flags_and_ward_of_many_records_are_refused_with_what_to_ask_for(tmp_path: Path) -> None:
+    flags = homes(300, u=np.arange(300.0), y=np.arange(300) % 2)
+    mixture = asked(ClustersRequest, features=("u", "y"), clusters=2, method="gaussian_mixture")
+    assert "feature y has two values only" in refused(tmp_path / "a", flags, mixture)
+    many = homes(5001, u=np.arange(5001.0))
+    ward = asked(ClustersRequest, features=("u",), clusters=2, method="agglomerative")
+    assert "up to 5000 records" in refused(tmp_path / "b", many, ward)
 
 
 # correlations --------------------------------------------------------------------------------------------------------

@@ -153,3 +153,15 @@ def test_the_audit_gives_the_same_answer_twice() -> None:
     once, again = (audit_altered(table, sensitive, altered, Options(Width(3))) for _ in range(2))
 
     assert np.array_equal(once.lower, again.lower) and np.array_equal(once.upper, again.upper)
+
+
+def test_where_the_linear_programme_ends_between_whole_tables_branching_finds_them() -> None:
+    dims = (flat("a", tuple("abcd")), flat("b", tuple("efgh")), flat("c", tuple("ijk")))
+    rng = np.random.Generator(np.random.Philox(key=1))
+    table = counts(dims, {place: int(rng.integers(1, 12)) for place in itertools.product("abcd", "efgh", "ijk")})
+    attacker = Attacker(table, perturb(table, rng.integers(0, SPAN, len(table)), perturbation_table(5, 3.0, 2)))
+    one = np.eye(len(table))
+    between = [i for i in range(len(table)) if attacker.extreme(one[i]) is None or attacker.extreme(-one[i]) is None]
+
+    assert between
+    assert all(attacker.interval(i).exact for i in between)

@@ -127,14 +127,14 @@ def test_an_attacker_learns_no_group_s_sensitive_category_either(
 
 
 def test_two_ones_do_not_protect_each_other(tmp_path: Path) -> None:
-    # hidden alone, they would be known to lie in 0..2: the policy asks an interval of 3, so a third figure is hidden
+    # hidden alone, they would be known to be 1 each, since an empty kind would be shown as 0: a third figure is hidden
     data = homes_of((1, "k1", "no", 0), (1, "k2", "no", 10), (100, "k3", "no", 100))
     out = World(tmp_path).add("homes", data).check(table_request("kind"))
     low, high = CsvAttacker(out.outputs[CELLS], ["kind"]).interval(("k1",))
     assert high - low >= 3
     (tmp_path / "exact").mkdir()
     lax = World(tmp_path / "exact", policy_overrides={"count_protection": {"kind": "exact"}}).add("homes", data)
-    assert CsvAttacker(lax.check(table_request("kind")).outputs[CELLS], ["kind"]).interval(("k1",)) == (0, 2)
+    assert CsvAttacker(lax.check(table_request("kind")).outputs[CELLS], ["kind"]).interval(("k1",))[1] > 2
 
 
 def test_the_attacker_itself_finds_what_a_careless_file_gives_away(tmp_path: Path) -> None:

@@ -105,7 +105,10 @@ def test_a_group_that_lies_in_one_sensitive_category_as_a_whole_is_refused(tmp_p
     data = homes_of((40, "k1", "yes", 0), (60, "k2", "no", 100), (30, "k2", "yes", 200))
     found = refusal(World(tmp_path).add("homes", data), table_request("kind", "flag"))
     assert "1 group(s) lie as a whole in one sensitive category of flag" in found
+    assert "no such group is left in the table without kind or without flag" in found
     assert "coarser levels" in found
+    # whom it is that all are suspected is what may not be told
+    assert "k1" not in found and "yes" not in found
 
 
 def test_a_group_that_lies_in_the_neutral_category_as_a_whole_is_published(tmp_path: Path) -> None:
@@ -123,6 +126,58 @@ def test_a_category_of_over_ninety_percent_is_hidden(tmp_path: Path) -> None:
     assert value["k1", "yes"] == ""
     annex = {(r["kind"], r["flag"]): r["reason"] for r in rows_of(out.checker_annex["annex/demo/homes.cells.csv"])}
     assert annex["k1", "yes"] == "group"
+
+
+def of_groups(yes: int, no: int) -> pa.Table:
+    """Homes of which ``yes`` of ``yes + no`` in G1a2 are flagged, and half of all others."""
+    pairs = (yes, "G1a2", "yes", 0), (no, "G1a2", "no", 500), (95, "G1a1", "yes", 1000), (95, "G1a1", "no", 1500)
+    rest = (60, "G2a1", "no", 2000), (60, "G2a1", "yes", 2500)
+    return homes_of(*pairs, *rest).rename_columns(["home", "owner", "region", "flag", "worth"])
+
+
+def test_checkers_are_told_which_group_lies_nearly_whole_in_which_category(tmp_path: Path) -> None:
+    out = World(tmp_path).add("homes", of_groups(185, 15)).check(table_request("region", "flag"))
+    rows = rows_of(out.checker_annex["annex/demo/homes.cells.csv"])
+    told = {(r["region"], r["flag"]): r["group"] for r in rows if r["group"]}
+    # 185 of 200 are 92.5 %; in G1a it is 280 of 390, 72 %
+    assert told == {("G1a2", "yes"): "185 of 200 (owner) of region G1a2 are in flag yes"}
+    page = out.checker_annex["annex/demo/homes.report.en.html"].decode()
+    assert "185 of the 200 (owner) of region en: G1a2 en are in flag en: yes en" in page
+    dutch = out.checker_annex["annex/demo/homes.report.nl.html"].decode()
+    assert "185 van de 200 (owner) van region nl: G1a2 nl vallen in flag nl: yes nl" in dutch
+
+
+def test_of_homes_and_owners_the_one_that_is_nearly_whole_is_told(tmp_path: Path) -> None:
+    # 190 of 200 homes are flagged, but only 40 of the 50 owners have a flagged one
+    data = homes_of((190, "k1", "yes", 0), (10, "k1", "no", 40), (60, "k2", "no", 500), (60, "k2", "yes", 700))
+    owner = data.column("owner").to_numpy().copy()
+    owner[:190] %= 40
+    out = (
+        World(tmp_path).add("homes", data.set_column(1, "owner", pa.array(owner))).check(table_request("kind", "flag"))
+    )
+    rows = rows_of(out.checker_annex["annex/demo/homes.cells.csv"])
+    assert {r["group"] for r in rows if r["kind"] == "k1" and r["flag"] == "yes"} == {
+        "190 of 200 (records) of kind k1 are in flag yes"
+    }
+
+
+def test_who_asked_is_told_how_to_mend_group_disclosure_and_not_whom_it_tells_of(tmp_path: Path) -> None:
+    out = World(tmp_path).add("homes", of_groups(185, 15)).check(table_request("region", "flag"))
+    (line,) = [each for each in out.advice if "group disclosure" in each]
+    assert line.startswith("group disclosure over flag hides cells")
+    # down to WK the finest group is G1a: 280 of 390
+    assert line.endswith("no such group is left in the table region down to WK or without flag")
+    assert "G1a2" not in line and "yes" not in line
+    told = {name: content for name, content in out.researcher_files.items() if b"nearly" in content or b"92" in content}
+    author = out.researcher_files["demo/homes.report.en.html"].decode()
+    assert not told and "tells something about a group" not in author and "185" not in author
+    assert not any(b"tells something" in content or b"(owner)" in content for content in out.outputs.values())
+    # and what is said holds: one level up, nothing is hidden for a group's sake
+    (tmp_path / "b").mkdir()
+    mended = World(tmp_path / "b").add("homes", of_groups(185, 15))
+    coarse = mended.check(table_request("region", "flag", levels={"region": ("NL", "GM", "WK")}))
+    assert not any("group disclosure" in each for each in coarse.advice)
+    assert "group" not in {r["reason"] for r in rows_of(coarse.checker_annex["annex/demo/homes.cells.csv"])}
 
 
 def test_twelve_homes_of_one_owner_are_hidden(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@
 | Geurts, 3 × 2 | Geurts 1992, in the Handbook on SDC | 3 … 6; exact to a sole contributor | test_suppression |
 | singleton, 2 × 4 | τ-ARGUS manual 4.1, § 2.10 | virtual cell of 32 can be 33 | here, test_suppression |
 | zeros of a sum | UserSupport #194, 1 and 2 | zeros of a sum of 0 are exact | here, by the gate |
-| ones of a count | UserSupport #194, 3 | 15 = 10 + 3 + x + x: x = 1 | here, by the gate: open under `exact` |
+| ones of a count | UserSupport #194, 3 | 15 = 10 + 3 + x + x: x = 1 | here, by the gate |
 | sum below the level | UserSupport #330 (and #307) | 5 + 3 = 8 < 11: a third is hidden | here, test_suppression |
 | three singletons | UserSupport #135 | sdcTable gives one away | here |
 | linked tables | UserSupport #136 | safe each, K = 3 together | test_linked_tables, test_peers_leaks |
@@ -178,10 +178,7 @@ def test_zeros_of_many_are_published(tmp_path: Path) -> None:
     assert {row["kind"]: row["value"] for row in rows_of(out.outputs[CELLS])}["k1"] == "0"
 
 
-EXACT_IS_OPEN = pytest.mark.xfail(strict=True, reason="hidden counts are taken to be 0 or more, though zeros are shown")
-
-
-@pytest.mark.parametrize("protection", ["width", pytest.param("exact", marks=EXACT_IS_OPEN)])
+@pytest.mark.parametrize("protection", ["width", "exact"])
 def test_two_ones_of_a_count_are_not_given_away_by_what_is_left_of_the_total(tmp_path: Path, protection: str) -> None:
     # #194: 15 = 10 + 3 + x + x, and an empty kind would be shown as 0, so neither of the two is 0
     data = homes_of((1, "k1", "no", 0), (1, "k2", "no", 10), (13, "k3", "no", 100))

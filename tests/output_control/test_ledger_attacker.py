@@ -38,11 +38,12 @@ def marginal(
 
 
 class Enumerator:
-    """The least and the most that each hidden cell can be, over all populations that give the published cells."""
+    """The least and the most that each hidden cell can be, over all populations that give the published cells and
+    have somebody in every hidden one, for empty cells are published."""
 
     def __init__(self, tables: Sequence[tuple[ReleasedTable, Sequence[str]]], sizes: Mapping[str, int] = SIZES) -> None:
         self.combinations, self.variables = everyone(sizes), list(sizes)
-        rows, values = [], []
+        rows, values, most = [], [], []
         self.hidden: list[tuple[str, IntArray, float]] = []
         for table, variables in tables:
             known = np.zeros(len(table.table), dtype=np.bool_)
@@ -55,9 +56,14 @@ class Enumerator:
                 if cell is None or known[cell]:
                     rows.append(inside)
                     values.append(0.0 if cell is None else table.table.value[cell])
-                elif table.primary.mask[cell]:
+                    most.append(values[-1])
+                    continue
+                rows.append(inside)
+                values.append(1.0)
+                most.append(np.inf)
+                if table.primary.mask[cell]:
                     self.hidden.append((f"{table.name} {codes}", inside, table.table.value[cell]))
-        self.published = LinearConstraint(np.array(rows), values, values)
+        self.published = LinearConstraint(np.array(rows), values, most)
 
     def inside(self, codes: tuple[int, ...], variables: Sequence[str]) -> IntArray:
         match = np.ones(len(self.combinations), dtype=np.int64)

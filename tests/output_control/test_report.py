@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import itertools
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -15,7 +16,7 @@ import pytest
 
 from output_control.alternatives.allowed import CellKey, Coarser, Rounding
 from output_control.alternatives.cell_keys import record_keys
-from output_control.alternatives.comparison import Subject, compare
+from output_control.alternatives.comparison import Subject, compare, comparison_document
 from output_control.alternatives.controlled_rounding import round_controlled
 from output_control.alternatives.feasible import audit_altered
 from output_control.alternatives.loss import loss
@@ -179,6 +180,20 @@ def test_the_author_cannot_tell_a_dominance_primary_from_a_secondary(reason: str
     assert {said for _, said in rows} == {"needed for protection (the rules are confidential)"}
     assert len(rows) == int(shown.hidden.sum())
     assert not any("primary" in said for said in Elements(text.replace(STYLE, "")).texts)
+
+
+def test_the_author_is_not_told_which_or_how_many_cells_no_suppression_protects() -> None:
+    table = shops()
+    sensitive = replace(primary(table, MinimumFrequency(10)), reason=np.full(len(table), "p"))
+    stuck = Options(method="flow", keep=~sensitive.mask)
+    rows = compare(Subject(table, sensitive, stuck, 10, record_keys(np.arange(len(table)), bytes(32))), ())
+    assert rows[0].loss is None and rows[0].sensitive == 1
+    told = json.dumps(comparison_document(rows, confidential=False))
+    assert "stay open to an attacker" in told
+    assert "phone" not in told and "1" not in told.split('"measured_over"')[0]
+    said = page(replace(report(table), comparison=rows), audience="author").split('id="comparison"')[1]
+    said = said.split("</section>")[0]
+    assert "stay open to an attacker" in said and "phone" not in said and "1 " not in said
 
 
 def test_the_author_sees_no_hidden_figure_no_interval_and_no_count_of_sensitive_cells() -> None:

@@ -118,8 +118,11 @@ def test_a_cell_that_must_stay_published_stays_or_is_refused_by_name() -> None:
     with pytest.raises(CannotProtect, match="a"):
         suppress(table, sensitive, options=Options(keep=np.ones(len(table), dtype=np.bool_)))
     keep[:] = ~sensitive.mask
-    with pytest.raises(CannotProtect, match="stay open to an attacker"):
+    with pytest.raises(CannotProtect, match="stay open to an attacker") as caught:
         suppress(table, sensitive, options=Options(keep=keep))
+    # the gate passes on ``what`` alone, to who may not know which cells a confidential rule finds
+    assert caught.value.what == "sensitive cells stay open to an attacker even with every other cell hidden"
+    assert caught.value.where == "1 cell(s): a"
 
 
 def test_a_budget_that_is_too_small_stops_without_a_pattern() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enclave.errors import Refused
-from enclave.requests import Population, TreeRequest
+from enclave.requests import Population, TreeRequest, parse_requests
 from output_control.rounding import significant, to_base
 from output_control.tree import GrownTree, Leaf, Split, grow_tree, leaves_of, place_records
 from tests.output_control.gate_world import World
@@ -164,6 +166,124 @@ def test_a_text_feature_or_a_missing_value_is_refused(tmp_path: Path) -> None:
 def test_a_frame_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match="no derived frame others"):
         grown(tmp_path, simulated(rows=60), tree("x1", derivation="others"))
+
+
+def of_three(seed: int = 3, rows: int = 3000) -> pa.Table:
+    """The homes of `simulated`, of three sorts: ``c`` (worth) where x1, ``b`` mostly where x2, else mostly ``a``."""
+    data, rng = simulated(seed, rows), np.random.default_rng(seed)
+    x1, x2 = (data.column(name).to_numpy() for name in ("x1", "x2"))
+    chances = np.where(x1 == 1, 0.7, 0.2), np.where(x2 == 1, 0.8, 0.3)
+    sort = np.where(rng.random(rows) < chances[0], "c", np.where(rng.random(rows) < chances[1], "b", "a"))
+    spent = np.round(100 + 900 * x1 + 300 * x1 * x2 + rng.normal(0, 50, rows), 2)
+    return data.append_column("sort", pa.array(sort.tolist())).append_column("spent", pa.array(spent))
+
+
+def test_a_tree_of_three_categories_counts_each_in_every_leaf(tmp_path: Path) -> None:
+    data = of_three()
+    found = grown(tmp_path, data, tree("x1", "x2", outcome="sort", target="category", max_depth=2))
+    frame, seen = data.to_pandas(), set()
+    assert found.categories == ("a", "b", "c") and len(found.leaves) == 4
+    for leaf in found.leaves:
+        inside = np.logical_and.reduce([holds(frame, condition) for condition in leaf.conditions])
+        counted = tuple(int((frame[inside]["sort"] == each).sum()) for each in "abc")
+        assert leaf.counts == counted and leaf.records == leaf.units == sum(counted)
+        assert max(counted) <= 0.9 * sum(counted) and all(count == 0 or count >= 10 for count in counted)
+        seen.add(leaf.conditions)
+    assert len(seen) == 4
+
+
+@pytest.mark.parametrize(
+    ("rare", "common", "splits"),
+    [(10, 0.5, True), (9, 0.5, False), (0, 0.5, True), (0, 0.91, False)],
+    ids=["ten of a category", "nine of a category", "none of a category", "over ninety percent of one"],
+)
+def test_a_leaf_with_few_of_a_category_or_nearly_all_of_one_is_taken_back(
+    tmp_path: Path, rare: int, common: float, splits: bool
+) -> None:
+    x1 = np.repeat([0, 1], 1000)
+    sort = np.where(np.arange(2000) % 1000 < 300, "a", np.where(np.arange(2000) % 1000 < 600, "b", "c"))
+    inside = np.where(np.arange(1000) < common * 1000, "b", "c")
+    inside[:rare] = "a"
+    sort[1000:] = inside
+    data = simulated(rows=2000).set_column(2, "x1", pa.array(x1)).append_column("sort", pa.array(sort.tolist()))
+    request = tree("x1", outcome="sort", target="category", max_depth=1)
+    if splits:
+        assert len(grown(tmp_path, data, request).leaves) == 2
+    else:
+        with pytest.raises(Refused, match="no split of the tree leaves enough units of more than one category"):
+            grown(tmp_path, data, request)
+
+
+def test_an_outcome_of_one_category_of_too_many_or_of_numbers_is_refused(tmp_path: Path) -> None:
+    data = simulated(rows=300)
+    for number, (column, why) in enumerate(
+        [
+            (["a"] * 300, "has 1 categories"),
+            ([f"c{i % 21}" for i in range(300)], "has 21 categories"),
+            (list(range(300)), "holds no codes as text"),
+        ]
+    ):
+        (tmp_path / str(number)).mkdir()
+        with pytest.raises(Refused, match=why):
+            sorts = data.append_column("sort", pa.array(column))
+            grown(tmp_path / str(number), sorts, tree("x1", outcome="sort", target="category"))
+
+
+def test_a_regression_tree_gives_the_rounded_mean_of_each_leaf(tmp_path: Path) -> None:
+    data = of_three()
+    found = grown(tmp_path, data, tree("x1", "x2", outcome="spent", target="number", max_depth=2))
+    frame = data.to_pandas()
+    assert len(found.leaves) >= 3
+    for leaf in found.leaves:
+        inside = np.logical_and.reduce([holds(frame, condition) for condition in leaf.conditions])
+        mean = frame[inside]["spent"].mean()
+        assert leaf.units == inside.sum() >= 50
+        # three significant digits of figures between 100 and 10,000
+        assert leaf.mean is not None and leaf.mean == pytest.approx(mean, rel=0.006)
+        assert leaf.mean == significant(leaf.mean, 3)
+
+
+@pytest.mark.parametrize("planted", ["one rich owner", "nearly all alike", "all but nine alike"])
+def test_a_leaf_whose_mean_would_tell_of_one_or_of_all_is_taken_back(tmp_path: Path, planted: str) -> None:
+    data = of_three()
+    x1, spent = data.column("x1").to_numpy(), data.column("spent").to_numpy().copy()
+    request = tree("x1", outcome="spent", target="number", max_depth=1)
+    (tmp_path / "before").mkdir()
+    assert len(grown(tmp_path / "before", data, request).leaves) == 2
+    there = np.flatnonzero(x1 == 1)
+    if planted == "one rich owner":
+        spent[there] /= 1000
+        spent[there[0]] = 1e6
+    else:
+        others = there[: 9 if planted == "all but nine alike" else len(there) // 11]
+        kept = spent[others].copy()
+        spent[there], spent[others] = 1000.0, kept
+    changed = data.set_column(data.column_names.index("spent"), "spent", pa.array(spent))
+    with pytest.raises(Refused, match="of different values and none too large"):
+        grown(tmp_path, changed, request)
+
+
+def test_a_number_of_two_values_is_a_flag(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="has two values only"):
+        grown(tmp_path, simulated(rows=300), tree("x1", outcome="y", target="number"))
+
+
+@pytest.mark.parametrize("target", ["category", "number"])
+def test_every_kind_of_tree_leaves_as_a_table_with_rounded_counts(tmp_path: Path, target: str) -> None:
+    outcome = {"category": "sort", "number": "spent"}[target]
+    request = tree("x1", "x2", outcome=outcome, target=target, max_depth=2)
+    out = World(tmp_path).add("homes", of_three()).check(request)
+    rows = list(csv.DictReader(io.StringIO(out.outputs["outputs/demo/leaves.csv"].decode())))
+    assert {"category": 12, "number": 4}[target] == len(rows)
+    assert all(int(row[name]) % 10 == 0 for row in rows for name in ("records", "units"))
+    if target == "category":
+        assert {row["category"] for row in rows} == {"a", "b", "c"}
+        assert all(float(r["share"]) == significant(int(r["in_category"]) / int(r["records"]), 3) for r in rows)
+
+
+def test_a_forest_is_refused_with_the_reason_and_what_to_ask_for() -> None:
+    with pytest.raises(Refused, match=r"output request 1 is a forest: .*leaves subtract.*\n.*ask for a tree"):
+        parse_requests('[{"kind": "random_forest", "name": "f"}]')
 
 
 def test_leaves_are_listed_from_low_to_high() -> None:
