@@ -20,7 +20,17 @@ from output_control.protection import (
 )
 from output_control.rules import PrimaryResult
 from output_control.suppression.boxes import Boxes
-from output_control.suppression.exact import BOUNDED, THOROUGH, Guidance, cost_of, guidance, optimise, share_above
+from output_control.suppression.exact import (
+    BOUNDED,
+    THOROUGH,
+    Guidance,
+    cost_of,
+    guidance,
+    is_close,
+    optimise,
+    repair,
+    share_above,
+)
 from output_control.suppression.flow import cover, serve
 from output_control.suppression.gauss import GAUSS_UP_TO, eliminate
 from output_control.suppression.large import fits, suppress_large, witnesses
@@ -45,10 +55,11 @@ __all__ = [
 ]
 
 CELLS_SHOWN = 10
-EXACT_UP_TO = 60_000
+EXACT_UP_TO = 40_000
 GAUSS_BESIDES_UP_TO = 1500
 BY_PARTS_FROM = 8_000
 NEAR = 0.02
+EXCHANGES = 1000
 
 
 def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> Pattern:
@@ -63,14 +74,17 @@ def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> P
     boxes = problem.boxes if fits(problem) else None
     if problem.size > EXACT_UP_TO and options.method in {"auto", "flow"} and boxes is not None:
         return _large(table, primary, options, problem, boxes)
-    guide = guidance(problem)
+    guide = guidance(problem, whole=options.method == "auto" and problem.integral)
     search = _heuristic(table, problem, guide, options)
     bound, proven, method = guide.bound, False, "gauss" if options.method == "gauss" else "flow"
     if options.method == "optimal" or (options.method == "auto" and problem.size <= EXACT_UP_TO):
-        best = optimise(search, THOROUGH if options.method == "optimal" else BOUNDED)
+        best = optimise(search, THOROUGH if options.method == "optimal" else BOUNDED, guide.bound or 0.0)
         search, bound, proven, method = best.search, best.bound, best.proven, "optimal"
-        if not proven and options.method == "auto" and problem.size <= GAUSS_BESIDES_UP_TO:
-            search = min(search, _heuristic(table, problem, guide, replace(options, method="gauss")), key=cost_of)
+        if not proven and options.method == "auto":
+            if not is_close(search, bound) or problem.size <= BOUNDED.close_from:
+                search = _exchanged(search)
+            if problem.size <= GAUSS_BESIDES_UP_TO:
+                search = min(search, _heuristic(table, problem, guide, replace(options, method="gauss")), key=cost_of)
     gap = 0.0 if proven else share_above(cost_of(search), bound)
     return _pattern(table, primary, options, search, method=method, optimal=proven, gap=gap)
 
@@ -107,13 +121,17 @@ def _heuristic(table: CellTable, problem: Problem, guide: Guidance, options: Opt
     fresh_targets = [target.fresh() for target in problem.targets if target.against < 0]
     search = Search.start(problem.with_targets(fresh_targets).priced(guide.cost), options.budget)
     try:
-        by_parts = options.method != "gauss" and problem.size > BY_PARTS_FROM and fits(problem)
+        # the guide's own programme
+        search.count()
+        by_parts = options.method == "flow" and problem.size > BY_PARTS_FROM and fits(problem)
         if by_parts and problem.boxes is not None:
             search.hidden |= suppress_large(problem, problem.boxes, options.budget, options.threads)[0].hidden
             lost = [target for target in prove_all(search, search.problem.targets) if not serve(search, target)]
-        else:
-            search.hidden |= _eliminated(problem) if options.method == "gauss" else _seed(search, guide)
+        elif options.method == "gauss":
+            search.hidden |= _eliminated(problem)
             lost = cover(search)
+        else:
+            lost = _seeded(search, guide)
         search.price(problem.cost)
         lost += cover_singletons(search)
     except OutOfBudget:
@@ -122,15 +140,25 @@ def _heuristic(table: CellTable, problem: Problem, guide: Guidance, options: Opt
         raise _hopeless(table, search, lost)
     near = guide.bound is not None and cost_of(search) - guide.bound <= NEAR * cost_of(search)
     if not by_parts:
-        prune(search, swap=not near)
+        # with auto, exchanges wait until the proof has failed without them
+        prune(search, swap=not near and options.method != "auto")
     return search
 
 
-def _seed(search: Search, guide: Guidance) -> BoolArray:
-    """What the relaxed master hides, unless that leaves half of the demands open: then it is no start at all."""
+def _exchanged(search: Search) -> Search:
+    """The pattern with dear secondaries exchanged for cheaper ones, within a bound of LPs."""
+    prune(search, EXCHANGES)
+    return search
+
+
+def _seeded(search: Search, guide: Guidance) -> list[Target]:
+    """Cover from what the master hides, unless that leaves half of the demands open: then it is no start."""
     trial = search.over([target.fresh() for target in search.problem.targets], guide.hidden)
     lost = prove_all(trial, trial.problem.targets)
-    return guide.hidden if 2 * len(lost) <= len(search.problem.targets) else search.problem.primary
+    if 2 * len(lost) <= len(search.problem.targets):
+        search.hidden |= guide.hidden
+        search.proof.adopt(trial.proof, search.hidden)
+    return repair(search, search.proof.open_targets())
 
 
 def _eliminated(problem: Problem) -> BoolArray:

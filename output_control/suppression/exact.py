@@ -27,20 +27,24 @@ ZERO = 1e-9
 LP_ROUNDS = 30
 ROUNDS = 60
 WIDE_GAP = 0.05
+CLOSE = 0.015
 NODES = 300
 GAIN = 1e-4
 GUIDED_UP_TO = 60_000
 FLOOR = 0.02
 HALF = 0.5
+FIRST_NODES = 20
 BATCHES = 6
 FEW = 20
+SERVED_ALONE = 60
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
     """How long to go on: rounds of the integer master, fractional rounds without gain, and where the gap is wide,
-    branch-and-bound nodes per round and LPs in all (None: no bound); ``polish`` bounds the LPs that prune proposals.
-    Never seconds, so that a pattern stays the same.
+    branch-and-bound nodes per round and LPs in all (None: no bound); ``polish`` bounds the LPs that prune proposals,
+    by exchanges too if they are to ``swap``; no more rounds than ``groups`` are in the table, and tables of more than
+    ``close_from`` are left at a gap of `CLOSE`. Never seconds, so that a pattern stays the same.
     """
 
     rounds: int
@@ -48,10 +52,16 @@ class Effort:
     nodes: int
     lps: int | None
     polish: int | None
+    swap: bool
+    groups: int
+    close_from: int
 
 
-THOROUGH = Effort(rounds=ROUNDS, patience=3, nodes=NODES, lps=None, polish=None)
-BOUNDED = Effort(rounds=12, patience=1, nodes=20, lps=1500, polish=1000)
+NO_END = 10**9
+THOROUGH = Effort(
+    rounds=ROUNDS, patience=3, nodes=NODES, lps=None, polish=None, swap=True, groups=NO_END, close_from=NO_END
+)
+BOUNDED = Effort(rounds=12, patience=1, nodes=20, lps=1500, polish=1000, swap=False, groups=60_000, close_from=9_000)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -251,10 +261,11 @@ class Guidance:
     hidden: BoolArray
 
 
-def guidance(problem: Problem, up_to: int = GUIDED_UP_TO) -> Guidance:
+def guidance(problem: Problem, up_to: int = GUIDED_UP_TO, *, whole: bool = False) -> Guidance:
     """One LP over the whole table; none for tables above ``up_to`` groups, where the costs stay as they are.
 
     LP-flow looks at one primary or one ball at a time; the relaxed cover and bridge rows see what serves many.
+    ``whole``: what to hide comes from the integer programme, which for counts is nearly the pattern itself.
     """
     if problem.size > up_to or not problem.targets:
         return Guidance(problem.cost, None, problem.primary)
@@ -262,21 +273,31 @@ def guidance(problem: Problem, up_to: int = GUIDED_UP_TO) -> Guidance:
     found = master.model(whole=False).solve()
     if found is None:
         return Guidance(problem.cost, None, problem.primary)
-    hidden = np.clip(found.x[: problem.size], 0.0, 1.0)
-    return Guidance(problem.cost * np.maximum(1.0 - hidden, FLOOR), found.objective * master.scale, hidden > HALF)
+    share = np.clip(found.x[: problem.size], 0.0, 1.0)
+    hidden, bound = share > HALF, found.objective
+    if whole and (best := master.model(whole=True, nodes=FIRST_NODES).solve()) is not None:
+        hidden, bound = best.x[: problem.size] > HALF, max(best.bound, bound)
+    return Guidance(problem.cost * np.maximum(1.0 - share, FLOOR), bound * master.scale, hidden)
 
 
-def optimise(search: Search, effort: Effort = THOROUGH) -> Optimum:
+def optimise(search: Search, effort: Effort = THOROUGH, known: float = 0.0) -> Optimum:
     """Improve the safe pattern of ``search`` until it is proven optimal, or the effort or the budget ends.
 
     A pattern of the master that leaves targets open is repaired by LP-flow and pruned, which often gives the next best.
+    ``known`` is a bound that the caller has; where it is within `CLOSE` of the pattern, cuts at the fractional optimum
+    are left out, and a table of many groups is left at that.
     The bound stands still once a cut was added whose only ground is that no integral witness was found.
     """
     master = Master.build(search.problem)
-    best, proposal, bound, started, polished = search, search, 0.0, search.counter.solved, 0
+    best, proposal, bound, started, polished = search, search, known, search.counter.solved, 0
+    if cost_of(best) <= bound + master.indifference:
+        return Optimum(best, bound, True)
     try:
-        bound = _relax(master, search, effort.patience)
-        for _ in range(effort.rounds):
+        if search.problem.size <= effort.close_from or not search.problem.integral:
+            bound = max(bound, _relax(master, search, effort.patience))
+        for _ in range(min(effort.rounds, max(effort.groups // search.problem.size, 1))):
+            if search.problem.size > effort.close_from and is_close(best, bound):
+                break
             solution = _integer(master, best, effort.nodes if _is_wide(best, bound) else NODES)
             if solution is None:
                 break
@@ -284,7 +305,7 @@ def optimise(search: Search, effort: Effort = THOROUGH) -> Optimum:
             x = np.rint(solution.x[: search.problem.size])
             proposal, lost = check(search, x > 0.5, (best, proposal))
             open_before = list(lost)
-            if _repair(proposal, lost) and not cover_singletons(proposal):
+            if not repair(proposal, lost) and not cover_singletons(proposal):
                 if open_before and cost_of(proposal) > bound + master.indifference:
                     polished += _polish(proposal, effort, polished)
                 best = min(best, proposal, key=cost_of)
@@ -315,15 +336,24 @@ def _polish(proposal: Search, effort: Effort, spent: int) -> int:
     """Prune a repaired proposal within what is left for that; returns the LPs it took."""
     before = proposal.counter.solved
     if effort.polish is None or spent < effort.polish:
-        prune(proposal, None if effort.polish is None else effort.polish - spent)
+        prune(proposal, None if effort.polish is None else effort.polish - spent, swap=effort.swap)
     return proposal.counter.solved - before
 
 
-def _repair(proposal: Search, lost: list[Target]) -> bool:
-    """Hide what the open targets still need; many are served by the batches of LP-flow, few one by one."""
-    if len(lost) > FEW:
-        return not cover(proposal)
-    return all(serve(proposal, target) for target in lost)
+def repair(proposal: Search, lost: list[Target]) -> list[Target]:
+    """Hide what the open targets still need; many are served by the batches of LP-flow, few one by one.
+
+    Returns those for which nothing helps.
+    """
+    if len(lost) > SERVED_ALONE:
+        return cover(proposal)
+    return [target for target in lost if not serve(proposal, target)]
+
+
+def is_close(best: Search, bound: float) -> bool:
+    """Counts only: whether what is left to win is little."""
+    cost = cost_of(best)
+    return best.problem.integral and cost - bound <= CLOSE * cost
 
 
 def _is_wide(best: Search, bound: float) -> bool:

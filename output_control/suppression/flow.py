@@ -269,6 +269,9 @@ def _cheapest_move(
     found = _slope_scaling(search, ball, fixed, lower, upper)
     if found is None or not problem.integral or _whole(found[1]):
         return None if found is None else (found[0], found[1] * unit)
+    if barred is not None:
+        # an exchange is not worth an integer programme: one takes as long as a thousand LPs
+        return None
     return _integer_move(search, ball, fixed, lower, upper)
 
 
@@ -315,6 +318,7 @@ def _whole(move: FloatArray) -> bool:
 
 
 NODES = 200
+GOOD_ENOUGH = 0.1
 
 
 def _integer_move(
@@ -331,7 +335,9 @@ def _integer_move(
     zero = np.zeros(matrix.shape[0])
     search.count()
     whole = np.ones(matrix.shape[1], dtype=np.bool_)
-    found = Model(matrix, cost, low, high, (zero, zero), integer=whole, max_nodes=NODES).solve()
+    found = Model(
+        matrix, cost, low, high, (zero, zero), integer=whole, max_nodes=NODES, relative_gap=GOOD_ENOUGH
+    ).solve()
     if found is None:
         return None
     move = np.rint(found.x[: len(lower)] - found.x[len(lower) :])
@@ -395,4 +401,4 @@ def prove_alone(search: Search, target: Target) -> bool:
             return True
         if ball.whole:
             return False
-        size *= 8
+        size *= 3

@@ -37,13 +37,14 @@ class Model:
         *,
         integer: BoolArray | None = None,
         max_nodes: int | None = None,
+        relative_gap: float = 0.0,
     ) -> None:
         self._highs = Highs()  # type: ignore[no-untyped-call]  # highspy has no annotations
         for option, value in (("output_flag", False), ("threads", 1), ("random_seed", SEED)):
             self._highs.setOptionValue(option, value)
         if max_nodes is not None:
             self._highs.setOptionValue("mip_max_nodes", max_nodes)
-            self._highs.setOptionValue("mip_rel_gap", 0.0)
+            self._highs.setOptionValue("mip_rel_gap", relative_gap)
         model = HighsLp()
         model.num_row_, model.num_col_ = matrix.shape
         model.col_cost_, model.col_lower_, model.col_upper_ = cost, lower, upper
