@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from output_control.aggregate import aggregate
-from output_control.table import CellTable, CodeArray, Dimension, IntArray
+from output_control.tables.aggregate import aggregate
+from output_control.tables.table import CellTable, CodeArray, Dimension, IntArray
 
 AGES = (0.03, 0.14, 0.22, 0.22, 0.16, 0.12, 0.08, 0.03)
 OFFENCES = (0.42, 0.22, 0.14, 0.11, 0.08, 0.03)

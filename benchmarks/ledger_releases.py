@@ -14,8 +14,8 @@ import numpy.typing as npt
 from output_control.ledger.released import COUNT, ReleasedTable, Rows
 from output_control.ledger.remember import set_numbers
 from output_control.ledger.rows import mixed
-from output_control.rules import MinimumFrequency, primary
-from output_control.table import CellTable, Dimension, cell_keys
+from output_control.tables.rules import MinimumFrequency, primary
+from output_control.tables.table import CellTable, Dimension, cell_keys
 
 Codes = npt.NDArray[np.int64]
 MINIMUM = 10

@@ -20,9 +20,9 @@ from benchmarks.registrations import tabulated
 from output_control.alternatives.coarser import adaptive_margins, suppress_within
 from output_control.audit import audit
 from output_control.protection import Options, Pattern
-from output_control.rules import MinimumFrequency, PrimaryResult, primary
 from output_control.suppression import suppress
-from output_control.table import BoolArray, CellTable
+from output_control.tables.rules import MinimumFrequency, PrimaryResult, primary
+from output_control.tables.table import BoolArray, CellTable
 
 LEAST = 10
 RECORDS_PER_LEAF = 8.0

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.measuring import say
 from enclave.errors import CannotProtect
-from output_control.protect import protect
+from output_control.alone.protect import protect
 
 ROUNDING = 1e-6
 

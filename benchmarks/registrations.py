@@ -1,8 +1,8 @@
 """Single registrations behind the made-up counts of `benchmarks.country`, tabulated as the gate tabulates.
 
 A person has one buurt and one age band; few have many registrations, in whatever offence classes. The registrations are
-written to a Parquet frame area by area and `output_control.evidence.tabulate` makes every cell from them: records,
-distinct persons, largest contributions.
+written to a Parquet frame area by area and `output_control.tables.evidence.tabulate` makes every cell from them:
+records, distinct persons, largest contributions.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from enclave.engine import open_engine
 from enclave.frames import FrameManifest, FrameSink, manifest_columns, open_frame, writing_frame
 from enclave.requests import DimensionRequest, Population, TableRequest
 from enclave.zones import Derived
-from output_control.derived import Sources
-from output_control.evidence import shown_dimensions, tabulate
-from output_control.table import CellTable, Dimension, IntArray
+from output_control.tables.derived import Sources
+from output_control.tables.evidence import shown_dimensions, tabulate
+from output_control.tables.table import CellTable, Dimension, IntArray
 
 PER_PERSON = 1.3
 SKEW = 2.0

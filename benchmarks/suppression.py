@@ -18,13 +18,13 @@ import numpy as np
 
 from benchmarks.country import flat, offences
 from benchmarks.measuring import say
-from output_control.aggregate import aggregate
+from output_control.alone.instance import read_instance
 from output_control.audit import audit
-from output_control.instance import read_instance
 from output_control.protection import Method, Options
-from output_control.rules import Dominance, MinimumFrequency, PPercent, PrimaryResult, primary
 from output_control.suppression import suppress
-from output_control.table import CellTable
+from output_control.tables.aggregate import aggregate
+from output_control.tables.rules import Dominance, MinimumFrequency, PPercent, PrimaryResult, primary
+from output_control.tables.table import CellTable
 
 SIZES = ((3, 15, 60), (4, 30, 130), (1, 12, 80, 380), (2, 30, 300, 1260))
 RECORDS_PER_LEAF = 60

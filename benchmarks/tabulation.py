@@ -30,8 +30,8 @@ from enclave.engine.interface import EngineName
 from enclave.frames import FrameManifest, manifest_columns, open_frame, writing_frame
 from enclave.requests import DimensionRequest, Population, TableRequest
 from enclave.zones import Derived
-from output_control.derived import Sources
-from output_control.evidence import shown_dimensions, tabulate
+from output_control.tables.derived import Sources
+from output_control.tables.evidence import shown_dimensions, tabulate
 
 SIZES = (100_000, 1_000_000, 5_000_000)
 WAYS = ("person", "owner", "years")

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from output_control.evidence import Evidence
 from output_control.policy import Policy, TableRules
 from output_control.rounded import protect_by_rounding
-from output_control.rules import primary
-from output_control.table import BoolArray, CellTable, IntArray
+from output_control.tables.evidence import Evidence
+from output_control.tables.rules import primary
+from output_control.tables.table import BoolArray, CellTable, IntArray
 
 ROUNDING_TRIED = (5, 10)
 ROUNDING_WORK = 50_000  # primaries times cells: advice may not cost more than the suppression

@@ -13,7 +13,7 @@ import numpy as np
 from highspy import Highs, HighsLp, HighsModelStatus, HighsVarType, MatrixFormat
 from scipy import sparse
 
-from output_control.table import BoolArray, FloatArray
+from output_control.tables.table import BoolArray, FloatArray
 
 NODE_LIMIT = 5000
 UNBOUNDED = (HighsModelStatus.kUnbounded, HighsModelStatus.kUnboundedOrInfeasible)

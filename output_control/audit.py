@@ -15,10 +15,10 @@ import numpy as np
 from scipy import sparse
 
 from output_control.attacker import Attacker
-from output_control.joint_table import JointTable
 from output_control.protection import SINGLETON_SHARE, Options, Pattern, demand, least
-from output_control.rules import PrimaryResult
-from output_control.table import BoolArray, CellTable, FloatArray, IntArray
+from output_control.tables.joint_table import JointTable
+from output_control.tables.rules import PrimaryResult
+from output_control.tables.table import BoolArray, CellTable, FloatArray, IntArray
 
 SLACK = 1e-6
 AT_ONCE = 50_000

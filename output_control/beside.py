@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 
 from enclave.errors import Refused
 from enclave.fingerprints import Json
-from output_control.derived import Sources
 from output_control.dossier import Contents, table_contents
 from output_control.earlier_findings import NONE_SHARED, findings, told_of
 from output_control.ledger.history import History
@@ -17,10 +16,11 @@ from output_control.ledger.populations import hold_apart, population_of
 from output_control.ledger.released import ReleasedTable, pack
 from output_control.ledger.remember import ProjectIds, remembered
 from output_control.ledger.widest import LeftOut
-from output_control.linked_counts import figure_rule
 from output_control.outputs import json_bytes
 from output_control.policy import Policy
 from output_control.table_check import JudgedTable, ProtectedTable, protected_beside, reasons
+from output_control.tables.derived import Sources
+from output_control.tables.linked_counts import figure_rule
 
 NO_LEDGER = "not checked against earlier releases: no release ledger was given"
 MODELS = (

@@ -22,11 +22,11 @@ from enclave.requests import (
     RocRequest,
     SurvivalRequest,
 )
-from output_control.derived import Sources
-from output_control.few_units import held_by_few, largest_parts
-from output_control.likelihood import local_of
+from output_control.models.few_units import held_by_few, largest_parts
+from output_control.models.likelihood import local_of
 from output_control.policy import Policy
-from output_control.table import BoolArray, FloatArray, IntArray
+from output_control.tables.derived import Sources
+from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 MOST_COLUMNS, MOST_CODES = 300, 40
 DEPENDENT = 1e-9  # of a column's size: what is left of one that follows from the others

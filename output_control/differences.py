@@ -11,7 +11,7 @@ from collections.abc import Collection, Sequence
 from itertools import permutations
 
 from enclave.requests import Request
-from output_control.derived import Sources
+from output_control.tables.derived import Sources
 
 
 def faults_of_differences(

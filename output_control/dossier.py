@@ -16,8 +16,9 @@ from output_control.alternatives.files import (
     notes_of,
     protection_document,
 )
-from output_control.figure import draw
+from output_control.drawing.figure import draw
 from output_control.group_advice import told_of
+from output_control.models.regression import NORMAL_975, FittedRegression
 from output_control.outputs import (
     OutputColumn,
     annex_columns,
@@ -27,13 +28,12 @@ from output_control.outputs import (
     status_columns,
 )
 from output_control.policy import ModelRules, TableRules
-from output_control.regression import NORMAL_975, FittedRegression
 from output_control.report.contents import EarlierFinding
 from output_control.report.files import protection_files
-from output_control.rounding import at_scale, significant, to_base
-from output_control.statistic_columns import hidden_rows, statistic_columns
-from output_control.table import FloatArray
+from output_control.statistics.rounding import at_scale, significant, to_base
+from output_control.statistics.statistic_columns import hidden_rows, statistic_columns
 from output_control.table_check import ProtectedTable
+from output_control.tables.table import FloatArray
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,6 @@ from enclave.requests import OutputRequest, RegressionRequest, TableRequest, Tra
 from enclave.zones import Derived, Linked
 from output_control.beside import beside_releases
 from output_control.compared_columns import faults_of_columns
-from output_control.derived import Sources
 from output_control.differences import faults_of_differences
 from output_control.distributions import distribution_contents
 from output_control.dossier import (
@@ -29,18 +28,19 @@ from output_control.dossier import (
     regression_contents,
 )
 from output_control.leaving import faults_of_leaving
+from output_control.leaving.words import faults_of_words
 from output_control.ledger.book import identity
 from output_control.ledger.history import History
+from output_control.models.regression import fit_regression
+from output_control.models.tree import grow_tree
+from output_control.models.tree_contents import tree_contents
 from output_control.outputs import json_bytes
-from output_control.percentiles import gaps
 from output_control.policy import Policy
-from output_control.regression import fit_regression
 from output_control.sealed import CheckedOutput
+from output_control.statistics.percentiles import gaps
+from output_control.statistics.transition import as_table, with_transitions
 from output_control.table_check import JudgedTable, held_together, judge_table
-from output_control.transition import as_table, with_transitions
-from output_control.tree import grow_tree
-from output_control.tree_contents import tree_contents
-from output_control.words import faults_of_words
+from output_control.tables.derived import Sources
 
 INPUTS = "inputs"
 Rederive = Callable[[], Mapping[str, Frame[Derived]]]
@@ -65,11 +65,11 @@ def check(
     """Check all requests of one analysis version.
 
     ``engine`` must be allowed to read the linked and the derived frames. ``made_with`` says what code, parameters and
-    environment made this (:mod:`output_control.provenance`); its digest is the output's fingerprint. ``protected_unit``
-    is the unit that the project file says every request must protect (empty: the researcher chooses). ``source`` is the
-    derivation's code; it goes into the checkers' annex, for only a person sees whether a choice of categories carries
-    data. ``history`` is what was released before; without it the output says that it was compared with
-    nothing. Same input and history, same bytes, whatever ``threads``.
+    environment made this (:mod:`output_control.release.provenance`); its digest is the output's fingerprint.
+    ``protected_unit`` is the unit that the project file says every request must protect (empty: the researcher
+    chooses). ``source`` is the derivation's code; it goes into the checkers' annex, for only a person sees whether a
+    choice of categories carries data. ``history`` is what was released before; without it the output says that it was
+    compared with nothing. Same input and history, same bytes, whatever ``threads``.
 
     Raises:
         Refused: every reason of every request at once; nothing is made when one of them fails.

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from output_control.evidence import Evidence
-from output_control.rules import Groups
-from output_control.table import CellTable
+from output_control.tables.evidence import Evidence
+from output_control.tables.rules import Groups
+from output_control.tables.table import CellTable
 
 RECORDS = "records"
 

@@ -18,9 +18,9 @@ import pyarrow.csv as pa_csv
 
 from enclave.errors import Refused
 from output_control.alternatives.altered import AlteredTable
-from output_control.evidence import Evidence, cross_product
-from output_control.rounding import to_bases
-from output_control.table import BoolArray, FloatArray, IntArray, cell_keys
+from output_control.statistics.rounding import to_bases
+from output_control.tables.evidence import Evidence, cross_product
+from output_control.tables.table import BoolArray, FloatArray, IntArray, cell_keys
 
 NORMAL, SUPPRESSED, ESTIMATED = "A", "Q", "E"
 FREE, CONFIDENTIAL = "F", "C"

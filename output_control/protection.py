@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import sparse
 
-from output_control.aggregate import aggregate
-from output_control.rules import PrimaryResult
-from output_control.table import BoolArray, CellTable, FloatArray, IntArray
+from output_control.tables.aggregate import aggregate
+from output_control.tables.rules import PrimaryResult
+from output_control.tables.table import BoolArray, CellTable, FloatArray, IntArray
 
 Method = Literal["auto", "flow", "optimal", "gauss"]
 

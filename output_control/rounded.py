@@ -15,9 +15,9 @@ from scipy import sparse
 
 from output_control.audit import AuditReport, full_equations
 from output_control.protection import Options, Pattern, Witnesses, demand
-from output_control.rounding import to_bases
-from output_control.rules import PrimaryResult
-from output_control.table import BoolArray, CellTable, FloatArray
+from output_control.statistics.rounding import to_bases
+from output_control.tables.rules import PrimaryResult
+from output_control.tables.table import BoolArray, CellTable, FloatArray
 
 MOST_WORK = 300_000  # primaries times cells that the whole-number programmes are tried for
 NODE_LIMIT = 500

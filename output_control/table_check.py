@@ -16,25 +16,25 @@ from output_control.alternatives.altered import AlteredTable
 from output_control.alternatives.at_the_gate import compare_with_others, protect_as_chosen
 from output_control.alternatives.comparison import Compared
 from output_control.audit import AuditReport, audit
-from output_control.derived import Sources, faults_of_frame, units_of
-from output_control.evidence import (
+from output_control.group_advice import RECORDS, advise_on_groups, coarser_groups
+from output_control.policy import Policy, TableRules
+from output_control.protection import Options, Pattern
+from output_control.rounded import audit_rounded, protect_by_rounding
+from output_control.statistics.percentiles import Percentiles, percentiles
+from output_control.statistics.rate_audit import unsupported
+from output_control.statistics.rates import RateTable, complements, exposed_by_rates, rate_table
+from output_control.suppression import suppress
+from output_control.tables.derived import Sources, faults_of_frame, units_of
+from output_control.tables.evidence import (
     Evidence,
     faults_of_codes,
     faults_of_table,
     shown_dimensions,
     tabulate,
 )
-from output_control.group_advice import RECORDS, advise_on_groups, coarser_groups
-from output_control.linked_counts import attached_counts, figure_rule, protect_both
-from output_control.percentiles import Percentiles, percentiles
-from output_control.policy import Policy, TableRules
-from output_control.protection import Options, Pattern
-from output_control.rate_audit import unsupported
-from output_control.rates import RateTable, complements, exposed_by_rates, rate_table
-from output_control.rounded import audit_rounded, protect_by_rounding
-from output_control.rules import Groups, PrimaryResult, group_disclosure, primary
-from output_control.suppression import suppress
-from output_control.table import BoolArray, CellTable, cell_keys
+from output_control.tables.linked_counts import attached_counts, figure_rule, protect_both
+from output_control.tables.rules import Groups, PrimaryResult, group_disclosure, primary
+from output_control.tables.table import BoolArray, CellTable, cell_keys
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -24,8 +24,9 @@ from enclave.fingerprints import digest_code, digest_json
 from enclave.project import AnalysisUse
 from enclave.signatures import SigningKey
 from enclave.zones import Zone
-from output_control import review, shelf
-from output_control.verify import verify_bundle
+from output_control import review
+from output_control.release.verify import verify_bundle
+from output_control.review import shelf
 from pipeline.commands.review import desk_of
 from pipeline.custodian import Intake, open_desk
 from pipeline.office import SETTINGS, EngineName, Office, create_office, open_office, settings_for, utc_now

@@ -15,12 +15,12 @@ from enclave.errors import BadInput, Fault
 from enclave.files import write_bytes
 from enclave.signatures import SigningKey, load_public
 from enclave.zones import Zone
-from output_control.approvals import certify_release_key
-from output_control.bundle import RELEASE_KEY
 from output_control.ledger.keys import LedgerKeys
 from output_control.ledger.store import Ledger
 from output_control.policy import provision_confidential
-from output_control.roster import ID_RULE, Role, authorisation, check_person_id, is_person_id, sign_roster
+from output_control.release.bundle import RELEASE_KEY
+from output_control.review.approvals import certify_release_key
+from output_control.review.roster import ID_RULE, Role, authorisation, check_person_id, is_person_id, sign_roster
 from pipeline.ledger_units import publish_recipient
 from pipeline.office import Office
 from pseudonymise.custody import Custody

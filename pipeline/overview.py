@@ -8,7 +8,7 @@ from pathlib import Path
 
 from enclave.errors import EnclaveError
 from enclave.zones import Zone
-from output_control.request_file import list_requests
+from output_control.review.request_file import list_requests
 from pipeline.commands.review import desk_of
 from pipeline.office import Office, utc_now
 from pipeline.office_setup import ROSTER

@@ -8,9 +8,9 @@ from pathlib import Path
 from enclave.errors import NotReady, Tampered
 from enclave.fingerprints import digest_file
 from enclave.zones import Zone
-from output_control import provenance
-from output_control.request_file import annexed, digests, list_requests, read_request
-from output_control.verify import VerifyReport
+from output_control.release import provenance
+from output_control.release.verify import VerifyReport
+from output_control.review.request_file import annexed, digests, list_requests, read_request
 from pipeline.research import ResearchDesk
 
 

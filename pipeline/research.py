@@ -21,12 +21,13 @@ from enclave.frames import Frame, open_frame
 from enclave.project import AnalysisUse
 from enclave.requests import OutputRequest, dump_requests, parse_requests
 from enclave.zones import Derived, Linked, Zone
-from output_control import gate, shelf
+from output_control import gate
 from output_control.ledger.book import identity, open_history
 from output_control.ledger.history import History
 from output_control.ledger.keys import LedgerKeys
 from output_control.ledger.store import Ledger
 from output_control.policy import Policy, load_policy
+from output_control.review import shelf
 from pipeline.ledger_units import MAP_FILE, UnitMap
 from pipeline.office import Office, utc_now
 from pipeline.progress import Teller

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from rich.console import Console
 from rich.table import Table
 
-from output_control.checker_view import DecisionView, OutputView, View
+from output_control.review.view import DecisionView, OutputView, View
 
 SHOWN_CELLS = 40
 WIDTH = 160

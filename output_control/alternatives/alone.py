@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from output_control.alone.instance import Instance
 from output_control.alternatives.allowed import AllowedProtection, CellKey, Coarser, Rounding, SmallCountRounding
 from output_control.alternatives.cell_keys import KEY_BYTES, record_keys
 from output_control.alternatives.comparison import Compared, Subject, compare
-from output_control.instance import Instance
 from output_control.protection import Options
-from output_control.rules import MinimumFrequency, PrimaryResult, Rule
+from output_control.tables.rules import MinimumFrequency, PrimaryResult, Rule
 
 DEFAULT_LEAST = 10
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from output_control.table import IntArray
+from output_control.tables.table import IntArray
 
 AlteringMethod = Literal["rounding", "small_count_rounding", "cell_key"]
 

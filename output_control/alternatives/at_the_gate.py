@@ -20,11 +20,11 @@ from output_control.alternatives.comparison import (
 from output_control.alternatives.feasible import audit_altered, faults_of_altered
 from output_control.alternatives.noise_keys import cell_keys_of
 from output_control.audit import AuditReport, audit
-from output_control.derived import Sources
-from output_control.evidence import Evidence
 from output_control.policy import Policy
 from output_control.protection import Pattern, Witnesses
-from output_control.rules import PrimaryResult
+from output_control.tables.derived import Sources
+from output_control.tables.evidence import Evidence
+from output_control.tables.rules import PrimaryResult
 
 COMPARED_UP_TO = 5_000
 

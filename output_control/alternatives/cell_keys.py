@@ -13,7 +13,7 @@ from enclave.errors import CannotProtect, KeyUnavailable
 from output_control.alternatives.altered import AlteredTable
 from output_control.alternatives.perturbation_table import PerturbationTable
 from output_control.alternatives.small_counts import holds, inner_cells
-from output_control.table import CellTable, FloatArray, IntArray
+from output_control.tables.table import CellTable, FloatArray, IntArray
 
 KEY_BYTES = 32
 KEY_BITS = 32

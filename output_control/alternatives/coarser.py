@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from output_control.protection import Options, Pattern
-from output_control.rules import PrimaryResult
 from output_control.suppression import suppress
-from output_control.table import BoolArray, CellTable, Dimension, FloatArray, IntArray
+from output_control.tables.rules import PrimaryResult
+from output_control.tables.table import BoolArray, CellTable, Dimension, FloatArray, IntArray
 
 NEARLY_ALL = 0.95
 

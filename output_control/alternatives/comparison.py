@@ -19,9 +19,9 @@ from output_control.alternatives.perturbation_table import perturbation_table
 from output_control.alternatives.small_counts import round_small_counts
 from output_control.audit import AuditReport, audit
 from output_control.protection import Options, Pattern
-from output_control.rules import PrimaryResult
 from output_control.suppression import suppress
-from output_control.table import CellTable, IntArray
+from output_control.tables.rules import PrimaryResult
+from output_control.tables.table import CellTable, IntArray
 
 
 @dataclass(frozen=True, slots=True)

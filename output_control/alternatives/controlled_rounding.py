@@ -13,9 +13,9 @@ from scipy import sparse
 
 from enclave.errors import CannotProtect
 from output_control.alternatives.altered import AlteredTable
-from output_control.relations import equations
 from output_control.suppression.lp import Model
-from output_control.table import CellTable, FloatArray, IntArray
+from output_control.tables.relations import equations
+from output_control.tables.table import CellTable, FloatArray, IntArray
 
 NODES = 2_000
 MOST_STEPS = 2

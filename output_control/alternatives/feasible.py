@@ -18,8 +18,8 @@ from scipy import sparse
 from output_control.alternatives.altered import AlteredTable
 from output_control.audit import AuditReport, full_equations
 from output_control.protection import Demand, Options, demand
-from output_control.rules import PrimaryResult
-from output_control.table import BoolArray, CellTable, FloatArray, IntArray, cell_keys
+from output_control.tables.rules import PrimaryResult
+from output_control.tables.table import BoolArray, CellTable, FloatArray, IntArray, cell_keys
 
 NODE_LIMIT = 500
 ROUNDS = 12

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
-from output_control.table import BoolArray, CellTable, FloatArray
+from output_control.tables.table import BoolArray, CellTable, FloatArray
 
 
 @dataclass(frozen=True, slots=True)

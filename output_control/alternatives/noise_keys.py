@@ -9,10 +9,10 @@ from enclave.errors import Refused
 from enclave.requests import TableRequest
 from output_control.alternatives.cell_keys import SPAN, cell_keys_above, record_keys
 from output_control.alternatives.small_counts import inner_cells
-from output_control.derived import Sources, member_column
-from output_control.evidence import Evidence
-from output_control.shown import ShownDimension
-from output_control.table import IntArray, cell_keys
+from output_control.tables.derived import Sources, member_column
+from output_control.tables.evidence import Evidence
+from output_control.tables.shown import ShownDimension
+from output_control.tables.table import IntArray, cell_keys
 
 
 def cell_keys_of(evidence: Evidence, sources: Sources, secret: bytes) -> IntArray:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from enclave.errors import BadInput
-from output_control.table import FloatArray, IntArray
+from output_control.tables.table import FloatArray, IntArray
 
 INSIDE = 0.05
 LEAST_CHANCE = 1e-6

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from enclave.errors import CannotProtect
 from output_control.alternatives.altered import AlteredTable
-from output_control.table import BoolArray, CellTable, FloatArray, IntArray, cell_keys
+from output_control.tables.table import BoolArray, CellTable, FloatArray, IntArray, cell_keys
 
 DRAWS = 2
 _GOLDEN = 0x9E3779B97F4A7C15

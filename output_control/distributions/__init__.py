@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from enclave.requests import DistributionRequest
-from output_control.derived import Sources
 from output_control.distributions.box_plot import box_plot
 from output_control.distributions.clusters import clusters
 from output_control.distributions.correlation import correlation
@@ -17,6 +16,7 @@ from output_control.distributions.roc import roc
 from output_control.distributions.survival import survival
 from output_control.dossier import Contents
 from output_control.policy import Policy
+from output_control.tables.derived import Sources
 
 _KINDS: Mapping[str, Callable[[Any, Sources, Policy], Contents]] = {
     "clusters": clusters,

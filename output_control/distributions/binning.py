@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from output_control.table import BoolArray, IntArray
+from output_control.tables.table import BoolArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,14 +6,14 @@ import numpy as np
 
 from enclave.errors import Refused
 from enclave.requests import BoxPlotRequest
-from output_control.derived import Sources
 from output_control.distributions.written import contents, counts, figures, given, texts
 from output_control.dossier import Contents
-from output_control.level_checks import faults_of_rows
-from output_control.model_frame import ModelFrame, faults_of_categories, read_model_frame, rows_by_code
-from output_control.percentiles import BOX_PLOT
+from output_control.models.level_checks import faults_of_rows
+from output_control.models.model_frame import ModelFrame, faults_of_categories, read_model_frame, rows_by_code
 from output_control.policy import Policy
-from output_control.table import BoolArray, FloatArray, IntArray
+from output_control.statistics.percentiles import BOX_PLOT
+from output_control.tables.derived import Sources
+from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 
 def box_plot(request: BoxPlotRequest, sources: Sources, policy: Policy) -> Contents:

@@ -12,14 +12,14 @@ import numpy as np
 
 from enclave.errors import Refused
 from enclave.requests import ClustersRequest
-from output_control.derived import Sources
 from output_control.distributions.written import contents, counts, figures, given, texts
 from output_control.dossier import Contents
-from output_control.group_means import group_mean, group_spread
-from output_control.level_checks import faults_of_rows
-from output_control.model_frame import ModelFrame, read_model_frame
+from output_control.models.level_checks import faults_of_rows
+from output_control.models.model_frame import ModelFrame, read_model_frame
 from output_control.policy import Policy
-from output_control.table import FloatArray, IntArray
+from output_control.statistics.group_means import group_mean, group_spread
+from output_control.tables.derived import Sources
+from output_control.tables.table import FloatArray, IntArray
 
 SEED = 20160101
 STARTS = 10

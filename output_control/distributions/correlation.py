@@ -8,13 +8,13 @@ import numpy as np
 
 from enclave.errors import Refused
 from enclave.requests import CorrelationRequest
-from output_control.derived import Sources
 from output_control.distributions.written import contents, counts, shares, texts
 from output_control.dossier import Contents
-from output_control.few_units import largest_parts
-from output_control.model_frame import ModelFrame, read_model_frame
+from output_control.models.few_units import largest_parts
+from output_control.models.model_frame import ModelFrame, read_model_frame
 from output_control.policy import Policy
-from output_control.table import BoolArray, FloatArray
+from output_control.tables.derived import Sources
+from output_control.tables.table import BoolArray, FloatArray
 
 
 def correlation(request: CorrelationRequest, sources: Sources, policy: Policy) -> Contents:

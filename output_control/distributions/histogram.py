@@ -8,15 +8,15 @@ import numpy as np
 
 from enclave.errors import Refused
 from enclave.requests import HistogramRequest
-from output_control.derived import Sources
 from output_control.distributions.binning import Counted, first_of, last_of, merge_classes
 from output_control.distributions.written import contents, counts, figures, given, shares
 from output_control.dossier import Contents
-from output_control.level_checks import faults_of_rows
-from output_control.model_frame import ModelFrame, read_model_frame
+from output_control.models.level_checks import faults_of_rows
+from output_control.models.model_frame import ModelFrame, read_model_frame
 from output_control.policy import Policy
-from output_control.rounding import significant, to_base
-from output_control.table import FloatArray, IntArray
+from output_control.statistics.rounding import significant, to_base
+from output_control.tables.derived import Sources
+from output_control.tables.table import FloatArray, IntArray
 
 POINTS_PER_CLASS = 2
 DIGITS = 12  # of an edge

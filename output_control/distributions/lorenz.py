@@ -9,13 +9,13 @@ import numpy as np
 
 from enclave.errors import Refused
 from enclave.requests import LorenzRequest
-from output_control.derived import Sources
 from output_control.distributions.written import contents, shares
 from output_control.dossier import Contents
-from output_control.level_checks import dominated
-from output_control.model_frame import read_model_frame, sums_by_unit
+from output_control.models.level_checks import dominated
+from output_control.models.model_frame import read_model_frame, sums_by_unit
 from output_control.policy import Policy
-from output_control.table import FloatArray
+from output_control.tables.derived import Sources
+from output_control.tables.table import FloatArray
 
 
 def lorenz(request: LorenzRequest, sources: Sources, policy: Policy) -> Contents:

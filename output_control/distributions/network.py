@@ -6,13 +6,13 @@ import numpy as np
 
 from enclave.errors import Refused
 from enclave.requests import NetworkRequest
-from output_control.derived import Sources
 from output_control.distributions.binning import Counted, first_of, last_of, merge_classes
 from output_control.distributions.written import contents, counts, given, shares
 from output_control.dossier import Contents
-from output_control.model_frame import read_model_frame
+from output_control.models.model_frame import read_model_frame
 from output_control.policy import Policy
-from output_control.rounding import to_base
+from output_control.statistics.rounding import to_base
+from output_control.tables.derived import Sources
 
 
 def network(request: NetworkRequest, sources: Sources, policy: Policy) -> Contents:

@@ -10,15 +10,15 @@ import numpy as np
 
 from enclave.errors import Refused
 from enclave.requests import RocRequest
-from output_control.derived import Sources
 from output_control.distributions.binning import Counted, last_of, merge_classes
 from output_control.distributions.written import contents, given, shares
 from output_control.dossier import Contents
-from output_control.level_checks import faults_of_rows
-from output_control.model_frame import read_model_frame
+from output_control.models.level_checks import faults_of_rows
+from output_control.models.model_frame import read_model_frame
 from output_control.policy import Policy
-from output_control.rounding import significant
-from output_control.table import BoolArray, FloatArray
+from output_control.statistics.rounding import significant
+from output_control.tables.derived import Sources
+from output_control.tables.table import BoolArray, FloatArray
 
 
 def roc(request: RocRequest, sources: Sources, policy: Policy) -> Contents:

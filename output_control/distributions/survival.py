@@ -12,16 +12,16 @@ import numpy as np
 
 from enclave.errors import Refused
 from enclave.requests import SurvivalRequest
-from output_control.derived import Sources
 from output_control.distributions.binning import Counted, last_of, merge_classes
 from output_control.distributions.written import contents, counts, given, shares, texts
 from output_control.dossier import Contents
-from output_control.level_checks import faults_of_rows
-from output_control.model_frame import ModelFrame, faults_of_categories, read_model_frame, rows_by_code
+from output_control.models.level_checks import faults_of_rows
+from output_control.models.model_frame import ModelFrame, faults_of_categories, read_model_frame, rows_by_code
+from output_control.models.regression import NORMAL_975
 from output_control.policy import Policy
-from output_control.regression import NORMAL_975
-from output_control.rounding import significant
-from output_control.table import BoolArray, FloatArray, IntArray
+from output_control.statistics.rounding import significant
+from output_control.tables.derived import Sources
+from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 MOST_TIMES = 1000
 DIGITS = 12  # of a time

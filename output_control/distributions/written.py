@@ -9,11 +9,11 @@ import pyarrow as pa
 
 from enclave.requests import DistributionRequest
 from output_control.dossier import Contents
-from output_control.model_frame import ModelFrame
+from output_control.models.model_frame import ModelFrame
 from output_control.outputs import OutputColumn, json_bytes, status_columns
 from output_control.policy import Policy
-from output_control.rounding import significant, to_base
-from output_control.table import BoolArray, FloatArray
+from output_control.statistics.rounding import significant, to_base
+from output_control.tables.table import BoolArray, FloatArray
 
 Optional = Sequence[float | None]
 ROUNDED_NOTE = "counts are rounded; compare them with other outputs of this population before approving"

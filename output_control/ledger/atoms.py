@@ -15,7 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from output_control.ledger.released import ReleasedTable, Rows
-from output_control.table import BoolArray, CodeArray, FloatArray, IntArray, cell_keys
+from output_control.tables.table import BoolArray, CodeArray, FloatArray, IntArray, cell_keys
 
 MOST_ROWS = 100_000
 MOST_ATOMS = 1_500

@@ -13,13 +13,13 @@ from enclave.errors import NotReady, Tampered
 from enclave.fingerprints import Json, digest_bytes, digest_json
 from enclave.journal import Entry as JournalEntry
 from enclave.journal import Journal
-from output_control.cases import PREFIX
 from output_control.ledger.charter import Charter
 from output_control.ledger.history import History
 from output_control.ledger.released import kinds_in
 from output_control.ledger.rows import LedgerIds
 from output_control.ledger.store import About, Anchor, Ledger
-from output_control.review_states import Action
+from output_control.review.cases import PREFIX
+from output_control.review.states import Action
 
 ANCHOR = "ledger"
 

@@ -18,8 +18,8 @@ from scipy.optimize import linprog
 from output_control.ledger.dominated import LARGEST, breaks_a_rule
 from output_control.ledger.released import ReleasedTable
 from output_control.ledger.widest import CoarseAtoms, LeftOut, Widest
-from output_control.rules import Rule
-from output_control.table import BoolArray, FloatArray, IntArray
+from output_control.tables.rules import Rule
+from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 EXACT = 1e-7
 MOST_GROUPS = 50

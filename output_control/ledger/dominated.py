@@ -12,12 +12,12 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from output_control.joint_table import joint_table
 from output_control.ledger.grid import Grid
 from output_control.ledger.overlap import NESTED, Overlap, Relation, Rest
 from output_control.ledger.released import COUNT
-from output_control.rules import Dominance, PPercent, Rule, primary
-from output_control.table import NO_CONTRIBUTOR, BoolArray, FloatArray
+from output_control.tables.joint_table import joint_table
+from output_control.tables.rules import Dominance, PPercent, Rule, primary
+from output_control.tables.table import NO_CONTRIBUTOR, BoolArray, FloatArray
 
 LARGEST = 3
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from output_control.ledger.released import ReleasedTable, Rows
-from output_control.table import CodeArray, Dimension, FloatArray, IntArray, cell_keys
+from output_control.tables.table import CodeArray, Dimension, FloatArray, IntArray, cell_keys
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -23,10 +23,10 @@ from output_control.ledger.released import COUNT, ReleasedTable
 from output_control.ledger.system import System, build, moves_in
 from output_control.ledger.widest import LeftOut
 from output_control.protection import Options, Pattern, Witnesses, demand, least
-from output_control.rules import PrimaryResult, Rule
 from output_control.suppression import suppress
-from output_control.table import BoolArray, FloatArray, IntArray
 from output_control.table_check import audited, hide, reasons
+from output_control.tables.rules import PrimaryResult, Rule
+from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 ROUNDS = 3
 MOST_ATTACKED, MOST_COLUMNS = 300, 1_000  # where attacking one by one takes moments

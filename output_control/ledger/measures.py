@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from output_control.ledger.released import COUNT, NOT_COMPARED, ReleasedTable
-from output_control.table import BoolArray, FloatArray, IntArray
+from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 CLOSE = 1e-9
 

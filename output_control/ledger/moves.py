@@ -14,7 +14,7 @@ import numpy as np
 from scipy import sparse
 
 from output_control.protection import Witnesses
-from output_control.table import BoolArray, FloatArray, IntArray
+from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 Key = tuple[str, str, str]
 

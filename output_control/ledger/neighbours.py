@@ -25,9 +25,9 @@ from output_control.ledger.populations import keep_populations_apart
 from output_control.ledger.released import MODEL, NOT_COMPARED, ReleasedTable
 from output_control.ledger.system import Link
 from output_control.ledger.widest import Widest
-from output_control.rules import Rule
-from output_control.table import IntArray
 from output_control.table_check import reasons
+from output_control.tables.rules import Rule
+from output_control.tables.table import IntArray
 
 Family = tuple[str, tuple[str, str], str]
 AT_ONCE = 10_000

@@ -15,7 +15,7 @@ from scipy import sparse
 from scipy.sparse import csgraph
 
 from output_control.ledger.grid import Grid
-from output_control.table import BoolArray, IntArray
+from output_control.tables.table import BoolArray, IntArray
 
 NESTED, UNION, REVISED, MARGIN, OUTSIDE = "nested", "union", "revised", "margin", "outside"
 

@@ -13,15 +13,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from enclave.requests import Request
-from output_control.derived import Sources, member_column
 from output_control.ledger.grid import Grid
 from output_control.ledger.history import History
 from output_control.ledger.released import MODEL, ReleasedTable, Rows
 from output_control.ledger.rows import RECORDS_OF, LedgerIds, mixed, population_rows
-from output_control.rules import PrimaryResult
-from output_control.table import NO_CONTRIBUTOR, BoolArray, CellTable, Dimension, IntArray
 from output_control.table_check import reasons
-from output_control.unit_keys import kind_of_key
+from output_control.tables.derived import Sources, member_column
+from output_control.tables.rules import PrimaryResult
+from output_control.tables.table import NO_CONTRIBUTOR, BoolArray, CellTable, Dimension, IntArray
+from output_control.tables.unit_keys import kind_of_key
 
 
 def population_of(request: Request, sources: Sources, ids: LedgerIds) -> ReleasedTable:

@@ -15,8 +15,8 @@ import pyarrow.parquet as pq
 
 from enclave.errors import Tampered
 from output_control.ledger.moves import Moves
-from output_control.rules import PrimaryResult
-from output_control.table import BoolArray, CellTable, Dimension, FloatArray, IntArray
+from output_control.tables.rules import PrimaryResult
+from output_control.tables.table import BoolArray, CellTable, Dimension, FloatArray, IntArray
 
 COUNT = "count"
 NOT_COMPARED = "not compared"

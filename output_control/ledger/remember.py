@@ -6,14 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from output_control.derived import Sources, member_column
-from output_control.evidence import Evidence
 from output_control.ledger.released import COUNT, NOT_COMPARED, ReleasedTable, Rows
 from output_control.ledger.rows import LedgerIds, mixed, period_of, rows_of
-from output_control.rules import PrimaryResult
-from output_control.table import NO_CONTRIBUTOR, CellTable, IntArray
 from output_control.table_check import JudgedTable
-from output_control.unit_keys import kind_of_key
+from output_control.tables.derived import Sources, member_column
+from output_control.tables.evidence import Evidence
+from output_control.tables.rules import PrimaryResult
+from output_control.tables.table import NO_CONTRIBUTOR, CellTable, IntArray
+from output_control.tables.unit_keys import kind_of_key
 
 
 class ProjectIds:

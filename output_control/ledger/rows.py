@@ -11,12 +11,12 @@ import pyarrow.compute as pc
 
 from enclave.errors import Refused
 from enclave.requests import Request, TableRequest
-from output_control.derived import Sources, member_column
-from output_control.evidence import Evidence
 from output_control.ledger.released import Rows
-from output_control.table import FloatArray, IntArray
-from output_control.tabulation import DECIMALS
-from output_control.unit_keys import invented_periods
+from output_control.tables.derived import Sources, member_column
+from output_control.tables.evidence import Evidence
+from output_control.tables.table import FloatArray, IntArray
+from output_control.tables.tabulation import DECIMALS
+from output_control.tables.unit_keys import invented_periods
 
 RECORDS_OF = " records of "
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)

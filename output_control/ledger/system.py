@@ -15,16 +15,16 @@ from scipy import sparse
 from scipy.sparse import csgraph
 
 from output_control.audit import full_equations
-from output_control.joint_table import JointTable, joint_table
 from output_control.ledger.atoms import Atoms, atoms_of
 from output_control.ledger.combined import Combination
 from output_control.ledger.moves import gathered
 from output_control.ledger.overlap import REVISED, Relation
 from output_control.ledger.released import COUNT, ReleasedTable
 from output_control.protection import Options, least
-from output_control.relations import equations
-from output_control.rules import PrimaryResult
-from output_control.table import NO_CONTRIBUTOR, BoolArray, CellTable, FloatArray, IntArray
+from output_control.tables.joint_table import JointTable, joint_table
+from output_control.tables.relations import equations
+from output_control.tables.rules import PrimaryResult
+from output_control.tables.table import NO_CONTRIBUTOR, BoolArray, CellTable, FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)

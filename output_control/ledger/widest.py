@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from output_control.ledger.atoms import in_cells, not_known_empty
 from output_control.ledger.released import ReleasedTable
-from output_control.table import BoolArray, Dimension, FloatArray, IntArray, cell_keys
+from output_control.tables.table import BoolArray, Dimension, FloatArray, IntArray, cell_keys
 
 MOST_ATOMS = 400
 MOST_POSSIBLE = 1_200

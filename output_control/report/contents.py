@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from output_control.alternatives.comparison import Compared
 from output_control.alternatives.loss import Loss
-from output_control.rules import Groups
-from output_control.table import BoolArray, CellTable, FloatArray
+from output_control.tables.rules import Groups
+from output_control.tables.table import BoolArray, CellTable, FloatArray
 
 Language = Literal["nl", "en"]
 Texts = Mapping[Language, str]

@@ -10,7 +10,7 @@ import numpy as np
 from output_control.report.contents import DimensionLabels, Language, Report
 from output_control.report.markup import number, scrolling, words
 from output_control.report.texts import say
-from output_control.table import IntArray
+from output_control.tables.table import IntArray
 
 ROWS_SHOWN = 400
 WIDEST = 14

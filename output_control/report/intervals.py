@@ -10,8 +10,8 @@ from output_control.alternatives.altered import AlteredTable
 from output_control.attacker import Attacker
 from output_control.audit import AuditReport, full_equations
 from output_control.protection import Options, Pattern, least
-from output_control.rules import PrimaryResult
-from output_control.table import CellTable, FloatArray
+from output_control.tables.rules import PrimaryResult
+from output_control.tables.table import CellTable, FloatArray
 
 SOLVED_UP_TO = 300
 

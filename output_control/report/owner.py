@@ -9,8 +9,8 @@ from output_control.protection import Options, Pattern
 from output_control.report.contents import DimensionLabels, Report
 from output_control.report.intervals import intervals_of
 from output_control.report.page import report_page
-from output_control.rules import PrimaryResult
-from output_control.table import CellTable
+from output_control.tables.rules import PrimaryResult
+from output_control.tables.table import CellTable
 
 ENGLISH, DUTCH = "protection.html", "protection.nl.html"
 

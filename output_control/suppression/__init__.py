@@ -18,7 +18,6 @@ from output_control.protection import (
     Witnesses,
     demand,
 )
-from output_control.rules import PrimaryResult
 from output_control.suppression.boxes import Boxes
 from output_control.suppression.exact import (
     BOUNDED,
@@ -39,7 +38,8 @@ from output_control.suppression.prove import prove_all
 from output_control.suppression.pruning import prune
 from output_control.suppression.search import OutOfBudget, Search
 from output_control.suppression.singletons import cover_singletons
-from output_control.table import BoolArray, CellTable, IntArray
+from output_control.tables.rules import PrimaryResult
+from output_control.tables.table import BoolArray, CellTable, IntArray
 
 __all__ = [
     "CountProtection",

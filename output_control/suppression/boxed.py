@@ -9,7 +9,7 @@ import numpy as np
 from output_control.suppression.boxes import Boxes, Found
 from output_control.suppression.problem import Problem, Target
 from output_control.suppression.search import Search
-from output_control.table import FloatArray, IntArray
+from output_control.tables.table import FloatArray, IntArray
 
 WIDEST = 8
 ROUNDS = 40

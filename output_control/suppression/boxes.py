@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from output_control.table import CellTable, Dimension, FloatArray, IntArray
+from output_control.tables.table import CellTable, Dimension, FloatArray, IntArray
 
 MOST_CELLS = 30_000_000
 LONG_OPTIONS = 24

@@ -7,7 +7,7 @@ from collections import defaultdict
 import numpy as np
 
 from output_control.suppression.large_state import Large
-from output_control.table import BoolArray, IntArray
+from output_control.tables.table import BoolArray, IntArray
 
 LATER = np.iinfo(np.int64).max
 AT_ONCE = 100_000

@@ -21,7 +21,7 @@ from output_control.suppression.prove import check
 from output_control.suppression.pruning import prune
 from output_control.suppression.search import OutOfBudget, Search
 from output_control.suppression.singletons import cover_singletons
-from output_control.table import BoolArray, FloatArray
+from output_control.tables.table import BoolArray, FloatArray
 
 ZERO = 1e-9
 LP_ROUNDS = 30

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from output_control.suppression.problem import Problem
-from output_control.table import BoolArray, FloatArray
+from output_control.tables.table import BoolArray, FloatArray
 
 # products of two residues fit in 63 bits; an unlucky rank changes the choice of cells, never what must be proven
 PRIME = 2**31 - 1

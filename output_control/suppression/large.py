@@ -25,7 +25,7 @@ from output_control.suppression.large_state import Large
 from output_control.suppression.neighbourhood import ball
 from output_control.suppression.problem import Problem, Target
 from output_control.suppression.search import Search
-from output_control.table import BoolArray, IntArray
+from output_control.tables.table import BoolArray, IntArray
 
 MASTER_CELLS = 120_000
 # the first LPs are tiny and prove half; the parts of the last size hold nearly every move that there is

@@ -9,7 +9,7 @@ import numpy as np
 from output_control.suppression.boxes import Boxes, Found
 from output_control.suppression.problem import Problem
 from output_control.suppression.search import Search
-from output_control.table import BoolArray, FloatArray, IntArray
+from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 
 @dataclass(slots=True, eq=False)

@@ -8,7 +8,7 @@ import numpy as np
 from highspy import Highs, HighsLp, HighsModelStatus, HighsStatus, HighsVarType, MatrixFormat
 from scipy import sparse
 
-from output_control.table import BoolArray, FloatArray
+from output_control.tables.table import BoolArray, FloatArray
 
 SEED = 7
 

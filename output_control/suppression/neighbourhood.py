@@ -10,7 +10,7 @@ from scipy import sparse
 from scipy.sparse import csgraph
 
 from output_control.suppression.problem import Problem
-from output_control.table import BoolArray, FloatArray, IntArray
+from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 WHOLE = 2500
 SMALL = 500

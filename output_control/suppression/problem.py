@@ -9,10 +9,10 @@ import numpy as np
 from scipy import sparse
 
 from output_control.protection import SINGLETON_SHARE, Options, demand, least
-from output_control.relations import equations, reduce
-from output_control.rules import PrimaryResult
 from output_control.suppression.boxes import Boxes
-from output_control.table import BoolArray, CellTable, FloatArray, IntArray
+from output_control.tables.relations import equations, reduce
+from output_control.tables.rules import PrimaryResult
+from output_control.tables.table import BoolArray, CellTable, FloatArray, IntArray
 
 TOLERANCE = 1e-6
 WHOLE_COST_NOISE = 0.2

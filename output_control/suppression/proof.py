@@ -10,7 +10,7 @@ from scipy.sparse import csgraph
 
 from output_control.protection import Witnesses
 from output_control.suppression.problem import TOLERANCE, Problem, Target
-from output_control.table import BoolArray, FloatArray, IntArray
+from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 Move = tuple[IntArray, FloatArray]
 

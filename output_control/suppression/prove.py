@@ -9,7 +9,7 @@ from output_control.suppression.flow import certify, prove_alone
 from output_control.suppression.problem import Target
 from output_control.suppression.search import Search
 from output_control.suppression.singletons import open_against_contributors
-from output_control.table import BoolArray
+from output_control.tables.table import BoolArray
 
 
 def check(search: Search, hidden: BoolArray, known: Sequence[Search]) -> tuple[Search, list[Target]]:

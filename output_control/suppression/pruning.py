@@ -20,7 +20,7 @@ from output_control.suppression.neighbourhood import Ball
 from output_control.suppression.problem import Target
 from output_control.suppression.search import OutOfBudget, Search
 from output_control.suppression.singletons import open_against_contributors
-from output_control.table import BoolArray
+from output_control.tables.table import BoolArray
 
 REGION = 400
 TOGETHER = 1

@@ -9,7 +9,7 @@ import numpy as np
 from output_control.suppression.neighbourhood import Neighbourhoods
 from output_control.suppression.problem import Problem, Target
 from output_control.suppression.proof import Proof
-from output_control.table import BoolArray, FloatArray
+from output_control.tables.table import BoolArray, FloatArray
 
 SEED = 2718
 

@@ -13,7 +13,7 @@ import numpy as np
 from output_control.suppression.flow import prove_alone, serve, shortest_move
 from output_control.suppression.problem import Target, against_contributor, away
 from output_control.suppression.search import Search
-from output_control.table import BoolArray
+from output_control.tables.table import BoolArray
 
 DETOURS = 3
 

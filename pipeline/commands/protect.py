@@ -36,7 +36,7 @@ def protect(
 
     Example: zicht protect ../shared/reference/b05_ssb_z3_freq3d --out /tmp/b05
     """
-    from output_control.protect import protect as protect_instance
+    from output_control.alone.protect import protect as protect_instance
 
     report = protect_instance(
         instance,

@@ -72,7 +72,7 @@ def release(
 
 def desk_request(review: Path, request: str) -> str:
     """The analysis that a request is for."""
-    from output_control.request_file import read_request
+    from output_control.review.request_file import read_request
 
     return read_request(review, request).document.analysis
 
@@ -86,7 +86,7 @@ def verify(
 
     Example: zicht verify build/run/released/ondermijning/doorsluishuizen-v1-… --key build/run/public-keys/release.pub
     """
-    from output_control.verify import verify_bundle
+    from output_control.release.verify import verify_bundle
 
     report = verify_bundle(bundle, load_public(key), now=utc_now())
     if as_json:
@@ -105,7 +105,7 @@ def reproduce(
 
     Example: zicht reproduce build/run/released/ondermijning/doorsluishuizen-v1-…
     """
-    from output_control.verify import verify_bundle
+    from output_control.release.verify import verify_bundle
     from pipeline.reproduction import compare
     from pipeline.research import ResearchDesk
 

@@ -63,7 +63,7 @@ def check(
 
     Runs as the gate's operating-system user. Example: zicht check doorsluishuizen
     """
-    from output_control import shelf
+    from output_control.review import shelf
     from pipeline.research import ResearchDesk
     from pipeline.review_page import comparison_text, files_text
 
@@ -99,7 +99,8 @@ def request(
 
     Example: zicht request doorsluishuizen --as r-anna --key anna.pem --title … --context … --controls …
     """
-    from output_control import review, shelf
+    from output_control import review
+    from output_control.review import shelf
     from pipeline.research import ResearchDesk
 
     office = opened(workspace)

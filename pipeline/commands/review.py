@@ -25,7 +25,7 @@ RequestArgument = Annotated[str, typer.Argument(help="The request's id (zicht re
 
 
 def _checked_id(text: str) -> str:
-    from output_control.roster import check_person_id
+    from output_control.review.roster import check_person_id
 
     check_person_id(text)
     return text
@@ -50,7 +50,7 @@ def list_all(workspace: WorkspaceOption = DEFAULT_WORKSPACE, as_json: JsonOption
     Example: zicht review list
     """
     from output_control import review
-    from output_control.request_file import list_requests
+    from output_control.review.request_file import list_requests
 
     office = opened(workspace)
     desk = desk_of(office)
@@ -166,7 +166,7 @@ def sign(
 def desk_of(office: Office) -> Desk:
     """The review desk of an installation: its roster, verified, and its journal."""
     from output_control.review import Desk
-    from output_control.roster import open_roster
+    from output_control.review.roster import open_roster
     from pipeline.office_setup import ROSTER
 
     return Desk(office.workspace, open_roster(office.workspace.root / ROSTER, office.root_public), office.journal)

@@ -20,7 +20,7 @@ def scan(files: Annotated[list[Path], typer.Argument(help="Files that someone wa
 
     Example: zicht scan table.xlsx figure.png
     """
-    from output_control.leaving_documents import MOST_BYTES, faults_of_document
+    from output_control.leaving.documents import MOST_BYTES, faults_of_document
 
     faults = []
     for file in files:

@@ -10,8 +10,8 @@ import pytest
 
 from enclave.errors import BadInput, Refused
 from enclave.requests import OutputRequest, Population
-from output_control.request_file import check_texts
-from output_control.words import fault_of_text
+from output_control.leaving.words import fault_of_text
+from output_control.review.request_file import check_texts
 from tests.output_control.gate_world import HOMES, World, table_request
 
 ROWS = 60

@@ -14,13 +14,13 @@ from enclave.journal import Journal
 from enclave.signatures import SigningKey
 from enclave.zones import Workspace, Zone
 from output_control import release, review
-from output_control.approvals import certify_release_key
 from output_control.ledger.book import Book
 from output_control.ledger.charter import Charter
 from output_control.ledger.keys import LedgerKeys
 from output_control.ledger.released import pack
 from output_control.ledger.store import Ledger
-from output_control.roster import Role, Roster, authorisation, read_roster, sign_roster
+from output_control.review.approvals import certify_release_key
+from output_control.review.roster import Role, Roster, authorisation, read_roster, sign_roster
 from output_control.sealed import CheckedOutput, Release
 
 PROJECT = "zicht_demo"

@@ -13,8 +13,8 @@ import pytest
 from enclave.errors import EnclaveError, Tampered
 from enclave.fingerprints import canonical_json
 from enclave.signatures import PayloadType, SigningKey
-from output_control.bundle import signed_files
-from output_control.verify import verify_bundle
+from output_control.release.bundle import signed_files
+from output_control.release.verify import verify_bundle
 from tests.output_control.desk import (
     ROOT,
     SERVICE,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
-from output_control.table import CellTable, Dimension
+from output_control.tables.table import CellTable, Dimension
 from tests.output_control.brute_force import Published, Tree
 from tests.output_control.tables import counts, magnitudes
 

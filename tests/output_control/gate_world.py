@@ -19,11 +19,11 @@ from enclave.fingerprints import Json
 from enclave.frames import Frame, FrameManifest, manifest_columns, open_frame, writing_frame
 from enclave.requests import DimensionRequest, OutputRequest, Population, TableRequest
 from enclave.zones import Derived, Linked, Tag
-from output_control.derived import Sources
 from output_control.gate import check
 from output_control.ledger.history import History
 from output_control.policy import Policy, load_policy, provision_confidential
 from output_control.sealed import CheckedOutput
+from output_control.tables.derived import Sources
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 PUBLIC = CONFIGS / "policies" / "cbs_ra.yaml"

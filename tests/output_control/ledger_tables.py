@@ -13,8 +13,8 @@ from output_control.ledger.joint import Together, protect_together
 from output_control.ledger.released import COUNT, ReleasedTable, Rows, pack
 from output_control.ledger.remember import ProjectIds, set_numbers
 from output_control.protection import Options
-from output_control.rules import MinimumFrequency, PrimaryResult, primary
-from output_control.table import CellTable, Dimension, IntArray, cell_keys
+from output_control.tables.rules import MinimumFrequency, PrimaryResult, primary
+from output_control.tables.table import CellTable, Dimension, IntArray, cell_keys
 from tests.output_control.ledger_world import a_ledger, about
 
 OPTIONS = Options(method="flow", occupied=True)

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 
 from output_control.protection import Method, Options
-from output_control.table import CellTable, Dimension
+from output_control.tables.table import CellTable, Dimension
 from tests.output_control.tables import counts, magnitudes
 
 MOST_LEAVES = 40

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from output_control import review
-from output_control.review_states import Action, State
+from output_control.review.states import Action, State
 from tests.output_control.desk import (
     KEYS,
     Office,

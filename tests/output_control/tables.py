@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from output_control.aggregate import aggregate
-from output_control.table import CellTable, Dimension
+from output_control.tables.aggregate import aggregate
+from output_control.tables.table import CellTable, Dimension
 
 
 def flat(name: str, leaves: Sequence[str]) -> Dimension:

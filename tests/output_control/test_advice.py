@@ -12,8 +12,8 @@ import pytest
 import yaml
 
 from output_control.advice import advise
-from output_control.evidence import Evidence, shown_dimensions, tabulate
 from output_control.policy import Policy, load_policy
+from output_control.tables.evidence import Evidence, shown_dimensions, tabulate
 from tests.output_control.gate_world import World, policy_in, random_homes, table_request
 from tests.output_control.statistic_rows import flagged
 from tests.output_control.test_profiles import checked

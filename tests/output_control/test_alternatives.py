@@ -24,8 +24,8 @@ from output_control.alternatives.perturbation_table import perturbation_table, r
 from output_control.alternatives.small_counts import holds, inner_cells, round_small_counts
 from output_control.audit import audit
 from output_control.protection import Options
-from output_control.rules import MinimumFrequency, primary
-from output_control.table import CellTable, Dimension
+from output_control.tables.rules import MinimumFrequency, primary
+from output_control.tables.table import CellTable, Dimension
 from tests.output_control.tables import cell, counts, flat
 
 TREE = Dimension("r", "T", {"T": ("a", "b"), "a": ("a1", "a2"), "b": ("b1", "b2", "b3")})

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from enclave.errors import BadInput, NotAllowed, Tampered
-from output_control.approvals import certify_release_key, check_approved, check_release_key
-from output_control.cases import Case, open_case
-from output_control.roster import Role, moment
-from output_control.statements import ReleaseKey, Signed, read_signed
+from output_control.review.approvals import certify_release_key, check_approved, check_release_key
+from output_control.review.cases import Case, open_case
+from output_control.review.roster import Role, moment
+from output_control.review.statements import ReleaseKey, Signed, read_signed
 from tests.output_control.desk import (
     KEYS,
     NOW,

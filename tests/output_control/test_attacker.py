@@ -9,7 +9,7 @@ from scipy import sparse
 from output_control.attacker import Attacker
 from output_control.audit import audit, full_equations
 from output_control.protection import Options, Pattern, Witnesses
-from output_control.rules import MinimumFrequency, primary
+from output_control.tables.rules import MinimumFrequency, primary
 from tests.output_control.tables import cell, counts, flat
 
 

@@ -11,10 +11,10 @@ from enclave.errors import CannotProtect
 from output_control import suppression
 from output_control.audit import audit, full_equations
 from output_control.protection import Method, Options, Width
-from output_control.rules import MinimumFrequency, primary
 from output_control.suppression import suppress
 from output_control.suppression.boxes import Boxes
-from output_control.table import CellTable, Dimension
+from output_control.tables.rules import MinimumFrequency, primary
+from output_control.tables.table import CellTable, Dimension
 from tests.output_control.tables import all_tables, cell, counts, flat
 
 COUNTRY = Dimension(

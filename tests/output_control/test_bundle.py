@@ -14,8 +14,8 @@ from enclave.errors import Tampered
 from enclave.fingerprints import digest_bytes
 from enclave.journal import Head
 from enclave.signatures import PayloadType
-from output_control import bundle
-from output_control.crate import Approver, CrateFacts, build_crate
+from output_control.release import bundle
+from output_control.release.crate import Approver, CrateFacts, build_crate
 from tests.output_control.desk import SERVICE, Office, contents
 
 FACTS = CrateFacts(

@@ -16,13 +16,14 @@ import pytest
 from enclave.classifications import Classification
 from enclave.errors import Refused
 from enclave.requests import Figure, Rate, TableRequest, parse_requests
-from output_control import rates, table_check
-from output_control.evidence import Evidence, faults_of_table
-from output_control.figure import BOTTOM, TOP
+from output_control import table_check
+from output_control.drawing.figure import BOTTOM, TOP
 from output_control.policy import TableRules
-from output_control.rate_audit import unsupported
-from output_control.rates import RateTable
-from output_control.table import BoolArray, FloatArray
+from output_control.statistics import rates
+from output_control.statistics.rate_audit import unsupported
+from output_control.statistics.rates import RateTable
+from output_control.tables.evidence import Evidence, faults_of_table
+from output_control.tables.table import BoolArray, FloatArray
 from tests.output_control.gate_world import CLASSIFICATIONS, World, policy_in, table_request
 from tests.output_control.statistic_rows import LARGE, SAFE, SMALL, flagged, rate_request, released
 

@@ -24,8 +24,8 @@ from enclave.requests import (
     TreeRequest,
 )
 from output_control.dossier import regression_contents
-from output_control.regression import fit_regression
-from output_control.rounding import at_scale
+from output_control.models.regression import fit_regression
+from output_control.statistics.rounding import at_scale
 from tests.output_control.distribution_requests import asked, columns, homes, judge
 from tests.output_control.gate_world import World
 

@@ -17,8 +17,9 @@ from enclave.classifications import Classification
 from enclave.engine.interface import EngineName
 from enclave.errors import Refused
 from enclave.requests import DimensionRequest, Population, TableRequest
-from output_control.derived import faults_of_frame
-from output_control.evidence import (
+from output_control.outputs import table_columns
+from output_control.tables.derived import faults_of_frame
+from output_control.tables.evidence import (
     Evidence,
     cross_product,
     faults_of_codes,
@@ -26,8 +27,7 @@ from output_control.evidence import (
     shown_dimensions,
     tabulate,
 )
-from output_control.outputs import table_columns
-from output_control.shown import shown_dimension
+from output_control.tables.shown import shown_dimension
 from tests.output_control.gate_world import (
     CLASSIFICATIONS,
     FLAG,

@@ -15,8 +15,8 @@ from statsmodels.duration.hazard_regression import PHReg
 
 from enclave.requests import RegressionRequest, Term
 from output_control.dossier import regression_contents
-from output_control.families import FAMILIES
-from output_control.regression import FittedRegression
+from output_control.models.families import FAMILIES
+from output_control.models.regression import FittedRegression
 from tests.output_control.gate_world import World
 from tests.output_control.test_regression import fitted, refusal, regression, with_covariate
 
@@ -168,7 +168,7 @@ def test_a_cox_model_is_that_of_statsmodels_with_breslows_ties(tmp_path: Path, k
 def test_leverage_of_a_cox_model_sums_to_one_over_the_records(tmp_path: Path) -> None:
     data = people(rows=400)
     every = data.set_column(1, "owner", pa.array(np.zeros(400, dtype=np.int64)))
-    from output_control.likelihood import CoxModel
+    from output_control.models.likelihood import CoxModel
 
     frame, matrix = ordered(every)
     model = CoxModel(matrix[:, 1:], frame["moved"].to_numpy() == 1, frame["time"].to_numpy())
@@ -180,7 +180,7 @@ def test_leverage_of_a_cox_model_sums_to_one_over_the_records(tmp_path: Path) ->
 def test_the_score_of_a_cox_model_is_the_derivative_of_its_partial_likelihood() -> None:
     frame, matrix = ordered(people(rows=200))
     values, event, time = matrix[:, 1:], frame["moved"].to_numpy() == 1, frame["time"].to_numpy()
-    from output_control.likelihood import CoxModel
+    from output_control.models.likelihood import CoxModel
 
     def partial(beta: np.ndarray) -> float:
         eta = values @ beta

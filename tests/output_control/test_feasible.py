@@ -16,8 +16,8 @@ from output_control.alternatives.feasible import Attacker, audit_altered, faults
 from output_control.alternatives.perturbation_table import perturbation_table
 from output_control.alternatives.small_counts import round_small_counts
 from output_control.protection import Exact, Options, Range, Width
-from output_control.rules import MinimumFrequency, primary
-from output_control.table import CellTable
+from output_control.tables.rules import MinimumFrequency, primary
+from output_control.tables.table import CellTable
 from tests.output_control.tables import cell, counts, flat
 
 ROWS, COLUMNS = flat("r", ("r1", "r2")), flat("c", ("c1", "c2"))

@@ -12,8 +12,8 @@ import pytest
 
 from enclave.errors import Refused
 from enclave.requests import RegressionRequest, Term
-from output_control.few_units import held_by_few, largest_parts
-from output_control.likelihood import CoxModel, local_of
+from output_control.models.few_units import held_by_few, largest_parts
+from output_control.models.likelihood import CoxModel, local_of
 from tests.output_control.distribution_requests import asked, homes
 from tests.output_control.gate_world import World
 

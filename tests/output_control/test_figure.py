@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from enclave.errors import Refused
 from enclave.requests import Figure, HistogramRequest
-from output_control.figure import BOTTOM, LEFT, RIGHT, TOP, draw
-from output_control.leaving_svg import faults_of_svg
+from output_control.drawing.figure import BOTTOM, LEFT, RIGHT, TOP, draw
+from output_control.leaving.svg import faults_of_svg
 from output_control.outputs import OutputColumn
 from tests.output_control.distribution_requests import asked, mixed
 from tests.output_control.gate_world import World, random_homes, table_request

@@ -20,9 +20,9 @@ from enclave.fingerprints import digest_json
 from enclave.requests import Population
 from output_control import table_check
 from output_control.protection import Pattern, Witnesses
-from output_control.rules import PrimaryResult
 from output_control.sealed import CheckedOutput
-from output_control.table import CellTable
+from output_control.tables.rules import PrimaryResult
+from output_control.tables.table import CellTable
 from tests.output_control.gate_files import CELLS, homes_of, members, refusal, rows_of
 from tests.output_control.gate_world import (
     KIND,

@@ -15,13 +15,14 @@ import pytest
 from enclave.errors import Refused, Tampered
 from enclave.requests import Protection, TableRequest
 from enclave.zones import Zone
-from output_control import review, shelf
+from output_control import review
 from output_control.alternatives import at_the_gate
 from output_control.alternatives.comparison import Compared
 from output_control.outputs import json_bytes
-from output_control.review_states import State
+from output_control.release.verify import verify_bundle
+from output_control.review import shelf
+from output_control.review.states import State
 from output_control.sealed import CheckedOutput
-from output_control.verify import verify_bundle
 from tests.output_control.desk import ROOT, Office, contents
 from tests.output_control.gate_world import World, random_homes, table_request
 from tests.output_control.release_desk import bundles

@@ -18,11 +18,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from enclave.errors import Refused
-from output_control.protect import protect
+from output_control.alone.protect import protect
 from output_control.protection import Options
-from output_control.rules import MinimumFrequency, PPercent, primary
 from output_control.suppression import suppress
-from output_control.table import Dimension
+from output_control.tables.rules import MinimumFrequency, PPercent, primary
+from output_control.tables.table import Dimension
 from tests.output_control.drawn_tables import Drawn, Record, magnitude_tables
 from tests.output_control.gate_files import CELLS, rows_of
 from tests.output_control.gate_world import CLASSIFICATIONS, World, random_homes, table_request, tree_of

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from output_control import figures, inversion
-from output_control.table import FloatArray
+from output_control.statistics import figures, inversion
+from output_control.tables.table import FloatArray
 
 
 def every(n: int) -> tuple[FloatArray, FloatArray]:

@@ -34,11 +34,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from output_control.alone.protect import protect
 from output_control.audit import audit
-from output_control.protect import protect
 from output_control.protection import Options, Pattern, Witnesses
-from output_control.rules import MinimumFrequency, PPercent, PrimaryResult, primary
 from output_control.suppression import suppress
+from output_control.tables.rules import MinimumFrequency, PPercent, PrimaryResult, primary
 from tests.output_control.brute_force import BruteForce, Published, Tree
 from tests.output_control.gate_files import CELLS, homes_of, rows_of
 from tests.output_control.gate_world import World, table_request

@@ -11,9 +11,9 @@ from enclave.errors import CannotProtect
 from output_control import suppression
 from output_control.audit import audit
 from output_control.protection import Options
-from output_control.rules import MinimumFrequency, PrimaryResult, primary
 from output_control.suppression import boxes, large, suppress
-from output_control.table import CellTable, Dimension
+from output_control.tables.rules import MinimumFrequency, PrimaryResult, primary
+from output_control.tables.table import CellTable, Dimension
 from tests.output_control.random_tables import random_counts, random_options
 from tests.output_control.tables import all_tables, cell, counts, flat
 

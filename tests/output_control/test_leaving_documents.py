@@ -16,7 +16,7 @@ from openpyxl.workbook.defined_name import DefinedName
 from typer.testing import CliRunner
 
 from enclave.errors import Refused
-from output_control.leaving_documents import faults_of_document
+from output_control.leaving.documents import faults_of_document
 from pipeline.main import app
 
 BSN = "123456782"

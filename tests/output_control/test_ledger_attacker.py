@@ -15,7 +15,7 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 from enclave.errors import Refused
 from output_control.ledger.released import ReleasedTable
-from output_control.table import Dimension, IntArray
+from output_control.tables.table import Dimension, IntArray
 from tests.output_control.ledger_tables import Shelf, a_dimension, a_table
 
 MINIMUM = 3

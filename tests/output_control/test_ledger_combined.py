@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from output_control.ledger.released import ReleasedTable, pack
-from output_control.table import BoolArray, IntArray
+from output_control.tables.table import BoolArray, IntArray
 from tests.output_control.ledger_tables import Shelf, a_dimension, a_table
 from tests.output_control.ledger_world import Past, about, cells_of, flat, homes, table_request
 

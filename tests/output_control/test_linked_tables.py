@@ -14,10 +14,10 @@ from scipy.optimize import Bounds, LinearConstraint, milp
 
 from enclave.errors import BadInput, CannotProtect
 from output_control.audit import audit
-from output_control.linked_tables import link, protect_linked
+from output_control.linked.linked_tables import link, protect_linked
 from output_control.protection import Options, Pattern, Witnesses
-from output_control.rules import MinimumFrequency, PrimaryResult, primary
-from output_control.table import CellTable, Dimension
+from output_control.tables.rules import MinimumFrequency, PrimaryResult, primary
+from output_control.tables.table import CellTable, Dimension
 from tests.output_control.tables import cell, counts, flat
 
 # sdcTools UserSupport #136 (protectLinkedTables can be unsafe): the same regions by county and by size

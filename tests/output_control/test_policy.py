@@ -14,7 +14,7 @@ from enclave.errors import BadInput, KeyUnavailable, Refused
 from enclave.fingerprints import canonical_json
 from output_control.policy import NOISE_FILE, SALT_FILE, Policy, load_policy, policy_schema, provision_confidential
 from output_control.protection import Exact, Range, Width
-from output_control.rules import Dominance, MinimumFrequency, PPercent
+from output_control.tables.rules import Dominance, MinimumFrequency, PPercent
 from tests.output_control.gate_world import CONFIGS, EXAMPLE, PUBLIC, policy_in
 
 SECRET = 61.25  # a confidential k that stands in no other place

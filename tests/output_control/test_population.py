@@ -11,11 +11,11 @@ import pytest
 
 from enclave.errors import BadInput, CannotProtect
 from output_control.audit import audit
-from output_control.linked_tables import LinkedTables, link, protect_linked
-from output_control.population import MOST_CELLS, population, tangled
+from output_control.linked.linked_tables import LinkedTables, link, protect_linked
+from output_control.linked.population import MOST_CELLS, population, tangled
 from output_control.protection import Options, Pattern, Width, Witnesses
-from output_control.rules import MinimumFrequency, PPercent, PrimaryResult, primary
-from output_control.table import CellTable, Dimension
+from output_control.tables.rules import MinimumFrequency, PPercent, PrimaryResult, primary
+from output_control.tables.table import CellTable, Dimension
 from tests.output_control.brute_force import BruteForce, Published, Tree
 from tests.output_control.drawn_tables import published
 from tests.output_control.ledger_tables import Shelf, a_dimension, a_table

@@ -16,8 +16,8 @@ from enclave.errors import Refused
 from enclave.requests import Rate, TableRequest
 from output_control.gate import check
 from output_control.policy import Policy, load_policy, provision_confidential
-from output_control.rules import Dominance, MinimumFrequency, PPercent, PriorPosterior, for_signed
 from output_control.sealed import CheckedOutput
+from output_control.tables.rules import Dominance, MinimumFrequency, PPercent, PriorPosterior, for_signed
 from tests.output_control.gate_world import CONFIGS, World, random_homes, table_request
 from tests.output_control.statistic_rows import flagged
 

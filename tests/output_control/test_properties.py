@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
 
 from output_control.audit import AuditReport, audit
-from output_control.linked_tables import link, protect_linked
+from output_control.linked.linked_tables import link, protect_linked
 from output_control.protection import (
     CountProtection,
     Exact,
@@ -30,7 +30,8 @@ from output_control.protection import (
     demand,
     least,
 )
-from output_control.rules import (
+from output_control.suppression import suppress
+from output_control.tables.rules import (
     Dominance,
     MinimumFrequency,
     PPercent,
@@ -40,8 +41,7 @@ from output_control.rules import (
     group_disclosure,
     primary,
 )
-from output_control.suppression import suppress
-from output_control.table import CellTable
+from output_control.tables.table import CellTable
 from tests.output_control.brute_force import BruteForce, Published, TooLong
 from tests.output_control.drawn_tables import Drawn, count_tables, linked_counts, magnitude_tables, published, rings
 from tests.output_control.tables import cell, counts, flat

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from enclave.errors import BadInput, CannotProtect, EnclaveError
-from output_control.protect import parse_count_protection, protect
+from output_control.alone.protect import parse_count_protection, protect
 
 CANARY = "987654"
 HEADER = "region,sex,n,value,id\n"

@@ -11,7 +11,7 @@ import pytest
 from enclave.errors import Refused
 from enclave.requests import Population, RegressionRequest, Term
 from output_control.dossier import regression_contents
-from output_control.regression import FittedRegression, fit_regression
+from output_control.models.regression import FittedRegression, fit_regression
 from tests.output_control.gate_world import World
 
 CANARY = "99993412"

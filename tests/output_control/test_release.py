@@ -10,8 +10,8 @@ import pytest
 
 from enclave.files import TEMPORARY_MARK
 from output_control import review
-from output_control.review_states import State
-from output_control.verify import verify_bundle
+from output_control.release.verify import verify_bundle
+from output_control.review.states import State
 from tests.output_control.desk import (
     CONTEXT,
     ROOT,

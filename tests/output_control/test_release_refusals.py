@@ -13,9 +13,9 @@ from enclave.errors import NotAllowed, NotReady, Refused, StorageFailed, Tampere
 from enclave.fingerprints import digest_json
 from enclave.zones import Zone
 from output_control import review
-from output_control.review_states import State
+from output_control.release.verify import verify_bundle
+from output_control.review.states import State
 from output_control.sealed import CheckedOutput
-from output_control.verify import verify_bundle
 from tests.output_control.desk import (
     KEYS,
     ROOT,
@@ -64,7 +64,7 @@ def test_any_difference_on_re_tabulation_voids_the_approvals(
 
 def made_with(**changed: object) -> CheckedOutput:
     """A checked output that says what made it."""
-    code = {"analyses/v3/v1.py": "a" * 64, "output_control/rules.py": "b" * 64}
+    code = {"analyses/v3/v1.py": "a" * 64, "output_control/tables/rules.py": "b" * 64}
     said = {"made_with": {"code": code, "parameters": "c" * 64, "packages": "d" * 64, **changed}}
     evidence = {**a_checked_output().evidence, "evidence/v3/inputs.json": json.dumps(said).encode()}
     return a_checked_output(evidence=evidence, fingerprint=digest_json(said["made_with"]))
@@ -74,12 +74,12 @@ def made_with(**changed: object) -> CheckedOutput:
     ("change", "named"),
     [
         (
-            {"code": {"analyses/v3/v1.py": "e" * 64, "output_control/rules.py": "b" * 64}},
+            {"code": {"analyses/v3/v1.py": "e" * 64, "output_control/tables/rules.py": "b" * 64}},
             ["code analyses/v3/v1.py"],
         ),
         (
             {"code": {"analyses/v3/v1.py": "a" * 64, "output_control/more.py": "b" * 64}},
-            ["code output_control/more.py", "code output_control/rules.py"],
+            ["code output_control/more.py", "code output_control/tables/rules.py"],
         ),
         ({"parameters": "e" * 64, "packages": "e" * 64}, ["packages", "parameters"]),
     ],

@@ -19,9 +19,9 @@ from enclave.errors import EnclaveError, StorageFailed
 from enclave.signatures import SigningKey
 from enclave.zones import Owner, Zone, assign_zones
 from output_control import review
-from output_control.bundle import write_bundle
-from output_control.review_states import State
-from output_control.verify import verify_bundle
+from output_control.release.bundle import write_bundle
+from output_control.release.verify import verify_bundle
+from output_control.review.states import State
 from tests.output_control.desk import (
     ROOT,
     SERVICE,

@@ -28,9 +28,9 @@ from output_control.report.owner import owner_pages
 from output_control.report.page import Audience, report_page
 from output_control.report.style import COLOURS, LINE_PAIRS, STYLE, TEXT_PAIRS
 from output_control.report.texts import TEXTS
-from output_control.rules import MinimumFrequency, PrimaryResult, primary
 from output_control.suppression import suppress
-from output_control.table import CellTable, Dimension
+from output_control.tables.rules import MinimumFrequency, PrimaryResult, primary
+from output_control.tables.table import CellTable, Dimension
 from tests.output_control.gate_world import World, random_homes, table_request
 from tests.output_control.tables import cell, counts, flat
 

@@ -11,12 +11,13 @@ import pytest
 
 from enclave.errors import BadInput, NotAllowed, NotReady, Tampered
 from enclave.zones import Zone
-from output_control import permissions, review
-from output_control.cases import open_case
-from output_control.permissions import Actor
-from output_control.request_file import list_requests
-from output_control.review_states import Action, State, can, check_can
-from output_control.roster import Role, moment
+from output_control import review
+from output_control.review import permissions
+from output_control.review.cases import open_case
+from output_control.review.permissions import Actor
+from output_control.review.request_file import list_requests
+from output_control.review.roster import Role, moment
+from output_control.review.states import Action, State, can, check_can
 from tests.output_control.desk import (
     CONTEXT,
     END,
@@ -151,7 +152,7 @@ def test_one_key_under_two_ids_does_not_approve_twice() -> None:
 
 def a_decision(person: str, key: str) -> Any:
     """An approval as the rules about persons see it; its form is not theirs to check."""
-    from output_control.statements import Decision
+    from output_control.review.statements import Decision
 
     return Decision.model_construct(person=person, key=key, action=Action.APPROVE)
 

@@ -17,9 +17,9 @@ from enclave.files import TEMPORARY_MARK
 from enclave.journal import Journal
 from enclave.zones import Zone
 from output_control import review
-from output_control.cases import open_case
-from output_control.request_file import read_request
-from output_control.review_states import Action, State
+from output_control.review.cases import open_case
+from output_control.review.request_file import read_request
+from output_control.review.states import Action, State
 from tests.output_control.desk import (
     CONTEXT,
     KEYS,

@@ -12,7 +12,7 @@ import pytest
 from enclave.errors import NotAllowed
 from enclave.zones import Zone
 from output_control import review
-from output_control.review_states import Action, State
+from output_control.review.states import Action, State
 from tests.output_control.desk import (
     CONTEXT,
     CONTROLS,

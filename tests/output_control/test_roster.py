@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enclave.errors import BadInput, NotReady, Tampered
-from output_control.roster import Role, authorisation, moment, open_roster, read_roster, sign_roster
+from output_control.review.roster import Role, authorisation, moment, open_roster, read_roster, sign_roster
 from tests.output_control.desk import END, KEYS, PROJECT, ROOT, START, a_roster, line, roster_lines, seed_key
 
 KEY = KEYS["p-first"].public.text

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from output_control.protection import Exact, Options, Pattern, Width, Witnesses
 from output_control.rounded import audit_rounded, protect_by_rounding
-from output_control.rounding import to_base, to_bases
-from output_control.rules import MinimumFrequency, primary
-from output_control.table import CellTable
+from output_control.statistics.rounding import to_base, to_bases
+from output_control.tables.rules import MinimumFrequency, primary
+from output_control.tables.table import CellTable
 from tests.output_control.tables import cell, counts, flat
 
 REGION, SEX = flat("region", ("A", "B")), flat("sex", ("f", "m"))

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from output_control.instance import read_instance
-from output_control.rules import (
+from output_control.alone.instance import read_instance
+from output_control.tables.rules import (
     Dominance,
     MinimumFrequency,
     PPercent,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.shapes import Shape, families, write
-from output_control.protect import protect
+from output_control.alone.protect import protect
 
 SMALL = (
     Shape("sparse-4-way", ((2, 4), (3,), (3,), (2,)), {"type": "freq", "n": 3}, 2.0),

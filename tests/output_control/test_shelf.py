@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enclave.errors import NotReady, Tampered
+from output_control.review.shelf import put, take
 from output_control.sealed import CheckedOutput
-from output_control.shelf import put, take
 
 FILES = st.dictionaries(st.text("abc/.", min_size=1, max_size=8), st.binary(max_size=40), max_size=3)
 

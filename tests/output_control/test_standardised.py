@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enclave.classifications import Classification
-from output_control import figures, funnels, inversion, standardised
+from output_control.statistics import figures, funnels, inversion, standardised
 
 # Down's syndrome in Michigan 1950-1964 by age of the mother (six classes, to 40 and over): first births, and fifth and
 # later ones. Source: Stark and Mantel 1966, as Fleiss 1981, table 14.4, gives them.

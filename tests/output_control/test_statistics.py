@@ -10,9 +10,10 @@ import pytest
 
 from enclave.errors import Refused
 from enclave.requests import Rate, TableRequest, parse_requests
-from output_control import rates, table_check
-from output_control.evidence import faults_of_table, shown_dimensions, tabulate
-from output_control.percentiles import percentiles
+from output_control import table_check
+from output_control.statistics import rates
+from output_control.statistics.percentiles import percentiles
+from output_control.tables.evidence import faults_of_table, shown_dimensions, tabulate
 from tests.output_control.gate_world import CLASSIFICATIONS, World, policy_in, random_homes, table_request
 from tests.output_control.statistic_rows import (
     ANNEX,

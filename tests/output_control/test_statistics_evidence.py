@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enclave.engine.interface import EngineName
-from output_control.evidence import shown_dimensions, tabulate, unit_sets, write_unit_sets
-from output_control.percentiles import percentiles
+from output_control.statistics.percentiles import percentiles
+from output_control.tables.evidence import shown_dimensions, tabulate, unit_sets, write_unit_sets
 from tests.output_control.gate_world import CLASSIFICATIONS, World, random_homes, table_request
 from tests.output_control.statistic_rows import (
     released,
@@ -125,7 +125,7 @@ def test_permuting_rows_and_renaming_codes_change_no_figure(tmp_path: Path) -> N
 
 
 def test_effective_records_are_those_of_kish(tmp_path: Path) -> None:
-    from output_control.evidence import shown_dimensions, tabulate
+    from output_control.tables.evidence import shown_dimensions, tabulate
 
     weights = [1.0 + i % 7 for i in range(40)]
     data = weighted([("k1", 1.0, w) for w in weights] + [("k2", 1.0, 3.0)] * 20)

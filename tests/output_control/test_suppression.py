@@ -13,10 +13,10 @@ from scipy.optimize import linprog
 from enclave.errors import CannotProtect
 from output_control.audit import audit, full_equations
 from output_control.protection import Exact, Options, Pattern, Range, Width, Witnesses
-from output_control.relations import equations, reduce
-from output_control.rules import MinimumFrequency, PPercent, PrimaryResult, primary
 from output_control.suppression import suppress
-from output_control.table import CellTable, Dimension
+from output_control.tables.relations import equations, reduce
+from output_control.tables.rules import MinimumFrequency, PPercent, PrimaryResult, primary
+from output_control.tables.table import CellTable, Dimension
 from tests.output_control.tables import all_tables, cell, counts, flat, magnitudes
 
 FLOW = Options(method="flow")

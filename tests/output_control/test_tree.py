@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from enclave.errors import Refused
 from enclave.requests import Population, TreeRequest, parse_requests
-from output_control.rounding import significant, to_base
-from output_control.tree import GrownTree, Leaf, Split, grow_tree, leaves_of, place_records
+from output_control.models.tree import GrownTree, Leaf, Split, grow_tree, leaves_of, place_records
+from output_control.statistics.rounding import significant, to_base
 from tests.output_control.gate_world import World
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enclave.errors import NotReady, Tampered
-from output_control.verify import verify_bundle
+from output_control.release.verify import verify_bundle
 from tests.output_control.desk import (
     ROOT,
     Office,

@@ -10,7 +10,7 @@ import pytest
 from enclave.errors import NotAllowed
 from enclave.fingerprints import canonical_json, digest_bytes, digest_json
 from enclave.signatures import PayloadType
-from output_control.verify import verify_bundle
+from output_control.release.verify import verify_bundle
 from tests.output_control.desk import (
     KEYS,
     ROOT,

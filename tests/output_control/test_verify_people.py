@@ -13,9 +13,9 @@ import pytest
 from enclave.errors import NotAllowed
 from enclave.fingerprints import canonical_json
 from enclave.signatures import PayloadType
-from output_control.approvals import certify_release_key
-from output_control.roster import Role, sign_roster
-from output_control.verify import verify_bundle
+from output_control.release.verify import verify_bundle
+from output_control.review.approvals import certify_release_key
+from output_control.review.roster import Role, sign_roster
 from tests.output_control.desk import (
     END,
     KEYS,

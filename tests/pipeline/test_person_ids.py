@@ -13,7 +13,7 @@ from enclave.entropy import SeededEntropy
 from enclave.errors import BadInput
 from enclave.signatures import SigningKey
 from output_control import review
-from output_control.roster import Role, authorisation
+from output_control.review.roster import Role, authorisation
 from pipeline.main import app
 from pipeline.office_setup import new_personal_key, read_people
 from tests.output_control.desk import KEYS, Office

@@ -11,8 +11,8 @@ import pytest
 
 from enclave.errors import Tampered
 from enclave.zones import Workspace, Zone
+from output_control.release.verify import VerifyReport, verify_bundle
 from output_control.sealed import CheckedOutput
-from output_control.verify import VerifyReport, verify_bundle
 from pipeline.reproduction import compare
 from pipeline.research import ResearchDesk
 from tests.output_control.desk import ROOT, Office, a_checked_output

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pyarrow.csv as pa_csv
 
-from output_control.checker_view import OutputView, View
-from output_control.review_states import State
+from output_control.review.states import State
+from output_control.review.view import OutputView, View
 from pipeline.review_page import SHOWN_CELLS, WIDTH, review_text
 from tests.output_control.gate_world import World, table_request
 from tests.output_control.test_gate_refusals import of_groups

@@ -1,0 +1,429 @@
+"""The folders of `zicht protect`: a table to protect as its owner delivers it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from enclave.errors import BadInput, Fault
+from output_control.tables.aggregate import LARGEST, aggregate
+from output_control.tables.rules import (
+    Dominance,
+    MinimumFrequency,
+    PPercent,
+    PrimaryResult,
+    PriorPosterior,
+    Rule,
+    primary,
+)
+from output_control.tables.table import (
+    NO_CONTRIBUTOR,
+    BoolArray,
+    CellTable,
+    CodeArray,
+    Dimension,
+    FloatArray,
+    IntArray,
+)
+
+ROWS_SHOWN = 5
+AGREEMENT = 1e-9
+Percent = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FreqRule(_Strict):
+    """`{"type": "freq", "n": 10}`."""
+
+    type: Literal["freq"]
+    n: Annotated[int, Field(ge=1)]
+
+    def rules(self) -> tuple[Rule, ...]:
+        """The rule it stands for."""
+        return (MinimumFrequency(self.n),)
+
+
+class PRule(_Strict):
+    """`{"type": "p", "p": 10}`."""
+
+    type: Literal["p"]
+    p: Percent
+
+    def rules(self) -> tuple[Rule, ...]:
+        """The rule it stands for."""
+        return (PPercent(self.p),)
+
+
+class NkRule(_Strict):
+    """`{"type": "nk", "n": [1, 2], "k": [50, 85]}`: one rule per pair."""
+
+    type: Literal["nk"]
+    n: tuple[Annotated[int, Field(ge=1, le=3)], ...]
+    k: tuple[Percent, ...]
+
+    @model_validator(mode="after")
+    def _paired(self) -> NkRule:
+        if not self.n or len(self.n) != len(self.k):
+            raise ValueError("n and k must be lists of the same length, at least one")
+        return self
+
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules it stands for."""
+        return tuple(Dominance(n, k) for n, k in zip(self.n, self.k, strict=True))
+
+
+class PqRule(_Strict):
+    """`{"type": "pq", "p": 10, "q": 50}`."""
+
+    type: Literal["pq"]
+    p: Percent
+    q: Percent
+
+    @model_validator(mode="after")
+    def _ordered(self) -> PqRule:
+        if self.p >= self.q:
+            raise ValueError("p must be below q")
+        return self
+
+    def rules(self) -> tuple[Rule, ...]:
+        """The rule it stands for."""
+        return (PriorPosterior(self.p, self.q),)
+
+
+OneRule = Annotated[FreqRule | PRule | NkRule | PqRule, Field(discriminator="type")]
+
+
+class AnyRule(_Strict):
+    """`{"type": "any", "rules": [...]}`: sensitive by at least one."""
+
+    type: Literal["any"]
+    rules_: Annotated[tuple[OneRule, ...], Field(alias="rules", min_length=1)]
+
+    def rules(self) -> tuple[Rule, ...]:
+        """The rules it stands for."""
+        return tuple(rule for part in self.rules_ for rule in part.rules())
+
+
+AnyOneRule = Annotated[FreqRule | PRule | NkRule | PqRule | AnyRule, Field(discriminator="type")]
+
+
+class DimensionFile(BaseModel):
+    """One dimension in `desc.json`."""
+
+    name: str
+    root: str
+    hierarchy: dict[str, tuple[str, ...]]
+
+
+class Description(BaseModel):
+    """`desc.json`; keys that Zicht does not know are the owner's own notes."""
+
+    name: str
+    kind: Literal["frequency", "magnitude"]
+    dims: Annotated[tuple[DimensionFile, ...], Field(min_length=1)]
+    measure: str
+    freq: str
+    contributor: str | None = None
+    rule: AnyOneRule
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Instance:
+    """A table with the rules of its owner, and what `cells.csv` says of the primaries, where it says anything.
+
+    ``flagged`` and ``levels`` are the file's `primary` and `upl` per cell of the table (or None);
+    ``contributions_known`` is false when only `cells.csv` is there and it holds no largest contributions.
+    """
+
+    name: str
+    table: CellTable
+    rules: tuple[Rule, ...]
+    flagged: BoolArray | None = None
+    levels: FloatArray | None = None
+    contributions_known: bool = True
+
+    def sensitive(self, rules: tuple[Rule, ...]) -> PrimaryResult:
+        """The primaries by ``rules``, or by `cells.csv` where it alone can tell.
+
+        Raises `BadInput` when `cells.csv` marks other cells than the instance's own rules do, or when nothing tells.
+        """
+        if not self.contributions_known and any(not isinstance(rule, MinimumFrequency) for rule in rules):
+            return self._as_flagged()
+        if self.flagged is not None:
+            self._must_agree_with(primary(self.table, self.rules))
+        return primary(self.table, rules)
+
+    def _as_flagged(self) -> PrimaryResult:
+        if self.flagged is None or self.levels is None:
+            raise BadInput(
+                "a concentration rule needs top1, top2 and top3, or else primary and upl",
+                where="cells.csv",
+                next_step="add the columns, or give micro.csv",
+            )
+        result = PrimaryResult.none(len(self.table))
+        result.mask[:] = self.flagged
+        result.upl[:] = np.where(self.flagged, self.levels, 0.0)
+        result.lpl[:] = np.minimum(result.upl, self.table.value)
+        result.reason[self.flagged] = "given"
+        return result
+
+    def _must_agree_with(self, own: PrimaryResult) -> None:
+        other = np.flatnonzero(self.flagged != own.mask)
+        if len(other):
+            shown = "; ".join(" × ".join(self.table.labels(int(cell))) for cell in other[:ROWS_SHOWN])
+            raise BadInput(
+                f"column primary disagrees with the rule of desc.json in {len(other)} cell(s): {shown}",
+                where="cells.csv",
+                next_step="correct the column or the rule, or leave the column out",
+            )
+        if self.levels is not None and not self.table.integral:
+            scale = max(float(self.table.value.max(initial=0)), 1.0)
+            if not np.allclose(self.levels, own.upl, rtol=1e-6, atol=1e-9 * scale):
+                raise BadInput("column upl disagrees with the rule of desc.json", where="cells.csv")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _GivenCells:
+    table: CellTable
+    flagged: BoolArray | None
+    levels: FloatArray | None
+    contributions_known: bool
+
+
+def read_instance(folder: Path) -> Instance:
+    """The table of an instance folder.
+
+    With `micro.csv` the cells are tabulated from it, and `cells.csv`, when there, must agree; without it `cells.csv`
+    is the input. Raises `BadInput` with every fault found, by file, column and row number, never with a value.
+    """
+    description = read_description(folder / "desc.json")
+    dims = tuple(Dimension(d.name, d.root, d.hierarchy) for d in description.dims)
+    cells = folder / "cells.csv"
+    rules = description.rule.rules()
+    given = _read_cells(cells, description, dims) if cells.is_file() else None
+    if (folder / "micro.csv").is_file():
+        table = _tabulate(folder / "micro.csv", description, dims)
+        if given is None:
+            return Instance(description.name, table, rules)
+        order = _must_agree(table, given, cells.name, units_known=description.contributor is not None)
+        flagged = None if given.flagged is None else given.flagged[order]
+        levels = None if given.levels is None else given.levels[order]
+        return Instance(description.name, table, rules, flagged, levels)
+    if given is None:
+        raise BadInput("neither micro.csv nor cells.csv is there", where=folder.name)
+    _must_be_additive(given.table, cells.name)
+    return Instance(description.name, given.table, rules, given.flagged, given.levels, given.contributions_known)
+
+
+def read_description(path: Path) -> Description:
+    """`desc.json`, checked. Raises `BadInput` naming every key that is wrong."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput("the file is missing", where=path.name) from None
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError):
+        raise BadInput("the file is not readable JSON in UTF-8", where=path.name) from None
+    try:
+        return Description.model_validate(content)
+    except ValidationError as error:
+        faults = [
+            Fault(path.name, "schema", f"{'.'.join(str(part) for part in item['loc']) or 'file'}: {item['msg']}")
+            for item in error.errors(include_input=False, include_url=False, include_context=False)
+        ]
+        raise BadInput("the description does not hold what it must", where=path.name, faults=faults) from None
+
+
+class _Columns:
+    """The columns of one CSV file as numpy arrays, with the faults found on the way."""
+
+    def __init__(self, path: Path, wanted: tuple[str, ...]) -> None:
+        self.file = path.name
+        self.faults: list[Fault] = []
+        self.frame = self._read(path)
+        missing = [name for name in wanted if name not in self.frame.column_names]
+        if missing:
+            faults = [Fault(self.file, "column", "the column is missing", column=name) for name in missing]
+            raise BadInput("columns are missing", where=self.file, faults=faults)
+
+    def _read(self, path: Path) -> pa.Table:
+        try:
+            names = pa_csv.open_csv(path).schema.names
+            text = pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
+            return pa_csv.read_csv(path, read_options=pa_csv.ReadOptions(use_threads=False), convert_options=text)
+        except (OSError, pa.ArrowInvalid):
+            # the parser's message may quote the offending row
+            raise BadInput(
+                "the file is not readable as comma-separated UTF-8 with one header row", where=self.file
+            ) from None
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.frame.column_names
+
+    def fail(self, bad: npt.NDArray[np.bool_], column: str, check: str, message: str) -> None:
+        """Note a fault for the rows marked (row 1 is the first below the header)."""
+        if bad.any():
+            rows = np.flatnonzero(bad) + 1
+            shown = tuple(int(row) for row in rows[:ROWS_SHOWN])
+            self.faults.append(Fault(self.file, check, message, column, shown, len(rows)))
+
+    def numbers(self, name: str) -> FloatArray:
+        """A column of finite numbers ≥ 0."""
+        text = self.frame[name].combine_chunks()
+        pattern = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
+        numeric = pc.match_substring_regex(text, pattern)
+        clean = pc.cast(pc.if_else(numeric, pc.utf8_trim_whitespace(text), "0"), pa.float64())
+        values = np.array(clean.to_numpy(zero_copy_only=False), dtype=np.float64)
+        self.fail(~numeric.to_numpy(zero_copy_only=False), name, "number", "not a number")
+        self.fail(~np.isfinite(values), name, "finite", "not a finite number")
+        self.fail(values < 0, name, "sign", "below zero")
+        return values
+
+    def codes(self, dims: tuple[Dimension, ...], *, leaves_only: bool) -> CodeArray:
+        """Positions of the dims' codes; unknown ones (and parents, where leaves are asked) are faults."""
+        columns = []
+        for dim in dims:
+            text = self.frame[dim.name].combine_chunks()
+            found = pc.index_in(text, value_set=pa.array(dim.codes)).to_numpy(zero_copy_only=False)
+            known = np.isfinite(found)
+            self.fail(~known, dim.name, "code", "the code is not in the hierarchy")
+            position = np.where(known, found, 0).astype(np.int32)
+            if leaves_only:
+                leaf = np.isin(np.array(dim.codes), dim.leaves)[position]
+                self.fail(known & ~leaf, dim.name, "leaf", "the code is a total, not a leaf")
+            columns.append(position)
+        return np.column_stack(columns)
+
+    def contributors(self, name: str) -> IntArray:
+        """Contributor ids numbered from 0 in sorted order of the id, so that the order of rows does not matter."""
+        text = self.frame[name].combine_chunks()
+        self.fail(pc.equal(text, "").to_numpy(zero_copy_only=False), name, "id", "the contributor is missing")
+        ids = np.asarray(text.to_numpy(zero_copy_only=False), dtype=np.str_)
+        return np.unique(ids, return_inverse=True)[1].astype(np.int64)
+
+    def stop_on_faults(self) -> None:
+        """Raise `BadInput` with everything that was found."""
+        if self.faults:
+            raise BadInput(f"{len(self.faults)} fault(s)", where=self.file, faults=self.faults)
+
+
+def _tabulate(path: Path, description: Description, dims: tuple[Dimension, ...]) -> CellTable:
+    wanted = [*(dim.name for dim in dims), description.freq]
+    magnitude = description.kind == "magnitude"
+    contributor = description.contributor if magnitude else None
+    wanted += [description.measure] if magnitude else []
+    wanted += [contributor] if contributor else []
+    columns = _Columns(path, tuple(wanted))
+    leaves = columns.codes(dims, leaves_only=True)
+    freq = columns.numbers(description.freq)
+    columns.fail(freq != np.rint(freq), description.freq, "integer", "not a whole number")
+    value = columns.numbers(description.measure) if magnitude else freq
+    units = columns.contributors(contributor) if contributor else None
+    columns.stop_on_faults()
+    return aggregate(dims, leaves, freq, value, units, integral=not magnitude)
+
+
+def _read_cells(path: Path, description: Description, dims: tuple[Dimension, ...]) -> _GivenCells:
+    columns = _Columns(path, (*(dim.name for dim in dims), "freq", "value"))
+    codes = columns.codes(dims, leaves_only=False)
+    freq, value = columns.numbers("freq"), columns.numbers("value")
+    columns.fail(freq != np.rint(freq), "freq", "integer", "not a whole number")
+    integral = description.kind == "frequency"
+    if integral:
+        columns.fail(value != freq, "value", "count", "a frequency table's value is its freq")
+    units = columns.numbers("ncontr") if "ncontr" in columns else freq
+    top = np.zeros((len(freq), 3))
+    for rank in range(3):
+        if f"top{rank + 1}" in columns:
+            top[:, rank] = columns.numbers(f"top{rank + 1}")
+    flagged = columns.numbers("primary") if "primary" in columns else None
+    levels = columns.numbers("upl") if "upl" in columns else None
+    if flagged is not None:
+        columns.fail(~np.isin(flagged, (0, 1)), "primary", "flag", "neither 0 nor 1")
+    columns.stop_on_faults()
+    keep = (freq > 0) | (value > 0)
+    # without the microdata it is unknown which cells share a sole contributor: each such cell gets one of its own
+    alone = (units == 1) & ("ncontr" in columns) & (not integral)
+    sole = np.where(alone, np.cumsum(alone) - 1, NO_CONTRIBUTOR).astype(np.int64)
+    table = CellTable(
+        dims,
+        codes[keep],
+        freq[keep],
+        value[keep],
+        units.astype(np.int64)[keep],
+        top[keep],
+        sole[keep],
+        integral=integral,
+    )
+    return _GivenCells(
+        table=table,
+        flagged=None if flagged is None else flagged[keep] == 1,
+        levels=None if levels is None else levels[keep],
+        contributions_known="top1" in columns and "top2" in columns,
+    )
+
+
+def _must_agree(own: CellTable, other: _GivenCells, file: str, *, units_known: bool) -> IntArray:
+    """Stop unless ``other`` holds the same cells and figures; returns its positions in the order of ``own``."""
+    given = other.table
+    order_own, order_given = np.argsort(own.keys()), np.argsort(given.keys())
+    if not np.array_equal(own.keys()[order_own], given.keys()[order_given]):
+        own_only = len(np.setdiff1d(own.keys(), given.keys()))
+        extra = len(np.setdiff1d(given.keys(), own.keys()))
+        raise BadInput(
+            f"disagrees with micro.csv: {own_only} non-empty cell(s) are missing and {extra} should not be there",
+            where=file,
+            next_step="tabulate cells.csv again from this micro.csv, or leave one of the two out",
+        )
+    scale = max(float(own.value.max(initial=0)), 1)
+    pairs: dict[str, tuple[FloatArray, FloatArray]] = {
+        "freq": (own.freq, given.freq),
+        "value": (own.value, given.value),
+    }
+    if units_known and not own.integral and other.contributions_known:
+        pairs["ncontr"] = own.n_contributors.astype(np.float64), given.n_contributors.astype(np.float64)
+        for rank in range(LARGEST):
+            pairs[f"top{rank + 1}"] = own.top[:, rank], given.top[:, rank]
+    faults = []
+    for name, (left, right) in pairs.items():
+        gap = np.abs(left[order_own] - right[order_given])
+        differs = gap > AGREEMENT * np.maximum(np.abs(left[order_own]), scale * 1e-3)
+        if differs.any():
+            message = f"{int(differs.sum())} cell(s) disagree with the tabulation of micro.csv"
+            faults.append(Fault(file, "agreement", message, name))
+    if faults:
+        raise BadInput(
+            "disagrees with micro.csv",
+            where=file,
+            next_step="tabulate cells.csv again from this micro.csv, or leave one of the two out",
+            faults=faults,
+        )
+    back = np.empty_like(order_own)
+    back[order_own] = order_given
+    return back
+
+
+def _must_be_additive(table: CellTable, file: str) -> None:
+    """Stop unless every total is the sum of its parts."""
+    from output_control.tables.relations import equations
+
+    matrix = equations(table)
+    size = abs(matrix) @ table.value
+    open_totals = int((np.abs(matrix @ table.value) > 1e-6 * np.maximum(size, 1)).sum())
+    if open_totals:
+        raise BadInput(
+            f"{open_totals} total(s) are not the sum of their parts",
+            where=file,
+            next_step="add the missing cells, or correct the totals",
+        )

@@ -1,0 +1,220 @@
+"""`zicht protect`: output control on a table alone, from a folder to a pattern, a public table and a report."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import get_args
+
+from enclave.errors import BadInput, CannotProtect
+from enclave.files import write_bytes
+from output_control.alone.instance import Instance, read_instance
+from output_control.alone.protected_table import pattern_csv, table_csv
+from output_control.alternatives.alone import compared_ways
+from output_control.alternatives.comparison import Compared, comparison_document
+from output_control.audit import AuditReport, audit
+from output_control.outputs import json_bytes
+from output_control.protection import CountProtection, Exact, Method, Options, Pattern, Range, Width
+from output_control.report.owner import owner_pages
+from output_control.suppression import suppress
+from output_control.tables.rules import PrimaryResult, Rule
+
+OWNER_ONLY = 0o600
+INTERVALS_SHOWN = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Seconds:
+    """What each stage took."""
+
+    tabulate: float
+    primary: float
+    secondary: float
+    audit: float
+
+
+@dataclass(frozen=True, slots=True)
+class AuditCounts:
+    """How many primaries were audited, and how many failed in each way (all 0, or nothing would be written)."""
+
+    primaries: int
+    checked: int
+    exact: int
+    below_level: int
+    singleton_exact: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProtectReport:
+    """`report.json`, for the owner of the table only.
+
+    ``suppressed_value`` is the value of all suppressed cells, ``cost`` that of the secondary ones; ``gap`` is the
+    share of the cost above the proven bound, or None when no bound was computed.
+    """
+
+    cells: int
+    primary: int
+    secondary: int
+    suppressed_value: float
+    cost: float
+    method: str
+    optimal: bool
+    gap: float | None
+    seconds: Seconds
+    audit: AuditCounts
+
+
+def parse_count_protection(text: str) -> CountProtection:
+    """`exact`, `width:W` (W ≥ 1) or `range`. Raises `BadInput` for anything else."""
+    kind, _, width = text.partition(":")
+    if kind == "width" and width.isdecimal() and int(width) >= 1:
+        return Width(int(width))
+    if text == "exact":
+        return Exact()
+    if text == "range":
+        return Range()
+    raise BadInput("the count protection is not known", next_step="use exact, width:W (W at least 1) or range")
+
+
+def protect(
+    instance_dir: Path,
+    out_dir: Path,
+    *,
+    policy: Path | None = None,
+    count_protection: str = "exact",
+    singletons: bool = True,
+    method: str = "auto",
+    budget: int | None = None,
+    threads: int = 1,
+    html: bool = False,
+    compare: bool = False,
+) -> ProtectReport:
+    """Protect a table and write `pattern.csv`, `table.csv` and `report.json` (and `protection.html`).
+
+    The page is in English, with the same in Dutch in `protection.nl.html`; ``compare``: the other ways to protect the
+    table stand in it and in `comparison.json`, measured with noise from a key that protects nothing.
+
+    ``policy`` replaces the count protection and the minimum frequency, and, when its confidential part and salt lie
+    beside it, the dominance rules too. Nothing is written unless the audit found every primary safe.
+
+    Raises:
+        BadInput: a file or parameter does not hold; every fault is named by file, column and row, never by value.
+        CannotProtect: no pattern is safe, or the audit could not prove one; names cells, never values.
+        StorageFailed: ``out_dir`` cannot be written.
+    """
+    options = _options(count_protection, singletons=singletons, method=method, budget=budget, threads=threads)
+    clock = [time.perf_counter()]
+    instance = read_instance(instance_dir)
+    rules, options = _under_policy(instance, policy, options)
+    clock.append(time.perf_counter())
+    sensitive = instance.sensitive(rules)
+    clock.append(time.perf_counter())
+    pattern = suppress(instance.table, sensitive, options=options)
+    clock.append(time.perf_counter())
+    checked = audit(
+        instance.table,
+        sensitive,
+        pattern,
+        options,
+        solve_intervals=html and int(sensitive.mask.sum()) <= INTERVALS_SHOWN,
+    )
+    clock.append(time.perf_counter())
+    _must_be_safe(instance, checked)
+    stages = [later - earlier for earlier, later in pairwise(clock)]
+    report = _report(instance, sensitive, pattern, checked, Seconds(*(round(s, 4) for s in stages)))
+    _write(
+        out_dir,
+        instance,
+        sensitive=sensitive,
+        pattern=pattern,
+        checked=checked,
+        report=report,
+        html=html,
+        comparison=compared_ways(instance, sensitive, options, rules) if compare else (),
+    )
+    return report
+
+
+def _options(count_protection: str, *, singletons: bool, method: str, budget: int | None, threads: int) -> Options:
+    if method not in get_args(Method):
+        raise BadInput(
+            f"the method {method!r} is not available",
+            next_step="use auto, optimal, flow or gauss; each ends in the same audit",
+        )
+    if budget is not None and budget < 1:
+        raise BadInput("the budget must be at least 1 LP", next_step="leave it out for no bound")
+    return Options(
+        count_protection=parse_count_protection(count_protection),
+        singletons=singletons,
+        method=method,  # type: ignore[arg-type]  # checked just above; mypy does not narrow by get_args
+        budget=budget,
+        threads=threads,
+    )
+
+
+def _under_policy(instance: Instance, policy: Path | None, options: Options) -> tuple[tuple[Rule, ...], Options]:
+    if policy is None:
+        return instance.rules, options
+    from output_control.alone.policy_file import rules_and_options
+
+    return rules_and_options(policy, instance.rules, options)
+
+
+def _must_be_safe(instance: Instance, checked: AuditReport) -> None:
+    if checked.safe:
+        return
+    shown = "; ".join(" × ".join(instance.table.labels(int(cell))) for cell in checked.failed[:10])
+    raise CannotProtect(
+        f"the audit could not prove {len(checked.failed)} sensitive cell(s) safe: {shown}",
+        next_step="recode (merge categories), drop a level, or protect with another method; nothing was written",
+    )
+
+
+def _report(
+    instance: Instance, sensitive: PrimaryResult, pattern: Pattern, checked: AuditReport, seconds: Seconds
+) -> ProtectReport:
+    return ProtectReport(
+        cells=len(instance.table),
+        primary=int(sensitive.mask.sum()),
+        secondary=int(pattern.secondary.sum()),
+        suppressed_value=float(instance.table.value[pattern.suppressed].sum()),
+        cost=pattern.cost,
+        method=pattern.method,
+        optimal=pattern.optimal,
+        gap=pattern.gap,
+        seconds=seconds,
+        audit=AuditCounts(
+            checked.primaries, checked.checked, checked.exact, checked.below_level, checked.singleton_exact
+        ),
+    )
+
+
+def _write(
+    out_dir: Path,
+    instance: Instance,
+    *,
+    sensitive: PrimaryResult,
+    pattern: Pattern,
+    checked: AuditReport,
+    report: ProtectReport,
+    html: bool,
+    comparison: tuple[Compared, ...],
+) -> None:
+    table = instance.table
+    files = {
+        "pattern.csv": pattern_csv(table, sensitive, pattern),
+        "table.csv": table_csv(table, pattern),
+        "report.json": (json.dumps(asdict(report), indent=2) + "\n").encode(),
+    }
+    if comparison:
+        files["comparison.json"] = json_bytes(comparison_document(comparison, confidential=True))
+    if html:
+        # the pages show which cells are primary and what an attacker sees: the owner's eyes only
+        files |= owner_pages(instance.name, table, sensitive, pattern, checked, comparison=comparison)
+    if out_dir.exists() and not out_dir.is_dir():
+        raise BadInput("the output is a file, not a folder", where=out_dir.name, next_step="name a folder")
+    for name, content in files.items():
+        write_bytes(out_dir / name, content, mode=OWNER_ONLY)

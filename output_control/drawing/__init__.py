@@ -1,0 +1,1 @@
+"""Figures drawn by the gate from what is released."""

@@ -1,0 +1,187 @@
+"""The last look at every file that leaves, at the gate, at release, and again by whoever verifies a bundle.
+
+The gate makes all these files itself, so nothing should ever be found. It is looked for nevertheless: in titles, labels
+and codes that a researcher chose, in what a fault of Zicht might let through, and in what someone put into a bundle.
+What is found is named by file, column and kind, never by value.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+
+from enclave.identifier_density import DensityCheck
+from output_control.leaving.svg import faults_of_svg
+from output_control.leaving.text import faults_of_texts, hides_characters
+
+METADATA = ".csv-metadata.json"
+MOST_NUMBERS_IN_A_LIST = 100
+_PLACES = {".csv": "outputs/", METADATA: "outputs/", ".svg": "outputs/", ".json": "evidence/"}
+_STATUS = {"OBS_STATUS": ("A", "E", "Q"), "CONF_STATUS": ("F", "C")}
+_NUMBER = r"^-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$"
+_FORMULA = r"^\s*[=+\-@|%\t\r]"  # spreadsheets run such a field (OWASP, CSV injection)
+_KEY = r"^[0-9]{6,}$"
+FEWEST_KEYS = 30
+
+
+def faults_of_leaving(files: Mapping[str, bytes]) -> list[str]:
+    """What is wrong with files below ``outputs/`` and ``evidence/``, and with texts in the JSON files beside them."""
+    faults = []
+    for name in sorted(files):
+        found = list(_faults_of_file(name, files))
+        faults += [f"{name}: {fault}" for fault in dict.fromkeys(found)]
+    return faults
+
+
+def _faults_of_file(name: str, files: Mapping[str, bytes]) -> Iterator[str]:
+    suffix = next((suffix for suffix in _PLACES if name.endswith(suffix) and suffix != ".json"), "")
+    suffix = suffix or (".json" if name.endswith(".json") else "")
+    fixed = "/" not in name
+    if not fixed and (not suffix or not name.startswith(_PLACES[suffix])):
+        yield "files of this type may not leave from here; tables, metadata, evidence and drawn figures may"
+        return
+    if fixed and suffix != ".json":
+        return  # journal head and signature: their content is compared byte for byte elsewhere
+    text = _text(files[name])
+    if text is None:
+        yield "holds bytes or characters that are not shown: not plain text"
+    elif suffix == ".csv":
+        yield from _faults_of_csv(name, files)
+    elif suffix == ".svg":
+        yield from faults_of_svg(text, drawn_from=f"{name.rpartition('.')[0]}.csv" in files)
+    else:
+        yield from _faults_of_json(text)
+
+
+def _text(content: bytes) -> str | None:
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return None if hides_characters(text.replace("\n", " ")) else text
+
+
+def _faults_of_json(text: str) -> Iterator[str]:
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        yield "is not readable as JSON"
+        return
+    texts: list[str] = []
+    if _collect(said, texts) > MOST_NUMBERS_IN_A_LIST:
+        yield f"lists more than {MOST_NUMBERS_IN_A_LIST} numbers: records are not listed in evidence or metadata"
+    yield from faults_of_texts(pa.array(texts, pa.string()))
+
+
+def _collect(said: object, texts: list[str]) -> int:
+    """All texts within ``said``, keys too; returns the length of the longest list of numbers."""
+    longest, stack = 0, [said]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, str):
+            texts.append(value)
+        elif isinstance(value, dict):
+            texts += value
+            stack += value.values()
+        elif isinstance(value, list):
+            longest = max(longest, sum(isinstance(item, (int, float)) for item in value))
+            stack += value
+    return longest
+
+
+def _faults_of_csv(name: str, files: Mapping[str, bytes]) -> Iterator[str]:
+    described = _description(files.get(f"{name.removesuffix('.csv')}{METADATA}"))
+    if described is None:
+        yield "has no metadata beside it that describes its columns"
+        return
+    kinds, keys = described
+    try:
+        header = files[name].split(b"\n", 1)[0].decode().replace('"', "").split(",")
+        types = {column: pa.string() for column in header}
+        options = pa_csv.ConvertOptions(column_types=types, strings_can_be_null=False)
+        table = pa_csv.read_csv(io.BytesIO(files[name]), convert_options=options)
+    except pa.ArrowInvalid:
+        yield "is not readable as a table of as many fields in every row"
+        return
+    if table.column_names != list(kinds):
+        yield "has other columns than its metadata describes"
+        return
+    yield from _faults_of_status(table)
+    yield from _faults_of_listing(table, keys, _keys_of_records(name, files))
+    for column, kind in kinds.items():
+        values = table.column(column).combine_chunks()
+        if kind == "string":
+            yield from (f"column {column} {fault}" for fault in _faults_of_text_column(values))
+        else:
+            yield from (f"column {column} {fault}" for fault in _faults_of_numbers(values))
+
+
+def _description(content: bytes | None) -> tuple[dict[str, str], list[str]] | None:
+    """Datatype by column, and the primary key, as the CSVW metadata say."""
+    try:
+        schema = json.loads(content or b"")["tableSchema"]
+        return {column["name"]: column["datatype"] for column in schema["columns"]}, schema["primaryKey"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def _keys_of_records(name: str, files: Mapping[str, bytes]) -> set[str]:
+    """Columns that single out records or units, as the evidence names them."""
+    stem = name.removeprefix("outputs/").removesuffix(".csv")
+    try:
+        said = json.loads(files[f"evidence/{stem}.json"])
+        return {said["protected_unit"], said["population"]["key"], *said["record"][:1]}
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return set()
+
+
+def _faults_of_status(table: pa.Table) -> Iterator[str]:
+    for column, codes in _STATUS.items():
+        if column not in table.column_names:
+            yield f"has no column {column}: it is no checked table"
+        elif not pc.all(pc.is_in(table.column(column), pa.array(codes))).as_py():
+            yield f"column {column} holds codes that the gate does not give"
+
+
+def _faults_of_listing(table: pa.Table, keys: Sequence[str], of_records: set[str]) -> Iterator[str]:
+    """Rows of a listing single out records: by a key column, or by a column of long, all different numbers."""
+    for column in sorted(of_records & set(table.column_names)):
+        yield f"column {column} is the key of records or units: records are not listed"
+    if not set(keys) <= set(table.column_names) or not keys:
+        yield "has no key in its metadata"
+    elif table.group_by(list(keys)).aggregate([]).num_rows < table.num_rows:
+        yield "has two rows of one key"
+    for column in keys:
+        values = pc.unique(table.column(column)) if column in table.column_names else pa.array([], pa.string())
+        if len(values) >= FEWEST_KEYS and pc.all(pc.match_substring_regex(values, _KEY)).as_py():
+            yield f"column {column} holds nothing but long numbers, as keys of records are"
+
+
+def _faults_of_text_column(values: pa.Array) -> Iterator[str]:
+    distinct = pc.unique(values)
+    plain = pc.match_substring_regex(distinct, _NUMBER)
+    if pc.any(pc.and_not(pc.match_substring_regex(distinct, _FORMULA), plain)).as_py():
+        yield "holds text that a spreadsheet would run as a formula"
+    yield from faults_of_texts(distinct)
+
+
+def _faults_of_numbers(values: pa.Array) -> Iterator[str]:
+    given = values.filter(pc.not_equal(values, ""))
+    if not pc.all(pc.match_substring_regex(given, _NUMBER), min_count=0).as_py():
+        yield "holds something else than numbers"
+        return
+    check = DensityCheck()
+    check.add(pc.cast(given, pa.float64()))
+    if check.leaks():
+        yield "passes the eleven-test of BSN and RSIN far more often than chance explains"
+
+
+def file_types() -> str:
+    """The types that may leave, for documentation."""
+    return ", ".join(re.sub(r"^\.", "", suffix) for suffix in _PLACES)

@@ -1,0 +1,56 @@
+"""Figures that leave are SVG as the gate draws it: lines, bars, points and words, and nothing that runs or refers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from xml.parsers.expat import ExpatError, ParserCreate
+
+import pyarrow as pa
+
+from output_control.leaving.text import faults_of_texts
+
+ELEMENTS = frozenset({"svg", "title", "desc", "g", "rect", "line", "path", "circle", "text"})
+ATTRIBUTES = frozenset(
+    (
+        *("xmlns", "viewBox", "width", "height", "role", "aria-labelledby", "id", "transform"),
+        *("x", "y", "x1", "y1", "x2", "y2", "cx", "cy", "r", "d"),
+        *("fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray"),
+        *("font-family", "font-size", "font-weight", "text-anchor"),
+    )
+)
+NAMESPACE = "http://www.w3.org/2000/svg"
+
+
+def faults_of_svg(text: str, *, drawn_from: bool) -> Iterator[str]:
+    """What an SVG holds beside a drawing; ``drawn_from``: the table that it shows lies beside it."""
+    if not drawn_from:
+        yield "is a figure without its table beside it"
+    if "<!" in text or "<?" in text:
+        yield "holds a declaration, a comment or an instruction: no drawing of the gate"
+        return
+    odd, texts = 0, [""]
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal odd
+        known = name in ELEMENTS and set(attributes) <= ATTRIBUTES
+        foreign = attributes.get("xmlns", NAMESPACE) != NAMESPACE
+        odd += not known or foreign or any("url" in value or ":" in value for value in _values(attributes))
+        texts.append("")
+
+    def data(words: str) -> None:
+        texts[-1] += words
+
+    parser = ParserCreate()
+    parser.StartElementHandler, parser.CharacterDataHandler = start, data
+    try:
+        parser.Parse(text, True)
+    except ExpatError:
+        yield "is not well-formed"
+        return
+    if odd:
+        yield f"holds {odd} element(s) that the gate does not draw"
+    yield from faults_of_texts(pa.array(texts, pa.string()))
+
+
+def _values(attributes: dict[str, str]) -> list[str]:
+    return [value for name, value in attributes.items() if name != "xmlns"]

@@ -1,0 +1,1 @@
+"""Tables that share cells, and the one population behind them."""

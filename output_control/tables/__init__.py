@@ -1,0 +1,1 @@
+"""Tables with evidence: dimensions, cells, relations, and which cells are sensitive by themselves."""

@@ -1,0 +1,277 @@
+"""Tabulation with evidence: every cell of a request, marginals included, with what the rules need to judge it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from enclave.classifications import Classification
+from enclave.errors import Refused
+from enclave.requests import TableRequest
+from output_control.policy import TableRules
+from output_control.statistics.statistic_faults import faults_of_statistic
+from output_control.tables.derived import Sources, units_of
+from output_control.tables.rollup import Tallies
+from output_control.tables.shown import ShownDimension, faults_of_dimension, shown_dimension
+from output_control.tables.table import NO_CONTRIBUTOR, CellTable, CodeArray, FloatArray, IntArray
+from output_control.tables.tabulation import (
+    DECIMALS,
+    Amounts,
+    WeightUse,
+    amounts_of,
+    codes_table,
+    tallies,
+    unit_sets,
+    write_unit_sets,
+)
+
+__all__ = [
+    "Evidence",
+    "cross_product",
+    "faults_of_codes",
+    "faults_of_table",
+    "shown_dimensions",
+    "tabulate",
+    "unit_sets",
+    "write_unit_sets",
+]
+
+LARGEST_SUM = 2**53 / 10**DECIMALS
+WIDEST_WEIGHTS = 10_000.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Evidence:
+    """A tabulated request. ``table.freq`` counts distinct units and ``table.value`` is the figure that adds up.
+
+    ``records`` counts rows per cell, ``weighted`` adds up their sampling weights; ``size`` is the sum of the units'
+    absolute totals, which differs from the value where contributions are negative (``signed``): dominance is then
+    judged on sizes. ``unit`` is the column of the units counted; ``also`` is the same for every further kind of unit.
+    ``effective``: how many records of equal weight are worth as much as a cell's, (Σw)²/Σw² (Kish, *Survey Sampling*
+    1965, section 11.7); of records without weights their number.
+    """
+
+    request: TableRequest
+    shown: tuple[ShownDimension, ...]
+    table: CellTable
+    records: IntArray
+    size: FloatArray
+    signed: bool
+    weighted: FloatArray
+    unit: str
+    effective: FloatArray
+    also: tuple[Evidence, ...] = ()
+
+    @property
+    def summed(self) -> bool:
+        """Whether the value adds up contributions, rather than records."""
+        return self.request.statistic in {"sum", "mean"} or self.request.weight is not None
+
+    @property
+    def kinds(self) -> tuple[Evidence, ...]:
+        """The evidence by each kind of unit, the request's own first; a cell must pass for each."""
+        return (self, *self.also)
+
+
+def faults_of_table(
+    request: TableRequest, classifications: Mapping[str, Classification], rules: TableRules
+) -> list[str]:
+    """What is wrong with a request before any data is read."""
+    faults = []
+    columns = [dimension.column for dimension in request.dimensions]
+    if len(set(columns)) < len(columns):
+        faults.append("a column is a dimension twice")
+    faults += faults_of_statistic(request, classifications)
+    cells = 1
+    for dimension in request.dimensions:
+        classification = classifications.get(dimension.classification)
+        if classification is None:
+            faults.append(f"column {dimension.column}: there is no classification {dimension.classification}")
+            continue
+        wrong = faults_of_dimension(dimension, classification, rules)
+        faults += wrong
+        cells *= 1 if wrong else len(shown_dimension(dimension, classification).dimension.codes)
+    if cells > rules.most_cells.value:
+        faults.append(f"the table has more than {rules.most_cells.value} cells; ask for coarser levels")
+    if cells == 1 and not faults:
+        faults.append("the table has one cell only; show at least one level below the total")
+    return faults
+
+
+def faults_of_codes(request: TableRequest, shown: tuple[ShownDimension, ...], sources: Sources) -> list[str]:
+    """Codes in the data that the classification lacks or that lie above the finest level shown; bad measures."""
+    schema = sources.schema(request.derivation)
+    table = sources.derived_table(request.derivation)
+    faults = []
+    for position, dimension in enumerate(shown):
+        if not _is_text(schema.field(dimension.column).type):
+            faults.append(f"column {dimension.column} holds no text codes")
+            continue
+        lost = sources.number(
+            "SELECT COUNT(*) FROM {table} AS d LEFT JOIN (SELECT DISTINCT code FROM {codes}) AS c "
+            "ON d.{column} = c.code WHERE c.code IS NULL",
+            table=table,
+            codes=codes_table(request, shown, position, sources),
+            column=dimension.column,
+        )
+        if lost:
+            faults.append(
+                f"{lost} row(s) have a code in column {dimension.column} that {dimension.classification.name} does not "
+                f"have, or that is coarser than the levels shown ({', '.join(dimension.levels)})"
+            )
+    for measure in filter(None, (request.measure, request.weight)):
+        faults += _faults_of_measure(measure, schema, table, sources)
+    if request.weight is not None and not faults:
+        faults += _faults_of_weight(request, table, sources)
+    return faults
+
+
+def shown_dimensions(
+    request: TableRequest, classifications: Mapping[str, Classification]
+) -> tuple[ShownDimension, ...]:
+    """The dimensions of a request that has no faults."""
+    return tuple(shown_dimension(each, classifications[each.classification]) for each in request.dimensions)
+
+
+def tabulate(
+    request: TableRequest, shown: tuple[ShownDimension, ...], sources: Sources, *, weights: WeightUse = "secret"
+) -> Evidence:
+    """All non-empty cells of ``request``, in the order of their position in the cross product.
+
+    Contributions are those of a unit to a cell, all its records together; the largest are the largest in absolute
+    value. A record whose measure is missing takes no part. A mean is tabulated as its sum, a rate and a percentile as
+    their counts. With sampling weights the value is weighted; the contributions are, when weights are ``public``.
+    Call after the ``faults_of_…`` found nothing.
+
+    Raises:
+        Refused: a cell's total is below 0, or no record has a measure.
+    """
+    amounts = amounts_of(request, sources, weights)
+    kinds = [_evidence(request, shown, sources, amounts, unit) for unit in units_of(request)]
+    first, *others = kinds
+    return Evidence(
+        request=request,
+        shown=shown,
+        table=first.table,
+        records=first.records,
+        size=first.size,
+        signed=first.signed,
+        weighted=first.weighted,
+        unit=first.unit,
+        effective=first.effective,
+        also=tuple(others),
+    )
+
+
+def _evidence(
+    request: TableRequest, shown: tuple[ShownDimension, ...], sources: Sources, amounts: Amounts, unit: str
+) -> Evidence:
+    found = tallies(request, shown, sources, amounts, unit)
+    if not len(found.cell):
+        raise Refused("no record has a value of the measure")
+    column = {name: found.sums[:, i] for i, name in enumerate((*amounts.names, "units", "size"))}
+    scale = amounts.scale(amounts.total)
+    value, size = column[amounts.total] / scale, column["size"] / scale
+    if (value < 0).any():
+        raise Refused(
+            f"{int((value < 0).sum())} cell(s) have a total below 0",
+            next_step="ask for gains and losses as two measures; the rules hold for figures of 0 or more",
+        )
+    return Evidence(
+        request=request,
+        shown=shown,
+        table=_table(found, shown, value, column["units"], amounts),
+        records=column["n"],
+        size=size,
+        signed=bool((size != value).any()),
+        weighted=column[amounts.weighted] / amounts.scale(amounts.weighted),
+        unit=unit,
+        effective=_effective(column),
+    )
+
+
+def _effective(column: Mapping[str, IntArray]) -> FloatArray:
+    """Both sums in billionths, so one factor is left; no square rounds to 0, or the weights would be refused."""
+    if "square" not in column:
+        return column["n"].astype(np.float64)
+    return np.asarray(column["share"].astype(np.float64) ** 2 / column["square"] / 1e9, dtype=np.float64)
+
+
+def _table(
+    found: Tallies, shown: tuple[ShownDimension, ...], value: FloatArray, units: IntArray, amounts: Amounts
+) -> CellTable:
+    dims = tuple(dimension.dimension for dimension in shown)
+    codes = np.column_stack(np.unravel_index(found.cell, tuple(len(dim.codes) for dim in dims))).astype(np.int32)
+    return CellTable(
+        dims=dims,
+        codes=codes,
+        freq=units.astype(np.float64),
+        value=value,
+        n_contributors=units,
+        top=np.maximum(found.top, 0) / amounts.scale(amounts.contribution),
+        sole_contributor=np.where(units == 1, found.top_unit[:, 0], NO_CONTRIBUTOR),
+        integral=amounts.total == "n",
+    )
+
+
+def _faults_of_measure(measure: str, schema: pa.Schema, table: str, sources: Sources) -> list[str]:
+    kind = schema.field(measure).type
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
+        return [f"measure {measure} is no number column"]
+    if pa.types.is_floating(kind):
+        lost = sources.number(
+            "SELECT COUNT(*) FROM {table} WHERE CAST({m} AS DOUBLE) = CAST('NaN' AS DOUBLE) "
+            "OR ABS(CAST({m} AS DOUBLE)) = CAST('Infinity' AS DOUBLE)",
+            table=table,
+            m=measure,
+        )
+        if lost:
+            return [f"{lost} row(s) have no finite number in measure {measure}; leave it empty where it is not known"]
+    size = sources.collect(
+        "SELECT COALESCE(SUM(ABS(CAST({m} AS DOUBLE))), 0) AS s FROM {table}", m=measure, table=table
+    )
+    if float(size.column(0)[0].as_py()) > LARGEST_SUM:
+        return [f"the total of measure {measure} is too large to add up exactly; derive it in thousands"]
+    return []
+
+
+def _faults_of_weight(request: TableRequest, table: str, sources: Sources) -> list[str]:
+    """Weights that are missing or not above 0, and weighted totals that cannot be added up exactly."""
+    wrong = sources.number(
+        "SELECT COUNT(*) FROM {table} WHERE {w} IS NULL OR CAST({w} AS DOUBLE) <= 0", table=table, w=str(request.weight)
+    )
+    if wrong:
+        return [f"{wrong} row(s) have no weight above 0 in {request.weight}"]
+    ends = sources.collect(
+        "SELECT MIN(CAST({w} AS DOUBLE)) AS a, MAX(CAST({w} AS DOUBLE)) AS b FROM {table}",
+        table=table,
+        w=str(request.weight),
+    )
+    least, most = (float(ends.column(name)[0].as_py()) for name in ("a", "b"))
+    if most > WIDEST_WEIGHTS * least:
+        return [f"the weights {request.weight} differ by more than {WIDEST_WEIGHTS:g} times: they choose, not weigh"]
+    if request.measure is None:
+        return []
+    size = sources.collect(
+        "SELECT COALESCE(SUM(CAST({w} AS DOUBLE) * ABS(CAST({m} AS DOUBLE))), 0) AS s FROM {table}",
+        w=str(request.weight),
+        m=request.measure,
+        table=table,
+    )
+    if float(size.column(0)[0].as_py()) > LARGEST_SUM:
+        return [f"the weighted total of {request.measure} is too large to add up exactly; derive it in thousands"]
+    return []
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind))
+
+
+def cross_product(shape: tuple[int, ...]) -> CodeArray:
+    """Codes of every cell of the cross product, row-major."""
+    cells: npt.NDArray[np.int64] = np.arange(int(np.prod(shape, dtype=np.int64)), dtype=np.int64)
+    return np.column_stack(np.unravel_index(cells, shape)).astype(np.int32)

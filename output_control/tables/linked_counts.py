@@ -1,0 +1,60 @@
+"""A sum or a mean with the table of counts that stands beside it: two tables over the same cells, one set hidden."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from enclave.requests import TableRequest
+from output_control.audit import AuditReport, audit
+from output_control.policy import TableRules
+from output_control.protection import Options, Pattern
+from output_control.suppression import suppress
+from output_control.tables.derived import Sources
+from output_control.tables.evidence import Evidence, tabulate
+from output_control.tables.rules import MinimumFrequency, PrimaryResult
+from output_control.tables.table import BoolArray
+from output_control.tables.tabulation import WeightUse
+
+
+def figure_rule(request: TableRequest, rules: TableRules) -> MinimumFrequency:
+    """The minimum frequency of a table: of a mean what a mean needs, since means and counts give the sums."""
+    n = rules.minimum_frequency.value
+    return MinimumFrequency(max(n, rules.mean_units.value) if request.statistic == "mean" else n)
+
+
+def attached_counts(evidence: Evidence, sources: Sources, weights: WeightUse) -> Evidence:
+    """Records with the measure, per cell; weighted where weights are secret, for both numbers would give them away."""
+    request = evidence.request
+    weight = request.weight if weights == "secret" else None
+    counted = request.model_copy(update={"statistic": "median", "weight": weight})
+    return tabulate(counted, evidence.shown, sources, weights=weights)
+
+
+def protect_both(
+    figure: Evidence, of_figure: PrimaryResult, counts: Evidence, of_counts: PrimaryResult, options: Options
+) -> tuple[Pattern, AuditReport]:
+    """One pattern that protects the figure and its counts; the report is of both audits.
+
+    Hiding more never narrows an interval: a witness moves only cells that were hidden before. So what each table needs
+    is put together, the second at no cost where the first hides already, and both are audited with the whole.
+    """
+    first = suppress(figure.table, of_figure, options=options)
+    cheap = np.where(first.suppressed, 0.0, counts.table.value)
+    second = suppress(counts.table, of_counts, options=replace(options, cost=cheap))
+    hidden: BoolArray = first.suppressed | second.suppressed
+    ours, theirs = _hiding(first, of_figure, hidden), _hiding(second, of_counts, hidden)
+    report = audit(figure.table, of_figure, ours, options)
+    beside = audit(counts.table, of_counts, theirs, options)
+    missed = not bool(hidden[of_counts.mask].all())
+    return ours, replace(
+        report,
+        exact=report.exact + beside.exact,
+        below_level=report.below_level + beside.below_level + int(missed),
+        singleton_exact=report.singleton_exact + beside.singleton_exact,
+    )
+
+
+def _hiding(pattern: Pattern, primary: PrimaryResult, hidden: BoolArray) -> Pattern:
+    return replace(pattern, suppressed=hidden, secondary=hidden & ~primary.mask)

@@ -1,0 +1,237 @@
+"""The one query behind a table: records in, per cell its sums, its distinct units and its largest contributions.
+
+What adds up is added up per leaf and then along the hierarchies in memory: units in one leaf cell, and, of units in
+several, each record for the cells that hold it alone. These are told along one dimension, the *guide* (the one with
+most codes): from level ``a`` of it downwards the record shares no code with another of its unit. Only for the cells
+above that are units spread, since there they must be counted once. Sums are whole numbers of ten-thousandths, so that
+nothing depends on threads or engine.
+"""
+
+# ruff: noqa: S608 (statements hold quoted names and whole numbers, never a value)
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+
+from enclave.engine import BatchSink
+from enclave.requests import TableRequest
+from output_control.tables.derived import Sources
+from output_control.tables.rollup import LARGEST, NOBODY, Tallies, roll_up
+from output_control.tables.shown import ShownDimension
+from output_control.tables.table import IntArray
+
+DECIMALS = 4
+WeightUse = Literal["secret", "public"]
+
+
+@dataclass(frozen=True, slots=True)
+class Amounts:
+    """What is added up per cell, besides records ``n``: whole-number expressions of a row, by name.
+
+    ``contribution`` is what dominance compares, ``total`` what is published, ``weighted`` the weight of the records;
+    each names one of ``rows`` (in ten-thousandths) or ``n``. With weights, ``rows`` also has ``share`` and ``square``:
+    a record's weight as a share of the largest one, and its square, in billionths.
+    """
+
+    rows: Mapping[str, str]
+    contribution: str
+    total: str
+    weighted: str
+    known: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that is added up, in order."""
+        return ("n", *self.rows)
+
+    @staticmethod
+    def scale(name: str) -> int:
+        """What a sum of that name must be divided by."""
+        return 1 if name == "n" else 10**DECIMALS
+
+
+def amounts_of(request: TableRequest, sources: Sources, weights: WeightUse) -> Amounts:
+    """The amounts behind ``request``, from its derived frame ``d``; of a percentile, a median and a rate the counts."""
+    added = request.measure if request.statistic in {"sum", "mean"} else None
+    rows: dict[str, str] = {}
+    if added is not None:
+        rows["v"] = _exact(sources.sql("d.{m}", m=added))
+    if request.weight is not None:
+        weight = sources.sql("CAST(d.{w} AS DOUBLE)", w=request.weight)
+        rows["w"] = _exact(weight)
+        found = sources.collect(
+            "SELECT MAX(CAST(d.{w} AS DOUBLE)) AS m FROM {t} AS d",
+            w=request.weight,
+            t=sources.derived_table(request.derivation),
+        )
+        share = f"{weight} * {1 / float(found.column(0)[0].as_py()):.17e}"
+        rows |= {"share": _billionths(share), "square": _billionths(f"{share} * {share}")}
+        if added is not None:
+            rows["t"] = _exact(f"{weight} * " + sources.sql("CAST(d.{m} AS DOUBLE)", m=added))
+    plain = "v" if added is not None else "n"
+    weighted = "w" if request.weight is not None else "n"
+    total = {"n": weighted, "v": "t" if "t" in rows else "v"}[plain]
+    known = sources.sql("d.{m} IS NOT NULL", m=request.measure) if request.measure is not None else "TRUE"
+    return Amounts(rows, plain if weights == "secret" else total, total, weighted, known)
+
+
+def _exact(value: str) -> str:
+    return f"CAST(round(({value}) * {10**DECIMALS}.0e0, 0) AS BIGINT)"
+
+
+def _billionths(value: str) -> str:
+    return f"CAST(round(({value}) * 1.0e9, 0) AS BIGINT)"
+
+
+def tallies(
+    request: TableRequest, shown: Sequence[ShownDimension], sources: Sources, amounts: Amounts, unit: str
+) -> Tallies:
+    """Every non-empty cell by its position; sums are ``amounts.names``, then units, then Σ|total of a unit|."""
+    found = sources.engine.collect(_query(request, shown, sources, amounts, unit), ["a", "cell"])
+    names = [*amounts.names, "units", "size"]
+    sums = np.column_stack([_whole(found, name) for name in names])
+    top, owner = _pairs(found.column("tops").combine_chunks())
+    rows = Tallies(_whole(found, "cell"), sums, top, owner)
+    return roll_up(rows, _whole(found, "a"), [each.dimension for each in shown], _guide(shown))
+
+
+def _guide(shown: Sequence[ShownDimension]) -> int:
+    return int(np.argmax([len(each.dimension.codes) for each in shown]))
+
+
+def _query(
+    request: TableRequest, shown: Sequence[ShownDimension], sources: Sources, amounts: Amounts, unit: str
+) -> str:
+    """Rows of cells: ``a`` = 0 leaves of units that lie in one, 1… leaves from that level of the guide, -1 any cell."""
+    sums = ", ".join(f"CAST(SUM({name}) AS BIGINT) AS {name}" for name in amounts.names)
+    tops = sources.engine.dialect.top_contributions(f"CAST(ABS({amounts.contribution}) AS BIGINT)", "u", LARGEST)
+    reduced = f"{sums}, COUNT(*) AS units, CAST(SUM(ABS({amounts.total})) AS BIGINT) AS size, {tops} AS tops"
+    guide, levels = _guide(shown), shown[_guide(shown)].dimension.levels
+    places = [f"p{i}" for i in range(len(shown))]
+    named, cell = ", ".join(places), " + ".join(places)
+    starts = ", ".join(["start AS " + place if i == guide else place for i, place in enumerate(places)])
+    grouped = ", ".join("start" if i == guide else place for i, place in enumerate(places))
+    above, joins = leaves_above(request, shown, sources)
+    inlined = sources.engine.dialect.inlined
+    lineage = sources.load(f"lineage_{request.name}", shown[guide].lineage(stride_of(shown, guide)))
+    return (
+        f"WITH leaf AS {inlined}({_leaf(request, shown, sources, amounts, unit)}), "
+        f"per AS (SELECT u, MIN({cell}) AS lo, MAX({cell}) AS hi, {sums} FROM leaf GROUP BY u), "
+        f"several AS (SELECT {named}, u, {sums} FROM leaf WHERE u IN (SELECT u FROM per WHERE lo <> hi) "
+        f"GROUP BY {named}, u), "
+        f"beside AS (SELECT several.*, LAG(p{guide}) OVER (PARTITION BY u ORDER BY p{guide}) AS b, "
+        f"LEAD(p{guide}) OVER (PARTITION BY u ORDER BY p{guide}) AS f FROM several), "
+        f"levelled AS {inlined}(SELECT {named}, u, {', '.join(amounts.names)}, {_alone_from(levels)} FROM beside "
+        + sources.sql(f"JOIN {{l}} AS l ON p{guide} = l.place", l=lineage)
+        + f"), rest AS (SELECT {starts}, u, {sums} FROM levelled GROUP BY {grouped}, u), "
+        f"spread AS (SELECT {above} AS cell, u, {sums} FROM rest {joins} GROUP BY {above}, u) "
+        f"SELECT lo AS cell, 0 AS a, {reduced} FROM per WHERE lo = hi GROUP BY lo "
+        f"UNION ALL SELECT {cell} AS cell, a, {reduced} FROM levelled WHERE a < {levels} GROUP BY {cell}, a "
+        f"UNION ALL SELECT cell, -1 AS a, {reduced} FROM spread GROUP BY cell"
+    )
+
+
+def _alone_from(levels: int) -> str:
+    """The level of the guide from which a record is alone of its unit, and its place on the level above that.
+
+    Places are in depth-first order, so a record shares a code with another of its unit exactly when it does so with the
+    one before (``b``) or behind (``f``) it.
+    """
+    alone = [f"WHEN b >= l{j} OR f <= e{j} THEN {j + 1}" for j in range(levels - 1, 0, -1)]
+    start = [f"WHEN b >= l{j} OR f <= e{j} THEN l{j}" for j in range(levels - 1, 0, -1)]
+    return f"CASE {' '.join(alone)} ELSE 1 END AS a, CASE {' '.join(start)} ELSE l0 END AS start"
+
+
+def _leaf(request: TableRequest, shown: Sequence[ShownDimension], sources: Sources, amounts: Amounts, unit: str) -> str:
+    """One row per record: its place in each dimension, its unit, its amounts."""
+    rows = "".join(f", {expression} AS {name}" for name, expression in amounts.rows.items())
+    places = ", ".join(f"c{i}.place AS p{i}" for i in range(len(shown)))
+    joins = " ".join(
+        sources.sql(
+            f"JOIN {{codes}} AS c{i} ON d.{{c}} = c{i}.code", codes=codes_table(request, shown, i, sources), c=c
+        )
+        for i, c in enumerate(each.column for each in shown)
+    )
+    table, u = sources.sql("{t}", t=sources.derived_table(request.derivation)), sources.sql("d.{u}", u=unit)
+    return f"SELECT {places}, {u} AS u, 1 AS n{rows} FROM {table} AS d {joins} WHERE {amounts.known}"
+
+
+def leaves_above(request: TableRequest, shown: Sequence[ShownDimension], sources: Sources) -> tuple[str, str]:
+    """The position of a cell above, and the joins that spread the places p0, p1 … over all of these."""
+    joins = []
+    for i, each in enumerate(shown):
+        name = sources.load(f"above_{request.name}_{i}", each.above(stride_of(shown, i)))
+        joins.append(sources.sql(f"JOIN {{a}} AS a{i} ON p{i} = a{i}.place", a=name))
+    return " + ".join(f"a{i}.up" for i in range(len(shown))), " ".join(joins)
+
+
+def measured_rows(request: TableRequest, shown: Sequence[ShownDimension], sources: Sources, unit: str) -> str:
+    """One row per record that has the measure: places p0, p1 …, unit ``u`` and value ``v``."""
+    value = _exact(sources.sql("d.{m}", m=str(request.measure)))
+    known = sources.sql("d.{m} IS NOT NULL", m=str(request.measure))
+    return _leaf(request, shown, sources, Amounts({"v": value}, "v", "v", "n", known), unit)
+
+
+def codes_table(request: TableRequest, shown: Sequence[ShownDimension], position: int, sources: Sources) -> str:
+    """The engine's table of a dimension's codes with their places."""
+    return sources.load(f"codes_{request.name}_{position}", shown[position].places(stride_of(shown, position)))
+
+
+def stride_of(shown: Sequence[ShownDimension], position: int) -> int:
+    """How far apart two neighbouring codes of a dimension are in the cross product."""
+    return int(np.prod([len(each.dimension.codes) for each in shown[position + 1 :]], dtype=np.int64))
+
+
+def unit_sets(
+    request: TableRequest, shown: tuple[ShownDimension, ...], sources: Sources, *, unit: str | None = None
+) -> pa.Table:
+    """Who is in which cell: ``cell`` (position in the cross product) and ``unit``, each pair once, in that order.
+
+    ``unit`` is another column of units than the request's own. For the release ledger; never for anyone's eyes.
+    """
+    return sources.engine.collect(_pairs_query(request, shown, sources, unit), ["cell", "unit"])
+
+
+def write_unit_sets(
+    request: TableRequest,
+    shown: tuple[ShownDimension, ...],
+    sources: Sources,
+    sink: BatchSink,
+    *,
+    unit: str | None = None,
+) -> None:
+    """As `unit_sets`, batch by batch in bounded memory."""
+    sources.engine.write(_pairs_query(request, shown, sources, unit), ["cell", "unit"], sink)
+
+
+def _pairs_query(request: TableRequest, shown: tuple[ShownDimension, ...], sources: Sources, unit: str | None) -> str:
+    amounts = amounts_of(request, sources, "secret")
+    leaf = _leaf(request, shown, sources, amounts, unit or request.unit)
+    places = ", ".join(f"p{i}" for i in range(len(shown)))
+    above, joins = leaves_above(request, shown, sources)
+    return (
+        f"WITH leaf AS (SELECT DISTINCT {places}, u FROM ({leaf}) AS l) "
+        f"SELECT DISTINCT {above} AS cell, u AS unit FROM leaf {joins}"
+    )
+
+
+def _pairs(tops: pa.ListArray) -> tuple[IntArray, IntArray]:
+    """Cells × `LARGEST` contributions and their units, `NOBODY` where there are fewer."""
+    start = np.asarray(tops.offsets.to_numpy(), dtype=np.int64)
+    value = np.asarray(tops.values.field("value").to_numpy(), dtype=np.int64)
+    unit = np.asarray(tops.values.field("unit").to_numpy(), dtype=np.int64)
+    top = np.full((len(tops), LARGEST), NOBODY, dtype=np.int64)
+    owner = top.copy()
+    for rank in range(LARGEST):
+        there = np.diff(start) > rank
+        top[there, rank] = value[start[:-1][there] + rank]
+        owner[there, rank] = unit[start[:-1][there] + rank]
+    return top, owner
+
+
+def _whole(found: pa.Table, name: str) -> IntArray:
+    return np.asarray(found.column(name).to_numpy(), dtype=np.int64)
