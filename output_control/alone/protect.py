@@ -220,7 +220,7 @@ def _write(
         files["comparison.json"] = json_bytes(comparison_document(comparison, confidential=True))
     if html:
         # the pages show which cells are primary and what an attacker sees: the owner's eyes only
-        files |= owner_pages(instance.name, table, sensitive, pattern, checked, options, comparison=comparison)
+        files |= owner_pages(instance.name, table, sensitive, pattern, checked, options=options, comparison=comparison)
     if out_dir.exists() and not out_dir.is_dir():
         raise BadInput("the output is a file, not a folder", where=out_dir.name, next_step="name a folder")
     for name, content in files.items():

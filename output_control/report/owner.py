@@ -21,8 +21,8 @@ def owner_pages(
     sensitive: PrimaryResult,
     pattern: Pattern,
     checked: AuditReport,
-    options: Options,
     *,
+    options: Options,
     comparison: tuple[Compared, ...] = (),
 ) -> dict[str, bytes]:
     """`protection.html` (English) and `protection.nl.html`, each complete in itself."""
