@@ -116,7 +116,7 @@ def test_three_sums_that_leave_one_amount_an_interval_of_nearly_nothing_do_not_l
         there = np.flatnonzero((people == small).all(axis=1))
         amount[there] = 0.0
         amount[there[0]] = least
-    shelf, shown = Shelf(tmp_path), []
+    shelf, shown = Shelf(tmp_path), list[ReleasedTable]()
     for chosen in itertools.combinations(range(3), 2):
         try:
             shown += shelf.release(sums(f"by {chosen}", people, amount, chosen)).released
