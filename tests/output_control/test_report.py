@@ -335,7 +335,7 @@ def test_the_owners_page_is_the_same_mechanism() -> None:
     table = shops()
     sensitive = primary(table, MinimumFrequency(10))
     pattern = suppress(table, sensitive, options=OPTIONS)
-    pages = owner_pages("shops", table, sensitive, pattern, audit(table, sensitive, pattern, OPTIONS))
+    pages = owner_pages("shops", table, sensitive, pattern, audit(table, sensitive, pattern, OPTIONS), options=OPTIONS)
 
     assert set(pages) == {"protection.html", "protection.nl.html"}
     english = pages["protection.html"].decode()
