@@ -297,6 +297,8 @@ def _sensitive_for(evidence: Evidence, policy: Policy) -> PrimaryResult:
     if evidence.summed or bool((evidence.records != table.n_contributors).any()):
         judged = replace(table, value=evidence.size) if evidence.signed else table
         result = result.also(primary(judged, policy.signed_rules() if evidence.signed else policy.dominance_rules()))
+    if evidence.beyond is not None:
+        result = result.also(primary(evidence.beyond, policy.dominance_rules()))
     if request.statistic == "rate":
         result = result.also(complements(evidence, rules))
     for position, shown in enumerate(evidence.shown):

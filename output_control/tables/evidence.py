@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -52,7 +52,9 @@ class Evidence:
     absolute totals, which differs from the value where contributions are negative (``signed``): dominance is then
     judged on sizes. ``unit`` is the column of the units counted; ``also`` is the same for every further kind of unit.
     ``effective``: how many records of equal weight are worth as much as a cell's, (Σw)²/Σw² (Kish, *Survey Sampling*
-    1965, section 11.7); of records without weights their number.
+    1965, section 11.7); of records without weights their number. ``beyond``: the same cells, of a sum or a mean whose
+    measure is above 0 in every record, with the least of all records taken off each: whoever knows that a constant was
+    added to all can take it off again, so dominance must hold for what is left.
     """
 
     request: TableRequest
@@ -64,6 +66,7 @@ class Evidence:
     weighted: FloatArray
     unit: str
     effective: FloatArray
+    beyond: CellTable | None = None
     also: tuple[Evidence, ...] = ()
 
     @property
@@ -152,6 +155,10 @@ def tabulate(
     """
     amounts = amounts_of(request, sources, weights)
     kinds = [_evidence(request, shown, sources, amounts, unit) for unit in units_of(request)]
+    least = _least(request, sources)
+    if least > 0:
+        left = amounts_of(request, sources, weights, less=least)
+        kinds = [replace(e, beyond=_evidence(request, shown, sources, left, e.unit).table) for e in kinds]
     first, *others = kinds
     return Evidence(
         request=request,
@@ -163,6 +170,7 @@ def tabulate(
         weighted=first.weighted,
         unit=first.unit,
         effective=first.effective,
+        beyond=first.beyond,
         also=tuple(others),
     )
 
@@ -192,6 +200,19 @@ def _evidence(
         unit=unit,
         effective=_effective(column),
     )
+
+
+def _least(request: TableRequest, sources: Sources) -> float:
+    """The least value of the measure of a sum or a mean; 0 where there is none."""
+    if request.statistic not in {"sum", "mean"}:
+        return 0.0
+    found = sources.collect(
+        "SELECT MIN(CAST({m} AS DOUBLE)) AS least FROM {t}",
+        m=str(request.measure),
+        t=sources.derived_table(request.derivation),
+    )
+    least = found.column(0)[0].as_py()
+    return 0.0 if least is None else float(least)
 
 
 def _effective(column: Mapping[str, IntArray]) -> FloatArray:

@@ -54,12 +54,16 @@ class Amounts:
         return 1 if name == "n" else 10**DECIMALS
 
 
-def amounts_of(request: TableRequest, sources: Sources, weights: WeightUse) -> Amounts:
-    """The amounts behind ``request``, from its derived frame ``d``; of a percentile, a median and a rate the counts."""
+def amounts_of(request: TableRequest, sources: Sources, weights: WeightUse, *, less: float = 0.0) -> Amounts:
+    """The amounts behind ``request``, from its derived frame ``d``; of a percentile, a median and a rate the counts.
+
+    ``less`` is taken off the measure of every record.
+    """
     added = request.measure if request.statistic in {"sum", "mean"} else None
     rows: dict[str, str] = {}
+    taken = f" - {less!r}" if less else ""
     if added is not None:
-        rows["v"] = _exact(sources.sql("d.{m}", m=added))
+        rows["v"] = _exact(sources.sql("d.{m}", m=added) + taken)
     if request.weight is not None:
         weight = sources.sql("CAST(d.{w} AS DOUBLE)", w=request.weight)
         rows["w"] = _exact(weight)
@@ -71,7 +75,7 @@ def amounts_of(request: TableRequest, sources: Sources, weights: WeightUse) -> A
         share = f"{weight} * {1 / float(found.column(0)[0].as_py()):.17e}"
         rows |= {"share": _billionths(share), "square": _billionths(f"{share} * {share}")}
         if added is not None:
-            rows["t"] = _exact(f"{weight} * " + sources.sql("CAST(d.{m} AS DOUBLE)", m=added))
+            rows["t"] = _exact(f"{weight} * (" + sources.sql("CAST(d.{m} AS DOUBLE)", m=added) + f"{taken})")
     plain = "v" if added is not None else "n"
     weighted = "w" if request.weight is not None else "n"
     total = {"n": weighted, "v": "t" if "t" in rows else "v"}[plain]

@@ -265,3 +265,19 @@ def test_messages_hold_no_value_of_the_data(tmp_path: Path) -> None:
         found = refusal(world, request)
         assert "987654" not in found
         assert "canary" not in found
+
+
+@pytest.mark.parametrize("statistic", ["sum", "mean"])
+@pytest.mark.parametrize("added", [0.0, 5.0, 1000.0])
+def test_a_constant_added_to_everyone_does_not_hide_who_dominates(tmp_path: Path, statistic: str, added: float) -> None:
+    # (sum - n · added) is the plain sum, of which one owner holds 900 of 1,077
+    data = homes_of((60, "k1", "no", 0), (60, "k2", "no", 100), (60, "k3", "no", 300))
+    worth = np.arange(180) % 7 + added
+    worth[0] = 900.0 + added
+    out = (
+        World(tmp_path)
+        .add("homes", data.set_column(4, "worth", pa.array(worth)))
+        .check(table_request("kind", statistic=statistic, measure="worth"))
+    )
+    annex = {r["kind"]: r for r in rows_of(out.checker_annex["annex/demo/homes.cells.csv"])}
+    assert annex["k1"]["status"] == "primary" and annex["k2"]["status"] != "primary"
