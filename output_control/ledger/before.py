@@ -50,14 +50,14 @@ def shut(system: System, tables: Sequence[ReleasedTable], new: int, options: Opt
     low = low.copy()
     low[own] = 0.0
     alone = _attacker(system, low)
-    before[[cell for cell in stuck.tolist() if _is_point(alone, cell)]] = True
+    before[[cell for cell in stuck.tolist() if alone.is_known(cell, float(enough[cell]))]] = True
     excused = before.copy()
     excused[own] = False
     for table, columns in zip(tables[:new], system.columns, strict=False):
         same = np.isin(table.sets, _sets_at(excused, tables[new:], system.columns[new:]))
         before[columns] &= same
     left = stuck[~before[stuck]]
-    return Shut(before, hopeless=any(_is_point(attacker, cell) for cell in left.tolist()))
+    return Shut(before, hopeless=any(attacker.is_known(cell, float(enough[cell])) for cell in left.tolist()))
 
 
 def _attacker(system: System, low: FloatArray) -> Attacker:
@@ -79,11 +79,6 @@ def _stuck(attacker: Attacker, cells: IntArray, enough: FloatArray) -> IntArray:
                 open_[cell] = True
     stuck: IntArray = cells[~open_[cells]]
     return stuck
-
-
-def _is_point(attacker: Attacker, cell: int) -> bool:
-    """Whether it is proven that the cell can be but what it is."""
-    return all(attacker.furthest(cell, side) == 0.0 for side in (1, -1))
 
 
 def _sets_at(mask: BoolArray, tables: Sequence[ReleasedTable], columns: Sequence[IntArray]) -> IntArray:
