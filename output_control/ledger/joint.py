@@ -182,9 +182,7 @@ class _Done:
     before: tuple[str, ...] = ()
 
 
-def _protect(
-    system: System, tables: Sequence[ReleasedTable], new: int, options: Options, also: Sequence[str]
-) -> _Done:
+def _protect(system: System, tables: Sequence[ReleasedTable], new: int, options: Options, also: Sequence[str]) -> _Done:
     """A pattern of the new tables that keeps every hidden cell of the system open."""
     low = system.least if options.occupied else np.zeros(len(system.joint))
     options = replace(options, cost=system.cost, keep=system.known, hidden=system.fixed & ~system.known, least=low)
@@ -216,7 +214,9 @@ def _protect(
         if not len(exposed):
             moves = Moves.of(pattern.witnesses.moves, _keys(tables), system.columns)
             parts = [_part(system, at, table, whole, primary, report) for at, table in enumerate(tables[:new])]
-            return _Done(parts, moves, tuple(sorted({joint.name(cell) for cell in np.flatnonzero(cannot.before).tolist()})))
+            return _Done(
+                parts, moves, tuple(sorted({joint.name(cell) for cell in np.flatnonzero(cannot.before).tolist()}))
+            )
         mask = primary.mask.copy()
         mask[exposed] = True
         primary = replace(primary, mask=mask)

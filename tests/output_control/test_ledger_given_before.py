@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from enclave.errors import Refused
@@ -13,7 +15,7 @@ from output_control.ledger import atoms
 from output_control.ledger.released import ReleasedTable, pack
 from output_control.tables.table import IntArray
 from tests.output_control.ledger_tables import Shelf, a_dimension, a_table
-from tests.output_control.ledger_world import about
+from tests.output_control.ledger_world import Past, about, cells_of, flat, homes, table_request
 
 EVERYONE = 200
 ID = np.arange(1, EVERYONE + 1)
@@ -107,3 +109,19 @@ def test_a_small_cell_that_an_earlier_table_hid_in_vain_may_be_hidden_again(tmp_
     found = shelf.check(counted("again", ID > 0, where=where))
     assert found.released[0].hidden[table.primary.mask].all() and found.given_before
     assert (found.reports[0].lower, found.reports[0].upper) == ([1.0], [1.0])
+
+
+@pytest.mark.usefixtures("relations_only")
+def test_checkers_are_told_what_earlier_releases_give_away_and_nobody_else_is(tmp_path: Path) -> None:
+    world = Past(tmp_path, {}, {"area": flat("area", "g", 4), "sex": flat("sex", "s", 2)})
+    data = homes(area=[f"g{i % 4}" for i in range(200)], sex=[f"s{i // 4 % 2}" for i in range(200)])
+    for name, some in (("all", data), ("but one", data.filter(pa.array([i != 0 for i in range(200)])))):
+        world.ledger.append(about(name), world.check(some, table_request("area"), alone=True).released_cells)
+    out = world.check(data, table_request("area", "sex"))
+    assert None not in cells_of(out, "area", "sex").values()
+    annex = next(json.loads(text) for name, text in out.checker_annex.items() if name.endswith("homes.releases.json"))
+    assert annex["given_before"]["names"] == ["a difference between homes of this request and homes of but one"]
+    pages = [text.decode() for name, text in out.checker_annex.items() if name.endswith(".html")]
+    assert any("Earlier releases together give away at least 1" in page for page in pages)
+    others = [*out.evidence.values(), *out.outputs.values(), *out.researcher_files.values()]
+    assert not any(b"give away" in text or b"given_before" in text for text in others)
