@@ -35,7 +35,7 @@ NO_SMALL_DIFFERENCE = (
     "this table adds no difference with a cell of an earlier release that is of fewer units than the minimum frequency"
 )
 ALL_TOGETHER = "hidden cells of this table and of all earlier releases that share records with it stay open together"
-EACH_TWO = "this table gives no hidden cell away, of its own or of an earlier release, beside what follows from each two tables"
+EACH_TWO = "this table gives no hidden cell away, new or old, beside what follows from each two tables"
 NOT_ALL_TOGETHER = (
     "not all releases were checked together: sums of three or more tables were looked for in part of them only; the "
     "checkers' annex says in which not"

@@ -32,10 +32,10 @@ LEFT_OUT: Texts = {
     "group over.",
 }
 GIVEN_BEFORE: Texts = {
-    "nl": "Eerdere uitgaven geven samen al zeker {count} verborgen cellen of kleine verschillen prijs ({some}). Deze tabel kan "
-    "dat niet herstellen en voegt er niets aan toe. Ga na of een eerdere uitgave moet worden ingetrokken.",
-    "en": "Earlier releases together give away at least {count} hidden cells or small differences already ({some}). This table "
-    "cannot mend that and adds nothing to it. See whether an earlier release must be revoked.",
+    "nl": "Eerdere uitgaven geven samen al zeker {count} verborgen cellen of kleine verschillen prijs ({some}). Deze "
+    "tabel kan dat niet herstellen en voegt er niets aan toe. Ga na of een eerdere uitgave moet worden ingetrokken.",
+    "en": "Earlier releases together give away at least {count} hidden cells or small differences already ({some}). "
+    "This table cannot mend that and adds nothing to it. See whether an earlier release must be revoked.",
 }
 NAMED = 5
 

@@ -213,7 +213,7 @@ def _protect(system: System, tables: Sequence[ReleasedTable], new: int, options:
         exposed = _exposed(system, whole, options)
         if not len(exposed):
             moves = Moves.of(pattern.witnesses.moves, _keys(tables), system.columns)
-            parts = [_part(system, at, table, whole, primary, report) for at, table in enumerate(tables[:new])]
+            parts = [_part(system, at, table, whole, (primary, report)) for at, table in enumerate(tables[:new])]
             return _Done(
                 parts, moves, tuple(sorted({joint.name(cell) for cell in np.flatnonzero(cannot.before).tolist()}))
             )
@@ -246,7 +246,7 @@ def _alone(
     report = audit(joint, primary, whole, options)
     if not report.safe or len(_exposed(system, whole, options)):
         return None
-    return [_part(system, at, table, whole, primary, report) for at, table in enumerate(tables)]
+    return [_part(system, at, table, whole, (primary, report)) for at, table in enumerate(tables)]
 
 
 def _open(system: System, primary: PrimaryResult, shown: Shown, options: Options) -> BoolArray:
@@ -300,10 +300,11 @@ def _part(
     at: int,
     table: ReleasedTable,
     pattern: Pattern,
-    primary: PrimaryResult,
-    report: AuditReport,
+    audited: tuple[PrimaryResult, AuditReport],
 ) -> tuple[Pattern, AuditReport]:
-    """One new table's share of the pattern and the report on ``primary``; what was known before is a point."""
+    """One new table's share of the pattern and of the report on what was ``audited``; what was known before is a
+    point."""
+    primary, report = audited
     columns = system.columns[at]
     suppressed: BoolArray = pattern.suppressed[columns]
     secondary = suppressed & ~table.primary.mask

@@ -89,12 +89,12 @@ def test_what_the_new_table_would_add_itself_is_hidden_all_the_same(tmp_path: Pa
 
 @pytest.mark.usefixtures("relations_only")
 def test_a_small_cell_that_earlier_releases_gave_away_under_no_name_is_refused(tmp_path: Path) -> None:
-    """Of g1 there are 50 and of the others among them 49: one more area, of the one, would be the first to say whose."""
+    """Of g1 there are 50, and 49 without one of them: an area of that one would be the first to say whose."""
     shelf, but_one = Shelf(tmp_path), ID != 4
     released_unchecked(shelf, counted("all", ID > 0), counted("but one", but_one))
     parts = a_dimension("q", 5)
     own = a_table("parts", [parts], np.where(but_one, HERE, 5)[:, None], ID, minimum=3)
-    with pytest.raises(Refused, match="even with every other cell hidden|must stay published"):
+    with pytest.raises(Refused, match=r"even with every other cell hidden|must stay published"):
         shelf.check(own)
 
 
