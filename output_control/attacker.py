@@ -16,7 +16,6 @@ from scipy import sparse
 from output_control.tables.table import BoolArray, FloatArray
 
 NODE_LIMIT = 5000
-IMMOVABLE = 1e-6
 UNBOUNDED = (HighsModelStatus.kUnbounded, HighsModelStatus.kUnboundedOrInfeasible)
 
 
@@ -94,16 +93,6 @@ class Attacker:
         if max(broken, below) > (0.0 if self._integral else 1e-6 * enough):
             return Reach(0.0, np.zeros(0))
         return Reach(max(float(whole[cell]) * side, 0.0), whole)
-
-    def is_known(self, cell: int, enough: float) -> bool:
-        """Whether it is proven that ``cell`` cannot move at all; ``enough`` is a scale for it. Of counts too by the
-        programme over fractions, so that some cells that are known are not found."""
-        unit = 1.0 if self._integral else max(enough, 1e-300)
-        for side in (1, -1):
-            found = self._solve(self._model, cell, side, enough / unit, held=[], unit=unit)
-            if found is None or abs(found[self._place[cell]]) > IMMOVABLE:
-                return False
-        return True
 
     def furthest(self, cell: int, side: int) -> float | None:
         """The end of the attacker's interval as a distance from the truth; infinite when nothing bounds it.

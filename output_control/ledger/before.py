@@ -13,15 +13,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
-from output_control.attacker import Attacker
 from output_control.audit import full_equations
 from output_control.ledger.released import ReleasedTable
 from output_control.ledger.system import System
 from output_control.protection import Options, demand, least
+from output_control.suppression.lp import Model
 from output_control.tables.table import BoolArray, FloatArray, IntArray
 
-POINT = 1e-3  # of what is asked: a cell that moves less is known
+STILL = 1e-6
+TOGETHER = 16
+SEED = 4096
+SIDES = np.array([1.0, -1.0])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,44 +45,51 @@ def shut(system: System, tables: Sequence[ReleasedTable], new: int, options: Opt
         return Shut(before, hopeless=False)
     asked = demand(system.joint, system.primary, options)
     enough = np.maximum(np.maximum(asked.up, asked.down), asked.width)
-    low = least(system.joint, options)
-    attacker = _attacker(system, low)
-    stuck = _stuck(attacker, np.flatnonzero(system.primary.mask & ~system.known & (enough > 0)), enough)
+    cells = np.flatnonzero(system.primary.mask & ~system.known & (enough > 0))
+    low, own = least(system.joint, options), np.concatenate(system.columns[:new])
+    unit = float(np.median(enough[cells])) if len(cells) else 1.0
+    stuck = _still(system, cells, low, unit)
     if not len(stuck):
         return Shut(before, hopeless=False)
-    own = np.concatenate(system.columns[:new])
-    low = low.copy()
-    low[own] = 0.0
-    alone = _attacker(system, low)
-    before[[cell for cell in stuck.tolist() if alone.is_known(cell, float(enough[cell]))]] = True
+    taken = low.copy()
+    taken[own] = 0.0
+    before[_still(system, stuck, taken, unit)] = True
     excused = before.copy()
     excused[own] = False
+    same = _sets_at(excused, tables[new:], system.columns[new:])
     for table, columns in zip(tables[:new], system.columns, strict=False):
-        same = np.isin(table.sets, _sets_at(excused, tables[new:], system.columns[new:]))
-        before[columns] &= same
-    left = stuck[~before[stuck]]
-    return Shut(before, hopeless=any(attacker.is_known(cell, float(enough[cell])) for cell in left.tolist()))
+        before[columns] &= np.isin(table.sets, same)
+    return Shut(before, hopeless=not before[stuck].all())
 
 
-def _attacker(system: System, low: FloatArray) -> Attacker:
-    """Who sees nothing of the new tables but what was published before."""
-    joint = system.joint
-    return Attacker(full_equations(joint), joint.value, ~system.known, integral=joint.integral, least=low)
+def _still(system: System, cells: IntArray, low: FloatArray, unit: float) -> IntArray:
+    """Those of ``cells`` that can be but what they are, while only what earlier releases tell is known.
 
+    One model of everything that hangs together; objectives of many cells at once rule most out, and the rest are tried
+    one by one. Fractions of a unit count as moves, so that nothing is found that can move. ``unit``: the scale.
+    """
+    joint, hidden = system.joint, np.flatnonzero(~system.known)
+    matrix = sparse.csr_array(full_equations(joint)[:, hidden])
+    matrix = sparse.csr_array(matrix[np.flatnonzero(np.diff(matrix.indptr))])
+    place = np.searchsorted(hidden, cells)
+    room, zero = np.minimum((joint.value - low)[hidden] / unit, 1.0), np.zeros(matrix.shape[0])
+    model = Model(matrix, np.zeros(len(hidden)), -room, np.ones(len(hidden)), (zero, zero))
+    random = np.random.Generator(np.random.Philox(key=SEED))
 
-def _stuck(attacker: Attacker, cells: IntArray, enough: FloatArray) -> IntArray:
-    """Those of ``cells`` for which no move is found; a move that is found for one shows others open too."""
-    open_ = np.zeros(len(enough), dtype=np.bool_)
-    for cell in cells.tolist():
-        for side in (1, -1):
-            if open_[cell]:
-                break
-            found = attacker.reach(cell, side, float(enough[cell]), [])
-            if found.far >= POINT * enough[cell]:
-                open_ |= np.abs(found.change) >= np.maximum(POINT * enough, POINT)
-                open_[cell] = True
-    stuck: IntArray = cells[~open_[cells]]
-    return stuck
+    def moved(at: IntArray, signs: FloatArray) -> BoolArray:
+        cost = np.zeros(len(hidden))
+        cost[at] = signs
+        model.set_cost(cost)
+        found = model.solve()
+        # what cannot be solved is no proof that anything stands still
+        return np.ones(len(at), dtype=np.bool_) if found is None else np.abs(found.x[at]) > STILL
+
+    for _ in range(TOGETHER):
+        if len(place):
+            place = place[~moved(place, random.choice(SIDES, len(place)))]
+    alone = [at for at in place.tolist() if not any(moved(np.array([at]), side[None]).any() for side in SIDES)]
+    found: IntArray = hidden[np.array(alone, dtype=np.int64)]
+    return found
 
 
 def _sets_at(mask: BoolArray, tables: Sequence[ReleasedTable], columns: Sequence[IntArray]) -> IntArray:
