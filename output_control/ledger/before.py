@@ -74,6 +74,7 @@ def _still(system: System, cells: IntArray, low: FloatArray, unit: float) -> Int
     place = np.searchsorted(hidden, cells)
     room, zero = np.minimum((joint.value - low)[hidden] / unit, 1.0), np.zeros(matrix.shape[0])
     model = Model(matrix, np.zeros(len(hidden)), -room, np.ones(len(hidden)), (zero, zero))
+    model.keep_vertex()
     random = np.random.Generator(np.random.Philox(key=SEED))
 
     def moved(at: IntArray, signs: FloatArray) -> BoolArray:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse import csgraph
 
 from output_control.suppression.boxed import certify_by_boxes, serve_by_boxes
 from output_control.suppression.lp import Model
@@ -71,15 +72,24 @@ def stuck(search: Search, targets: Sequence[Target]) -> list[Target]:
     """Prove ``targets`` from all hidden cells by one model whose objective alone changes; returns those that nothing
     hidden can move at all, so that there is no use in looking closer."""
     ball = search.near.around(np.zeros(0, dtype=np.int64), search.hidden, SYSTEM, hidden_only=True)
+    if not len(ball.cells):
+        return [target for target in targets if not target.met]
     lower, upper = limits(search.problem, ball, 1.0, WIDE)
     zero = np.zeros(ball.matrix.shape[0])
     model, lost = Model(ball.matrix, np.zeros(len(lower)), lower, upper, (zero, zero)), []
-    for target in targets:
-        at = int(np.searchsorted(ball.cells, target.cell))
-        here = at < len(ball.cells) and ball.cells[at] == target.cell
-        reached = [_pushed(search, ball, model, at, side) for side in _open_sides(target)] if here else []
-        if not target.met and not any(reached):
-            lost.append(target)
+    model.keep_vertex()
+    place = np.searchsorted(ball.cells, [target.cell for target in targets])
+    here = ball.cells[np.minimum(place, len(ball.cells) - 1)] == [target.cell for target in targets]
+    for _ in range(FREE_ROUNDS):
+        left = place[here & [not target.met for target in targets]]
+        if len(left):
+            _pushed(search, ball, model, left, search.signs(len(left)))
+    for target, at, inside in zip(targets, place.tolist(), here.tolist(), strict=True):
+        if not target.met:
+            one = np.array([at])
+            reached = [inside and _pushed(search, ball, model, one, np.array([-side])) for side in _open_sides(target)]
+            if not target.met and not any(reached):
+                lost.append(target)
     return lost
 
 
@@ -88,17 +98,22 @@ def _open_sides(target: Target) -> tuple[float, ...]:
     return ((1.0,) if target.needs_up else ()) + ((-1.0,) if target.needs_down else ())
 
 
-def _pushed(search: Search, ball: Ball, model: Model, at: int, side: float) -> bool:
-    """Whether one cell can move to one side; what the move proves is kept."""
-    cost = np.zeros(len(ball.cells))
-    cost[at] = -side
-    model.set_cost(cost)
+def _pushed(search: Search, ball: Ball, model: Model, at: IntArray, cost: FloatArray) -> bool:
+    """Whether one of some cells can move at this cost; what moves with one alone, or anything with many, is kept."""
+    whole = np.zeros(len(ball.cells))
+    whole[at] = cost
+    model.set_cost(whole)
     search.count()
     found = model.solve()
     if found is None:
         return True
-    search.proof.add(ball.cells, found.x)
-    return bool(np.abs(found.x[at]) > 1e-6)
+    moving = np.flatnonzero(np.abs(found.x) > 1e-7)
+    if len(at) == 1 and len(moving):
+        touching = abs(sparse.csc_array(search.problem.columns[:, ball.cells[moving]]))
+        label = csgraph.connected_components(sparse.csr_array(touching.T @ touching), directed=False)[1]
+        moving = moving[label == label[np.searchsorted(moving, at[0])]] if at[0] in moving else moving[:0]
+    search.proof.add(ball.cells[moving], found.x[moving])
+    return bool((np.abs(found.x[at]) > 1e-6).any())
 
 
 def _left(queue: Sequence[Target], ball: Ball, served: Sequence[Target]) -> list[Target]:
