@@ -69,11 +69,11 @@ def is_system(search: Search) -> bool:
 
 
 def stuck(search: Search, targets: Sequence[Target]) -> list[Target]:
-    """Prove ``targets`` from all hidden cells by one model whose objective alone changes; returns those that nothing
+    """Prove open ``targets`` from all hidden cells by one model whose objective alone changes; returns those that nothing
     hidden can move at all, so that there is no use in looking closer."""
     ball = search.near.around(np.zeros(0, dtype=np.int64), search.hidden, SYSTEM, hidden_only=True)
-    if not len(ball.cells):
-        return [target for target in targets if not target.met]
+    if not targets or not len(ball.cells):
+        return list(targets)
     lower, upper = limits(search.problem, ball, 1.0, WIDE)
     zero = np.zeros(ball.matrix.shape[0])
     model, lost = Model(ball.matrix, np.zeros(len(lower)), lower, upper, (zero, zero)), []
