@@ -10,7 +10,15 @@ import pyarrow as pa
 import pytest
 
 from enclave.errors import Refused
-from enclave.requests import CorrelationRequest, HistogramRequest, OutputRequest, RegressionRequest, Term
+from enclave.requests import (
+    ClustersRequest,
+    CorrelationRequest,
+    HistogramRequest,
+    OutputRequest,
+    RegressionRequest,
+    Term,
+    TreeRequest,
+)
 from output_control.ledger.released import COUNT, MODEL, pack, unpack
 from output_control.sealed import CheckedOutput
 from tests.output_control.distribution_requests import asked
@@ -111,9 +119,11 @@ def test_a_hidden_cell_is_nothing_to_subtract_from(tmp_path: Path, third: int, h
     out = past.release("first-v1", data, TABLE)
     (table,) = unpack(out.released_cells, "first-v1")
     assert dict(zip((table.table.labels(i)[0] for i in range(4)), table.hidden.tolist(), strict=True))["k1"] == hidden
-    nearly_k1 = people(98)
+    nearly_k1 = people(94)
     if hidden:
+        # all less k2 less these leaves six of k1 and the five of k3: enough
         passes(past, nearly_k1, REGRESSION)
+        assert "homes of first-v1" in refused(past, people(98), REGRESSION)
     else:
         assert "homes of first-v1" in refused(past, nearly_k1, REGRESSION)
 
@@ -179,3 +189,93 @@ def test_another_unit_and_a_period_do_not_hide_that_one_record_is_missing(
         with pytest.raises(Refused, match="risk and risk of first-v1"):
             check(data.slice(fewer), second)
     check(data.slice(10), second)
+
+
+# leaves and clusters --------------------------------------------------------------------------------------------------
+
+FLAG = asked(TreeRequest, name="leaves", outcome="y", features=("small",))
+CLUSTERS = asked(ClustersRequest, features=("worth",), clusters=2)
+
+
+def with_leaves(small: range, count: int = 800, **columns: list[object]) -> pa.Table:
+    """Homes of which those in ``small`` are so, and are worth little; one in two of the first 400 has the outcome, and
+    one in ten of the others."""
+    here = range(count)
+    return homes(
+        small=[int(i in small) for i in here],
+        y=[int(i % 2 == 0 if i < 400 else i % 10 == 0) for i in here],
+        worth=[float(1 + i % 7 / 100 if i in small else 5 + i % 7 / 100) for i in here],
+        **columns,
+    )
+
+
+@pytest.mark.parametrize("request_", [FLAG, CLUSTERS], ids=["leaves", "clusters"])
+@pytest.mark.parametrize(("other", "told"), [
+    (range(300), False), (range(299), True), (range(291), True), (range(280), False), (range(1, 301), True),
+    (range(20, 320), False),
+])  # fmt: skip
+def test_a_group_of_a_model_that_differs_by_a_few_from_one_released_before_is_refused(
+    tmp_path: Path, request_: OutputRequest, other: range, told: bool
+) -> None:
+    """The same 800 homes both times: only who is in which leaf or cluster is another."""
+    past = Past(tmp_path)
+    past.release("first-v1", with_leaves(range(300)), request_)
+    if told:
+        found = refused(past, with_leaves(other), request_)
+        assert f"{request_.name} and {request_.name} of first-v1 are about the same units but for fewer" in found
+        assert "of leaves and clusters, ask for fewer" in found
+    else:
+        passes(past, with_leaves(other), request_)
+
+
+@pytest.mark.parametrize("request_", [FLAG, CLUSTERS], ids=["leaves", "clusters"])
+@pytest.mark.parametrize("order", ["model after table", "table after model"])
+@pytest.mark.parametrize(("few", "told"), [(0, False), (3, True), (20, False)])
+def test_a_group_of_a_model_beside_a_cell_of_a_table(
+    tmp_path: Path, request_: OutputRequest, order: str, few: int, told: bool
+) -> None:
+    """300 homes are of kind k1, and the leaf or cluster is of these but a few."""
+    kinds: list[object] = ["k1" if i < 300 else f"k{2 + i % 2}" for i in range(800)]
+    data = with_leaves(range(300 - few), kind=kinds)
+    first, second = (TABLE, request_) if order == "model after table" else (request_, TABLE)
+    past = Past(tmp_path)
+    past.release("first-v1", data, first)
+    if told:
+        assert "are about the same units but for fewer than 10" in refused(past, data, second)
+    else:
+        passes(past, data, second)
+
+
+def test_groups_of_one_request_are_held_apart(tmp_path: Path) -> None:
+    """Two measures that differ for all homes, and whose leaves are the same but for three."""
+    data, rng = with_leaves(range(300)), np.random.default_rng(1)
+    for name, first in (("height", 300), ("width", 297)):
+        column = np.where(np.arange(800) < first, 0.0, 1.1) + rng.random(800)
+        data = data.append_column(name, pa.array(column))
+    data = data.set_column(3, "y", pa.array([int(i % 5 > 0 if i < 300 else i % 10 == 0) for i in range(800)]))
+    height, width = (asked(TreeRequest, name=name, outcome="y", features=(name,), max_depth=1)
+                     for name in ("height", "width"))  # fmt: skip
+    assert "height and width of this request are about" in refused(Past(tmp_path), data, height, width)
+    kinds = data.append_column("kind", pa.array(["k1" if i < 297 else f"k{2 + i % 2}" for i in range(800)]))
+    assert "height and homes of this request are about" in refused(Past(tmp_path / "table"), kinds, height, TABLE)
+
+
+def test_the_categories_that_leaves_count_are_held_apart(tmp_path: Path) -> None:
+    """The same leaves, and the outcome of three more homes in one of them."""
+    data = with_leaves(range(300))
+    changed = [int(value or i in (1, 3, 5)) for i, value in enumerate(data["y"].to_pylist())]
+    past = Past(tmp_path)
+    past.release("first-v1", data, FLAG)
+    passes(past, data, FLAG)
+    assert "leaves of first-v1" in refused(past, data.set_column(3, "y", pa.array(changed)), FLAG)
+
+
+def test_the_ledger_remembers_leaves_with_the_nodes_above_them(tmp_path: Path) -> None:
+    out = Past(tmp_path).release("first-v1", with_leaves(range(300)), FLAG)
+    (held,) = unpack(out.released_cells, "first-v1")
+    cells = dict(zip((held.table.labels(i) for i in range(len(held.table))), held.table.freq.tolist(), strict=True))
+    assert {leaf: count for (leaf, outcome), count in cells.items() if outcome == "all of it"} == {
+        "0": 800, "1": 500, "2": 300,
+    }  # fmt: skip
+    assert cells["2", "event"] == 150 and cells["0", "none"] == 560
+    assert pack([held]) == out.released_cells
