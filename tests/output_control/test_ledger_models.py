@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from enclave.errors import Refused
@@ -22,8 +24,8 @@ from enclave.requests import (
 from output_control.ledger.released import COUNT, MODEL, pack, unpack
 from output_control.sealed import CheckedOutput
 from tests.output_control.distribution_requests import asked
-from tests.output_control.gate_world import World
-from tests.output_control.ledger_world import Past, about, homes, table_request
+from tests.output_control.gate_world import CLASSIFICATIONS, World
+from tests.output_control.ledger_world import Past, about, flat, homes, table_request
 
 HOMES = 600
 REGRESSION = asked(RegressionRequest, name="risk", family="ols", outcome="worth", terms=(Term(column="size"),))
@@ -105,7 +107,7 @@ def test_a_model_beside_a_table_of_nearly_its_population(tmp_path: Path, order: 
 def test_a_model_of_one_cell_of_a_table_but_for_a_few(tmp_path: Path) -> None:
     past = Past(tmp_path)
     past.release("first-v1", people(), TABLE)
-    k1 = people().filter(pa.compute.equal(people()["kind"], "k1"))
+    k1 = people().filter(pc.equal(people()["kind"], "k1"))
     passes(past, k1, REGRESSION)
     assert "risk and homes of first-v1 are about the same units" in refused(past, without(k1, 0, 5), REGRESSION)
 
@@ -141,7 +143,7 @@ def test_twelve_homes_of_one_owner_are_one_unit(tmp_path: Path) -> None:
 
 def test_a_model_beside_a_new_table_of_the_same_request(tmp_path: Path) -> None:
     past = Past(tmp_path)
-    k1 = people().filter(pa.compute.equal(people()["kind"], "k1"))
+    k1 = people().filter(pc.equal(people()["kind"], "k1"))
     fewer = REGRESSION.model_copy(update={"derivation": "part", "population": asked(CorrelationRequest, features=(
         "size", "worth")).population})  # fmt: skip
     with pytest.raises(Refused, match="risk and homes of this request are about the same units"):
@@ -279,3 +281,151 @@ def test_the_ledger_remembers_leaves_with_the_nodes_above_them(tmp_path: Path) -
     }  # fmt: skip
     assert cells["2", "event"] == 150 and cells["0", "none"] == 560
     assert pack([held]) == out.released_cells
+
+
+# years ----------------------------------------------------------------------------------------------------------------
+
+
+def yearly(past: Past, data: pa.Table, *requests: OutputRequest) -> CheckedOutput:
+    """The gate on ``data`` whose years the linked data know too."""
+    linked = data.select(["home", "owner", "year"])
+    world = World(past.folder).add("homes", data, linked)
+    world.history = past.history()
+    return world.check(*requests)
+
+
+def in_years(data: pa.Table, *years: int) -> pa.Table:
+    return pa.concat_tables([data.append_column("year", pa.array([each] * data.num_rows)) for each in years])
+
+
+YEARLY = REGRESSION.model_copy(update={"period": "year"})
+SEVERAL: list[tuple[tuple[int, ...], dict[str, str], tuple[int, ...], dict[str, str]]] = [
+    # a second year of other units: its records are no longer as many
+    ((2020,), {}, (2020, 2021), {"unit": "home", "period": "year"}),
+    ((2020, 2021), {"unit": "home", "period": "year"}, (2020,), {}),
+    # a second year beside the first of the same column: no record of it has its like
+    ((2020,), {"period": "year"}, (2020, 2021), {"period": "year"}),
+    ((2020, 2021), {"period": "year"}, (2021,), {"period": "year"}),
+    # another year
+    ((2020,), {"period": "year"}, (2021,), {"period": "year"}),
+]
+
+
+@pytest.mark.parametrize(("before", "first", "after", "second"), SEVERAL)
+@pytest.mark.parametrize(("less", "told"), [(0, False), (1, True), (9, True), (10, False)])
+def test_a_second_year_does_not_hide_that_one_home_is_missing(
+    tmp_path: Path,
+    before: tuple[int, ...],
+    first: dict[str, str],
+    after: tuple[int, ...],
+    second: dict[str, str],
+    less: int,
+    told: bool,
+) -> None:
+    """What is true of a home in all years, two models on all homes and on all but one of them tell of that one."""
+    past, one = Past(tmp_path), REGRESSION.model_copy(update=first)
+    past.ledger.append(about("first-v1"), yearly(past, in_years(people(), *before), one).released_cells)
+    fewer, two = in_years(people().slice(less), *after), REGRESSION.model_copy(update=second)
+    if told:
+        with pytest.raises(Refused, match="risk and risk of first-v1"):
+            yearly(past, fewer, two)
+    else:
+        yearly(past, fewer, two)
+
+
+@pytest.mark.parametrize("order", ["model after table", "table after model"])
+@pytest.mark.parametrize(("less", "told"), [(0, False), (1, True), (10, False)])
+def test_a_second_year_does_not_hide_it_beside_a_table_either(
+    tmp_path: Path, order: str, less: int, told: bool
+) -> None:
+    past = Past(tmp_path)
+    table = table_request("kind", period="year", unit="home")
+    k1 = people().filter(pc.equal(people()["kind"], "k1")).slice(less)
+    asked_for = (in_years(people(), 2020), table), (in_years(k1, 2020, 2021), YEARLY)
+    (data, first), (later, second) = asked_for if order == "model after table" else asked_for[::-1]
+    past.ledger.append(about("first-v1"), yearly(past, data, first).released_cells)
+    if told:
+        with pytest.raises(Refused, match="of first-v1 are about the same units"):
+            yearly(past, later, second)
+    else:
+        yearly(past, later, second)
+
+
+def before_members(content: bytes) -> bytes:
+    """An entry as the ledger wrote it before it kept members."""
+    (table,) = unpack(content, "first-v1")
+    return pack([replace(table, rows=replace(table.rows, member=None))])
+
+
+def test_an_entry_from_before_members_were_kept_is_read_or_refused(tmp_path: Path) -> None:
+    past, data = Past(tmp_path), in_years(people(), 2020)
+    plain = before_members(yearly(past, data, REGRESSION).released_cells)
+    (held,) = unpack(plain, "first-v1")
+    assert held.rows.member is None
+    past.ledger.append(about("first-v1"), plain)
+    # without periods a record is the member itself: compared as ever
+    with pytest.raises(Refused, match="risk and risk of first-v1 are about the same units"):
+        yearly(past, in_years(people().slice(1), 2020, 2021), YEARLY.model_copy(update={"unit": "home"}))
+    # of a period, the records are known and the members are not
+    past = Past(tmp_path / "periods")
+    past.ledger.append(about("first-v1"), before_members(yearly(past, data, YEARLY).released_cells))
+    with pytest.raises(Refused, match="risk and risk of first-v1 are about the same units"):
+        yearly(past, in_years(people().slice(1), 2020), YEARLY)
+    with pytest.raises(Refused, match="left before the ledger kept which members its records are of"):
+        yearly(past, data, REGRESSION.model_copy(update={"unit": "home"}))
+
+
+# sums of cells --------------------------------------------------------------------------------------------------------
+
+
+def in_areas() -> pa.Table:
+    """60 homes in each of ten areas, of two kinds, which go alike through all areas."""
+    return people().append_column("area", pa.array([f"a{i % 10}" for i in range(HOMES)]))
+
+
+AREAS = {"area": flat("area", "a", 10), **CLASSIFICATIONS}
+SUMS = {
+    "some areas": lambda home: home % 10 in {0, 1, 2},
+    "all but some areas": lambda home: home % 10 > 2,
+    "an area and a kind in the others": lambda home: home % 10 == 0 or home % 3 == 0,
+    "a kind and not in an area": lambda home: home % 3 == 0 and home % 10 > 1,
+}
+
+
+@pytest.mark.parametrize("order", ["model after table", "table after model"])
+@pytest.mark.parametrize("which", SUMS)
+@pytest.mark.parametrize(("less", "told"), [(0, False), (2, True), (9, True), (10, False)])
+def test_a_model_of_several_cells_of_a_table_but_for_a_few(
+    tmp_path: Path, order: str, which: str, less: int, told: bool
+) -> None:
+    """No cell of the table is nearly the model's population, but cells that it publishes add up to nearly it."""
+    past = Past(tmp_path, classifications=AREAS)
+    chosen = [i for i in range(HOMES) if SUMS[which](i)]
+    part = in_areas().take(pa.array(chosen[less:]))
+    pair = (in_areas(), table_request("area", "kind")), (part, REGRESSION)
+    (data, first), (later, second) = pair if order == "model after table" else pair[::-1]
+    past.release("first-v1", data, first)
+    if told:
+        assert "are about the same units but for fewer than 10" in refused(past, later, second)
+    else:
+        passes(past, later, second)
+
+
+@pytest.mark.parametrize(("less", "told"), [(0, False), (3, True), (20, False)])
+def test_a_cell_of_a_table_that_several_leaves_add_up_to_but_for_a_few(tmp_path: Path, less: int, told: bool) -> None:
+    """Two leaves on either side of a third, and the table's first kind is both of them."""
+    here = range(HOMES)
+    data = homes(
+        x=[float(i // 200) for i in here],
+        y=[int(i % 10 < 3 * (i // 200) + 2) for i in here],
+        kind=["k1" if i // 200 != 1 and i >= less else "k2" for i in here],
+    )
+    tree = asked(TreeRequest, name="leaves", outcome="y", features=("x",), max_depth=2)
+    past = Past(tmp_path)
+    out = past.release("first-v1", data, tree)
+    (held,) = unpack(out.released_cells, "first-v1")
+    assert sorted(held.table.freq[held.table.codes[:, 1] == 0]) == [200, 200, 200, 400, 600]
+    if told:
+        assert "homes and leaves of first-v1 are about the same units" in refused(past, data, TABLE)
+    else:
+        passes(past, data, TABLE)
