@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -299,7 +300,9 @@ def in_years(data: pa.Table, *years: int) -> pa.Table:
 
 
 YEARLY = REGRESSION.model_copy(update={"period": "year"})
-SEVERAL: list[tuple[tuple[int, ...], dict[str, str], tuple[int, ...], dict[str, str]]] = [
+Years = tuple[int, ...]
+Fields = dict[str, str]
+SEVERAL: list[tuple[Years, Fields, Years, Fields]] = [
     # a second year of other units: its records are no longer as many
     ((2020,), {}, (2020, 2021), {"unit": "home", "period": "year"}),
     ((2020, 2021), {"unit": "home", "period": "year"}, (2020,), {}),
@@ -311,18 +314,13 @@ SEVERAL: list[tuple[tuple[int, ...], dict[str, str], tuple[int, ...], dict[str, 
 ]
 
 
-@pytest.mark.parametrize(("before", "first", "after", "second"), SEVERAL)
+@pytest.mark.parametrize("case", SEVERAL)
 @pytest.mark.parametrize(("less", "told"), [(0, False), (1, True), (9, True), (10, False)])
 def test_a_second_year_does_not_hide_that_one_home_is_missing(
-    tmp_path: Path,
-    before: tuple[int, ...],
-    first: dict[str, str],
-    after: tuple[int, ...],
-    second: dict[str, str],
-    less: int,
-    told: bool,
+    tmp_path: Path, case: tuple[Years, Fields, Years, Fields], less: int, told: bool
 ) -> None:
     """What is true of a home in all years, two models on all homes and on all but one of them tell of that one."""
+    before, first, after, second = case
     past, one = Past(tmp_path), REGRESSION.model_copy(update=first)
     past.ledger.append(about("first-v1"), yearly(past, in_years(people(), *before), one).released_cells)
     fewer, two = in_years(people().slice(less), *after), REGRESSION.model_copy(update=second)
@@ -384,7 +382,7 @@ def in_areas() -> pa.Table:
 
 
 AREAS = {"area": flat("area", "a", 10), **CLASSIFICATIONS}
-SUMS = {
+SUMS: dict[str, Callable[[int], bool]] = {
     "some areas": lambda home: home % 10 in {0, 1, 2},
     "all but some areas": lambda home: home % 10 > 2,
     "an area and a kind in the others": lambda home: home % 10 == 0 or home % 3 == 0,
