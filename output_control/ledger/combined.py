@@ -107,16 +107,19 @@ class Combined:
 
     def _dominated_by_one(self, groups: FloatArray, few: IntArray) -> BoolArray:
         """Which groups (of atoms ``few``) break a rule on the largest contributions; a unit is in one atom of it."""
-        top = np.zeros((len(groups), LARGEST))
+        top = np.zeros((len(self._atoms.top), len(groups), LARGEST))
         for at, group in enumerate(groups > 0):
-            top[at] = np.sort(self._atoms.top[few[group]], axis=None)[::-1][:LARGEST] if group.any() else 0
-        return self._dominated(groups @ self._atoms.sizes[few], top)
+            parts = self._atoms.top[:, few[group]].reshape(len(top), -1)
+            top[:, at] = np.sort(np.pad(parts, ((0, 0), (0, LARGEST))), axis=1)[:, ::-1][:, :LARGEST]
+        return self._dominated(self._atoms.sizes[:, few] @ groups.T, top)
 
     def _dominated(self, sizes: FloatArray, top: FloatArray) -> BoolArray:
-        found = np.zeros(len(sizes), dtype=np.bool_)
-        there = np.flatnonzero(sizes > 0) if self._dominance else np.zeros(0, dtype=np.int64)
-        if len(there):
-            found[there] = breaks_a_rule(sizes[there], top[there], self._dominance)
+        """Which of some groups break a rule, by their amounts as they are or less the least of all records."""
+        found = np.zeros(sizes.shape[1], dtype=np.bool_)
+        for size, largest in zip(sizes, top, strict=True):
+            there = np.flatnonzero(size > 0) if self._dominance else np.zeros(0, dtype=np.int64)
+            if len(there):
+                found[there] |= breaks_a_rule(size[there], largest[there], self._dominance)
         return found
 
     def _combinations(
