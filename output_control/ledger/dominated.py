@@ -35,7 +35,7 @@ def dominated_rests(overlap: Overlap, rules: Sequence[Rule], least: int, *, sign
     found: dict[tuple[int, int], Rest] = {}
     for off in offs([] if first.source.quantity == COUNT else [first.source.rows.amount]):
         rests = []
-        for outer, inner in _candidates(overlap, max(_reach(rule) for rule in rules), off):
+        for outer, inner in _candidates(overlap, max(reach_of(rule) for rule in rules), off):
             amount, parts = _rest(overlap, outer, inner, off)
             if len(parts) >= least:
                 rests.append((outer, inner, Rest(amount, len(parts)), parts))
@@ -86,7 +86,7 @@ def _candidates(overlap: Overlap, reach: float, off: float) -> list[tuple[int, i
     return list(zip(outer[pick].tolist(), inner[pick].tolist(), strict=True))
 
 
-def _reach(rule: Rule) -> float:
+def reach_of(rule: Rule) -> float:
     """So many times its largest contribution is the largest cell that the rule can find."""
     if isinstance(rule, Dominance):
         return rule.n * 100 / rule.k
