@@ -23,12 +23,9 @@ FEW_CUTS = 3
 ITERATIONS = 10_000
 
 
-def cross(master: Master, best: Search, proposed: BoolArray, others: BoolArray, targets: Sequence[Target]) -> BoolArray:
-    """What to hide among the cells ``proposed`` and those of ``others``, which has all cells of ``best``.
-
-    Some ``targets`` may still be open.
-    """
-    among: BoolArray = others | proposed
+def cross(master: Master, best: Search, proposed: BoolArray, targets: Sequence[Target]) -> BoolArray:
+    """What to hide among the cells of ``best`` and of ``proposed``; some ``targets`` may still be open."""
+    among: BoolArray = best.hidden | proposed
     hidden, watched = proposed, list(targets)
     spent = 0
     for _ in range(ROUNDS):

@@ -37,8 +37,8 @@ class Effort:
     """How long to go on: rounds of the integer master, fractional rounds without gain, and where the gap is wide,
     branch-and-bound nodes per round, LPs in all and simplex ``iterations`` of the master (None: no bound); ``polish``
     bounds the LPs that prune proposals, by exchanges too if they are to ``swap``; no more rounds than ``groups`` are
-    in the table, and tables of more than ``close_from`` are left at a gap of `CLOSE`. Never seconds, so that a pattern
-    stays the same.
+    in the table, and tables of more than ``close_from`` are left at a gap of `CLOSE`; with a bound of ``iterations``,
+    magnitudes whose gap was wide are left once it is not. Never seconds, so that a pattern stays the same.
     """
 
     rounds: int
@@ -133,9 +133,10 @@ def optimise(search: Search, effort: Effort = THOROUGH, known: float = 0.0) -> O
         for _ in range(min(effort.rounds, max(effort.groups // search.problem.size, 1))):
             if search.problem.size > effort.close_from and is_close(best, bound):
                 break
-            far = far or _is_far(best, bound)
             solution = master.propose(
-                best, effort.nodes if _is_wide(best, bound) else NODES, relative_gap=COARSE if far else 0.0
+                best,
+                effort.nodes if _is_wide(best, bound) else NODES,
+                relative_gap=COARSE if far or _is_far(best, bound) else 0.0,
             )
             if solution is None:
                 break
@@ -147,6 +148,7 @@ def optimise(search: Search, effort: Effort = THOROUGH, known: float = 0.0) -> O
                     polished += _polish(proposal, effort, polished)
                 best = min(best, proposal, key=cost_of)
             asked = _asked(asked, proposal)
+            far = far or _is_far(best, bound)
             if far:
                 crossed = cross(master, best, x > HALF, asked)
                 proposal, _, safe = _made_safe(search, crossed, (best, proposal))
@@ -155,7 +157,11 @@ def optimise(search: Search, effort: Effort = THOROUGH, known: float = 0.0) -> O
             if cost_of(best) <= bound + master.indifference:
                 return Optimum(best, bound, True)
             spent = search.counter.solved - started
-            if far and effort.iterations is not None and master.iterations > effort.iterations:
+            if (
+                far
+                and effort.iterations is not None
+                and (not _is_far(best, bound) or master.iterations > effort.iterations)
+            ):
                 break
             if not open_before or (_is_wide(best, bound) and effort.lps is not None and spent > effort.lps):
                 break
