@@ -35,7 +35,7 @@ SERVED_ALONE = 60
 @dataclass(frozen=True, slots=True)
 class Effort:
     """How long to go on: rounds of the integer master, fractional rounds without gain, and where the gap is wide,
-    branch-and-bound nodes per round, LPs in all and simplex ``iterations`` of the master (None: no bound); ``polish``
+    branch-and-bound nodes per round, LPs in all (None: no bound) and simplex ``iterations`` of the master; ``polish``
     bounds the LPs that prune proposals, by exchanges too if they are to ``swap``; no more rounds than ``groups`` are
     in the table, and tables of more than ``close_from`` are left at a gap of `CLOSE`; with a bound of ``iterations``,
     magnitudes whose gap was wide are left once it is not. Never seconds, so that a pattern stays the same.
@@ -49,7 +49,7 @@ class Effort:
     swap: bool
     groups: int
     close_from: int
-    iterations: int | None
+    iterations: int
 
 
 NO_END = 10**9
@@ -62,7 +62,7 @@ THOROUGH = Effort(
     swap=True,
     groups=NO_END,
     close_from=NO_END,
-    iterations=None,
+    iterations=NO_END,
 )
 BOUNDED = Effort(
     rounds=12,
@@ -131,16 +131,19 @@ def optimise(search: Search, effort: Effort = THOROUGH, known: float = 0.0) -> O
         if search.problem.size <= effort.close_from or not search.problem.integral:
             bound = max(bound, _relax(master, search, effort.patience))
         for _ in range(min(effort.rounds, max(effort.groups // search.problem.size, 1))):
-            if search.problem.size > effort.close_from and is_close(best, bound):
+            spent_out = far and master.iterations > effort.iterations
+            if spent_out or (search.problem.size > effort.close_from and is_close(best, bound)):
                 break
             solution = master.propose(
                 best,
                 effort.nodes if _is_wide(best, bound) else NODES,
-                relative_gap=COARSE if far or _is_far(best, bound) else 0.0,
+                relative_gap=COARSE if _is_far(best, bound) else 0.0,
             )
             if solution is None:
                 break
             bound = bound if master.doubtful else max(bound, solution.bound * master.scale)
+            if far and effort.iterations < NO_END and not _is_far(best, bound):
+                break
             x = np.rint(solution.x[: search.problem.size])
             proposal, open_before, safe = _made_safe(search, x > HALF, (best, proposal))
             if safe:
@@ -148,8 +151,8 @@ def optimise(search: Search, effort: Effort = THOROUGH, known: float = 0.0) -> O
                     polished += _polish(proposal, effort, polished)
                 best = min(best, proposal, key=cost_of)
             asked = _asked(asked, proposal)
-            far = far or _is_far(best, bound)
-            if far:
+            if _is_far(best, bound):
+                far = True
                 crossed = cross(master, best, x > HALF, asked)
                 proposal, _, safe = _made_safe(search, crossed, (best, proposal))
                 best = min(best, proposal, key=cost_of) if safe else best
@@ -157,12 +160,6 @@ def optimise(search: Search, effort: Effort = THOROUGH, known: float = 0.0) -> O
             if cost_of(best) <= bound + master.indifference:
                 return Optimum(best, bound, True)
             spent = search.counter.solved - started
-            if (
-                far
-                and effort.iterations is not None
-                and (not _is_far(best, bound) or master.iterations > effort.iterations)
-            ):
-                break
             if not open_before or (_is_wide(best, bound) and effort.lps is not None and spent > effort.lps):
                 break
             _tighten(master, search, x, open_before)
