@@ -35,7 +35,7 @@ from output_control.ledger.remember import ProjectIds
 from output_control.ledger.store import About, Entry, Ledger
 from output_control.protection import Options
 
-OPTIONS = Options(method="flow")
+OPTIONS = Options(method="flow", occupied=True)
 THIS_YEAR = 2025
 
 

@@ -30,7 +30,7 @@ from output_control.review import shelf
 from pipeline.commands.review import desk_of
 from pipeline.custodian import Intake, open_desk
 from pipeline.office import SETTINGS, EngineName, Office, create_office, open_office, settings_for, utc_now
-from pipeline.office_setup import ROOT_KEY, ROSTER, new_personal_key, publish_roster, read_people, set_up
+from pipeline.office_setup import ROSTER, is_set_up, new_personal_key, publish_roster, read_people, set_up
 from pipeline.progress import Teller
 from pipeline.research import ResearchDesk
 from pipeline.runner import CODE_ROOT, Record
@@ -153,7 +153,7 @@ class Demo:
         for name in (*SERVICES, AUTHOR, *CHECKERS):
             secret = entropy.draw(16, f"demo passphrase {name}").hex().encode()
             write_bytes(self._person(name) / "passphrase", secret, mode=0o600)
-        if not (office.workspace.path(Zone.KEY) / ROOT_KEY).exists():
+        if not is_set_up(office):
             self._set_up(office, entropy)
         self._roster(office, entropy)
         return office

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from enclave.entropy import Entropy
 from enclave.errors import BadInput, Fault
-from enclave.files import write_bytes
+from enclave.files import storage_errors, write_bytes
 from enclave.signatures import SigningKey, load_public
 from enclave.zones import Zone
 from output_control.ledger.keys import LedgerKeys
@@ -28,6 +29,8 @@ from pseudonymise.custody import Custody
 ROOT_KEY = "release.pem"
 RELEASE_SIGNING_KEY = "signing.pem"
 ROSTER = "roster.json"
+BEGUN = "set-up-begun"
+SET_UP = "office set up"
 
 
 class Person(BaseModel):
@@ -54,12 +57,21 @@ def set_up(
 ) -> None:
     """Make what an empty workspace needs; ``custodian``, ``root`` and ``service`` are three passphrases.
 
+    Killed at any moment, it can be called again: what was begun is taken away and made anew as long as there is no root
+    key, without which nobody could have sealed anything for this office; with one, only the end was missing.
+
     Raises:
         BadInput: keys are there already; nothing is replaced.
     """
-    keys, gate = office.workspace.path(Zone.KEY), office.workspace.path(Zone.GATE)
-    if (keys / ROOT_KEY).exists():
+    keys, gate, ledger = (office.workspace.path(zone) for zone in (Zone.KEY, Zone.GATE, Zone.LEDGER))
+    if _begun(office):
+        if (keys / ROOT_KEY).with_suffix(".pub").exists():  # written last
+            _finish(office)
+            return
+        _clear(keys, gate, ledger)
+    elif (keys / ROOT_KEY).exists() or any(any(zone.iterdir()) for zone in (keys, gate, ledger)):
         raise BadInput("this workspace has its keys already; nothing was replaced", where=ROOT_KEY)
+    write_bytes(keys / BEGUN, b"", mode=0o600)
     custody = Custody.create(keys, custodian, entropy)
     custody.seal_recipient(office.project.name)
     root_key = SigningKey.from_seed(entropy.draw(32, "root key"))
@@ -68,17 +80,45 @@ def set_up(
     write_bytes(gate / RELEASE_KEY, certify_release_key(release_key.public, root_key, valid_from=now), mode=0o644)
     provision_confidential(confidential, gate, entropy)
     ledger_keys = LedgerKeys.create(gate, entropy)
-    Ledger(office.workspace.path(Zone.LEDGER), ledger_keys).create()
+    Ledger(ledger, ledger_keys).create()
     publish_recipient(ledger_keys, keys)
-    root_key.save(keys / ROOT_KEY, root)
-    office.workspace.publish_public_keys()
     office.journal.append(
         actor="office",
-        action="office set up",
+        action=SET_UP,
         subject=office.project.name,
         details={"root_key": root_key.public.text, "release_key": release_key.public.text},
         now=now,
     )
+    root_key.save(keys / ROOT_KEY, root)
+    _finish(office)
+
+
+def is_set_up(office: Office) -> bool:
+    """Whether `set_up` came to its end."""
+    keys = office.workspace.path(Zone.KEY)
+    return (keys / ROOT_KEY).exists() and not (keys / BEGUN).exists()
+
+
+def _begun(office: Office) -> bool:
+    """Whether a set-up was broken off; work that the journal knows of proves that it was not."""
+    begun = (office.workspace.path(Zone.KEY) / BEGUN).exists()
+    return begun and all(entry.action == SET_UP for entry in office.journal.entries())
+
+
+def _clear(keys: Path, *zones: Path) -> None:
+    """Take away what a broken-off set-up made; the mark that it was begun goes last, with the next one's end."""
+    with storage_errors("the zones of the workspace"):
+        for place in (place for zone in (keys, *zones) for place in zone.iterdir() if place.name != BEGUN):
+            if place.is_dir() and not place.is_symlink():
+                shutil.rmtree(place)
+            else:
+                place.unlink()
+
+
+def _finish(office: Office) -> None:
+    office.workspace.publish_public_keys()
+    with storage_errors("the key zone"):
+        (office.workspace.path(Zone.KEY) / BEGUN).unlink()
 
 
 def new_personal_key(folder: Path, passphrase: bytes, entropy: Entropy, *, person: str) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import get_args
@@ -91,11 +91,15 @@ def protect(
     threads: int = 1,
     html: bool = False,
     compare: bool = False,
+    empty_shown: bool = False,
 ) -> ProtectReport:
     """Protect a table and write `pattern.csv`, `table.csv` and `report.json` (and `protection.html`).
 
     The page is in English, with the same in Dutch in `protection.nl.html`; ``compare``: the other ways to protect the
     table stand in it and in `comparison.json`, measured with noise from a key that protects nothing.
+
+    ``empty_shown``: whoever reads `table.csv` sees which cells are empty, so a hidden count is at least 1; without it
+    the attacker is taken to think that it may be 0, as the peers take it.
 
     ``policy`` replaces the count protection and the minimum frequency, and, when its confidential part and salt lie
     beside it, the dominance rules too. Nothing is written unless the audit found every primary safe.
@@ -106,6 +110,7 @@ def protect(
         StorageFailed: ``out_dir`` cannot be written.
     """
     options = _options(count_protection, singletons=singletons, method=method, budget=budget, threads=threads)
+    options = replace(options, occupied=empty_shown)
     clock = [time.perf_counter()]
     instance = read_instance(instance_dir)
     rules, options = _under_policy(instance, policy, options)
@@ -132,6 +137,7 @@ def protect(
         pattern=pattern,
         checked=checked,
         report=report,
+        options=options,
         html=html,
         comparison=compared_ways(instance, sensitive, options, rules) if compare else (),
     )
@@ -200,6 +206,7 @@ def _write(
     pattern: Pattern,
     checked: AuditReport,
     report: ProtectReport,
+    options: Options,
     html: bool,
     comparison: tuple[Compared, ...],
 ) -> None:
@@ -213,7 +220,7 @@ def _write(
         files["comparison.json"] = json_bytes(comparison_document(comparison, confidential=True))
     if html:
         # the pages show which cells are primary and what an attacker sees: the owner's eyes only
-        files |= owner_pages(instance.name, table, sensitive, pattern, checked, comparison=comparison)
+        files |= owner_pages(instance.name, table, sensitive, pattern, checked, options=options, comparison=comparison)
     if out_dir.exists() and not out_dir.is_dir():
         raise BadInput("the output is a file, not a folder", where=out_dir.name, next_step="name a folder")
     for name, content in files.items():

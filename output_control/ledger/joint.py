@@ -13,7 +13,7 @@ import numpy as np
 
 from enclave.errors import CannotProtect, Refused
 from output_control.attacker import Attacker
-from output_control.audit import AuditReport, audit, full_equations
+from output_control.audit import SLACK, AuditReport, audit, full_equations
 from output_control.ledger.combined import Combination
 from output_control.ledger.grid import Grid
 from output_control.ledger.history import History
@@ -22,15 +22,16 @@ from output_control.ledger.neighbours import Beside, Compared
 from output_control.ledger.released import COUNT, ReleasedTable
 from output_control.ledger.system import System, build, moves_in
 from output_control.ledger.widest import LeftOut
-from output_control.protection import Options, Pattern, Witnesses, demand, least
+from output_control.protection import MAGNITUDE_WIDTH_SHARE, Options, Pattern, Witnesses, demand, least
 from output_control.suppression import suppress
 from output_control.table_check import audited, hide, reasons
 from output_control.tables.rules import PrimaryResult, Rule
-from output_control.tables.table import BoolArray, FloatArray, IntArray
+from output_control.tables.table import BoolArray, IntArray
 
 ROUNDS = 3
 MOST_ATTACKED, MOST_COLUMNS = 300, 1_000  # where attacking one by one takes moments
 COMBINED_ROUNDS = 8
+LEAST_WIDTH = 1e-6  # of the interval of an amount near 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -257,16 +258,19 @@ def _exposed(system: System, pattern: Pattern, options: Options) -> IntArray:
     hidden: BoolArray = pattern.suppressed & ~system.known
     low, relations = least(joint, options), full_equations(joint)
     shown = Shown.of(pattern.witnesses.moves, relations, joint.value - low, hidden)
-    left = system.atoms[(shown.up + shown.down)[system.atoms] == 0]
+    enough = np.ones(len(joint)) if joint.integral else np.maximum(MAGNITUDE_WIDTH_SHARE * joint.value, LEAST_WIDTH)
+    left = system.atoms[(shown.up + shown.down < enough)[system.atoms]]
     attacker = Attacker(relations, joint.value, hidden, integral=joint.integral, least=low)
-    still = [not _moves(attacker, joint.value, atom, integral=joint.integral) for atom in left.tolist()]
+    still = [not _moves(attacker, atom, far) for atom, far in zip(left.tolist(), enough[left].tolist(), strict=True)]
     found: IntArray = left[np.array(still, dtype=np.bool_)]
     return found
 
 
-def _moves(attacker: Attacker, value: FloatArray, atom: int, *, integral: bool) -> bool:
-    far = 1.0 if integral else max(0.01 * float(value[atom]), 1e-6)
-    return attacker.reach(atom, 1, far, []).far > 0 or attacker.reach(atom, -1, far, []).far > 0
+def _moves(attacker: Attacker, atom: int, enough: float) -> bool:
+    """Whether nothing published rules out an interval of ``enough``."""
+    asked = enough * (1 - SLACK)
+    up = attacker.reach(atom, 1, enough, []).far
+    return up >= asked or up + attacker.reach(atom, -1, enough, []).far >= asked
 
 
 def _part(

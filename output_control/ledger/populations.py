@@ -103,7 +103,8 @@ def _differ_by_few(first: ReleasedTable, second: ReleasedTable, minimum: int) ->
     model, other = (first, second) if first.quantity == MODEL else (second, first)
     by_rows = model.kinds[1] == other.kinds[1] and model.period == other.period.split(RECORDS_OF)[0]
     if not by_rows and model.kinds[0] != other.kinds[0]:
-        return False  # nothing that the two count is of one kind
+        # records of one kind under other periods and units cannot be matched: as many of them may be the same
+        return model.kinds[1] == other.kinds[1] and abs(len(model.rows) - len(other.rows)) < minimum
     grid: Grid | None = None
     for cell in _near_in_size(model, other, minimum).tolist():
         if not other.table.codes[cell].any():

@@ -73,7 +73,8 @@ def unsafe_leaves(leaves: list[int], node: IntArray, frame: ModelFrame, outcome:
         bad = bad | primary(table, policy.dominance_rules()).mask
     whole = table.codes[:, 1] == 0
     bad = bad | (whole & primary(table, MinimumFrequency(policy.public.models.leaf_units.value)).mask)
-    hit = set(table.codes[bad, 0].tolist())
+    # a leaf that a rounded threshold left without records has no row in the table
+    hit = set(table.codes[bad, 0].tolist()) | (set(place.values()) - set(table.codes[:, 0].tolist()))
     for figure in (table.value, table.freq):
         counts = np.zeros((len(leaves) + 1, len(outcome.names) + 1))
         counts[table.codes[:, 0], table.codes[:, 1]] = figure

@@ -22,10 +22,11 @@ def owner_pages(
     pattern: Pattern,
     checked: AuditReport,
     *,
+    options: Options,
     comparison: tuple[Compared, ...] = (),
 ) -> dict[str, bytes]:
     """`protection.html` (English) and `protection.nl.html`, each complete in itself."""
-    intervals = intervals_of(table, sensitive, pattern, checked, None, options=Options())
+    intervals = intervals_of(table, sensitive, pattern, checked, None, options=options)
     report = Report(
         title=name,
         facts=(),

@@ -44,7 +44,7 @@ a {{ color: var(--link); }}
 nav ul {{ display: flex; flex-wrap: wrap; gap: .25rem 1.25rem; margin: 0; padding: 0; list-style: none; }}
 .notice {{ background: var(--warn); border: 1px solid var(--line); border-left: .4rem solid var(--line);
   padding: .6rem .9rem; margin: 0 0 1rem; }}
-.scroll {{ overflow: auto; max-height: 85vh; border: 1px solid var(--line); }}
+.scroll {{ overflow: auto; width: fit-content; max-width: 100%; max-height: 85vh; border: 1px solid var(--line); }}
 table {{ border-collapse: separate; border-spacing: 0; font-variant-numeric: tabular-nums; }}
 caption {{ text-align: left; color: var(--quiet); padding: .4rem .7rem; }}
 th, td {{ padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }}
@@ -53,7 +53,7 @@ thead th {{ position: sticky; top: 0; background: var(--head); }}
 th {{ font-weight: 600; overflow-wrap: break-word; }}
 thead th {{ vertical-align: bottom; }}
 tbody th {{ font-weight: 500; max-width: 24rem; }}
-.ways tbody th {{ min-width: 15rem; }}
+.ways th, .ways td {{ padding-inline: .45rem; }} .ways tbody th {{ min-width: 13rem; }}
 .facts {{ border: 1px solid var(--line); }} .facts td {{ max-width: 44rem; overflow-wrap: anywhere; }}
 td.n, th.n {{ text-align: right; }}
 td.n {{ white-space: nowrap; }}
@@ -70,7 +70,7 @@ td.n {{ white-space: nowrap; }}
 @media print {{
   :root {{ color-scheme: light; {_properties(0)} }}
   body {{ max-width: none; padding: 0; font-size: 9pt; }}
-  .skip, nav, .other {{ display: none; }} .scroll {{ overflow: visible; max-height: none; border: 0; }}
+  .skip, nav, .other {{ display: none; }} .scroll {{ overflow: visible; width: auto; max-height: none; border: 0; }}
   thead {{ display: table-header-group; }} thead th {{ position: static; }} tr {{ break-inside: avoid; }}
   td, th {{ print-color-adjust: exact; }}
 }}

@@ -35,8 +35,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "altered": ("Bewerking van de cijfers", "What was done to the figures"),
     "audit": ("Aanval door het controleprogramma", "Attack by the audit"),
     "audit_passed": (
-        "elke gevoelige cel houdt het interval dat het beleid vraagt",
-        "every sensitive cell keeps the interval that the policy asks",
+        "elke gevoelige cel houdt het gevraagde interval",
+        "every sensitive cell keeps the interval that is asked",
     ),
     "lost": ("Wat er verloren ging", "What was lost"),
     "lost_caption": (
@@ -65,8 +65,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "mean_short": ("Gemiddelde afwijking", "Mean deviation"),
     "comparison": ("Andere manieren van bescherming", "Other ways to protect this table"),
     "comparison_caption": (
-        "De manieren die het beleid toestaat, naast elkaar",
-        "The ways that the policy allows, side by side",
+        "Manieren om deze tabel te beschermen, naast elkaar",
+        "Ways to protect this table, side by side",
     ),
     "comparison_caption_author": (
         "De manieren die het beleid toestaat, naast elkaar; het verlies in klassen, naar boven afgerond",

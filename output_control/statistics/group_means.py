@@ -13,7 +13,10 @@ from output_control.tables.table import BoolArray, FloatArray
 
 
 def group_mean(values: FloatArray, rows: BoolArray, frame: ModelFrame, policy: Policy) -> float | None:
-    """The mean over the marked rows; of a 0/1 column the share by rounded counts; None where it may not leave."""
+    """The mean over the marked rows; of a 0/1 column the share by rounded counts; None where it may not leave.
+
+    No unit may dominate it, and neither few units alone may have a value, nor all but a few one and the same.
+    """
     n, base = policy.public.tables.minimum_frequency.value, policy.public.models.count_base.value
     inside = values[rows]
     if set(np.unique(values).tolist()) <= {0.0, 1.0}:
@@ -21,8 +24,10 @@ def group_mean(values: FloatArray, rows: BoolArray, frame: ModelFrame, policy: P
         if any(0 < units < n for units in sides):
             return None
         return min(to_base(int(inside.sum()), base) / to_base(len(inside), base), 1.0)
-    contributions = sums_by_unit(frame, rows, np.abs(values))
-    if dominated([contributions], policy)[0] or frame.units_where(rows & (values != 0)) < n:
+    # around the median too: a number added to everyone's value would hide that one unit holds nearly all of the rest
+    parts = [sums_by_unit(frame, rows, np.abs(values - middle)) for middle in (0.0, float(np.median(inside)))]
+    few = min(frame.units_where(rows & (values != 0)), _units_apart(values, rows, frame)) < n
+    if few or any(dominated(parts, policy)):
         return None
     # a mean near nothing has no more decimals than the spread of what it is of: it could be one record's
     return at_scale(float(inside.mean()), float(values.std()), policy.public.distributions.value_digits.value)
@@ -45,9 +50,17 @@ def group_spread(values: FloatArray, rows: BoolArray, frame: ModelFrame, policy:
 
 def alike(values: FloatArray, rows: BoolArray, frame: ModelFrame, policy: Policy) -> bool:
     """Whether nearly all of the marked rows, or all but those of a few units, have one value: the mean tells it."""
-    tables = policy.public.tables
-    different, times = np.unique(values[rows], return_counts=True)
-    if times.max() > tables.group_share.value * times.sum():
+    tables, inside = policy.public.tables, values[rows]
+    if (inside == _commonest(inside)).sum() > tables.group_share.value * len(inside):
         return True
-    commonest = rows & (values == different[int(np.argmax(times))])
-    return frame.units_where(rows & ~commonest) < tables.minimum_frequency.value
+    return _units_apart(values, rows, frame) < tables.minimum_frequency.value
+
+
+def _units_apart(values: FloatArray, rows: BoolArray, frame: ModelFrame) -> int:
+    """Units of the marked rows with another value than the commonest."""
+    return frame.units_where(rows & (values != _commonest(values[rows])))
+
+
+def _commonest(values: FloatArray) -> float:
+    different, times = np.unique(values, return_counts=True)
+    return float(different[int(np.argmax(times))])

@@ -84,9 +84,17 @@ def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> P
             if not is_close(search, bound) or problem.size <= BOUNDED.close_from:
                 search = _exchanged(search)
             if problem.size <= GAUSS_BESIDES_UP_TO and problem.integral:
-                search = min(search, _heuristic(table, problem, guide, replace(options, method="gauss")), key=cost_of)
+                search = _cheaper(search, table, problem, guide, options)
     gap = 0.0 if proven else share_above(cost_of(search), bound)
     return _pattern(table, primary, options, search, method=method, optimal=proven, gap=gap)
+
+
+def _cheaper(search: Search, table: CellTable, problem: Problem, guide: Guidance, options: Options) -> Search:
+    """The pattern by Gaussian elimination where it loses less; where that finds none, the one that is there stays."""
+    try:
+        return min(search, _heuristic(table, problem, guide, replace(options, method="gauss")), key=cost_of)
+    except CannotProtect:
+        return search
 
 
 def _large(table: CellTable, primary: PrimaryResult, options: Options, problem: Problem, boxes: Boxes) -> Pattern:

@@ -30,6 +30,10 @@ def protect(
     compare: Annotated[
         bool, typer.Option("--compare", help="Also what rounding, noise and a coarser table cost.")
     ] = False,
+    empty: Annotated[
+        Literal["unknown", "shown"],
+        typer.Option(help="Whether readers see which cells are empty: then no hidden count is 0."),
+    ] = "unknown",
     as_json: JsonOption = False,
 ) -> None:
     """Suppress a table so that no attacker can narrow a sensitive cell, and audit the result.
@@ -49,6 +53,7 @@ def protect(
         threads=threads,
         html=html,
         compare=compare,
+        empty_shown=empty == "shown",
     )
     facts = asdict(report)
     if as_json:

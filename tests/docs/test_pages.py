@@ -118,3 +118,12 @@ def test_the_worked_table_of_output_control_has_the_intervals_that_the_page_says
     assert intervals == [(9, 35), (0, 26), (14, 40), (0, 26)]
     page = (DOCS / "explanation" / "output-control.md").read_text()
     assert all(f"{low} … {high}" in page for low, high in intervals)
+
+
+def test_the_dutch_page_for_municipalities_has_the_commands_of_the_english_one() -> None:
+    """The English page's commands are run; so what the Dutch one prints works too."""
+    english, dutch = ((DOCS / "tutorial" / f"{page}.md").read_text() for page in ("municipality", "gemeente"))
+    blocks = re.findall(r"```sh\n(.*?)```", dutch, re.DOTALL)
+
+    assert len(blocks) > 4
+    assert [block for block in blocks if block.strip() not in english] == []

@@ -118,6 +118,47 @@ def test_numbers_are_no_codes(tmp_path: Path, code: float) -> None:
         assert "76543" not in said
 
 
+# a few units in a mean ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("method", ["k_means", "agglomerative"])
+@pytest.mark.parametrize(("other", "shown"), [(3, False), (9, False), (10, True)])
+def test_a_centre_over_all_but_a_few_of_one_value_is_hidden(
+    tmp_path: Path, method: str, other: int, shown: bool
+) -> None:
+    """Three 8s among 7s gave a centre of 7.015: the count of three that is hidden when the feature is 0/1."""
+    x = np.where(np.arange(ROWS) < 150, 7.0, np.arange(ROWS) % 3)
+    x[:other] = 8.0
+    u = np.where(np.arange(ROWS) < 150, 0.0, 100.0) + RNG.normal(size=ROWS)
+    request = asked(ClustersRequest, features=("u", "x"), clusters=2, method=method)
+    found = columns(judge(tmp_path, homes(ROWS, u=u, x=x), request))
+    (cluster,) = {c for c, f, v in zip(found["cluster"], found["feature"], found["centre"], strict=True)
+                  if f == "u" and v < 50}  # fmt: skip
+    centre = dict(zip(zip(found["cluster"], found["feature"], strict=True), found["centre"], strict=True))
+    assert (centre[cluster, "x"] is not None) == shown
+
+
+@pytest.mark.parametrize("added", [0.0, 5.0, 1000.0])
+def test_a_mean_is_one_units_whatever_is_added_to_everyones_value(tmp_path: Path, added: float) -> None:
+    """With 5 added to everyone's value no unit dominated the sum, and 200 times the mean less 5 was the one value."""
+    worth = np.abs(RNG.normal(size=ROWS))
+    worth[3] = 900.0
+    high = np.arange(ROWS) >= 200
+    data = homes(ROWS, worth=worth + 300 * high + added, high=high.astype(np.int64))
+    tree = asked(TreeRequest, outcome="worth", target="number", features=("high",), max_depth=1)
+    assert "no split of the tree" in through_the_gate(tmp_path, data, tree)
+
+
+@pytest.mark.parametrize("target", ["flag", "category"])
+def test_a_leaf_that_a_rounded_threshold_leaves_empty_is_taken_back(tmp_path: Path, target: str) -> None:
+    """A threshold of 1002 is rounded to 1000, below everyone: its share was 0 by 0, a crash."""
+    high, event = np.arange(ROWS) >= 150, np.arange(ROWS) % 10 < np.where(np.arange(ROWS) >= 150, 3, 6)
+    y = event.astype(np.int64) if target == "flag" else np.where(event, "a", "b")
+    tree = asked(TreeRequest, outcome="y", target=target, features=("x",), max_depth=1)
+    said = through_the_gate(tmp_path, homes(ROWS, x=np.where(high, 1003, 1001), y=y), tree)
+    assert "no split of the tree" in said
+
+
 # a few units in a correlation ---------------------------------------------------------------------------------------
 
 

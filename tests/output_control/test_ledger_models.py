@@ -14,7 +14,8 @@ from enclave.requests import CorrelationRequest, HistogramRequest, OutputRequest
 from output_control.ledger.released import COUNT, MODEL, pack, unpack
 from output_control.sealed import CheckedOutput
 from tests.output_control.distribution_requests import asked
-from tests.output_control.ledger_world import Past, homes, table_request
+from tests.output_control.gate_world import World
+from tests.output_control.ledger_world import Past, about, homes, table_request
 
 HOMES = 600
 REGRESSION = asked(RegressionRequest, name="risk", family="ols", outcome="worth", terms=(Term(column="size"),))
@@ -151,3 +152,30 @@ def test_what_the_ledger_remembers_of_a_model_and_what_the_evidence_says(tmp_pat
     # a later table is compared with the table, and names both
     third = past.check(people(), TABLE)
     assert [table.quantity for table in unpack(third.released_cells, "x")] == [COUNT]
+
+
+PERIODS: list[tuple[dict[str, str], dict[str, str]]] = [
+    ({}, {"unit": "home", "period": "year"}),
+    ({"unit": "home", "period": "year"}, {}),
+    ({"unit": "home"}, {"period": "year"}),
+]
+
+
+@pytest.mark.parametrize(("first", "second"), PERIODS)
+def test_another_unit_and_a_period_do_not_hide_that_one_record_is_missing(
+    tmp_path: Path, first: dict[str, str], second: dict[str, str]
+) -> None:
+    """Rows of a period match no others, and homes are no owners: nothing was compared, and one home could be had."""
+    past = Past(tmp_path)
+
+    def check(data: pa.Table, fields: dict[str, str]) -> CheckedOutput:
+        world = World(tmp_path).add("homes", data, data.select(["home", "owner", "year"]))
+        world.history = past.history()
+        return world.check(REGRESSION.model_copy(update=fields))
+
+    data = people().append_column("year", pa.array([2020] * HOMES))
+    past.ledger.append(about("first-v1"), check(data, first).released_cells)
+    for fewer in (1, 9):
+        with pytest.raises(Refused, match="risk and risk of first-v1"):
+            check(data.slice(fewer), second)
+    check(data.slice(10), second)

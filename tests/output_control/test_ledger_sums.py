@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
 from enclave.errors import Refused
 from enclave.requests import TableRequest
+from output_control.ledger.released import ReleasedTable
 from output_control.sealed import CheckedOutput
+from output_control.tables.table import IntArray
+from tests.output_control.ledger_tables import Shelf, a_dimension, a_table
 from tests.output_control.ledger_world import Past, cells_of, flat, homes, table_request
 
 EVERYONE, TOWN = 3_000, 900
@@ -84,3 +90,37 @@ def test_no_group_that_one_amount_dominates_is_left_over(tmp_path: Path) -> None
     found = beside(world, data.slice(TOWN, EVERYONE - TOWN - 60), "sum")
 
     assert not [amount for amount in left_over(whole, town, found).values() if RICH <= amount < RICH * 1.1]
+
+
+def sums(name: str, people: IntArray, amount: np.ndarray, chosen: tuple[int, int]) -> ReleasedTable:
+    """The sums of ``amount`` by two of three variables of two codes each."""
+    counted = a_table(name, [a_dimension("pqr"[at], 2) for at in chosen], people[:, chosen], np.arange(len(people)))
+    value = np.zeros(len(counted.table))
+    for cell, codes in enumerate(counted.table.codes):
+        value[cell] = amount[((people[:, chosen] == codes) | (codes == 0)).all(axis=1)].sum()
+    table = replace(counted.table, value=value, integral=False)
+    return replace(counted, quantity="worth", table=table, rows=replace(counted.rows, amount=amount))
+
+
+@pytest.mark.parametrize("least", [0.0, 0.001, 900.0])
+def test_three_sums_that_leave_one_amount_an_interval_of_nearly_nothing_do_not_leave(
+    tmp_path: Path, least: float
+) -> None:
+    """By p × q, p × r and q × r all changes are one number t, added to four groups and taken from the four others: the
+    rich one alone in its group is known to within the two smallest groups."""
+    cells = dict.fromkeys(itertools.product((1, 2), repeat=3), 20) | {(1, 1, 1): 1}
+    people = np.repeat(np.array(list(cells)), list(cells.values()), axis=0)
+    amount = np.full(len(people), 100.0)
+    amount[(people == (1, 1, 1)).all(axis=1)] = RICH
+    for small in ((1, 2, 2), (2, 2, 2)):
+        there = np.flatnonzero((people == small).all(axis=1))
+        amount[there] = 0.0
+        amount[there[0]] = least
+    shelf, shown = Shelf(tmp_path), list[ReleasedTable]()
+    for chosen in itertools.combinations(range(3), 2):
+        try:
+            shown += shelf.release(sums(f"by {chosen}", people, amount, chosen)).released
+        except Refused:
+            continue
+    whole = len(shown) == 3 and not any(table.hidden.any() for table in shown)
+    assert whole == (2 * least >= 0.01 * RICH)

@@ -321,3 +321,17 @@ def test_a_policy_file_replaces_the_minimum_frequency_and_the_count_protection(t
     (tmp_path / "empty.yaml").write_text("{}")
     with pytest.raises(EnclaveError, match="cannot be evaluated"):
         protect(folder, tmp_path / "none", policy=tmp_path / "empty.yaml")
+
+
+def test_two_ones_beside_a_shown_rest_are_hidden_further_where_readers_see_empty_cells(tmp_path: Path) -> None:
+    # UserSupport #194: 15 = 10 + 3 + x + x
+    line = [("A", "f", 1, 0, ""), ("A", "m", 1, 0, ""), ("B", "f", 10, 0, ""), ("B", "m", 3, 0, "")]
+    dims = [{"name": "kind", "root": "T", "hierarchy": {"T": ["1", "2", "3", "4"]}}]
+    folder = tmp_path / "in"
+    folder.mkdir()
+    desc = {"name": "line", "kind": "frequency", "dims": dims, "measure": "freq", "freq": "freq", "contributor": None}
+    (folder / "desc.json").write_text(json.dumps(desc | {"rule": {"type": "freq", "n": 3}}))
+    rows = "".join(f"{place},{freq}\n" for place, (_, _, freq, _, _) in enumerate(line, start=1))
+    (folder / "micro.csv").write_text("kind,freq\n" + rows)
+    assert protect(folder, tmp_path / "unknown").secondary == 0
+    assert protect(folder, tmp_path / "shown", empty_shown=True).secondary == 1

@@ -213,23 +213,36 @@ def test_a_killed_run_leaves_no_process_and_only_what_the_sweep_removes(bench: B
     )
     runner = subprocess.Popen([sys.executable, "-c", code, str(bench.root)], cwd=CHECKOUT)
     try:
-        wait_until(lambda: any(b"/box/in/homes.parquet" in line for line in command_lines(bench.root)))
+        wait_until(lambda: analysis_runs(bench.root))
     finally:
         runner.kill()
         runner.wait()
-    wait_until(lambda: not command_lines(bench.root))
+    wait_until(lambda: not bubblewraps(bench.root))
     assert not bench.out.exists()
     assert sweep_temporaries(bench.root / "scratch") == 1
     assert list((bench.root / "scratch").iterdir()) == []
 
 
-def command_lines(root: Path) -> list[bytes]:
-    """The command lines of running bubblewraps that mount something below ``root``."""
+def bubblewraps(root: Path) -> list[int]:
+    """The running bubblewraps that mount something below ``root``."""
     found = []
-    for process in Path("/proc").glob("[0-9]*/cmdline"):
+    for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            found.append(process.read_bytes())
-    return [line for line in found if b"bwrap" in line.split(b"\0")[0] and str(root).encode() in line]
+            line = (process / "cmdline").read_bytes()
+            if b"bwrap" in line.split(b"\0")[0] and str(root).encode() in line:
+                found.append(int(process.name))
+    return found
+
+
+def analysis_runs(root: Path) -> bool:
+    """Whether the analysis has begun: the sandbox is built, and a process that is no bubblewrap runs in it."""
+    outside = bubblewraps(root)
+    for process in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parent = int(process.read_text().rpartition(")")[2].split()[1])
+            if parent in outside and int(process.parent.name) not in outside:
+                return True
+    return False
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
