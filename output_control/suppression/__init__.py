@@ -83,7 +83,7 @@ def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> P
         if not proven and options.method == "auto":
             if not is_close(search, bound) or problem.size <= BOUNDED.close_from:
                 search = _exchanged(search)
-            if problem.size <= GAUSS_BESIDES_UP_TO:
+            if problem.size <= GAUSS_BESIDES_UP_TO and problem.integral:
                 search = _cheaper(search, table, problem, guide, options)
     gap = 0.0 if proven else share_above(cost_of(search), bound)
     return _pattern(table, primary, options, search, method=method, optimal=proven, gap=gap)
