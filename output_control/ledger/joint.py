@@ -171,8 +171,8 @@ def _protect(
     system: System, tables: Sequence[ReleasedTable], new: int, options: Options, also: Sequence[str]
 ) -> tuple[list[tuple[Pattern, AuditReport]], Moves]:
     """A pattern of the new tables that keeps every hidden cell of the system open, and the moves that were found."""
-    options = replace(options, cost=system.cost, keep=system.known, hidden=system.fixed & ~system.known)
-    options = replace(options, least=system.least if options.occupied else np.zeros(len(system.joint)))
+    low = system.least if options.occupied else np.zeros(len(system.joint))
+    options = replace(options, cost=system.cost, keep=system.known, hidden=system.fixed & ~system.known, least=low)
     kept, primary, joint = moves_in(system, tables), system.primary, system.joint
     done = _alone(system, tables[:new], options)
     if done is not None:

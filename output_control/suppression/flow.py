@@ -227,8 +227,9 @@ def _serve_in(search: Search, ball: Ball, target: Target) -> bool:
     at = int(np.searchsorted(ball.cells, target.cell))
     if at == len(ball.cells) or ball.cells[at] != target.cell:
         return False
-    # a table of three dimensions or more may need a cell to move twice as far as the target
-    for stretch in (1.0, WIDE) if search.problem.integral else (1.0,):
+    # a table of three dimensions or more may need a cell to move twice as far as the target; a magnitude whose level is
+    # just what hidden cells can give, to the solver's tolerance, must be asked to go further beyond it
+    for stretch in (1.0, WIDE):
         for _ in range(2):
             moves = [
                 move
@@ -261,7 +262,7 @@ def _cheapest_move(
     if barred is not None:
         lower[barred] = upper[barred] = 0.0
     # a hair beyond the level, so that the solver's tolerance does not leave the witness short of it
-    need = need / unit if problem.integral else need / unit * (1 + 1e-7)
+    need = need / unit if problem.integral else need / unit * (1 + (1e-7 if stretch <= 1 else 1e-5))
     if not lower[at] - 1e-6 <= need <= upper[at]:
         return None
     lower[at] = upper[at] = max(need, lower[at])

@@ -160,19 +160,7 @@ def tabulate(
         left = amounts_of(request, sources, weights, less=least)
         kinds = [replace(e, beyond=_evidence(request, shown, sources, left, e.unit).table) for e in kinds]
     first, *others = kinds
-    return Evidence(
-        request=request,
-        shown=shown,
-        table=first.table,
-        records=first.records,
-        size=first.size,
-        signed=first.signed,
-        weighted=first.weighted,
-        unit=first.unit,
-        effective=first.effective,
-        beyond=first.beyond,
-        also=tuple(others),
-    )
+    return replace(first, also=tuple(others))
 
 
 def _evidence(

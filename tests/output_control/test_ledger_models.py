@@ -80,7 +80,7 @@ def test_a_model_of_another_kind_and_of_another_specification_is_held_apart_too(
         (CorrelationRequest, {"features": ("size", "worth")}),
         (HistogramRequest, {"measure": "size", "start": 80.0, "width": 10.0, "bins": 4}),
     ):
-        assert "output and risk of first-v1" in refused(past, fewer, asked(kind, **fields))  # type: ignore[type-var]  # requests
+        assert "output and risk of first-v1" in refused(past, fewer, asked(kind, **fields))  # type: ignore[type-var]  # mypy joins the two to their base
 
 
 @pytest.mark.parametrize("order", ["model after table", "table after model"])

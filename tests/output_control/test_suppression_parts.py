@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from output_control.suppression.lp import Model
 from output_control.tables.rules import Dominance, MinimumFrequency, PPercent, primary
 from output_control.tables.table import CellTable, Dimension
 from tests.output_control.random_tables import random_counts, random_magnitudes
-from tests.output_control.tables import counts, flat
+from tests.output_control.tables import counts, flat, magnitudes
 
 
 def small() -> CellTable:
@@ -160,3 +161,14 @@ def test_elimination_refuses_a_table_that_is_too_large_for_it(monkeypatch: pytes
     table = small()
     with pytest.raises(CannotProtect, match="Gaussian elimination is for tables of up to 3"):
         suppress(table, primary(table, MinimumFrequency(3)), options=Options(method="gauss"))
+
+
+def test_a_level_that_hidden_cells_give_to_the_last_digit_is_met_by_hiding_more() -> None:
+    """46 must rise by 14 where the others of its total can fall by 10 and by 4: nothing to spare for a tolerance."""
+    records = [(("a", "p"), 4.0, 0), (("a", "p"), 42.0, 2), (("b", "p"), 10.0, 1), (("b", "q"), 5.0, 0)]
+    table = magnitudes((flat("w", "abc"), flat("y", "pq")), [*records, (("c", "p"), 4.0, 0)])
+    sensitive = primary(table, Dominance(1, 70))
+    for method in get_args(Method):
+        options = Options(method=method, singletons=False)
+        pattern = suppress(table, sensitive, options=options)
+        assert audit(table, sensitive, pattern, options).safe

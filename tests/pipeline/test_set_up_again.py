@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ def works(office: Office) -> bool:
 def test_killed_at_a_file_operation_and_called_again_the_set_up_is_whole(tmp_path: Path, points: range) -> None:
     for point in points:
         office = an_office(tmp_path / str(point))
-        if not audited(lambda office=office: set_it_up(office), point):  # type: ignore[misc]
+        if not audited(partial(set_it_up, office), point):
             break
         if not is_set_up(office):
             set_it_up(office)
