@@ -134,11 +134,9 @@ def optimise(search: Search, effort: Effort = THOROUGH, known: float = 0.0) -> O
             spent_out = far and master.iterations > effort.iterations
             if spent_out or (search.problem.size > effort.close_from and is_close(best, bound)):
                 break
-            solution = master.propose(
-                best,
-                effort.nodes if _is_wide(best, bound) else NODES,
-                relative_gap=COARSE if _is_far(best, bound) else 0.0,
-            )
+            coarse = COARSE if _is_far(best, bound) else 0.0
+            nodes = effort.nodes if _is_wide(best, bound) else NODES
+            solution = master.propose(best, nodes, relative_gap=coarse)
             if solution is None:
                 break
             bound = bound if master.doubtful else max(bound, solution.bound * master.scale)
@@ -160,7 +158,8 @@ def optimise(search: Search, effort: Effort = THOROUGH, known: float = 0.0) -> O
             if cost_of(best) <= bound + master.indifference:
                 return Optimum(best, bound, True)
             spent = search.counter.solved - started
-            if not open_before or (_is_wide(best, bound) and effort.lps is not None and spent > effort.lps):
+            spent_out = _is_wide(best, bound) and effort.lps is not None and spent > effort.lps
+            if spent_out or not (open_before or coarse):
                 break
             _tighten(master, search, x, open_before)
     except OutOfBudget:
@@ -258,7 +257,9 @@ def _relax(master: Master, search: Search, patience: int) -> float:
 
 
 def _tighten(master: Master, search: Search, x: FloatArray, lost: list[Target]) -> None:
-    """Cut off a pattern that leaves ``lost`` open; where only integrality fails, ask for any further cell."""
+    """Cut off a pattern that leaves ``lost`` (if any) open; where only integrality fails, ask for any further cell."""
+    if not lost:
+        return
     cuts, _ = separate(search, lost, x)
     if not cuts:
         master.doubtful = True

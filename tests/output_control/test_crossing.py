@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from benchmarks.shapes import NK, Shape, write
+from benchmarks.shapes import NK, P10, Shape, write
+from output_control import suppression
 from output_control.alone.instance import read_instance
 from output_control.audit import audit
 from output_control.protection import Options
@@ -56,10 +59,25 @@ def test_a_wide_gap_of_magnitudes_is_left_below_a_tenth_and_twice_alike(
     instance: tuple[CellTable, PrimaryResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     table, sensitive = instance
-    # so small a table is solved before the gap is wide; here every gap is
+    # so small a table is proven, and its gap hardly wide; here every gap is wide and no table small
     monkeypatch.setattr(exact, "WIDE_GAP", 0.0)
+    monkeypatch.setattr(suppression, "PROVEN_UP_TO", 0)
     first, again = (suppress(table, sensitive, options=Options()) for _ in range(2))
     assert audit(table, sensitive, first, Options()).safe
     assert first.gap is not None and first.gap < 0.1
     assert np.array_equal(first.suppressed, again.suppressed)
     assert first.cost <= suppress(table, sensitive, options=Options(method="flow")).cost
+
+
+def test_a_small_table_is_proven_optimal_though_its_gap_was_wide(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(Shape("p", ((4,), (4,), (4,)), P10, 10, spread=1.3), tmp_path)
+    read = read_instance(tmp_path)
+    table, sensitive = read.table, read.sensitive(read.rules)
+    proven = suppress(table, sensitive, options=Options())
+    assert proven.optimal and audit(table, sensitive, proven, Options()).safe
+    monkeypatch.setattr(suppression, "PROVEN_UP_TO", 0)
+    left = suppress(table, sensitive, options=Options())
+    assert left.gap is not None and 0 < left.gap < exact.WIDE_GAP
+    assert left.cost * (1 - left.gap) <= proven.cost * (1 + 1e-9) and proven.cost < left.cost
