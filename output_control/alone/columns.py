@@ -33,7 +33,7 @@ class Columns:
             names = pa_csv.open_csv(path).schema.names
             text = pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
             return pa_csv.read_csv(path, read_options=pa_csv.ReadOptions(use_threads=False), convert_options=text)
-        except (OSError, pa.ArrowInvalid):
+        except (OSError, UnicodeDecodeError, pa.ArrowInvalid):
             # the parser's message may quote the offending row
             raise BadInput(
                 "the file is not readable as comma-separated UTF-8 with one header row", where=self.file
