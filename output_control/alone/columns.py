@@ -27,6 +27,11 @@ class Columns:
         if missing:
             faults = [Fault(self.file, "column", "the column is missing", column=name) for name in missing]
             raise BadInput("columns are missing", where=self.file, faults=faults)
+        names = self.frame.column_names
+        twice = [place for place, name in enumerate(names, start=1) if name in names[: place - 1]]
+        if twice:
+            faults = [Fault(self.file, "column", f"column {place} has the name of an earlier one") for place in twice]
+            raise BadInput("columns stand twice", where=self.file, faults=faults)
 
     def _read(self, path: Path) -> pa.Table:
         try:
