@@ -23,15 +23,15 @@ class Columns:
         self.file = path.name
         self.faults: list[Fault] = []
         self.frame = self._read(path)
-        missing = [name for name in wanted if name not in self.frame.column_names]
-        if missing:
-            faults = [Fault(self.file, "column", "the column is missing", column=name) for name in missing]
-            raise BadInput("columns are missing", where=self.file, faults=faults)
         names = self.frame.column_names
-        twice = [place for place, name in enumerate(names, start=1) if name in names[: place - 1]]
-        if twice:
-            faults = [Fault(self.file, "column", f"column {place} has the name of an earlier one") for place in twice]
-            raise BadInput("columns stand twice", where=self.file, faults=faults)
+        faults = [Fault(self.file, "column", "the column is missing", column=n) for n in wanted if n not in names]
+        faults += [
+            Fault(self.file, "column", f"column {place} has the name of an earlier one")
+            for place, name in enumerate(names, start=1)
+            if name in names[: place - 1]
+        ]
+        if faults:
+            raise BadInput("columns are missing or stand twice", where=self.file, faults=faults)
 
     def _read(self, path: Path) -> pa.Table:
         try:
