@@ -25,10 +25,10 @@ class Columns:
         self.frame = self._read(path)
         names = self.frame.column_names
         faults = [Fault(self.file, "column", "the column is missing", column=n) for n in wanted if n not in names]
+        first = np.unique(np.array(names, dtype=np.str_), return_index=True)[1]
         faults += [
-            Fault(self.file, "column", f"column {place} has the name of an earlier one")
-            for place, name in enumerate(names, start=1)
-            if name in names[: place - 1]
+            Fault(self.file, "column", f"column {place + 1} has the name of an earlier one")
+            for place in np.setdiff1d(np.arange(len(names)), first)
         ]
         if faults:
             raise BadInput("columns are missing or stand twice", where=self.file, faults=faults)
