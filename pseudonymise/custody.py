@@ -31,7 +31,8 @@ from pseudonymise.unlocking import KEY_BYTES, Given, Lock, Secret, unwrap, wrap
 __all__ = ["ALGORITHMS", "CMAC", "HMAC", "Custody", "KeyUse"]
 
 _RECEIPT = "receipt"
-_EARLIER = "earlier-"
+_EARLIER = "earlier"
+_VERSION_FACT = "hash-version"
 _LEDGER = "ledger-units"
 _SLUG = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
@@ -163,18 +164,41 @@ class Custody:
             check = self._derived(b"zicht key check 1", project, id_type, version, algorithm)[:4].hex()
         return f"{project}/{id_type}/v{version}/{check}"
 
-    def hash_again_with(self, project: str, id_type: str, version: int) -> HashKey:
-        """The key that carries hashes of earlier versions over to ``version``: :meth:`HashKey.hash_again`."""
-        return self.hash_with(project, f"{_EARLIER}{id_type}", version, algorithm=CMAC)
+    def hash_again_with(self, project: str, version: int) -> HashKey:
+        """The key that carries hashes of the version before over to ``version``: :meth:`HashKey.hash_again`.
 
-    def hash_again_id(self, project: str, id_type: str, version: int) -> str:
+        One for all identifier types of the project: hashes of different types differ already.
+        """
+        return self.hash_with(project, _EARLIER, version)
+
+    def hash_again_id(self, project: str, version: int) -> str:
         """What metadata call that key."""
-        return self.hash_key_id(project, f"{_EARLIER}{id_type}", version, algorithm=CMAC)
+        return self.hash_key_id(project, _EARLIER, version)
 
     def hash_versions(self) -> tuple[int, ...]:
         """The key versions that exist, oldest first."""
         prefix = _hash_master(1)[:-1]
         return tuple(sorted(int(n.removeprefix(prefix)) for n in self._store.names() if n.startswith(prefix)))
+
+    @property
+    def hash_version(self) -> int:
+        """The version under which data are hashed now."""
+        return int(self._store.fact(_VERSION_FACT) or 1)
+
+    def use_hash_version(self, version: int) -> None:
+        """From now on hash under ``version``, which was drawn."""
+        self._store.get(_hash_master(version))
+        self._store.note(_VERSION_FACT, str(version))
+
+    def destroy_hash_version(self, version: int) -> tuple[str, ...]:
+        """Destroy a version that is not in use; returns the names of keys that went now.
+
+        Raises:
+            NotAllowed: it is in use.
+        """
+        if version >= self.hash_version:
+            raise NotAllowed(f"key version {version} is in use", next_step="zicht custody rotate")
+        return self._store.destroy(lambda name: name == _hash_master(version))
 
     @property
     def store(self) -> KeyStore:
@@ -213,6 +237,10 @@ class Custody:
     def decryption(self) -> Any:
         """Parquet decryption for any file of this custody; reading raises KeyUnavailable where the key is gone."""
         return self._factory.file_decryption_properties(pe.KmsConnectionConfig(), pe.DecryptionConfiguration())
+
+    def expired(self, project: str, retention_date: date) -> bool:
+        """Whether the keys of that date were destroyed."""
+        return _named("retention", project, retention_date.isoformat()) in self._store.destroyed()
 
     def destroy(self, project: str, until: date) -> tuple[str, ...]:
         """Destroy the retention keys of ``project`` whose date is ``until`` or earlier; returns their names."""
