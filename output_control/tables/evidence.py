@@ -154,12 +154,7 @@ def tabulate(
         Refused: a cell's total is below 0, or no record has a measure.
     """
     amounts = amounts_of(request, sources, weights)
-    kinds = [_evidence(request, shown, sources, amounts, unit) for unit in units_of(request)]
-    least = _least(request, sources)
-    if least > 0:
-        left = amounts_of(request, sources, weights, less=least)
-        kinds = [replace(e, beyond=_evidence(request, shown, sources, left, e.unit).table) for e in kinds]
-    first, *others = kinds
+    first, *others = (_evidence(request, shown, sources, amounts, unit) for unit in units_of(request))
     return replace(first, also=tuple(others))
 
 
@@ -187,20 +182,10 @@ def _evidence(
         weighted=column[amounts.weighted] / amounts.scale(amounts.weighted),
         unit=unit,
         effective=_effective(column),
+        beyond=_table(found, shown, amounts.beyond(column) / scale, column["units"], amounts, ranking=1)
+        if amounts.least
+        else None,
     )
-
-
-def _least(request: TableRequest, sources: Sources) -> float:
-    """The least value of the measure of a sum or a mean; 0 where there is none."""
-    if request.statistic not in {"sum", "mean"}:
-        return 0.0
-    found = sources.collect(
-        "SELECT MIN(CAST({m} AS DOUBLE)) AS least FROM {t}",
-        m=str(request.measure),
-        t=sources.derived_table(request.derivation),
-    )
-    least = found.column(0)[0].as_py()
-    return 0.0 if least is None else float(least)
 
 
 def _effective(column: Mapping[str, IntArray]) -> FloatArray:
@@ -211,7 +196,13 @@ def _effective(column: Mapping[str, IntArray]) -> FloatArray:
 
 
 def _table(
-    found: Tallies, shown: tuple[ShownDimension, ...], value: FloatArray, units: IntArray, amounts: Amounts
+    found: Tallies,
+    shown: tuple[ShownDimension, ...],
+    value: FloatArray,
+    units: IntArray,
+    amounts: Amounts,
+    *,
+    ranking: int = 0,
 ) -> CellTable:
     dims = tuple(dimension.dimension for dimension in shown)
     codes = np.column_stack(np.unravel_index(found.cell, tuple(len(dim.codes) for dim in dims))).astype(np.int32)
@@ -221,8 +212,8 @@ def _table(
         freq=units.astype(np.float64),
         value=value,
         n_contributors=units,
-        top=np.maximum(found.top, 0) / amounts.scale(amounts.contribution),
-        sole_contributor=np.where(units == 1, found.top_unit[:, 0], NO_CONTRIBUTOR),
+        top=np.maximum(found.top[:, ranking], 0) / amounts.scale(amounts.contribution),
+        sole_contributor=np.where(units == 1, found.top_unit[:, ranking, 0], NO_CONTRIBUTOR),
         integral=amounts.total == "n",
     )
 

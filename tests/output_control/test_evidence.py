@@ -383,12 +383,42 @@ def test_the_cross_product_is_row_major() -> None:
     assert cross_product((2, 2)).tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
 
 
+@given(rows=homes, least=st.integers(1, 30), weight=st.sampled_from(["none", "secret", "public"]))
+@settings(max_examples=30)
+def test_what_is_left_beyond_the_least_measure_is_the_table_of_what_is_left(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, str, str, int | None]], least: int, weight: str
+) -> None:
+    known = [(*row[:3], row[3] or 0) for row in rows]
+    lowest = min(row[3] for row in known)
+    fields = {"weight": "w"} if weight != "none" else {}
+    request = table_request("region", "kind", measure="worth", statistic="sum", **fields)
+    tables = []
+    for added in (least - lowest, -lowest):
+        data = frame_of([(*row[:3], row[3] + added) for row in known])
+        data = data.append_column("w", pa.array([1 + i % 4 for i in range(len(rows))]))
+        world = World(tmp_path_factory.mktemp("w")).add("homes", data)
+        with world.sources() as sources:
+            shown = shown_dimensions(request, world.classifications)
+            found = tabulate(request, shown, sources, weights="public" if weight == "public" else "secret")
+        tables.append(found.beyond if added == least - lowest else found.table)
+    left, plain = tables
+    assert left is not None
+    assert plain is not None
+    assert left.keys().tolist() == plain.keys().tolist()
+    assert left.value.tolist() == plain.value.tolist()
+    assert left.top.tolist() == plain.top.tolist()
+    assert left.sole_contributor.tolist() == plain.sole_contributor.tolist()
+
+
 @pytest.mark.spark
 def test_spark_and_duckdb_give_the_same_evidence(tmp_path: Path) -> None:
     world = World(tmp_path).add("homes", random_homes(6, 1500, 200))
     request = table_request("region", "kind", "flag", measure="worth", statistic="sum")
     first, second = evidence_of(world, request), evidence_of(world, request, "spark")
     assert by_gate(first) == by_gate(second)
+    assert first.beyond is not None
+    assert second.beyond is not None
+    assert first.beyond.top.tolist() == second.beyond.top.tolist()
 
 
 def test_a_table_whose_labels_belong_to_other_codes_is_refused(tmp_path: Path) -> None:
