@@ -19,6 +19,7 @@ from enclave.fingerprints import Json, digest_file
 from enclave.journal import size_class
 from enclave.zones import Workspace, Zone
 from linkage.review_sample import read_review_sample, review_file
+from pipeline.expiry import refuse_resurrected
 from pipeline.linking import link_step
 from pipeline.matching import match_step, matched_keys
 from pipeline.office import Office, utc_now
@@ -32,6 +33,7 @@ from pseudonymise.receipt import Receipt
 from pseudonymise.receive import accepted_frame, receipts, receive
 from pseudonymise.schemas import DeliverySchema, load_schemas
 from pseudonymise.sealing import SUFFIX
+from pseudonymise.unlocking import Given
 
 ACTOR = "custodian"
 CODE = ("enclave", "pseudonymise")
@@ -259,15 +261,21 @@ class CustodianDesk:
         return {f"schema {file.name}": file for file in sorted(self._schema_folder.glob("*.yaml"))}
 
 
-def open_desk(office: Office, passphrase: bytes, teller: Teller) -> CustodianDesk:
-    """The custodian's desk, its key store opened; public keys that an earlier version kept closed are published."""
+def open_desk(office: Office, given: Given, teller: Teller, *, expiring: bool = False) -> CustodianDesk:
+    """The custodian's desk, its key store opened; public keys that an earlier version kept closed are published.
+
+    Raises:
+        Tampered: keys that were destroyed are in the store again; ``expiring`` opens it to destroy them anew.
+    """
     uses: Counter[str] = Counter()
     custody = Custody.open(
         office.workspace.path(Zone.KEY),
-        passphrase,
+        given,
         office.entropy,
         on_use=lambda use: uses.update([f"{use.purpose} {use.key}"]),
     )
+    if not expiring:
+        refuse_resurrected(office, custody)
     office.workspace.publish_public_keys()
     return CustodianDesk(office, custody, teller, uses)
 

@@ -28,12 +28,13 @@ from pseudonymise.keyed_hash import ALGORITHMS, CMAC, HMAC, HashKey
 from pseudonymise.token import Token
 from pseudonymise.unlocking import KEY_BYTES, Given, Lock, Secret, unwrap, wrap
 
-__all__ = ["ALGORITHMS", "CMAC", "HMAC", "Custody", "KeyUse"]
+__all__ = ["ALGORITHMS", "CMAC", "HMAC", "Custody", "KeyUse", "is_key_of_project"]
 
 _RECEIPT = "receipt"
 _EARLIER = "earlier"
 _VERSION_FACT = "hash-version"
 _LEDGER = "ledger-units"
+_SEAL = re.compile(r"seal-v(\d+)")
 _SLUG = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
@@ -105,16 +106,41 @@ class Custody:
 
     def seal_identity(self, project: str) -> str:
         """The age secret that opens deliveries to ``project``: for memory only."""
-        name = _named("seal", project)
+        name = self.seal_name(project)
         self._tell("open-seal", name)
         return secret_text(self._store.get_or_draw(name, self._entropy).reveal())
 
     def seal_recipient(self, project: str) -> str:
         """The age recipient that suppliers seal to; also written to ``seal-<project>.pub``."""
-        name = _named("seal", project)
+        name = self.seal_name(project)
         recipient = recipient_text(secret_text(self._store.get_or_draw(name, self._entropy).reveal()))
         write_text(self._folder / f"seal-{project}.pub", recipient + "\n", mode=0o644)
         return recipient
+
+    def seal_name(self, project: str) -> str:
+        """What the store calls the present sealing identity."""
+        return self._store.fact(f"seal of {project}") or _named("seal", project)
+
+    def next_seal_name(self, project: str) -> str:
+        """What it will call the one after."""
+        present = _SEAL.fullmatch(self.seal_name(project).split("/")[0])
+        return _named(f"seal-v{int(present[1]) + 1 if present else 2}", project)
+
+    def use_seal(self, project: str, name: str) -> tuple[str, ...]:
+        """From now on suppliers seal to identity ``name``; earlier ones are destroyed. Returns their names.
+
+        What was sealed to them cannot be opened again, wherever a copy is; what is on its way is sealed anew.
+        """
+        self._store.get_or_draw(name, self._entropy)
+        self._store.note(f"seal of {project}", name)
+        gone = self._store.destroy(lambda other: _is_seal(other, project) and other != name)
+        self.seal_recipient(project)
+        return gone
+
+    def end_project(self, project: str) -> tuple[str, ...]:
+        """Destroy every key of ``project``: retention keys, sealing identities, and all hash keys. Returns names."""
+        retention = _named("retention", project) + "/"
+        return self._store.destroy(lambda name: name.startswith((retention, "hash-master/")) or _is_seal(name, project))
 
     def receipt_key(self) -> SigningKey:
         """The key that signs receipts; its public half is ``receipt.pub``."""
@@ -305,6 +331,16 @@ def _hash_master(version: int) -> str:
     if version < 1:
         raise BadInput("key versions count from 1")
     return f"hash-master/v{version}"
+
+
+def is_key_of_project(name: str, project: str) -> bool:
+    """Whether a key ends with its project: retention keys, sealing identities, and the hash keys of the office."""
+    return name.startswith((_named("retention", project) + "/", "hash-master/")) or _is_seal(name, project)
+
+
+def _is_seal(name: str, project: str) -> bool:
+    kind, _, of = name.partition("/")
+    return of == project and (kind == "seal" or _SEAL.fullmatch(kind) is not None)
 
 
 def _signing_key(store: KeyStore) -> SigningKey:

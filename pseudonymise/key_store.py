@@ -47,7 +47,7 @@ _CHECK = "check"
 _Body = dict[str, Any]
 
 
-TWO_HALVES = ("retention/", "seal/", "hash-master/")
+TWO_HALVES = ("retention/", "seal/", "seal-v", "hash-master/")
 """Keys that will be destroyed: under a token, half of each lies there, and no copy of the file brings it back."""
 
 
