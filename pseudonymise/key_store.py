@@ -140,16 +140,6 @@ class KeyStore:
             self._kek, self.token = unlocked.kek, unlocked.token
             self._save(body)
 
-    @property
-    def kind(self) -> str:
-        """What opens this store, in one line."""
-        body = self._body()
-        if "lock" not in body:
-            return "a passphrase"
-        if "needed" in body["lock"]:
-            return f"{body['lock']['needed']} of {', '.join(sorted(body['lock']['shares']))} together"
-        return f"token {body['lock']['label']}"
-
     def get(self, name: str) -> Secret:
         """The key called ``name``.
 
@@ -277,6 +267,15 @@ class KeyStore:
         sealed = {**body, "seal": self._seal(body)}
         content = canonical_json({**sealed, "digest": digest_json(sealed)}) + b"\n"
         write_bytes(self._folder / STORE_FILE, content, mode=0o600)
+
+
+def opened_by(folder: Path) -> tuple[str, int]:
+    """What opens the store, in words, and how many persons have to give a passphrase or PIN."""
+    lock = _read(folder).get("lock", {})
+    if "needed" in lock:
+        keepers = ", ".join(sorted(lock["shares"]))
+        return f"{lock['needed']} of the keepers {keepers} together", int(lock["needed"])
+    return (f"the token {lock['label']}, by its PIN" if lock else "a passphrase"), 1
 
 
 class _Unknown(KeyUnavailable):

@@ -19,7 +19,7 @@ from enclave.entropy import SecureEntropy
 from enclave.errors import BadInput, KeyUnavailable, NotAllowed, Tampered
 from pseudonymise.custody import CMAC, HMAC, Custody
 from pseudonymise.identifier_hashing import IdentifierHasher
-from pseudonymise.key_store import STORE_FILE
+from pseudonymise.key_store import STORE_FILE, opened_by
 from pseudonymise.keyed_hash import cmac, hash_values
 from pseudonymise.token import Token, TokenCipher
 from pseudonymise.unlocking import Passphrase, Split, TokenLock
@@ -143,7 +143,7 @@ def test_a_custody_on_a_token_hashes_the_same_after_closing_and_differently_per_
 def test_the_key_store_of_a_token_opens_by_that_token_only(token_lock: TokenLock, tmp_path: Path) -> None:
     custody = custody_on(token_lock, tmp_path / "keys")
     recipient = custody.seal_recipient("demo")
-    assert custody.store.kind == f"token {token_lock.label}"
+    assert opened_by(tmp_path / "keys") == (f"the token {token_lock.label}, by its PIN", 1)
     custody.close()
     with pytest.raises(KeyUnavailable, match="PIN"):
         Custody.open(tmp_path / "keys", b"not the pin")
@@ -213,7 +213,7 @@ KEEPERS = {"anna": b"wachtzin van anna", "bram": b"wachtzin van bram", "els": b"
 def test_two_of_three_keepers_open_a_split_store_and_one_does_not(tmp_path: Path) -> None:
     custody = Custody.create(tmp_path / "keys", Split(2, KEEPERS), SecureEntropy())
     key = custody.hash_key("demo", "bsn")
-    assert custody.store.kind == "2 of anna, bram, els together"
+    assert opened_by(tmp_path / "keys") == ("2 of the keepers anna, bram, els together", 2)
     for pair in (("anna", "bram"), ("els", "anna"), ("bram", "els")):
         assert Custody.open(tmp_path / "keys", [KEEPERS[name] for name in pair]).hash_key("demo", "bsn") == key
     for given in ([KEEPERS["anna"]], [KEEPERS["anna"]] * 2, [KEEPERS["anna"], b"wrong"], KEEPERS["els"], b"", []):
