@@ -25,6 +25,7 @@ from enclave.files import write_text
 from enclave.journal import Journal
 from enclave.project import Project, load_project
 from enclave.signatures import PublicKey, load_public
+from enclave.yaml_files import NotYaml, read_fields
 from enclave.zones import Workspace
 from pseudonymise.key_store import opened_by
 from pseudonymise.unlocking import Given
@@ -183,14 +184,14 @@ def open_office(root: Path) -> Office:
         BadInput: its settings or its project file do not hold.
     """
     try:
-        settings = Settings(**yaml.safe_load((root / SETTINGS).read_text()))
+        settings = Settings(**read_fields((root / SETTINGS).read_bytes()))
     except FileNotFoundError:
         raise NotReady(
             "there is no Zicht workspace here",
             where=root.name,
             next_step="zicht init --workspace DIR, or name an existing one with --workspace",
         ) from None
-    except (ValidationError, TypeError, UnicodeDecodeError, yaml.YAMLError):
+    except (ValidationError, NotYaml):
         raise BadInput("the settings do not hold", where=SETTINGS) from None
     configs = (root / settings.configs).resolve()
     return Office(Workspace(root), settings, load_project(configs / "projects" / f"{settings.project}.yaml"))
