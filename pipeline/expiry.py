@@ -7,6 +7,7 @@ files here nor copies of them can be read.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -43,6 +44,7 @@ class Plan(BaseModel):
 
     When deliveries go, the key that opens sealed deliveries goes too: ``seal`` is the sealing identity that comes
     after, ``unreadable`` the sealed files of other deliveries, received long since, that nobody can open then.
+    ``left``: files of the results zone that this user may not remove.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,14 +54,15 @@ class Plan(BaseModel):
     subjects: tuple[Destroyed, ...]
     seal: str = ""
     unreadable: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
 
     def summary(self) -> list[str]:
-        """What goes, a line each."""
+        """What goes, a line each, and which files another user has to remove."""
         return [
             f"{gone.kind} {gone.name} (kept until {gone.retention_date}): {len(gone.files)} files, "
             f"{len(gone.keys)} keys"
             for gone in self.subjects
-        ]
+        ] + [f"to be removed by who owns it: {name}" for name in self.left]
 
 
 def plan_expiry(desk: CustodianDesk, on: date, today: date) -> Plan:
@@ -82,12 +85,15 @@ def plan_expiry(desk: CustodianDesk, on: date, today: date) -> Plan:
             f"{waiting} sealed deliveries wait in the inbox; the key that opens them goes with those that expire",
             next_step="zicht receive, then zicht expire",
         )
+    own = tuple(gone.model_copy(update={"files": _own(desk.office, gone.files)}) for gone in subjects)
+    removed = {name for gone in own for name in gone.files}
+    theirs = tuple(sorted({name for gone in subjects for name in gone.files} - removed))
     if not opened:
-        return Plan(on=on, subjects=subjects)
+        return Plan(on=on, subjects=own, left=theirs)
     named = {name for gone in subjects for name in gone.files}
     others = tuple(name for name in _digests(desk.office, desk.inbox()) if name not in named)
     seal = desk.custody.next_seal_name(project.name)
-    return Plan(on=on, subjects=subjects, seal=seal, unreadable=others)
+    return Plan(on=on, subjects=own, seal=seal, unreadable=others, left=theirs)
 
 
 def expire(desk: CustodianDesk, plan: Plan, now: datetime) -> tuple[Certificate, ...]:
@@ -246,6 +252,12 @@ def _gone(
 def _digests(office: Office, paths: Sequence[Path]) -> dict[str, str]:
     root = office.workspace.root
     return {p.relative_to(root).as_posix(): digest_file(p) for p in sorted(set(paths)) if p.is_file()}
+
+
+def _own(office: Office, files: Mapping[str, str]) -> dict[str, str]:
+    """Those that this user may remove: under separate users, results are the researchers'."""
+    root = office.workspace.root
+    return {name: digest for name, digest in files.items() if os.access((root / name).parent, os.W_OK)}
 
 
 def _begin(office: Office, plan: Plan, now: datetime) -> Plan:

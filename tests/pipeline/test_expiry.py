@@ -24,6 +24,7 @@ from pseudonymise.unlocking import TokenLock
 from synthetic.country import make_country
 from tests.output_control.killing import audited
 from tests.pipeline.custodians import LAST, PROJECT, CustodiansOffice
+from tests.pipeline.job import zicht
 
 EARLY = date(2030, 6, 30)
 """The date of the last municipality's deliveries; all others, and the project, end on 2031-12-31."""
@@ -200,6 +201,27 @@ def test_the_old_version_of_the_hash_keys_goes_on_its_date(office: CustodiansOff
     with pytest.raises(KeyUnavailable, match="was destroyed"):
         office.desk().custody.hash_with(PROJECT, "bsn", 1)
     office.desk().link()
+
+
+def test_the_command_shows_what_would_go_and_destroys_nothing_unless_told(office: CustodiansOffice) -> None:
+    rotate(office.desk(), utc_now().date())
+    secret = office.root / "secret"
+    secret.write_bytes(b"custodian")
+    secret.chmod(0o600)
+    where = ("--workspace", office.root / "run", "--passphrase-file", secret)
+    asked = zicht("expire", *where)
+    assert asked.code == BadInput.exit_code
+    assert "keys hash-master/v1" in asked.out
+    assert "nothing was destroyed" in asked.err
+    assert "hash-master/v1" in office.desk().custody.store.names()
+    assert zicht("expire", *where, "--yes").code == 0
+    assert "hash-master/v1" in office.desk().custody.store.destroyed()
+    again = zicht("expire", *where, "--yes")
+    assert (again.code, again.out) == (0, "nothing has reached its date\n")
+    journal = office.desk().office.journal
+    used = [entry for entry in journal.entries() if entry.action == "keys used" and entry.subject == "rotate"]
+    assert f"hash hash/{PROJECT}/bsn/v1/aes-cmac" in used[0].details
+    assert f"hash hash/{PROJECT}/bsn/v2/aes-cmac" in used[0].details
 
 
 def test_a_key_store_put_back_from_a_copy_is_noticed_and_its_dead_keys_die_again(
