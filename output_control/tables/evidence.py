@@ -12,6 +12,7 @@ import pyarrow as pa
 from enclave.classifications import Classification
 from enclave.errors import Refused
 from enclave.requests import TableRequest
+from output_control.banded import banded
 from output_control.policy import TableRules
 from output_control.statistics.statistic_faults import faults_of_statistic
 from output_control.tables.derived import Sources, units_of
@@ -123,8 +124,8 @@ def faults_of_codes(request: TableRequest, shown: tuple[ShownDimension, ...], so
         )
         if lost:
             faults.append(
-                f"{lost} row(s) have a code in column {dimension.column} that {dimension.classification.name} does not "
-                f"have, or that is coarser than the levels shown ({', '.join(dimension.levels)})"
+                f"{banded(lost)} rows have a code in column {dimension.column} that {dimension.classification.name} "
+                f"does not have, or that is coarser than the levels shown ({', '.join(dimension.levels)})"
             )
     for measure in filter(None, (request.measure, request.weight)):
         faults += _faults_of_measure(measure, schema, table, sources)
@@ -169,7 +170,7 @@ def _evidence(
     value, size = column[amounts.total] / scale, column["size"] / scale
     if (value < 0).any():
         raise Refused(
-            f"{int((value < 0).sum())} cell(s) have a total below 0",
+            f"{banded(int((value < 0).sum()))} cells have a total below 0",
             next_step="ask for gains and losses as two measures; the rules hold for figures of 0 or more",
         )
     return Evidence(
@@ -230,7 +231,7 @@ def _faults_of_measure(measure: str, schema: pa.Schema, table: str, sources: Sou
             m=measure,
         )
         if lost:
-            return [f"{lost} row(s) have no finite number in measure {measure}; leave it empty where it is not known"]
+            return [f"{banded(lost)} rows have no finite number in {measure}; leave it empty where it is not known"]
     size = sources.collect(
         "SELECT COALESCE(SUM(ABS(CAST({m} AS DOUBLE))), 0) AS s FROM {table}", m=measure, table=table
     )
@@ -245,7 +246,7 @@ def _faults_of_weight(request: TableRequest, table: str, sources: Sources) -> li
         "SELECT COUNT(*) FROM {table} WHERE {w} IS NULL OR CAST({w} AS DOUBLE) <= 0", table=table, w=str(request.weight)
     )
     if wrong:
-        return [f"{wrong} row(s) have no weight above 0 in {request.weight}"]
+        return [f"{banded(wrong)} rows have no weight above 0 in {request.weight}"]
     ends = sources.collect(
         "SELECT MIN(CAST({w} AS DOUBLE)) AS a, MAX(CAST({w} AS DOUBLE)) AS b FROM {table}",
         table=table,
