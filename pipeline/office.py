@@ -27,6 +27,8 @@ from enclave.project import Project, load_project
 from enclave.signatures import PublicKey, load_public
 from enclave.yaml_files import NotYaml, read_fields
 from enclave.zones import Workspace
+from pseudonymise.key_store import opened_by
+from pseudonymise.unlocking import Given
 
 SETTINGS = "office.yaml"
 ROOT_PUBLIC = "release.pub"
@@ -214,6 +216,26 @@ def read_passphrase(purpose: str, file: Path | None) -> bytes:
         return named.read_bytes().rstrip(b"\n")
     except (FileNotFoundError, PermissionError):
         raise KeyUnavailable("the passphrase file cannot be read", where=named.name) from None
+
+
+def read_given(key_zone: Path, file: Path | None) -> Given:
+    """What opens the custodian's key store: a passphrase, a token's PIN, or the passphrases of several keepers.
+
+    For several keepers ``file`` (or ``ZICHT_PASSPHRASE_FILE``) names several files, separated as in ``PATH``; without
+    one, each keeper is asked in turn.
+
+    Raises:
+        KeyUnavailable: as :func:`read_passphrase`.
+    """
+    what, persons = opened_by(key_zone)
+    purpose = f"the custodian's key store ({what})"
+    if persons == 1:
+        return read_passphrase(purpose, file)
+    named = str(file) if file else os.environ.get("ZICHT_PASSPHRASE_FILE", "")
+    files = [Path(part) for part in named.split(os.pathsep) if part]
+    if files:
+        return [read_passphrase(purpose, part) for part in files]
+    return [read_passphrase(f"{purpose}, keeper {number}", None) for number in range(1, persons + 1)]
 
 
 def utc_now() -> datetime:

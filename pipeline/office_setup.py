@@ -25,6 +25,7 @@ from output_control.review.roster import ID_RULE, Role, authorisation, check_per
 from pipeline.ledger_units import publish_recipient
 from pipeline.office import Office
 from pseudonymise.custody import Custody
+from pseudonymise.unlocking import Lock
 
 ROOT_KEY = "release.pem"
 RELEASE_SIGNING_KEY = "signing.pem"
@@ -48,7 +49,7 @@ class Person(BaseModel):
 def set_up(
     office: Office,
     *,
-    custodian: bytes,
+    custodian: bytes | Lock,
     root: bytes,
     service: bytes,
     entropy: Entropy,
@@ -74,6 +75,7 @@ def set_up(
     write_bytes(keys / BEGUN, b"", mode=0o600)
     custody = Custody.create(keys, custodian, entropy)
     custody.seal_recipient(office.project.name)
+    custody.close()
     root_key = SigningKey.from_seed(entropy.draw(32, "root key"))
     release_key = SigningKey.from_seed(entropy.draw(32, "release key"))
     release_key.save(gate / RELEASE_SIGNING_KEY, service)

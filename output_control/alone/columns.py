@@ -23,10 +23,15 @@ class Columns:
         self.file = path.name
         self.faults: list[Fault] = []
         self.frame = self._read(path)
-        missing = [name for name in wanted if name not in self.frame.column_names]
-        if missing:
-            faults = [Fault(self.file, "column", "the column is missing", column=name) for name in missing]
-            raise BadInput("columns are missing", where=self.file, faults=faults)
+        names = self.frame.column_names
+        faults = [Fault(self.file, "column", "the column is missing", column=n) for n in wanted if n not in names]
+        first = np.unique(np.array(names, dtype=np.str_), return_index=True)[1]
+        faults += [
+            Fault(self.file, "column", f"column {place + 1} has the name of an earlier one")
+            for place in np.setdiff1d(np.arange(len(names)), first)
+        ]
+        if faults:
+            raise BadInput("columns are missing or stand twice", where=self.file, faults=faults)
 
     def _read(self, path: Path) -> pa.Table:
         try:
