@@ -95,11 +95,14 @@ class Guidance:
     hidden: BoolArray
 
 
-def guidance(problem: Problem, up_to: int = GUIDED_UP_TO, *, whole: bool = False) -> Guidance:
+def guidance(
+    problem: Problem, up_to: int = GUIDED_UP_TO, *, whole: bool = False, relative_gap: float = 0.0
+) -> Guidance:
     """One LP over the whole table; none for tables above ``up_to`` groups, where the costs stay as they are.
 
     LP-flow looks at one primary or one ball at a time; the relaxed cover and bridge rows see what serves many.
-    ``whole``: what to hide comes from the integer programme, which for counts is nearly the pattern itself.
+    ``whole``: what to hide comes from the integer programme (solved to within ``relative_gap``), which for counts is
+    nearly the pattern itself.
     """
     if problem.size > up_to or not problem.targets:
         return Guidance(problem.cost, None, problem.primary)
@@ -109,7 +112,8 @@ def guidance(problem: Problem, up_to: int = GUIDED_UP_TO, *, whole: bool = False
         return Guidance(problem.cost, None, problem.primary)
     share = np.clip(found.x[: problem.size], 0.0, 1.0)
     hidden, bound = share > HALF, found.objective
-    if whole and (best := master.model(whole=True, nodes=FIRST_NODES).solve()) is not None:
+    model = master.model(whole=True, nodes=FIRST_NODES, relative_gap=relative_gap) if whole else None
+    if model is not None and (best := model.solve()) is not None:
         hidden, bound = best.x[: problem.size] > HALF, max(best.bound, bound)
     return Guidance(problem.cost * np.maximum(1.0 - share, FLOOR), bound * master.scale, hidden)
 
@@ -158,7 +162,9 @@ def optimise(search: Search, effort: Effort = THOROUGH, known: float = 0.0) -> O
             if cost_of(best) <= bound + master.indifference:
                 return Optimum(best, bound, True)
             spent = search.counter.solved - started
-            spent_out = _is_wide(best, bound) and effort.lps is not None and spent > effort.lps
+            # where a proposal leaves every target open, the master is too far from any pattern to be of help
+            vain = len(open_before) == len(search.problem.targets)
+            spent_out = _is_wide(best, bound) and effort.lps is not None and (vain or spent > effort.lps)
             if spent_out or not (open_before or coarse):
                 break
             _tighten(master, search, x, open_before)
