@@ -86,6 +86,7 @@ def plan_expiry(desk: CustodianDesk, on: date, today: date) -> Plan:
             next_step="zicht receive, then zicht expire",
         )
     own = tuple(gone.model_copy(update={"files": _own(desk.office, gone.files)}) for gone in subjects)
+    own = tuple(g for g in own if g.files or g.keys or not _certificate(desk.office, g.kind, g.name).is_file())
     removed = {name for gone in own for name in gone.files}
     theirs = tuple(sorted({name for gone in subjects for name in gone.files} - removed))
     if not opened:

@@ -2,8 +2,8 @@
 
 Each makes the *wrapping key* under which the store's keys lie. A passphrase gives it by Argon2id (RFC 9106, second
 recommended parameters). Split custody draws it at random and divides it by Shamir's scheme into shares (SLIP-39), each
-under its keeper's own passphrase; fewer than the needed number tell nothing of it. A token gives it by a key that never
-leaves the token (AES-CMAC as a key-derivation function in counter mode, NIST SP 800-108).
+under its keeper's own passphrase; fewer than the needed number tell nothing of it. A token gives it by enciphering two
+blocks, a counter and a salt, under a key that never leaves the token; HKDF-SHA-256 (RFC 5869) of both is the key.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pseudonymise.token import Token
 KEY_BYTES = 32
 PASSPHRASE = "argon2id t=3 p=4 m=65536KiB"  # noqa: S105 - the name of a derivation
 SHARES = "slip-39 shares under argon2id t=3 p=4 m=65536KiB"
-TOKEN = "pkcs11 aes-256-cmac"  # noqa: S105 - the name of a derivation
+TOKEN = "pkcs11 aes-256 hkdf-sha-256"  # noqa: S105 - the name of a derivation
 LOCKS = (PASSPHRASE, SHARES, TOKEN)
 MODULE_VARIABLE = "ZICHT_PKCS11_MODULE"
 """Names the PKCS#11 library on a machine where it lies elsewhere than where the store was made."""
@@ -191,9 +191,9 @@ def unlock(fields: Mapping[str, Any], given: Given) -> Unlocked:
 
 
 def token_key(token: Token, label: str, context: bytes) -> Secret:
-    """32 bytes from the token's key ``label`` and 15 or 32 bytes of context.
+    """32 bytes that follow from the token's key ``label`` and ``context``, and from neither alone.
 
-    Each half is the CMAC of a counter and the context's digest cut to one block; HKDF makes one key of them.
+    Two blocks (a counter, and the context's digest of 15 bytes) are enciphered in the token; HKDF makes a key of them.
     """
     cipher = token.cipher(label)
     digest = HKDF(SHA256(), 15, salt=None, info=b"zicht token context").derive(context)
