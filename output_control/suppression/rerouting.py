@@ -39,9 +39,7 @@ def reroute(search: Search, lps: int) -> Search:
     routes = _Routes(search)
     routes.draw()
     routes.improve(search.counter.solved + lps)
-    made = search.over(
-        [target.fresh() for target in search.problem.targets], search.problem.primary | (routes.used > 0)
-    )
+    made = search.over([target.fresh() for target in search.problem.targets], search.problem.primary | (routes.used > 0))
     for cells, change in routes.moves.values():
         made.proof.add(cells, change)
     # nothing else is as good as what there was: not every demand can be met from here
@@ -152,3 +150,5 @@ class _Routes:
         if move is not None:
             self.used[move[0]] -= 1
         return move
+
+
