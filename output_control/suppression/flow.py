@@ -69,8 +69,10 @@ def is_system(search: Search) -> bool:
 
 
 def stuck(search: Search, targets: Sequence[Target]) -> list[Target]:
-    """Prove open ``targets`` from all hidden cells by one model whose objective alone changes; returns those that nothing
-    hidden can move at all, so that there is no use in looking closer."""
+    """Prove open ``targets`` from all hidden cells by one model whose objective alone changes.
+
+    Returns those that nothing hidden can move at all, so that there is no use in looking closer.
+    """
     ball = search.near.around(np.zeros(0, dtype=np.int64), search.hidden, SYSTEM, hidden_only=True)
     if not targets or not len(ball.cells):
         return list(targets)
