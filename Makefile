@@ -40,8 +40,10 @@ bench: setup ## Run the benchmarks (side by side, with ratios and peak memory)
 docs: setup ## Write the reference pages that are generated from the code
 	$(BIN)/zicht docs docs/reference
 
-lock: ## Write requirements.lock anew from pyproject.toml (needs uv)
+lock: ## Write both locks anew from pyproject.toml: the enclave's, and the municipality's for every platform (needs uv)
 	uv pip compile pyproject.toml --all-extras --generate-hashes --no-header --python-version 3.11 -o requirements.lock
+	uv pip compile pyproject.toml --universal --constraint requirements.lock --generate-hashes --no-header \
+		--python-version 3.11 -o municipality.lock
 
 clean: ## Remove the environment and everything that was built
 	chmod -R u+w build 2>/dev/null || true

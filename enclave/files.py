@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from enclave.errors import StorageFailed
+from enclave.locks import flush
 
 TEMPORARY_MARK = ".part-"
 _ASIDE = "-old"
@@ -37,20 +37,11 @@ def storage_errors(what: str) -> Iterator[None]:
         raise
 
 
-def sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder``, or the content of a file, durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def sync_tree(folder: Path) -> None:
     """Make every file and folder in ``folder`` durable."""
     for entry in (folder, *sorted(folder.rglob("*"))):
         if not entry.is_symlink():
-            sync_folder(entry)
+            flush(entry)
 
 
 @contextlib.contextmanager
@@ -65,10 +56,10 @@ def replacing(path: Path, *, mode: int = 0o640) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
-            sync_folder(temporary)
+            flush(temporary)
             temporary.chmod(mode)
             temporary.replace(path)
-            sync_folder(path.parent)
+            flush(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -93,7 +84,7 @@ def replacing_folder(folder: Path, *, mode: int = 0o750) -> Iterator[Path]:
             if folder.exists():
                 folder.replace(aside)
             temporary.replace(folder)
-            sync_folder(folder.parent)
+            flush(folder.parent)
         finally:
             if aside.exists() and not folder.exists():
                 aside.replace(folder)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,29 +12,29 @@ from pathlib import Path
 import pyarrow as pa
 
 from enclave.errors import BadInput, EnclaveError, Fault, KeyUnavailable, NotReady, Tampered
-from enclave.files import replacing
 from enclave.fingerprints import Json, digest_file
 from enclave.journal import size_class
 from enclave.zones import Workspace, Zone
 from linkage.review_sample import read_review_sample, review_file
+from pipeline.lineage import journal_use, untold
 from pipeline.linking import link_step
 from pipeline.matching import match_step, matched_keys
 from pipeline.office import Office, utc_now
 from pipeline.progress import Teller
 from pipeline.runner import Outcome, Runner, Step
 from pseudonymise.custody import Custody
-from pseudonymise.manifest import MUNICIPALITY
+from pseudonymise.handing_in import copy_on
+from pseudonymise.manifest import DELIVERY_ID, MUNICIPALITY
 from pseudonymise.pseudonymise import pseudonymise
 from pseudonymise.receipt import Receipt
-from pseudonymise.receive import accepted_frame, receipts, receive
+from pseudonymise.receive import accepted_frame, receipts, receive_files
 from pseudonymise.schemas import DeliverySchema, load_schemas
 from pseudonymise.sealing import SUFFIX
+from pseudonymise.withdrawal import Confirmation, Reason
+from pseudonymise.withdrawing import Withdrawer
 
 ACTOR = "custodian"
 CODE = ("enclave", "pseudonymise")
-_NAME = re.compile(
-    r"(?P<supplier>[A-Za-z][A-Za-z0-9_-]{1,39})-(?P<schema>[a-z][a-z0-9_]*)-(?P<period>[0-9]{4}(-[0-9]{4})?)-[0-9a-f]{12}"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +78,45 @@ class CustodianDesk:
                     actor=ACTOR, action="keys used", subject=command, details=used, now=utc_now()
                 )
 
+    @property
+    def _withdrawer(self) -> Withdrawer:
+        return Withdrawer(self.office.workspace, self.custody, self.office.journal, ACTOR)
+
+    def withdraw(self, delivery: str, reason: Reason) -> tuple[Confirmation, ...]:
+        """Withdraw a delivery by hand, and write down which releases used it.
+
+        Raises:
+            NotReady: no such delivery stands.
+        """
+        with self._journalling_keys("withdraw"):
+            withdrawn = self._withdrawer.by_hand(delivery, reason, utc_now())
+            self._tell_uses()
+        return withdrawn
+
+    def withdraw_on(self, notices: Iterable[Path]) -> tuple[Confirmation, ...]:
+        """Withdraw what suppliers' notices name; one that does not hold does not keep the others out.
+
+        Raises:
+            BadInput: lists the notices that do not hold, after the others were carried out.
+        """
+        done: list[Confirmation] = []
+        refused: list[Fault] = []
+        with self._journalling_keys("withdraw"):
+            for file in notices:
+                try:
+                    done += self._withdrawer.on_notice(file, self.office.project.name, utc_now())
+                except (BadInput, NotReady) as error:
+                    refused += _faults(file, error)
+            self._tell_uses()
+        if refused:
+            raise BadInput("notices of withdrawal were refused", faults=refused)
+        return tuple(done)
+
+    def _tell_uses(self) -> None:
+        """Write down, of withdrawn deliveries of which that was not done yet, which releases used them."""
+        for delivery in untold(self.office.journal):
+            journal_use(self.office.journal, self.office.project, delivery, actor=ACTOR, now=utc_now())
+
     def inbox(self) -> tuple[Path, ...]:
         """Sealed deliveries that wait or were received, by name."""
         return tuple(sorted(self.office.workspace.path(Zone.INBOX).glob(f"*{SUFFIX}")))
@@ -95,8 +132,7 @@ class CustodianDesk:
         for file in files:
             target = inbox / f"{self._public_name(file)}{SUFFIX}"
             if not target.exists() or digest_file(target) != digest_file(file):
-                with replacing(target, mode=0o440) as temporary:
-                    shutil.copyfile(file, temporary)
+                copy_on(file, target, mode=0o440)
             targets.append(target)
         return tuple(targets)
 
@@ -104,6 +140,7 @@ class CustodianDesk:
         """Receive every delivery in ``sealed``; faults of one do not keep the others out."""
         schemas = self.schemas()
         files = sorted(sealed)
+        self._withdrawer.finish()
         ran = 0
         refused = []
         with self._journalling_keys("receive"), self.teller.bar("receive") as tick:
@@ -113,6 +150,7 @@ class CustodianDesk:
                     ran += self.runner.run(self._receiving(file, schemas), again=again).ran
                 except (BadInput, KeyUnavailable, Tampered) as error:
                     refused += _faults(file, error)
+            self._tell_uses()
         answered = {receipt.findings.delivery: receipt for receipt in receipts(self.office.workspace, self.custody)}
         return Intake(tuple(answered[name] for name in sorted(answered)), ran, tuple(refused))
 
@@ -120,7 +158,7 @@ class CustodianDesk:
         counts: dict[str, Json] = {}
 
         def action() -> Mapping[str, Path]:
-            receipt = receive(
+            answers = receive_files(
                 sealed,
                 custody=self.custody,
                 project=self.office.project,
@@ -130,17 +168,20 @@ class CustodianDesk:
                 actor=ACTOR,
                 now=utc_now(),
             )
-            found = receipt.findings
             for name in ("received", "accepted", "quarantined"):
-                counts[name] = size_class(getattr(found, name))
-            return _written(receipt, self.office.workspace)
+                counts[name] = size_class(sum(int(getattr(receipt.findings, name)) for receipt in answers))
+            return {
+                f"{receipt.findings.schema_name} {label}": path
+                for receipt in answers
+                for label, path in _written(receipt, self.office.workspace).items()
+            }
 
         inputs = {"sealed": sealed, **self._schema_files()}
         return Step(f"receive {self._public_name(sealed)}", inputs, CODE, {}, action, lambda: counts)
 
     def _public_name(self, sealed: Path) -> str:
         """The file's name when sealing gave it; else a digest: it goes into the journal, and could name anybody."""
-        known = _NAME.fullmatch(sealed.stem)
+        known = DELIVERY_ID.fullmatch(sealed.stem)
         expected = known and any(
             (owed.schema_name, owed.period) == (known["schema"], known["period"])
             and (known["supplier"] in owed.suppliers or MUNICIPALITY.match(known["supplier"]))
@@ -154,6 +195,7 @@ class CustodianDesk:
         Raises:
             NotReady: nothing was accepted yet.
         """
+        self._withdrawer.finish()
         accepted = [receipt for receipt in receipts(self.office.workspace, self.custody) if receipt.accepted]
         if not accepted:
             raise NotReady("no delivery has been accepted yet", next_step="zicht receive SEALED…")
@@ -219,6 +261,7 @@ class CustodianDesk:
 
     def link(self, *, again: bool = False) -> Outcome:
         """Link what was pseudonymised, and the registers, into the project's linked zone."""
+        self._withdrawer.finish()
         accepted = [receipt for receipt in receipts(self.office.workspace, self.custody) if receipt.accepted]
         frames = {self.pseudonymised_path(receipt): receipt for receipt in accepted}
         missing = sum(not path.is_file() for path in frames)

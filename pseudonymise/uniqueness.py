@@ -3,14 +3,52 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
+from cryptography.hazmat.primitives.ciphers import Cipher, modes
+from cryptography.hazmat.primitives.ciphers.algorithms import AES
 
-_Digests = npt.NDArray[np.uint64]
+from enclave.identifiers import as_strings, byte_view, fixed_width
+
+Digests = npt.NDArray[np.uint64]
+_BLOCK = 16
+
+
+def digest_key(salt: bytes) -> bytes:
+    """The key (32 bytes) of the digests of one delivery."""
+    return hashlib.sha256(b"zicht duplicates\0" + salt).digest()
+
+
+def row_digests(table: pa.Table, columns: Sequence[str], key: bytes) -> Digests:
+    """64 bits of a keyed digest per row over the values of ``columns``; null and empty text are the same.
+
+    CBC-MAC with AES-256 over the fields, each with its length before it: no row's text is the beginning of another's,
+    which is what makes CBC-MAC a pseudorandom function (Bellare, Kilian, Rogaway 2000, doi:10.1006/jcss.1999.1694).
+    """
+    cipher = Cipher(AES(key), modes.ECB()).encryptor()  # noqa: S305 - one block per row; CBC is the loop below
+    state = np.zeros((table.num_rows, _BLOCK), dtype=np.uint8)
+    for name in columns:
+        values = as_strings(table.column(name))
+        lengths = byte_view(values)[1]
+        state.view(np.uint64)[:, 0] ^= lengths.astype(np.uint64)
+        state = _enciphered(cipher, state)
+        for width in np.flatnonzero(np.bincount(lengths)).tolist():
+            rows, found = fixed_width(values, width)
+            for start in range(0, width, _BLOCK):
+                part = found[:, start : start + _BLOCK]
+                mixed = state[rows]
+                mixed[:, : part.shape[1]] ^= part
+                state[rows] = _enciphered(cipher, mixed)
+    return state.view(np.uint64)[:, 0].copy()
+
+
+def _enciphered(cipher: Any, blocks: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    done = np.frombuffer(cipher.update(blocks.tobytes()), dtype=np.uint8)
+    return done.reshape(-1, _BLOCK).copy()
 
 
 class SeenBefore:
@@ -22,30 +60,21 @@ class SeenBefore:
 
     def __init__(self, columns: tuple[str, ...], salt: bytes) -> None:
         self.columns = columns
-        self._key = hashlib.sha256(b"zicht duplicates\0" + salt).hexdigest()[:16]
-        self._levels: list[_Digests] = []
+        self._key = digest_key(salt)
+        self._levels: list[Digests] = []
 
     def again(self, table: pa.Table) -> npt.NDArray[np.int64]:
         """Places of the rows whose values came earlier, in this table or in one before it."""
-        digests = self._digests(table)
+        digests = row_digests(table, self.columns, self._key)
         fresh, first = np.unique(digests, return_index=True)
         repeated = np.ones(len(digests), dtype=np.bool_)
         repeated[first] = False
         for level in self._levels:
-            repeated |= _contains(level, digests)
+            repeated |= contains(level, digests)
         self._remember(fresh)
         return np.flatnonzero(repeated)
 
-    def _digests(self, table: pa.Table) -> _Digests:
-        frame = table.select(list(self.columns)).to_pandas()
-        total: Any = np.zeros(len(frame), dtype=np.uint64)
-        for name in self.columns:
-            text = frame[name].astype("string").fillna("").astype(object).to_numpy()
-            hashed = pd.util.hash_array(text, hash_key=self._key, categorize=False)
-            total = (total * np.uint64(0x9E3779B97F4A7C15)) ^ hashed ^ (total >> np.uint64(29))
-        return np.asarray(total, dtype=np.uint64)
-
-    def _remember(self, fresh: _Digests) -> None:
+    def _remember(self, fresh: Digests) -> None:
         """Sorted runs, merged when two are of about one size: few to search, each merged a logarithm of times."""
         while self._levels and len(self._levels[-1]) <= 2 * len(fresh):
             fresh = np.union1d(self._levels.pop(), fresh)
@@ -53,7 +82,10 @@ class SeenBefore:
             self._levels.append(fresh)
 
 
-def _contains(sorted_run: _Digests, digests: _Digests) -> npt.NDArray[np.bool_]:
+def contains(sorted_run: Digests, digests: Digests) -> npt.NDArray[np.bool_]:
+    """Which of ``digests`` stand in an ascending run of them."""
+    if not len(sorted_run):
+        return np.zeros(len(digests), dtype=np.bool_)
     places = np.minimum(np.searchsorted(sorted_run, digests), len(sorted_run) - 1)
     found: npt.NDArray[np.bool_] = sorted_run[places] == digests
     return found

@@ -157,6 +157,7 @@ def manifest_fields(file: Path, schema_name: str, rows: int, **changes: Any) -> 
         "retention_date": "2030-12-31",
         "contact": "gegevensbeheer",
         "files": [{"name": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "rows": rows}],
+        "token": hashlib.sha256(repr((file.read_bytes(), schema_name, rows, changes)).encode()).hexdigest()[:12],
         **changes,
     }
 

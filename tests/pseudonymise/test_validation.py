@@ -261,15 +261,15 @@ def _made(folder: Path) -> Path:
 
 
 class _Leaky:
-    """A pandera that fails as libraries do: with the value in its message."""
+    """Checks that fail as libraries do: with the value in the message."""
 
-    def validate(self, frame: Any, lazy: bool) -> None:
-        raise ValueError(f"could not convert {frame['occupant_name'].tolist()} to float")
+    def __call__(self, schema: Any, years: Any, typed: Any, converted: Any) -> None:
+        raise ValueError(f"could not convert {typed['occupant_name'].to_pylist()} to float")
 
 
 def test_a_failing_library_does_not_carry_values_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     enclave = Enclave.at(tmp_path)
-    monkeypatch.setattr(validation, "_pandera_schema", lambda *_: _Leaky())
+    monkeypatch.setattr(validation, "failures", _Leaky())
     with pytest.raises(EnclaveError) as caught:
         enclave.hemp(canary_rows())
     assert "rows could not be validated (ValueError)" in str(caught.value)
