@@ -30,7 +30,7 @@ from pseudonymise.receipt import Receipt
 from pseudonymise.receive import accepted_frame, receipts, receive_files
 from pseudonymise.schemas import DeliverySchema, load_schemas
 from pseudonymise.sealing import SUFFIX
-from pseudonymise.withdrawal import Confirmation, Reason
+from pseudonymise.withdrawal import NOTICE_SUFFIX, Confirmation, Reason, Withdrawals
 from pseudonymise.withdrawing import Withdrawer
 
 ACTOR = "custodian"
@@ -93,12 +93,8 @@ class CustodianDesk:
             self._tell_uses()
         return withdrawn
 
-    def withdraw_on(self, notices: Iterable[Path]) -> tuple[Confirmation, ...]:
-        """Withdraw what suppliers' notices name; one that does not hold does not keep the others out.
-
-        Raises:
-            BadInput: lists the notices that do not hold, after the others were carried out.
-        """
+    def withdraw_on(self, notices: Iterable[Path]) -> tuple[tuple[Confirmation, ...], tuple[Fault, ...]]:
+        """Withdraw what suppliers' notices name; one that does not hold is a fault, and does not keep others out."""
         done: list[Confirmation] = []
         refused: list[Fault] = []
         with self._journalling_keys("withdraw"):
@@ -108,9 +104,7 @@ class CustodianDesk:
                 except (BadInput, NotReady) as error:
                     refused += _faults(file, error)
             self._tell_uses()
-        if refused:
-            raise BadInput("notices of withdrawal were refused", faults=refused)
-        return tuple(done)
+        return tuple(done), tuple(refused)
 
     def _tell_uses(self) -> None:
         """Write down, of withdrawn deliveries of which that was not done yet, which releases used them."""
@@ -135,6 +129,30 @@ class CustodianDesk:
                 copy_on(file, target, mode=0o440)
             targets.append(target)
         return tuple(targets)
+
+    def handed_in(self, folder: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+        """Sealed deliveries, and notices, in a supplier's hand-in folder; those that were withdrawn are left alone."""
+        gone = Withdrawals.of(self.office.journal)
+        sealed = (file for file in sorted(folder.glob(f"*{SUFFIX}")) if file.stem not in gone)
+        return tuple(sealed), tuple(sorted(folder.glob(f"*{NOTICE_SUFFIX}")))
+
+    def answer(self, folder: Path, withdrawn: Iterable[Confirmation]) -> tuple[Path, ...]:
+        """Put the answers to what lies in a supplier's hand-in folder into its ``receipts/``.
+
+        A receipt counts rows: it goes where the sealed file lies that it is about, whatever files are called.
+        """
+        sealed = {digest_file(file) for file in folder.glob(f"*{SUFFIX}")}
+        answers = [f"{confirmation.delivery}.withdrawn.json" for confirmation in withdrawn]
+        for receipt in receipts(self.office.workspace, self.custody):
+            found = receipt.findings
+            if found.sealed_sha256 in sealed:
+                answers.append(f"{found.delivery}.json")
+                answers += [f"{found.replaces}.withdrawn.json"] if found.replaces and receipt.accepted else []
+        returned = self.office.workspace.path(Zone.INBOX) / "receipts"
+        told = [folder / "receipts" / name for name in sorted(set(answers))]
+        for file in told:
+            copy_on(returned / file.name, file)
+        return tuple(told)
 
     def receive(self, sealed: Iterable[Path], *, again: bool = False) -> Intake:
         """Receive every delivery in ``sealed``; faults of one do not keep the others out."""

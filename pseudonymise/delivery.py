@@ -53,21 +53,10 @@ class CheckReport:
         return (*self.fatal, *self.row_faults)
 
     def __str__(self) -> str:
-        verdict = "can be delivered" if self.acceptable else "cannot be delivered like this"
-        lines = [
-            f"{self.file}: {verdict} (schema {self.schema} version {self.schema_version}, period {self.period})",
-            f"  {self.received} rows read: {self.accepted} good, {self.quarantined} with faults"
-            f" (at most {self.tolerance:.1%} may have)",
-        ]
-        lines += [f"  - {fault}" for fault in self.faults]
-        for column, note, count, rows in self.notes:
-            shown = f", row {', '.join(map(str, rows))}{' …' if count > len(rows) else ''}" if rows else ""
-            lines.append(f"  · {column or 'file'}{shown}: {note.description()} ({count})")
-        if self.row_faults:
-            lines.append(
-                "  Row 1 is the first row under the header. Values are never shown: look them up in your file."
-            )
-        return "\n".join(lines)
+        """The report in English; see :func:`~pseudonymise.clerk_report.report_text`."""
+        from pseudonymise.clerk_report import Language, report_text
+
+        return report_text(self, Language.EN)
 
 
 def check_file(path: Path, schema: DeliverySchema, period: str) -> CheckReport:

@@ -63,8 +63,8 @@ class Findings(_File):
     ``received`` = ``accepted`` + ``quarantined``, always. ``by_reason`` counts rows per ``column:defect``; a row with
     two defects stands under both. In a rejected delivery nothing is accepted; rows that no parser could count are taken
     from the manifest. ``accepted_frame`` and ``quarantine_frame`` are SHA-256 digests of the encrypted files. ``parts``
-    names all files of a delivery that has several, by the names of their receipts; ``replaces`` the delivery whose place
-    it took; ``withdrawal`` is the digest of the secret with which the supplier may withdraw it.
+    names all files of a delivery that has several, by the names of their receipts; ``replaces`` the delivery whose
+    place it took; ``withdrawal`` is the digest of the secret with which the supplier may withdraw it.
     """
 
     delivery: str

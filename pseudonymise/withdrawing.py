@@ -15,8 +15,10 @@ from pseudonymise.receive import one_at_a_time, receipts
 from pseudonymise.withdrawal import (
     Confirmation,
     Reason,
+    Withdrawals,
     check_proof,
     journal_withdrawal,
+    load_confirmation,
     open_notice,
     remove_withdrawn,
     token_of,
@@ -67,10 +69,19 @@ class Withdrawer:
                 if receipt.accepted and token_of(receipt.findings.delivery) == token_of(delivery)
             ]
             if not standing:
-                raise NotReady("no such delivery stands: nothing was withdrawn", where=delivery)
+                return self._confirmed_before(delivery)
             for receipt in standing:
                 journal_withdrawal(receipt, self.journal, actor=self.actor, reason=reason, by=by, now=now)
             return tuple(self._remove(receipt) for receipt in standing)
+
+    def _confirmed_before(self, delivery: str) -> tuple[Confirmation, ...]:
+        """Asked twice, answered the same."""
+        gone = [name for name in Withdrawals.of(self.journal) if token_of(name) == token_of(delivery)]
+        if not gone:
+            raise NotReady("no such delivery stands: nothing was withdrawn", where=delivery)
+        folder = self.workspace.path(Zone.INBOX) / "receipts"
+        key = self.custody.receipt_key().public
+        return tuple(load_confirmation(folder / f"{name}.withdrawn.json", key) for name in gone)
 
     def _remove(self, receipt: Receipt) -> Confirmation:
         return remove_withdrawn(receipt, self.workspace, self.journal, self.custody.receipt_key())
