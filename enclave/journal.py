@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from enclave.errors import NotReady, Tampered
-from enclave.files import storage_errors, write_bytes
+from enclave.files import TEMPORARY_MARK, storage_errors, write_bytes
 from enclave.fingerprints import Json, canonical_json, digest_bytes
 from enclave.locks import lock_file
 
@@ -87,6 +87,8 @@ class Journal:
                 lock_file(handle.fileno())
                 if os.fstat(handle.fileno()).st_size == 0:
                     self.file.chmod(0o664)  # every zone's user appends; the folder's group says who
+                for left in self.folder.glob(f".{self._head_file.name}{TEMPORARY_MARK}*"):
+                    left.unlink(missing_ok=True)  # of a writer that was killed: whoever writes holds the lock
                 head, whole = self._last(handle.fileno())
                 self._refuse_cut_off(head)
                 if os.fstat(handle.fileno()).st_size > whole:

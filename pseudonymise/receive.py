@@ -338,10 +338,12 @@ class _Reading:
 def _read_all(readings: Sequence[_Reading], keys: KnownKeys, intake: _Intake, replaced: Sequence[Receipt]) -> None:
     """Write the frames of all files, or of none; then withdraw what this delivery replaces."""
     rejected: dict[str, tuple[Fault, ...]] = {}
+    for folder in {
+        place.parent for reading in readings for place in (reading.places.accepted, reading.places.quarantine)
+    }:
+        sweep_temporaries(folder)
     with contextlib.ExitStack() as frames:
         for reading in readings:
-            for folder in (reading.places.accepted.parent, reading.places.quarantine.parent):
-                sweep_temporaries(folder)
             manifest = reading.file.manifest
             accepted, quarantine = frames.enter_context(
                 writing_both(

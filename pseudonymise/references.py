@@ -61,12 +61,13 @@ def _filled(rows: pa.Table, name: str) -> Bools:
 def reading_order(schemas: Sequence[DeliverySchema]) -> tuple[int, ...]:
     """Places of ``schemas`` such that a file comes after those that it refers to."""
     order: list[int] = []
+    names = {schema.name for schema in schemas}
     while len(order) < len(schemas):
         done = {schemas[place].name for place in order}
         ready = [
             place
             for place, schema in enumerate(schemas)
-            if place not in order and all(rule.schema_name in done for rule in schema.rules.refers)
+            if place not in order and not ({rule.schema_name for rule in schema.rules.refers} & names - done)
         ]
         if not ready:
             raise BadInput("these schemas refer to each other in a circle", where=schemas[0].name)

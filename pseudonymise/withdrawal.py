@@ -21,7 +21,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from enclave.errors import BadInput, NotReady, Tampered
-from enclave.files import replacing, write_bytes
+from enclave.files import replacing, sweep_temporaries, write_bytes
 from enclave.fingerprints import Json, canonical_json, digest_file
 from enclave.journal import Entry, Journal
 from enclave.signatures import PayloadType, PublicKey, SigningKey
@@ -214,10 +214,13 @@ def journal_withdrawal(
 def remove_withdrawn(receipt: Receipt, workspace: Workspace, journal: Journal, key: SigningKey) -> Confirmation:
     """Remove what is left of a withdrawn delivery, and confirm it; can be called again after a kill.
 
-    Its receipt is moved last: as long as it stands where receipts stand, something may be left.
+    The caller holds the lock of the identified zone. The receipt is moved last: as long as it stands where receipts
+    stand, something may be left.
     """
     found = receipt.findings
     identified, inbox = workspace.path(Zone.IDENTIFIED), workspace.path(Zone.INBOX)
+    for folder in (identified / "withdrawn", inbox / "receipts"):
+        sweep_temporaries(folder)
     name = f"{found.schema_name}_{found.period}.parquet"
     (workspace.path(Zone.PSEUDONYMISED) / found.supplier / name).unlink(missing_ok=True)
     for path, sha256 in (

@@ -56,13 +56,17 @@ class Withdrawer:
 
     def finish(self) -> tuple[Confirmation, ...]:
         """Remove what a killed process left of withdrawn deliveries."""
+        with one_at_a_time(self.workspace.path(Zone.IDENTIFIED)):
+            return self._finish()
+
+    def _finish(self) -> tuple[Confirmation, ...]:
         left = unfinished(receipts(self.workspace, self.custody), self.journal)
         return tuple(self._remove(receipt) for receipt in left)
 
     def _withdraw(self, delivery: str, reason: Reason, by: str, now: datetime) -> tuple[Confirmation, ...]:
         """All files of a delivery go together."""
         with one_at_a_time(self.workspace.path(Zone.IDENTIFIED)):
-            self.finish()
+            self._finish()
             standing = [
                 receipt
                 for receipt in receipts(self.workspace, self.custody)

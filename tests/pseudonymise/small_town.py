@@ -164,7 +164,7 @@ def manifest_fields(file: Path, schema_name: str, rows: int, **changes: Any) -> 
 
 def a_project() -> Project:
     """A project that expects every delivery."""
-    municipal = ("hemp_clearances", "debt_assistance", "property_tax")
+    municipal = ("hemp_clearances", "debt_assistance", "property_tax", "hemp_occupants")
     expected = [{"schema": name, "period": "2016", "suppliers": "municipalities"} for name in municipal]
     expected.append({"schema": "land_registry", "period": "1996-2015", "suppliers": ["kadaster"]})
     return Project.model_validate(
