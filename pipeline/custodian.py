@@ -130,11 +130,10 @@ class CustodianDesk:
             targets.append(target)
         return tuple(targets)
 
-    def handed_in(self, folder: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
-        """Sealed deliveries, and notices, in a supplier's hand-in folder; those that were withdrawn are left alone."""
+    def handed_in(self, folder: Path) -> list[Path]:
+        """Sealed deliveries in a supplier's hand-in folder; those that were withdrawn are left alone."""
         gone = Withdrawals.of(self.office.journal)
-        sealed = (file for file in sorted(folder.glob(f"*{SUFFIX}")) if file.stem not in gone)
-        return tuple(sealed), tuple(sorted(folder.glob(f"*{NOTICE_SUFFIX}")))
+        return [file for file in sorted(folder.glob(f"*{SUFFIX}")) if file.stem not in gone]
 
     def answer(self, folder: Path, withdrawn: Iterable[Confirmation]) -> tuple[Path, ...]:
         """Put the answers to what lies in a supplier's hand-in folder into its ``receipts/``.

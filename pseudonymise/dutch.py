@@ -182,7 +182,9 @@ def _filled(part: str) -> str:
         return _WORDS[part]
     if " or " in part:
         return " of ".join(_filled(choice) for choice in part.split(" or "))
-    return dutch(part) if part.startswith(";") else part
+    if part.startswith(";"):
+        return dutch(part)
+    return part.replace(".", ",") if part.endswith("%") else part
 
 
 @cache

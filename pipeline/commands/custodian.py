@@ -112,13 +112,11 @@ def receive(
     desk = _desk(workspace, passphrase_file, as_json=as_json)
     notices = [file for file in sealed or () if file.suffix == NOTICE_SUFFIX]
     deliveries = [file for file in sealed or () if file.suffix != NOTICE_SUFFIX]
-    if hand_in is not None:
-        laid, asked = desk.handed_in(hand_in)
-        deliveries += laid
-        notices += asked
-    everything = sealed is None and hand_in is None
+    notices += sorted(hand_in.glob(f"*{NOTICE_SUFFIX}")) if hand_in else []
     withdrawn, refused = desk.withdraw_on(notices)
     _tell_withdrawn(withdrawn, desk)
+    deliveries += desk.handed_in(hand_in) if hand_in else []
+    everything = sealed is None and hand_in is None
     intake = desk.receive(desk.inbox() if everything else desk.accept_into_inbox(deliveries), again=again)
     for receipt in intake.receipts:
         typer.echo(receipt.model_dump_json() if as_json else str(receipt))
