@@ -32,11 +32,15 @@ FORM_CODES = {
     Defect.NOT_A_NUMBER: 5,
     Defect.NOT_A_DATE: 6,
     Defect.TOO_LONG: 7,
+    Defect.TEST_ID: 8,
+    Defect.UNKNOWN: 9,
 }
 _OF_IDENTIFIERS = {
     identifiers.Reason.MALFORMED: Defect.MALFORMED,
     identifiers.Reason.FAILED_CHECK: Defect.FAILED_CHECK,
     identifiers.Reason.ALL_ZERO: Defect.ALL_ZERO,
+    identifiers.Reason.TEST: Defect.TEST_ID,
+    identifiers.Reason.UNKNOWN: Defect.UNKNOWN,
 }
 _DATE_FORMS = {
     "dd-mm-yyyy": r"^(?P<d>[0-9]{1,2})[-/.](?P<m>[0-9]{1,2})[-/.](?P<y>[0-9]{4})$",
@@ -94,7 +98,7 @@ def _notes(spec: ColumnSpec, schema: DeliverySchema, raw: Any, typed: Any) -> It
 
 def _typed(spec: ColumnSpec, schema: DeliverySchema, text: Any) -> tuple[Any, Codes]:
     if spec.kind is not None and spec.kind in CHECKED_KINDS:
-        return _checked_identifier(spec.kind, text)
+        return _checked_identifier(spec.kind, text, refuse_test_ranges=schema.test_ranges == "refused")
     if spec.type == "date" or spec.kind == "birth_date":
         return _dates(text, schema.date_format)
     if spec.type in ("integer", "decimal"):
@@ -102,8 +106,8 @@ def _typed(spec: ColumnSpec, schema: DeliverySchema, text: Any) -> tuple[Any, Co
     return text, np.zeros(len(text), dtype=np.int8)
 
 
-def _checked_identifier(kind: str, text: Any) -> tuple[Any, Codes]:
-    checked = identifiers.check(kind, text)
+def _checked_identifier(kind: str, text: Any, *, refuse_test_ranges: bool) -> tuple[Any, Codes]:
+    checked = identifiers.check(kind, text, refuse_test_ranges=refuse_test_ranges)
     to_form = np.zeros(len(identifiers.Reason), dtype=np.int8)
     for reason, defect in _OF_IDENTIFIERS.items():
         to_form[reason] = FORM_CODES[defect]

@@ -22,6 +22,8 @@ class Defect(Enum):
     MALFORMED = "malformed"
     FAILED_CHECK = "failed_check"
     ALL_ZERO = "all_zero"
+    TEST_ID = "test_id"
+    UNKNOWN = "unknown"
     NOT_A_NUMBER = "not_a_number"
     NOT_A_DATE = "not_a_date"
     NOT_IN_LIST = "not_in_list"
@@ -47,6 +49,8 @@ _DESCRIPTIONS = {
     Defect.MALFORMED: "not of the form that this identifier has (digits, letters, length)",
     Defect.FAILED_CHECK: "fails the identifier's own check (a typing error?)",
     Defect.ALL_ZERO: "zeros only",
+    Defect.TEST_ID: "a number of examples or tests, which is nobody's",
+    Defect.UNKNOWN: "a word or number that says that the identifier is not known: leave the cell empty instead",
     Defect.NOT_A_NUMBER: "not a number as the schema writes numbers",
     Defect.NOT_A_DATE: "not a date of the calendar as the schema writes dates",
     Defect.NOT_IN_LIST: "not one of the codes of the schema",

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from enclave.errors import BadInput, Fault
 from enclave.requests import ColumnName, Slug
+from pseudonymise.coarsening import RULES
 
 ColumnType = Literal["integer", "decimal", "date", "code", "text", "identifier"]
 IdentifierKind = Literal[
@@ -30,8 +31,16 @@ IdentifierKind = Literal[
     "name",
     "birth_date",
     "own_number",
+    "licence_plate",
+    "iban",
+    "phone",
+    "email",
+    "foreign",
 ]
-CHECKED_KINDS = frozenset({"bsn", "rsin", "kvk", "establishment", "bag", "postcode", "own_number"})
+CHECKED_KINDS = frozenset(
+    {"bsn", "rsin", "kvk", "establishment", "bag", "postcode", "own_number"}
+    | {"licence_plate", "iban", "phone", "email", "foreign"}
+)
 _DIRECT_KINDS = frozenset({"house_number", "addition", "name", "birth_date", "own_number"})
 _TREATMENT = r"^(hash|drop|keep|text-scan|text-drop-on-leak|coarsen:[a-z0-9_]+)$"
 _KEPT = ("keep", "text-scan", "text-drop-on-leak")
@@ -85,6 +94,12 @@ class ColumnSpec(_File):
         yield direct and self.treatment in _KEPT, "a direct identifier is dropped, hashed or coarsened"
         yield self.kind in CHECKED_KINDS and self.treatment in _KEPT, "an identifier is never kept"
         yield self.type == "text" and self.treatment == "keep", "free text is scanned or dropped, never just kept"
+        rule = RULES.get(self.treatment.removeprefix("coarsen:")) if self.treatment.startswith("coarsen:") else None
+        yield self.treatment.startswith("coarsen:") and rule is None, "there is no such coarsening rule"
+        yield (
+            rule is not None and self.kind not in rule.kinds and self.type not in rule.kinds,
+            ("the coarsening rule is for another kind of column"),
+        )
         try:
             re.compile(self.pattern)
         except re.error:
@@ -132,6 +147,8 @@ class DeliverySchema(_File):
     ``encodings``: accepted text encodings of a CSV file, the expected one first (``cp1252``, ``utf-8``,
     ``utf-8-sig``). ``date_format``: ``dd-mm-yyyy`` (also d-m-yyyy), ``yyyy-mm-dd`` or ``yyyymmdd``. ``tolerance``: the
     largest share of bad rows, 0–1, with which the good rows still go on. ``keys``: the columns that tell records apart.
+    ``test_ranges``: whether numbers from ranges that are reserved for tests are set aside (``refused``) or taken, as
+    the invented country needs; well-known examples are never taken.
     """
 
     name: Slug
@@ -147,6 +164,7 @@ class DeliverySchema(_File):
     keys: tuple[ColumnName, ...] = Field(min_length=1)
     rules: Rules = Rules()
     tolerance: float = Field(default=0.05, ge=0, le=1)
+    test_ranges: Literal["refused", "taken"] = "refused"
 
     @model_validator(mode="after")
     def _names_agree(self) -> DeliverySchema:
