@@ -37,6 +37,7 @@ from enclave.nobodys_identifiers import EXAMPLES, TEST_RANGES, says_unknown
 __all__ = (
     "BAG_OBJECT_TYPES",
     "KINDS",
+    "USUAL_SPELLING",
     "Bools",
     "Bytes",
     "Checked",
@@ -242,3 +243,9 @@ _CHECKS: dict[str, Callable[[Any], Checked]] = {
     "foreign": foreign_numbers.check_foreign,
 }
 KINDS = tuple(_CHECKS)
+USUAL_SPELLING = {
+    "licence_plate": r"^[A-Z0-9]{1,3}-[A-Z0-9]{1,3}-[A-Z0-9]{1,3}$",
+    "phone": r"^0[0-9]{9}$",
+    "foreign": r"^[A-Z]{2} [A-Z0-9 ./-]+$",
+}
+"""How people write what is kept otherwise: such a value needed no repair."""

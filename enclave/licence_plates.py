@@ -31,7 +31,7 @@ SIDECODES = (
 _OLD = 3
 # since sidecode 4 (RDW): no vowels and neither C nor Q, since they make words or look like a nought
 _LEFT_OUT = np.frombuffer(b"AEIOUCQ", dtype=np.uint8)
-_REFUSED_WORDS = r"GVD|KKK|KVT|LPF|NSB|PKK|PSV|TBS"
+_REFUSED_WORDS = r"(?:^|[0-9])(?:GVD|KKK|KVT|LPF|NSB|PKK|PSV|TBS)(?:[0-9]|$)"
 _REFUSED_PAIRS = r"^[A-Z0-9]{4}S[SD]$|^[A-Z0-9]{2}S[SD][A-Z0-9]{2}$|^S[SD][A-Z0-9]{4}$|[0-9][A-Z]?S[SD](?:[0-9]|$)"
 _SPECIAL = r"^(?:AA|CD)"
 """The royal house, and diplomats, whose CD may be parted from the rest by figures."""

@@ -25,7 +25,6 @@ from pipeline.office import Office, utc_now
 from pipeline.progress import Teller
 from pipeline.runner import Outcome, Runner, Step
 from pseudonymise.custody import Custody
-from pseudonymise.manifest import MUNICIPALITY
 from pseudonymise.pseudonymise import pseudonymise
 from pseudonymise.receipt import Receipt
 from pseudonymise.receive import accepted_frame, receipts, receive
@@ -141,11 +140,7 @@ class CustodianDesk:
     def _public_name(self, sealed: Path) -> str:
         """The file's name when sealing gave it; else a digest: it goes into the journal, and could name anybody."""
         known = _NAME.fullmatch(sealed.stem)
-        expected = known and any(
-            (owed.schema_name, owed.period) == (known["schema"], known["period"])
-            and (known["supplier"] in owed.suppliers or MUNICIPALITY.match(known["supplier"]))
-            for owed in self.office.project.deliveries
-        )
+        expected = known and self.office.project.expects(known["supplier"], known["schema"], known["period"])
         return sealed.stem if expected else f"unexpected-{digest_file(sealed)[:12]}"
 
     def pseudonymise(self, *, again: bool = False) -> list[Outcome]:

@@ -84,7 +84,7 @@ def convert(spec: ColumnSpec, schema: DeliverySchema, values: Any) -> Converted:
 
 def _notes(spec: ColumnSpec, schema: DeliverySchema, raw: Any, typed: Any) -> Iterator[tuple[Note, Bools]]:
     if spec.kind in CHECKED_KINDS:
-        yield Note.REPAIRED, _mask(pc.fill_null(pc.not_equal(typed, raw), False))
+        yield Note.REPAIRED, _repaired(str(spec.kind), raw, typed)
     elif spec.type == "text" or spec.kind == "name":
         yield Note.BROKEN_CHARACTERS, _mask(pc.match_substring_regex(raw, _BROKEN_CHARACTERS))
         yield Note.LINE_BREAK, _mask(pc.match_substring(raw, "\n"))
@@ -94,6 +94,13 @@ def _notes(spec: ColumnSpec, schema: DeliverySchema, raw: Any, typed: Any) -> It
     elif spec.type == "date" or spec.kind == "birth_date":
         short = pc.less(pc.binary_length(raw), len(schema.date_format))
         yield Note.VARIANT, _mask(pc.and_(short, pc.is_valid(typed)))
+
+
+def _repaired(kind: str, raw: Any, typed: Any) -> Bools:
+    changed = _mask(pc.fill_null(pc.not_equal(typed, raw), False))
+    if kind in identifiers.USUAL_SPELLING and changed.any():
+        changed &= ~_mask(pc.match_substring_regex(raw, identifiers.USUAL_SPELLING[kind]))
+    return changed
 
 
 def _typed(spec: ColumnSpec, schema: DeliverySchema, text: Any) -> tuple[Any, Codes]:

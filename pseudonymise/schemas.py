@@ -124,6 +124,7 @@ class Rules(_File):
     ``any_of``: of each group of columns at least one is filled. ``in_order``: of each pair of date columns the first is
     not after the second, when both are filled. ``required_if``: when ``column`` has ``code``, ``then`` is filled.
     ``unique``: each group of columns has no two equal rows; the first counts, later ones are quarantined.
+    ``against_register``: what the office's own register can say of the records; findings are for the custodian alone.
     """
 
     any_of: tuple[tuple[ColumnName, ...], ...] = ()
@@ -131,6 +132,24 @@ class Rules(_File):
     required_if: tuple[RequiredIf, ...] = ()
     unique: tuple[tuple[ColumnName, ...], ...] = ()
     period: PeriodCheck | None = None
+    against_register: tuple[RegisterCheck, ...] = ()
+
+
+class RegisterCheck(_File):
+    """Records whose ``identifier`` (kind bsn or bag) is compared with the office's identified register.
+
+    The other columns, of those that are named, say of the person what the register says too.
+    """
+
+    identifier: ColumnName
+    birth_date: ColumnName | Literal[""] = ""
+    surname: ColumnName | Literal[""] = ""
+    full_name: ColumnName | Literal[""] = ""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that are named."""
+        return tuple(filter(None, (self.identifier, self.birth_date, self.surname, self.full_name)))
 
 
 class RequiredIf(_File):
@@ -174,12 +193,15 @@ class DeliverySchema(_File):
         unknown = sorted(self._mentioned() - set(names))
         if unknown:
             raise ValueError(f"keys or rules name columns that are not declared: {', '.join(unknown)}")
+        if any(self.column(rule.identifier).kind not in ("bsn", "bag") for rule in self.rules.against_register):
+            raise ValueError("the register is asked by bsn or bag")
         return self
 
     def _mentioned(self) -> set[str]:
         rules = self.rules
         groups: list[Iterable[str]] = [self.keys, *rules.any_of, *rules.in_order, *rules.unique]
         groups += [(rule.column, rule.then) for rule in rules.required_if]
+        groups += [rule.columns for rule in rules.against_register]
         if rules.period:
             groups.append((rules.period.column,))
         return {name for group in groups for name in group}
