@@ -53,7 +53,7 @@ SYNTACTIC_TARGET, SEMANTIC_TARGET, FALSE_ALARM_TARGET = 0.99, 0.95, 0.001
 
 
 def receive_all(country: Path, root: Path) -> dict[str, str]:
-    """Seal and receive every delivery: file → ``accepted``, ``rejected`` or ``refused``, and the checks that say why."""
+    """Seal and receive every delivery: file → ``accepted``, ``rejected`` or ``refused``, and which checks say why."""
     workspace = Workspace(root)
     workspace.create()
     custody = Custody.create(workspace.path(Zone.KEY), b"een zin", SeededEntropy(3))

@@ -118,6 +118,17 @@ def reasons(values: Any, formed: Bools, passed: Bools) -> NDArray[np.int8]:
     return np.where(empty, Reason.MISSING, found).astype(np.int8)
 
 
+def completed(fast: Any, good: Bools, values: Any, slow: Callable[[Any], Checked]) -> Checked:
+    """Canonical texts of the ``good`` rows, which a quick look has settled, and what ``slow`` says of the others."""
+    reason = np.zeros(len(values), dtype=np.int8)
+    rest = np.flatnonzero(~good)
+    if not rest.size:
+        return Checked(fast, pa.array(reason))
+    checked = slow(values.take(pa.array(rest)))
+    reason[rest] = checked.reason.to_numpy(zero_copy_only=False)
+    return Checked(pc.replace_with_mask(fast, pa.array(~good), checked.canonical), pa.array(reason))
+
+
 def null_unless(values: Any, usable: Bools) -> Any:
     """The values, null where not ``usable``."""
     return pc.if_else(pa.array(usable), values, pa.scalar(None, pa.string()))
@@ -153,8 +164,9 @@ class Form:
         """Canonical bytes, zero-padded on the left, and reasons (OK, MISSING or MALFORMED)."""
         matrix = np.full((len(values), self.width), 48, dtype=np.uint8)
         reason = np.full(len(values), Reason.MALFORMED, dtype=np.int8)
+        reason[byte_view(values)[1] == 0] = Reason.MISSING
         self._fill(values, np.arange(len(values)), matrix, reason)
-        rest = np.flatnonzero(reason)
+        rest = np.flatnonzero(reason == Reason.MALFORMED)
         if rest.size:
             trimmed = pc.utf8_trim_whitespace(values.take(pa.array(rest)))
             reason[rest[pc.fill_null(pc.equal(trimmed, ""), True).to_numpy(zero_copy_only=False)]] = Reason.MISSING

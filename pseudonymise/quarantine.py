@@ -68,6 +68,20 @@ _DESCRIPTIONS = {
 }
 
 
+FORM_CODES = {
+    Defect.MISSING: 1,
+    Defect.MALFORMED: 2,
+    Defect.FAILED_CHECK: 3,
+    Defect.ALL_ZERO: 4,
+    Defect.NOT_A_NUMBER: 5,
+    Defect.NOT_A_DATE: 6,
+    Defect.TOO_LONG: 7,
+    Defect.TEST_ID: 8,
+    Defect.UNKNOWN: 9,
+}
+"""Defects of a single value's form, as they stand in a column's codes; 0 is sound."""
+
+
 def quarantine_schema(schema: DeliverySchema) -> pa.Schema:
     """Record number, reasons (``column:defect`` parted by ``; ``), the columns as delivered, and the text of rows that
     have no columns."""

@@ -11,6 +11,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -102,8 +104,9 @@ class ColumnSpec(_File):
         )
         try:
             re.compile(self.pattern)
-        except re.error:
-            yield True, "the pattern is no regular expression"
+            pc.match_substring_regex(pa.array([""]), self.pattern)
+        except (re.error, pa.ArrowInvalid):
+            yield True, "the pattern is no regular expression (RE2, without look-ahead or references)"
 
 
 class PeriodCheck(_File):
