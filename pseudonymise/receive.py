@@ -44,7 +44,7 @@ from pseudonymise.validation import Tally, Validator, row_faults, tolerance_faul
 
 ACCEPTED, REJECTED = "delivery-accepted", "delivery-rejected"
 REFUSED, SEEN = "delivery-refused", "delivery-seen-before"
-CHECKS = ("seal", "digest", "manifest", "project", "encoding", "header", "row count", "rows (pandera)", "duplicates")
+CHECKS = ("seal", "digest", "manifest", "project", "encoding", "header", "row count", "rows", "duplicates")
 
 
 @dataclass(frozen=True, slots=True)
