@@ -24,13 +24,13 @@ from pipeline.progress import Teller
 from pipeline.runner import Outcome, Runner, Step
 from pseudonymise.custody import Custody
 from pseudonymise.handing_in import copy_on
-from pseudonymise.manifest import DELIVERY_ID, MUNICIPALITY
+from pseudonymise.manifest import DELIVERY_ID
 from pseudonymise.pseudonymise import pseudonymise
 from pseudonymise.receipt import Receipt
 from pseudonymise.receive import accepted_frame, receipts, receive_files
 from pseudonymise.schemas import DeliverySchema, load_schemas
 from pseudonymise.sealing import SUFFIX
-from pseudonymise.withdrawal import NOTICE_SUFFIX, Confirmation, Reason, Withdrawals
+from pseudonymise.withdrawal import Confirmation, Reason, Withdrawals
 from pseudonymise.withdrawing import Withdrawer
 
 ACTOR = "custodian"
@@ -201,11 +201,7 @@ class CustodianDesk:
     def _public_name(self, sealed: Path) -> str:
         """The file's name when sealing gave it; else a digest: it goes into the journal, and could name anybody."""
         known = DELIVERY_ID.fullmatch(sealed.stem)
-        expected = known and any(
-            (owed.schema_name, owed.period) == (known["schema"], known["period"])
-            and (known["supplier"] in owed.suppliers or MUNICIPALITY.match(known["supplier"]))
-            for owed in self.office.project.deliveries
-        )
+        expected = known and self.office.project.expects(known["supplier"], known["schema"], known["period"])
         return sealed.stem if expected else f"unexpected-{digest_file(sealed)[:12]}"
 
     def pseudonymise(self, *, again: bool = False) -> list[Outcome]:

@@ -22,7 +22,6 @@ from enclave.project import Project
 from enclave.requests import Slug
 from pseudonymise.schemas import DeliverySchema, period_years
 
-MUNICIPALITY = re.compile(r"^GM[0-9]{4}$")
 _LONG_NUMBER = re.compile(r"[0-9](?:[ .]?[0-9]){7}")
 MANIFEST = "manifest"
 MAX_FILES = 20
@@ -228,10 +227,4 @@ def public_name(manifest: Manifest, project: Project) -> str:
 
 
 def _is_expected(manifest: Manifest, project: Project) -> bool:
-    for owed in project.deliveries:
-        by_all = owed.suppliers == "municipalities" and MUNICIPALITY.match(manifest.supplier) is not None
-        if (owed.schema_name, owed.period) == (manifest.schema_name, manifest.period) and (
-            by_all or manifest.supplier in owed.suppliers
-        ):
-            return True
-    return False
+    return project.expects(manifest.supplier, manifest.schema_name, manifest.period)

@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from enclave.errors import BadInput, Fault
-from pseudonymise.conversion import Bools
+from pseudonymise.row_checks import Bools
 from pseudonymise.schemas import DeliverySchema, Reference
-from pseudonymise.uniqueness import Digests, contains, digest_key, row_digests
+from pseudonymise.uniqueness import Digests, contains, digest_keys, row_digests
 
 Place = tuple[str, tuple[str, ...]]
 """A schema and the columns of it that others refer to."""
@@ -25,7 +25,7 @@ class KnownKeys:
     """The keys of the sound rows that were seen so far, of all files of one delivery."""
 
     def __init__(self, schemas: Iterable[DeliverySchema], salt: bytes) -> None:
-        self._key = digest_key(b"keys between files\0" + salt)
+        self._keys = digest_keys(b"keys between files\0" + salt)
         self._found: dict[Place, list[Digests]] = {
             (rule.schema_name, rule.to): [] for schema in schemas for rule in schema.rules.refers
         }
@@ -34,7 +34,7 @@ class KnownKeys:
         """Take up the keys of sound rows that another file may refer to."""
         for (name, columns), runs in self._found.items():
             if name == schema.name:
-                runs.append(np.unique(row_digests(sound, columns, self._key)))
+                runs.append(np.unique(row_digests(sound, columns, self._keys)))
 
     def unknown(self, rule: Reference, rows: pa.Table) -> Bools:
         """Which of ``rows`` refer to a row that is not there; an unfilled reference refers to nothing."""
@@ -42,7 +42,7 @@ class KnownKeys:
         if len(runs) > 1:
             runs[:] = [np.unique(np.concatenate(runs))]
         asked = np.logical_and.reduce([_filled(rows, name) for name in rule.columns])
-        digests = row_digests(rows, rule.columns, self._key)
+        digests = row_digests(rows, rule.columns, self._keys)
         known = contains(runs[0], digests) if runs else np.zeros(len(digests), dtype=np.bool_)
         refers: Bools = asked & ~known
         return refers

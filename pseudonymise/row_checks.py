@@ -1,119 +1,117 @@
-"""The checks of a delivery's rows, over typed columns: which rows fail which check, and nothing else.
-
-The same code runs at the municipality and in the enclave. It works on whole columns with Arrow and numpy, so that the
-supplier's side needs no statistics library; what it finds are places of rows and names of checks, never a value.
-"""
+"""The checks of a delivery's rows: form, code lists, ranges, patterns, and the rules between columns."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from pseudonymise.conversion import FORM_CODES, Bools, Converted
-from pseudonymise.quarantine import Defect
+from enclave.identifier_forms import mask, matches
+from enclave.identifiers import fixed_width
+from pseudonymise.conversion import Converted
+from pseudonymise.quarantine import FORM_CODES, Defect
 from pseudonymise.schemas import ColumnSpec, DeliverySchema, PeriodCheck
 
 JOIN = "+"
-DEFECT_OF_FORM = {code: defect for defect, code in FORM_CODES.items()}
+Bools: TypeAlias = NDArray[np.bool_]
+Failure: TypeAlias = tuple[NDArray[np.int64], str]
+"""Places in the batch, ascending, and the reason ``column:defect``."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """Rows (places in the batch, ascending) that fail for one reason, ``column:defect``."""
-
-    rows: npt.NDArray[np.int64]
-    reason: str
-
-
-def failures(
-    schema: DeliverySchema, years: tuple[int, int], typed: pa.Table, converted: Mapping[str, Converted]
-) -> list[Failure]:
-    """Every check of every column and row; by reason, sorted. ``years``: the first and last of the period."""
-    found = [
-        Failure(np.flatnonzero(wrong), f"{place}:{defect.value}")
-        for place, defect, wrong in (
-            *_of_columns(schema, typed, converted),
-            *_of_rows(schema, years, typed, converted),
-        )
-    ]
-    return sorted(_merged(failure for failure in found if len(failure.rows)), key=lambda failure: failure.reason)
-
-
-def _merged(found: Iterator[Failure]) -> Iterator[Failure]:
-    """One failure per reason: a column may be missing by itself and because of another one."""
-    by_reason: dict[str, list[npt.NDArray[np.int64]]] = {}
-    for failure in found:
-        by_reason.setdefault(failure.reason, []).append(failure.rows)
-    for reason, rows in by_reason.items():
-        yield Failure(np.unique(np.concatenate(rows)), reason)
-
-
-def _of_columns(
-    schema: DeliverySchema, typed: pa.Table, converted: Mapping[str, Converted]
-) -> Iterator[tuple[str, Defect, Bools]]:
+def failures_of(converted: Mapping[str, Converted], schema: DeliverySchema, years: tuple[int, int]) -> list[Failure]:
+    """Rows per reason, sorted by reason."""
+    found: dict[str, list[Bools]] = defaultdict(list)
     for spec in schema.columns:
-        form = converted[spec.name].form
-        for code in np.flatnonzero(np.bincount(form)).tolist():
-            if code:
-                yield spec.name, DEFECT_OF_FORM[code], form == code
-        for defect, wrong in _of_values(spec, typed.column(spec.name)):
-            yield spec.name, defect, wrong
+        for defect, rows in (*_form(converted[spec.name]), *_value(spec, converted[spec.name])):
+            found[f"{spec.name}:{defect.value}"].append(rows)
+    for reason, rows in _rules(converted, schema, years):
+        if rows.any():
+            found[reason].append(rows)
+    return [(np.flatnonzero(np.logical_or.reduce(rows)), reason) for reason, rows in sorted(found.items())]
 
 
-def _of_values(spec: ColumnSpec, values: Any) -> Iterator[tuple[Defect, Bools]]:
-    """Null is no value, and breaks no rule about values."""
+def _form(column: Converted) -> Iterator[tuple[Defect, Bools]]:
+    if column.form.any():
+        for defect, code in FORM_CODES.items():
+            rows = column.form == code
+            if rows.any():
+                yield defect, rows
+
+
+def _value(spec: ColumnSpec, column: Converted) -> Iterator[tuple[Defect, Bools]]:
+    """Checks of single values; where there is none, nothing is checked."""
     if spec.codes:
-        yield Defect.NOT_IN_LIST, _broken(pc.is_in(values, pa.array(list(spec.codes))), values)
-    if spec.minimum is not None:
-        low = pc.greater_equal(values, pa.scalar(spec.minimum, pa.float64()))
-        yield Defect.OUT_OF_RANGE, _broken(low, values)
-    if spec.maximum is not None:
-        high = pc.less_equal(values, pa.scalar(spec.maximum, pa.float64()))
-        yield Defect.OUT_OF_RANGE, _broken(high, values)
+        known = mask(pc.is_in(column.values, pa.array(list(spec.codes), pa.string())))
+        if not known.all():
+            yield from _if_any(Defect.NOT_IN_LIST, ~known & _filled(column))
+    if (spec.minimum, spec.maximum) != (None, None):
+        numbers = pc.fill_null(column.values, spec.minimum if spec.minimum is not None else spec.maximum)
+        numbers = numbers.to_numpy(zero_copy_only=False)
+        low = -np.inf if spec.minimum is None else spec.minimum
+        high = np.inf if spec.maximum is None else spec.maximum
+        yield from _if_any(Defect.OUT_OF_RANGE, ~((numbers >= low) & (numbers <= high)))
     if spec.pattern:
-        whole = rf"\A(?:{spec.pattern})\z"
-        yield Defect.PATTERN, _broken(pc.match_substring_regex(values, whole), values)
+        yield from _if_any(Defect.PATTERN, ~_whole(spec.pattern, column.values) & _filled(column))
 
 
-def _broken(holds: Any, values: Any) -> Bools:
-    return _mask(pc.and_(pc.is_valid(values), pc.invert(pc.fill_null(holds, False))))
+def _whole(pattern: str, values: Any) -> Bools:
+    """Which values match the pattern as a whole; each different value is looked at once."""
+    coded = values.dictionary_encode()
+    fitting = matches(coded.dictionary, rf"\A(?:{pattern})\z")
+    if not len(fitting):
+        return np.zeros(len(values), dtype=np.bool_)
+    whole: Bools = fitting[pc.fill_null(coded.indices, 0).to_numpy(zero_copy_only=False)]
+    return whole
 
 
-def _of_rows(
-    schema: DeliverySchema, years: tuple[int, int], typed: pa.Table, converted: Mapping[str, Converted]
-) -> Iterator[tuple[str, Defect, Bools]]:
+def _if_any(defect: Defect, rows: Bools) -> Iterator[tuple[Defect, Bools]]:
+    if rows.any():
+        yield defect, rows
+
+
+def _filled(column: Converted) -> Bools:
+    found: Bools = column.values.is_valid().to_numpy(zero_copy_only=False)
+    return found
+
+
+def _answered(column: Converted) -> Bools:
+    """An identifier that does not hold its form has a fault of its own: it counts as filled here."""
+    answered: Bools = _filled(column) | (column.form != 0)
+    return answered
+
+
+def _rules(
+    converted: Mapping[str, Converted], schema: DeliverySchema, years: tuple[int, int]
+) -> Iterator[tuple[str, Bools]]:
     rules = schema.rules
-    filled = {name: _mask(pc.is_valid(typed.column(name))) for name in schema.names}
-    # an identifier that does not hold its form has a fault of its own: it counts as filled here
-    said = {name: filled[name] | (converted[name].form != 0) for name in schema.names}
     for group in rules.any_of:
-        yield JOIN.join(group), Defect.NONE_FILLED, ~np.logical_or.reduce([said[name] for name in group])
+        none = ~np.logical_or.reduce([_answered(converted[name]) for name in group])
+        yield f"{JOIN.join(group)}:{Defect.NONE_FILLED.value}", none
     for first, second in rules.in_order:
-        ordered = pc.fill_null(pc.less_equal(typed.column(first), typed.column(second)), True)
-        yield f"{first}{JOIN}{second}", Defect.WRONG_ORDER, ~_mask(ordered)
+        later = mask(pc.greater(converted[first].values, converted[second].values))
+        yield f"{first}{JOIN}{second}:{Defect.WRONG_ORDER.value}", later
     for rule in rules.required_if:
-        concerned = _mask(pc.fill_null(pc.equal(typed.column(rule.column), rule.code), False))
-        yield rule.then, Defect.MISSING, concerned & ~said[rule.then]
+        concerned = mask(pc.equal(converted[rule.column].values, rule.code))
+        yield f"{rule.then}:{Defect.MISSING.value}", concerned & ~_answered(converted[rule.then])
     if rules.period is not None:
-        inside = _in_period(typed.column(rules.period.column), rules.period, years)
-        yield rules.period.column, Defect.OTHER_PERIOD, filled[rules.period.column] & ~inside
+        outside = _outside(converted[rules.period.column], rules.period, years)
+        yield f"{rules.period.column}:{Defect.OTHER_PERIOD.value}", outside
 
 
-def _in_period(values: Any, rule: PeriodCheck, years: tuple[int, int]) -> Bools:
-    """Dates are yyyymmdd; a column of numbers holds years."""
-    if values.type == pa.string():
-        values = pc.utf8_slice_codeunits(values, 0, 4).cast(pa.float64())
-    first, last = years[0] - rule.years_before, years[1]
-    inside = pc.and_(pc.greater_equal(values, first), pc.less_equal(values, last))
-    return _mask(pc.fill_null(inside, False))
-
-
-def _mask(values: Any) -> Bools:
-    found: Bools = values.to_numpy(zero_copy_only=False) if isinstance(values, pa.Array) else values.to_numpy()
-    return found.astype(np.bool_)
+def _outside(column: Converted, rule: PeriodCheck, years: tuple[int, int]) -> Bools:
+    """Years, or dates as yyyymmdd, that lie in another period; null lies in none."""
+    filled = _filled(column)
+    found = np.zeros(len(filled), dtype=np.int64)
+    if pa.types.is_string(column.values.type):
+        rows, written = fixed_width(column.values, 8)
+        found[rows] = (written[:, :4].astype(np.int64) - 48) @ (1000, 100, 10, 1)
+    else:
+        found = pc.fill_null(column.values, 0).to_numpy(zero_copy_only=False)
+    inside = (found >= years[0] - rule.years_before) & (found <= years[1])
+    outside: Bools = filled & ~inside
+    return outside

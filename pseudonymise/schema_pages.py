@@ -18,6 +18,11 @@ _KINDS = {
     "house_number": ("huisnummer", "house number"),
     "addition": ("huisnummertoevoeging", "house number addition"),
     "name": ("naam", "name"),
+    "licence_plate": ("kenteken: 6 letters en cijfers", "licence plate: 6 letters and digits"),
+    "iban": ("IBAN, met controlegetal", "IBAN, with its check digits"),
+    "phone": ("telefoonnummer", "phone number"),
+    "email": ("e-mailadres", "e-mail address"),
+    "foreign": ("buitenlands nummer: letters en cijfers", "foreign number: letters and digits"),
     "own_number": ("eigen nummer: letters en cijfers", "own number: letters and digits"),
 }
 _TREATMENTS = {
@@ -33,6 +38,10 @@ _TREATMENTS = {
         "scanned: a text with an identifier is blanked",
     ),
     "coarsen:year": ("alleen het jaar blijft", "the year alone is kept"),
+    "coarsen:five_years": ("alleen de periode van vijf jaar blijft", "the period of five years alone is kept"),
+    "coarsen:decade": ("alleen het tiental jaren blijft", "the decade alone is kept"),
+    "coarsen:pc4": ("alleen de vier cijfers blijven", "the four digits alone are kept"),
+    "coarsen:pc2": ("alleen de eerste twee cijfers blijven", "the first two digits alone are kept"),
 }
 _FORMATS = {"csv": "CSV", "xlsx": "Excel (.xlsx)", "sav": "SPSS (.sav)"}
 _DATES = {"dd-mm-yyyy": "dd-mm-jjjj", "yyyy-mm-dd": "jjjj-mm-dd", "yyyymmdd": "jjjjmmdd"}

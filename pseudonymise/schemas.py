@@ -11,11 +11,14 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from enclave.errors import BadInput, Fault
 from enclave.requests import ColumnName, Slug
+from pseudonymise.coarsening import RULES
 
 ColumnType = Literal["integer", "decimal", "date", "code", "text", "identifier"]
 IdentifierKind = Literal[
@@ -30,8 +33,16 @@ IdentifierKind = Literal[
     "name",
     "birth_date",
     "own_number",
+    "licence_plate",
+    "iban",
+    "phone",
+    "email",
+    "foreign",
 ]
-CHECKED_KINDS = frozenset({"bsn", "rsin", "kvk", "establishment", "bag", "postcode", "own_number"})
+CHECKED_KINDS = frozenset(
+    {"bsn", "rsin", "kvk", "establishment", "bag", "postcode", "own_number"}
+    | {"licence_plate", "iban", "phone", "email", "foreign"}
+)
 _DIRECT_KINDS = frozenset({"house_number", "addition", "name", "birth_date", "own_number"})
 FileFormat = Literal["csv", "xlsx", "sav"]
 _TREATMENT = r"^(hash|drop|keep|text-scan|text-drop-on-leak|coarsen:[a-z0-9_]+)$"
@@ -86,19 +97,17 @@ class ColumnSpec(_File):
         yield direct and self.treatment in _KEPT, "a direct identifier is dropped, hashed or coarsened"
         yield self.kind in CHECKED_KINDS and self.treatment in _KEPT, "an identifier is never kept"
         yield self.type == "text" and self.treatment == "keep", "free text is scanned or dropped, never just kept"
-        if self.pattern and not _is_pattern(self.pattern):
-            yield True, "the pattern is no regular expression (of RE2: no look-around, no back-references)"
-
-
-def _is_pattern(pattern: str) -> bool:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    try:
-        pc.match_substring_regex(pa.array([""]), pattern)
-    except pa.ArrowInvalid:
-        return False
-    return True
+        rule = RULES.get(self.treatment.removeprefix("coarsen:")) if self.treatment.startswith("coarsen:") else None
+        yield self.treatment.startswith("coarsen:") and rule is None, "there is no such coarsening rule"
+        yield (
+            rule is not None and self.kind not in rule.kinds and self.type not in rule.kinds,
+            ("the coarsening rule is for another kind of column"),
+        )
+        try:
+            re.compile(self.pattern)
+            pc.match_substring_regex(pa.array([""]), self.pattern)
+        except (re.error, pa.ArrowInvalid):
+            yield True, "the pattern is no regular expression (RE2, without look-ahead or references)"
 
 
 class PeriodCheck(_File):
@@ -120,6 +129,7 @@ class Rules(_File):
     not after the second, when both are filled. ``required_if``: when ``column`` has ``code``, ``then`` is filled.
     ``unique``: each group of columns has no two equal rows; the first counts, later ones are quarantined.
     ``refers``: what must be known to another file of the same delivery.
+    ``against_register``: what the office's own register can say of the records; findings are for the custodian alone.
     """
 
     any_of: tuple[tuple[ColumnName, ...], ...] = ()
@@ -128,6 +138,24 @@ class Rules(_File):
     refers: tuple[Reference, ...] = ()
     unique: tuple[tuple[ColumnName, ...], ...] = ()
     period: PeriodCheck | None = None
+    against_register: tuple[RegisterCheck, ...] = ()
+
+
+class RegisterCheck(_File):
+    """Records whose ``identifier`` (kind bsn or bag) is compared with the office's identified register.
+
+    The other columns, of those that are named, say of the person what the register says too.
+    """
+
+    identifier: ColumnName
+    birth_date: ColumnName | Literal[""] = ""
+    surname: ColumnName | Literal[""] = ""
+    full_name: ColumnName | Literal[""] = ""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that are named."""
+        return tuple(filter(None, (self.identifier, self.birth_date, self.surname, self.full_name)))
 
 
 class RequiredIf(_File):
@@ -160,6 +188,8 @@ class DeliverySchema(_File):
     ``encodings``: accepted text encodings of a CSV file, the expected one first (``cp1252``, ``utf-8``,
     ``utf-8-sig``). ``date_format``: ``dd-mm-yyyy`` (also d-m-yyyy), ``yyyy-mm-dd`` or ``yyyymmdd``. ``tolerance``: the
     largest share of bad rows, 0–1, with which the good rows still go on. ``keys``: the columns that tell records apart.
+    ``test_ranges``: whether numbers from ranges that are reserved for tests are set aside (``refused``) or taken, as
+    the invented country needs; well-known examples are never taken.
     """
 
     name: Slug
@@ -176,6 +206,7 @@ class DeliverySchema(_File):
     keys: tuple[ColumnName, ...] = Field(min_length=1)
     rules: Rules = Rules()
     tolerance: float = Field(default=0.05, ge=0, le=1)
+    test_ranges: Literal["refused", "taken"] = "refused"
 
     @model_validator(mode="after")
     def _names_agree(self) -> DeliverySchema:
@@ -185,6 +216,8 @@ class DeliverySchema(_File):
         unknown = sorted(self._mentioned() - set(names))
         if unknown:
             raise ValueError(f"keys or rules name columns that are not declared: {', '.join(unknown)}")
+        if any(self.column(rule.identifier).kind not in ("bsn", "bag") for rule in self.rules.against_register):
+            raise ValueError("the register is asked by bsn or bag")
         return self
 
     def _mentioned(self) -> set[str]:
@@ -192,6 +225,7 @@ class DeliverySchema(_File):
         groups: list[Iterable[str]] = [self.keys, *rules.any_of, *rules.in_order, *rules.unique]
         groups += [(rule.column, rule.then) for rule in rules.required_if]
         groups += [rule.columns for rule in rules.refers]
+        groups += [rule.columns for rule in rules.against_register]
         if rules.period:
             groups.append((rules.period.column,))
         return {name for group in groups for name in group}

@@ -3,52 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from cryptography.hazmat.primitives.ciphers import Cipher, modes
-from cryptography.hazmat.primitives.ciphers.algorithms import AES
 
-from enclave.identifiers import as_strings, byte_view, fixed_width
+from enclave.identifiers import as_strings, byte_view
 
 Digests = npt.NDArray[np.uint64]
-_BLOCK = 16
-
-
-def digest_key(salt: bytes) -> bytes:
-    """The key (32 bytes) of the digests of one delivery."""
-    return hashlib.sha256(b"zicht duplicates\0" + salt).digest()
-
-
-def row_digests(table: pa.Table, columns: Sequence[str], key: bytes) -> Digests:
-    """64 bits of a keyed digest per row over the values of ``columns``; null and empty text are the same.
-
-    CBC-MAC with AES-256 over the fields, each with its length before it: no row's text is the beginning of another's,
-    which is what makes CBC-MAC a pseudorandom function (Bellare, Kilian, Rogaway 2000, doi:10.1006/jcss.1999.1694).
-    """
-    cipher = Cipher(AES(key), modes.ECB()).encryptor()  # noqa: S305 - one block per row; CBC is the loop below
-    state = np.zeros((table.num_rows, _BLOCK), dtype=np.uint8)
-    for name in columns:
-        values = as_strings(table.column(name))
-        lengths = byte_view(values)[1]
-        state.view(np.uint64)[:, 0] ^= lengths.astype(np.uint64)
-        state = _enciphered(cipher, state)
-        for width in np.flatnonzero(np.bincount(lengths)).tolist():
-            rows, found = fixed_width(values, width)
-            for start in range(0, width, _BLOCK):
-                part = found[:, start : start + _BLOCK]
-                mixed = state[rows]
-                mixed[:, : part.shape[1]] ^= part
-                state[rows] = _enciphered(cipher, mixed)
-    return state.view(np.uint64)[:, 0].copy()
-
-
-def _enciphered(cipher: Any, blocks: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    done = np.frombuffer(cipher.update(blocks.tobytes()), dtype=np.uint8)
-    return done.reshape(-1, _BLOCK).copy()
 
 
 class SeenBefore:
@@ -60,26 +23,61 @@ class SeenBefore:
 
     def __init__(self, columns: tuple[str, ...], salt: bytes) -> None:
         self.columns = columns
-        self._key = digest_key(salt)
+        self._keys = digest_keys(salt)
         self._levels: list[Digests] = []
 
     def again(self, table: pa.Table) -> npt.NDArray[np.int64]:
         """Places of the rows whose values came earlier, in this table or in one before it."""
-        digests = row_digests(table, self.columns, self._key)
-        fresh, first = np.unique(digests, return_index=True)
-        repeated = np.ones(len(digests), dtype=np.bool_)
-        repeated[first] = False
+        digests = row_digests(table, self.columns, self._keys)
+        order = np.argsort(digests, kind="stable")
+        ordered = digests[order]
+        repeated = np.zeros(len(digests), dtype=np.bool_)
+        repeated[order[1:]] = ordered[1:] == ordered[:-1]
         for level in self._levels:
-            repeated |= contains(level, digests)
-        self._remember(fresh)
+            repeated[order] |= contains(level, ordered)
+        self._remember(ordered)
         return np.flatnonzero(repeated)
 
     def _remember(self, fresh: Digests) -> None:
         """Sorted runs, merged when two are of about one size: few to search, each merged a logarithm of times."""
         while self._levels and len(self._levels[-1]) <= 2 * len(fresh):
-            fresh = np.union1d(self._levels.pop(), fresh)
+            # two sorted runs: a stable sort merges them
+            fresh = np.sort(np.concatenate([self._levels.pop(), fresh]), kind="stable")
         if len(fresh):
             self._levels.append(fresh)
+
+
+def digest_keys(salt: bytes) -> Digests:
+    """The keys of the digests of one delivery; odd, so that multiplying by them loses nothing."""
+    return np.frombuffer(hashlib.sha256(b"zicht duplicates\0" + salt).digest(), dtype="<u8") | np.uint64(1)
+
+
+def row_digests(table: pa.Table, columns: Iterable[str], keys: Digests) -> Digests:
+    """64 bits of a keyed digest per row over the values of ``columns``; null and empty text are the same."""
+    total = np.full(table.num_rows, keys[0], dtype=np.uint64)
+    for name in columns:
+        _stir(total, table.column(name), keys)
+    return total
+
+
+def _stir(total: Digests, values: pa.ChunkedArray, keys: Digests) -> None:
+    """Stir a column into the digests, eight bytes at a time; each step is a bijection of what it adds, so that values
+    of up to eight bytes never share a digest, and longer ones by chance alone."""
+    texts = as_strings(values)
+    starts, lengths, data = byte_view(texts)
+    total ^= lengths.astype(np.uint64) * keys[1]
+    padded = np.concatenate([data, np.zeros(8, dtype=np.uint8)])
+    words = np.lib.stride_tricks.as_strided(padded, (len(padded) - 7, 8), (1, 1))
+    for at in range(0, int(lengths.max(initial=0)), 8):
+        left = np.flatnonzero(lengths > at)
+        whole = left if len(left) < len(lengths) else slice(None)
+        word = np.ascontiguousarray(words[starts[left] + at]).view("<u8").ravel()
+        beyond = (8 - np.minimum(lengths[left] - at, 8)).astype(np.uint64) * np.uint64(8)
+        word &= np.uint64(0xFFFFFFFFFFFFFFFF) >> beyond
+        stirred = (total[whole] ^ word) * keys[2]
+        total[whole] = stirred ^ (stirred >> np.uint64(29))
+    total *= keys[3]
+    total ^= total >> np.uint64(32)
 
 
 def contains(sorted_run: Digests, digests: Digests) -> npt.NDArray[np.bool_]:

@@ -1,6 +1,7 @@
 """Validation of a delivery, batch by batch: which rows are sound, which are set aside and why.
 
-Every fault of every row is found. The checks themselves stand in :mod:`pseudonymise.row_checks`.
+Every fault of every row is found. A check says of whole columns which rows fail it (:mod:`pseudonymise.row_checks`);
+no value goes any further than that.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pseudonymise.conversion import Converted, arrow_type, convert
 from pseudonymise.formats.batch import Batch, Note, Remark
 from pseudonymise.quarantine import RECORD, Defect, set_aside
 from pseudonymise.references import KnownKeys
-from pseudonymise.row_checks import JOIN, Failure, failures
+from pseudonymise.row_checks import JOIN, Failure, failures_of
 from pseudonymise.schemas import DeliverySchema, period_years
 from pseudonymise.uniqueness import SeenBefore
 
@@ -116,17 +117,17 @@ class Validator:
             {RECORD: batch.rows, **{name: column.values for name, column in converted.items()}},
             schema=accepted_schema(self._schema),
         )
-        found = failures(self._schema, self._years, typed, converted)
-        self._count_period(typed, found)
-        found += self._references(typed, found)
-        found += self._duplicates(typed, found)
+        failures = failures_of(converted, self._schema, self._years)
+        self._count_period(typed, failures)
+        failures += self._references(typed, failures)
+        failures += self._duplicates(typed, failures)
         bad = np.zeros(len(records), dtype=np.bool_)
-        for failure in found:
-            bad[failure.rows] = True
-        self._count(records, found, batch)
-        reasons = _reasons_per_row(found, bad)
+        for rows, _ in failures:
+            bad[rows] = True
+        self._count(records, failures, batch)
+        reasons = _reasons_per_row(failures, bad)
         aside = set_aside(records[bad], reasons, batch.cells.filter(pa.array(bad)), batch.broken)
-        sound = _without_nulls(typed.filter(pa.array(~bad)))
+        sound = _without_nulls(typed.filter(pa.array(~bad)) if bad.any() else typed)
         if self._keys is not None:
             self._keys.remember(self._schema, sound)
         self.tally.received += len(records) + len(batch.broken)
@@ -143,46 +144,46 @@ class Validator:
         message = f"{tally.outside_period} of {tally.dated} dates lie outside {first}-{last}: a file of another period?"
         return (Fault(file, "period", message, column=rule.column),)
 
-    def _count_period(self, typed: pa.Table, found: list[Failure]) -> None:
+    def _count_period(self, typed: pa.Table, failures: list[Failure]) -> None:
         rule = self._schema.rules.period
         if rule is not None:
             self.tally.dated += typed.num_rows - typed.column(rule.column).null_count
             key = f"{rule.column}:{Defect.OTHER_PERIOD.value}"
-            self.tally.outside_period += sum(len(failure.rows) for failure in found if failure.reason == key)
+            self.tally.outside_period += sum(len(rows) for rows, reason in failures if reason == key)
 
-    def _references(self, typed: pa.Table, found: list[Failure]) -> list[Failure]:
+    def _references(self, typed: pa.Table, failures: list[Failure]) -> list[Failure]:
         """A key that does not hold its form, or is missing, has a fault of its own already."""
         if self._keys is None:
             return []
         faulty = {name: np.zeros(typed.num_rows, dtype=np.bool_) for name in self._schema.names}
-        for failure in found:
-            for name in failure.reason.rpartition(":")[0].split(JOIN):
-                faulty[name][failure.rows] = True
+        for rows, reason in failures:
+            for name in reason.rpartition(":")[0].split(JOIN):
+                faulty[name][rows] = True
         dangling = []
         for rule in self._schema.rules.refers:
             wrong = self._keys.unknown(rule, typed) & ~np.logical_or.reduce([faulty[name] for name in rule.columns])
             if wrong.any():
-                reason = f"{JOIN.join(rule.columns)}:{Defect.UNKNOWN_KEY.value}"
-                dangling.append(Failure(np.flatnonzero(wrong), reason))
+                dangling.append((np.flatnonzero(wrong), f"{JOIN.join(rule.columns)}:{Defect.UNKNOWN_KEY.value}"))
         return dangling
 
-    def _duplicates(self, typed: pa.Table, found: list[Failure]) -> list[Failure]:
+    def _duplicates(self, typed: pa.Table, failures: list[Failure]) -> list[Failure]:
         """Only rows that are sound so far can be originals, or be set aside as copies."""
         candidates = np.ones(typed.num_rows, dtype=np.bool_)
-        for failure in found:
-            candidates[failure.rows] = False
-        copies = []
+        for rows, _ in failures:
+            candidates[rows] = False
+        found = []
         for seen in self._seen:
             places = np.flatnonzero(candidates)
-            again = places[seen.again(typed.take(pa.array(places)))]
+            columns = typed.select(seen.columns)
+            again = places[seen.again(columns if candidates.all() else columns.take(pa.array(places)))]
             if len(again):
                 candidates[again] = False
-                copies.append(Failure(again, f"{JOIN.join(seen.columns)}:{Defect.DUPLICATE.value}"))
-        return copies
+                found.append((again, f"{JOIN.join(seen.columns)}:{Defect.DUPLICATE.value}"))
+        return found
 
-    def _count(self, records: Any, found: list[Failure], batch: Batch) -> None:
-        for failure in found:
-            self.tally.add_reasons(failure.reason, records[failure.rows[:SHOWN_ROWS]].tolist(), len(failure.rows))
+    def _count(self, records: Any, failures: list[Failure], batch: Batch) -> None:
+        for rows, key in failures:
+            self.tally.add_reasons(key, records[rows[:SHOWN_ROWS]].tolist(), len(rows))
         for row in batch.broken:
             self.tally.add_reasons(f":{row.defect}", (row.row,), 1)
 
@@ -196,20 +197,20 @@ def _remarks(converted: Mapping[str, Converted], records: Any) -> Iterator[Remar
 def _without_nulls(table: pa.Table) -> pa.Table:
     """An empty text is '' in every Parquet file of Zicht; numbers may be null."""
     for place, column in enumerate(table.schema):
-        if column.type == pa.string():
+        if column.type == pa.string() and table.column(place).null_count:
             table = table.set_column(place, column, pc.fill_null(table.column(place), ""))
     return table
 
 
-def _reasons_per_row(found: list[Failure], bad: Any) -> pa.Array:
+def _reasons_per_row(failures: list[Failure], bad: Any) -> pa.Array:
     """For each bad row its reasons, parted by ``; ``."""
-    if not found:
+    if not failures:
         return pa.array([], pa.string())
-    places = np.concatenate([failure.rows for failure in found])
-    which = np.repeat(np.arange(len(found)), [len(failure.rows) for failure in found])
+    places = np.concatenate([rows for rows, _ in failures])
+    which = np.repeat(np.arange(len(failures)), [len(rows) for rows, _ in failures])
     order = np.argsort(places, kind="stable")
     offsets = np.searchsorted(places[order], [*np.flatnonzero(bad), len(bad)])
-    names = pa.array([failure.reason for failure in found]).take(pa.array(which[order]))
+    names = pa.array([reason for _, reason in failures]).take(pa.array(which[order]))
     return pc.binary_join(pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), names), "; ")
 
 

@@ -39,9 +39,8 @@ def texts_of(node: ast.AST) -> Iterator[str]:
         place = {"Fault": 2, "_bomb": 1}.get(node.func.id)
         if place is not None and len(node.args) > place:
             yield from literals(node.args[place])
-    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-        if node.targets[0].id in {"message", "refused", "share", "hint"}:
-            yield from literals(node.value)
+    if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in {"message", "refused", "share", "hint"}:
+        yield from literals(node.value)
     if isinstance(node, ast.Yield) and isinstance(node.value, ast.Tuple) and len(node.value.elts) == 3:
         yield from literals(node.value.elts[2])
     if (
