@@ -75,6 +75,10 @@ _SENTENCES = {
     ),
     "fails the identifier's own check (a typing error?)": "dit nummer kan niet bestaan (een tikfout?)",
     "zeros only": "alleen nullen",
+    "a word or number that says that the identifier is not known: leave the cell empty instead": (
+        "een woord of nummer dat onbekend betekent: laat de cel dan leeg"
+    ),
+    "a number of examples or tests, which is nobody's": "een voorbeeld- of testnummer, dat van niemand is",
     "not a number as the schema writes numbers": "geen getal zoals getallen hier geschreven worden",
     "not a date of the calendar as the schema writes dates": (
         "geen bestaande datum, of anders geschreven dan datums hier geschreven worden"
