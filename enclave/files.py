@@ -13,6 +13,8 @@ from enclave.errors import StorageFailed
 from enclave.locks import flush
 
 TEMPORARY_MARK = ".part-"
+sync_folder = flush
+"""Make a rename in a folder, or the content of a file, durable."""
 _ASIDE = "-old"
 
 
@@ -41,7 +43,7 @@ def sync_tree(folder: Path) -> None:
     """Make every file and folder in ``folder`` durable."""
     for entry in (folder, *sorted(folder.rglob("*"))):
         if not entry.is_symlink():
-            flush(entry)
+            sync_folder(entry)
 
 
 @contextlib.contextmanager
@@ -56,10 +58,10 @@ def replacing(path: Path, *, mode: int = 0o640) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
-            flush(temporary)
+            sync_folder(temporary)
             temporary.chmod(mode)
             temporary.replace(path)
-            flush(path.parent)
+            sync_folder(path.parent)
         finally:
             temporary.unlink(missing_ok=True)
 
@@ -84,7 +86,7 @@ def replacing_folder(folder: Path, *, mode: int = 0o750) -> Iterator[Path]:
             if folder.exists():
                 folder.replace(aside)
             temporary.replace(folder)
-            flush(folder.parent)
+            sync_folder(folder.parent)
         finally:
             if aside.exists() and not folder.exists():
                 aside.replace(folder)

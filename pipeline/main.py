@@ -12,6 +12,7 @@ from enclave.errors import EnclaveError, NotReady
 from pipeline.commands import (
     country,
     custodian,
+    custody,
     delivery,
     demo,
     docs,
@@ -35,7 +36,22 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-PARTS = (country, delivery, custodian, research, review, release, ledger, journal, status, protect, scan, demo, docs)
+PARTS = (
+    country,
+    delivery,
+    custodian,
+    custody,
+    research,
+    review,
+    release,
+    ledger,
+    journal,
+    status,
+    protect,
+    scan,
+    demo,
+    docs,
+)
 for part in PARTS:
     part.register(app)
 

@@ -12,7 +12,6 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
@@ -20,6 +19,7 @@ from enclave.entropy import Entropy
 from enclave.errors import BadInput, Fault
 from enclave.project import Project
 from enclave.requests import Slug
+from enclave.yaml_files import NotYaml, read_yaml
 from pseudonymise.schemas import DeliverySchema, period_years
 
 _LONG_NUMBER = re.compile(r"[0-9](?:[ .]?[0-9]){7}")
@@ -128,11 +128,11 @@ def read_manifest(path: Path) -> Manifest:
         BadInput: missing, not YAML, or a field is missing or wrong.
     """
     try:
-        return parse_manifest(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return parse_manifest(read_yaml(path.read_bytes()))
     except FileNotFoundError:
         raise BadInput("there is no such manifest", where=path.name) from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise BadInput("the manifest is not readable as YAML", where=path.name) from None
+    except NotYaml as error:
+        raise BadInput(f"the manifest does not hold: {error}", where=path.name) from None
 
 
 def parse_manifest(fields: object) -> Manifest:

@@ -13,11 +13,11 @@ from typing import Annotated, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from enclave.errors import BadInput, Fault
 from enclave.requests import ColumnName, Slug
+from enclave.yaml_files import NotYaml, read_fields
 from pseudonymise.coarsening import RULES
 
 ColumnType = Literal["integer", "decimal", "date", "code", "text", "identifier"]
@@ -273,11 +273,11 @@ def load_schema(path: Path) -> DeliverySchema:
         BadInput: missing, no YAML, or fields that do not hold.
     """
     try:
-        return DeliverySchema(**yaml.safe_load(path.read_text(encoding="utf-8")))
+        return DeliverySchema(**read_fields(path.read_bytes()))
     except FileNotFoundError:
         raise BadInput("there is no such schema", where=path.stem, next_step="see configs/schemas/") from None
-    except (yaml.YAMLError, TypeError, UnicodeDecodeError):
-        raise BadInput("the schema is not readable as YAML", where=path.name) from None
+    except NotYaml as error:
+        raise BadInput(f"the schema does not hold: {error}", where=path.name) from None
     except ValidationError as error:
         faults = [Fault(path.name, "schema", e["msg"], column=".".join(map(str, e["loc"]))) for e in error.errors()]
         raise BadInput("the schema does not hold", where=path.name, faults=faults) from None

@@ -222,7 +222,8 @@ def remove_withdrawn(receipt: Receipt, workspace: Workspace, journal: Journal, k
     for folder in (identified / "withdrawn", inbox / "receipts"):
         sweep_temporaries(folder)
     name = f"{found.schema_name}_{found.period}.parquet"
-    (workspace.path(Zone.PSEUDONYMISED) / found.supplier / name).unlink(missing_ok=True)
+    for hashed in workspace.path(Zone.PSEUDONYMISED).rglob(f"{found.supplier}/{name}"):  # under every key version
+        hashed.unlink()
     for path, sha256 in (
         (identified / found.supplier / name, found.accepted_frame),
         (identified / "quarantine" / found.supplier / name, found.quarantine_frame),

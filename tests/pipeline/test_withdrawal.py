@@ -1,4 +1,4 @@
-"""After a withdrawal: what was linked from the delivery is not used again, and the journal says what it was used for."""
+"""After a withdrawal: what was linked from the delivery is used no more, and the journal says what it was used for."""
 
 from __future__ import annotations
 
