@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.measuring import peak_mebibytes, say
-from enclave.entropy import SeededEntropy
+from enclave.entropy import SecureEntropy, SeededEntropy
 from enclave.errors import BadInput
 from enclave.journal import Journal
 from enclave.project import load_project
@@ -60,7 +60,7 @@ def receive_all(country: Path, root: Path) -> dict[str, str]:
     journal = Journal(workspace.journal)
     verdicts = {}
     for path in sorted(country.glob("deliveries/*/*.manifest.yaml")):
-        manifest = read_manifest(path)
+        manifest = read_manifest(path).with_token(SecureEntropy())
         name = f"{path.parent.name}/{manifest.file.name}"
         sealed = workspace.path(Zone.INBOX) / f"{manifest.delivery_id}.zicht"
         seal_delivery(path.parent / manifest.file.name, manifest, custody.seal_recipient(PROJECT.name), sealed)
