@@ -151,7 +151,7 @@ def _holds(cells: IntArray, cell: int) -> bool:
 
 
 def _prove_left(state: Large) -> None:
-    """LPs over balls of hidden groups, for targets whose moves leave their part; many in such a state need more hidden."""
+    """LPs over balls of hidden groups, for the targets whose moves leave their part; where many are, more is hidden."""
     search = state.search
     left = [state.problem.targets[at] for at in state.open_targets().tolist()]
     if len(left) > LEFT_UP_TO:
