@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from enclave.account_numbers import passes_mod_97
 from enclave.identifiers import BAG_OBJECT_TYPES, Bools, Bytes, byte_view, passes_eleven_test
 
 Ints: TypeAlias = NDArray[np.int64]
@@ -76,15 +77,6 @@ _REGISTER = (
     r"|(?i)\bvestiging[^0-9]{0,25}[0-9]{4}[ .]?[0-9]{4}[ .]?[0-9]{4}\b"
 )
 _IBAN_START = r"(?i)(?P<head>\b[a-z]{2}[0-9]{2})(?P<rest>(?:[ .-]?[a-z0-9]){11,30})"
-_IBAN_LENGTHS = {
-    **{"AD": 24, "AE": 23, "AL": 28, "AT": 20, "BA": 20, "BE": 16, "BG": 22, "CH": 21, "CY": 28, "CZ": 24, "DE": 22},
-    **{"DK": 18, "EE": 20, "ES": 24, "FI": 18, "FO": 18, "FR": 27, "GB": 22, "GE": 22, "GI": 23, "GL": 18, "GR": 27},
-    **{"HR": 21, "HU": 28, "IE": 22, "IL": 23, "IS": 26, "IT": 27, "LI": 21, "LT": 20, "LU": 20, "LV": 21, "MC": 27},
-    **{"MD": 24, "ME": 22, "MK": 19, "MT": 31, "NL": 18, "NO": 15, "PL": 28, "PT": 25, "RO": 24, "RS": 22, "SA": 24},
-    **{"SE": 24, "SI": 19, "SK": 24, "SM": 27, "TN": 24, "TR": 26, "UA": 29, "VA": 22, "XK": 20},
-}
-"""Total length by country: SWIFT IBAN registry (ISO 13616)."""
-_LONGEST_IBAN = 34
 _IBAN_ROUNDS = 200
 
 
@@ -262,7 +254,7 @@ def rows_with_iban(texts: Any) -> Bools:
         left = texts.take(pa.array(rows))
         parts = pc.extract_regex(left, _IBAN_START)
         joined = pc.binary_join_element_wise(pc.struct_field(parts, "head"), pc.struct_field(parts, "rest"), "")
-        passed = _passes_mod_97(pc.ascii_upper(pc.replace_substring_regex(joined, "[ .-]", "")))
+        passed = passes_mod_97(pc.ascii_upper(pc.replace_substring_regex(joined, "[ .-]", "")))
         hits[rows[passed]] = True
         # The head is made unrecognisable, the rest stays: a second number may start inside what the first one took.
         left = pc.replace_substring_regex(left, _IBAN_START, r"#\2", max_replacements=1)
@@ -277,22 +269,3 @@ def _mask(size: int, rows: Ints) -> Bools:
     mask = np.zeros(size, dtype=np.bool_)
     mask[rows] = True
     return mask
-
-
-def _passes_mod_97(candidates: Any) -> Bools:
-    """ISO 7064 MOD 97-10 over the country's length, first four characters moved to the end."""
-    known = pc.index_in(pc.utf8_slice_codeunits(candidates, 0, 2), pa.array(list(_IBAN_LENGTHS)))
-    length = np.array([*_IBAN_LENGTHS.values(), _LONGEST_IBAN + 1])[
-        pc.fill_null(known, len(_IBAN_LENGTHS)).to_numpy(zero_copy_only=False)
-    ]
-    padded = pc.utf8_slice_codeunits(pc.utf8_rpad(candidates, _LONGEST_IBAN, "0"), 0, _LONGEST_IBAN)
-    symbols = byte_view(padded)[2][: len(candidates) * _LONGEST_IBAN].reshape(-1, _LONGEST_IBAN).astype(np.int64)
-    values = np.where(symbols <= 57, symbols - 48, symbols - 55)
-    rest = np.zeros(len(candidates), dtype=np.int64)
-    for place in (*range(4, _LONGEST_IBAN), 0, 1, 2, 3):
-        value = values[:, place]
-        stepped = (rest * np.where(value > 9, 100, 10) + value) % 97
-        rest = np.where((place < length) | (place < 4), stepped, rest)
-    long_enough = pc.binary_length(candidates).to_numpy(zero_copy_only=False) >= length
-    passed: Bools = long_enough & (rest == 1)
-    return passed

@@ -7,19 +7,50 @@ spreadsheets drop from a BSN or RSIN, which the eleven-test then confirms.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from enum import IntEnum
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from enclave import account_numbers, contact_points, foreign_numbers, licence_plates
 from enclave.errors import BadInput
+from enclave.identifier_forms import (
+    Bools,
+    Bytes,
+    Checked,
+    Form,
+    Reason,
+    all_columns,
+    as_strings,
+    byte_view,
+    digits_form,
+    fixed_width,
+    judged,
+    matches,
+    null_unless,
+    strings_from,
+)
+from enclave.nobodys_identifiers import EXAMPLES, TEST_RANGES, says_unknown
 
-Bools: TypeAlias = NDArray[np.bool_]
-Bytes: TypeAlias = NDArray[np.uint8]
+__all__ = (
+    "BAG_OBJECT_TYPES",
+    "KINDS",
+    "USUAL_SPELLING",
+    "Bools",
+    "Bytes",
+    "Checked",
+    "Reason",
+    "as_strings",
+    "byte_view",
+    "check",
+    "check_address",
+    "fixed_width",
+    "join_address",
+    "passes_eleven_test",
+    "strings_from",
+)
 
 ELEVEN_TEST_WEIGHTS = (9, 8, 7, 6, 5, 4, 3, 2, -1)
 """9a+8b+7c+6d+5e+4f+3g+2h−i ≡ 0 (mod 11): BSN (Logisch Ontwerp BRP, element 01.20) and RSIN."""
@@ -32,53 +63,34 @@ ADDITION_LENGTH = 8
 _UNUSED_POSTCODE_LETTERS = (b"SA", b"SD", b"SS")
 
 
-class Reason(IntEnum):
-    """Why an identifier is unusable; 0 is usable."""
-
-    OK = 0
-    MISSING = 1
-    MALFORMED = 2
-    FAILED_CHECK = 3
-    ALL_ZERO = 4
-
-    def description(self) -> str:
-        """One clause for reports."""
-        return _DESCRIPTIONS[self]
-
-
-_DESCRIPTIONS = {
-    Reason.OK: "usable",
-    Reason.MISSING: "no value",
-    Reason.MALFORMED: "not of the identifier's form (digits, letters, length)",
-    Reason.FAILED_CHECK: "has the form, but fails the identifier's own check",
-    Reason.ALL_ZERO: "zeros only",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """Per value: the canonical text (null where unusable) and the :class:`Reason` as int8 (never null)."""
-
-    canonical: Any
-    reason: Any
-
-    def counts(self) -> dict[Reason, int]:
-        """How many values have each reason."""
-        found = np.bincount(self.reason.to_numpy(zero_copy_only=False), minlength=len(Reason))
-        return {reason: int(found[reason]) for reason in Reason}
-
-
-def check(kind: str, values: Any) -> Checked:
+def check(kind: str, values: Any, *, refuse_test_ranges: bool = False) -> Checked:
     """Check identifiers of ``kind`` (one of :data:`KINDS`) in a string array or chunked array; same length out.
 
-    ``address`` takes ``postcode|number|addition`` (see :func:`join_address`).
+    ``address`` takes ``postcode|number|addition`` (see :func:`join_address`). Well-known examples are nobody's and
+    never usable; numbers from ranges reserved for tests are not when ``refuse_test_ranges`` (an invented country
+    is made of them).
 
     Raises:
         BadInput: no such kind.
     """
     if kind not in _CHECKS:
         raise BadInput(f"there is no identifier kind {kind}", next_step=f"use one of: {', '.join(KINDS)}")
-    return _CHECKS[kind](as_strings(values))
+    texts = as_strings(values)
+    return _without_nobodys(kind, texts, _CHECKS[kind](texts), refuse_test_ranges=refuse_test_ranges)
+
+
+def _without_nobodys(kind: str, texts: Any, checked: Checked, *, refuse_test_ranges: bool) -> Checked:
+    reason = checked.reason.to_numpy(zero_copy_only=False)
+    unknown = says_unknown(kind, texts, reason)
+    test = np.zeros(len(reason), dtype=np.bool_)
+    if kind in EXAMPLES:
+        test |= pc.is_in(checked.canonical, EXAMPLES[kind]).to_numpy(zero_copy_only=False)
+    if refuse_test_ranges and kind in TEST_RANGES:
+        test |= matches(checked.canonical, TEST_RANGES[kind])
+    if not unknown.any() and not test.any():
+        return checked
+    reason = np.where(unknown, Reason.UNKNOWN, np.where(test, Reason.TEST, reason)).astype(np.int8)
+    return Checked(null_unless(checked.canonical, reason == Reason.OK), pa.array(reason))
 
 
 def check_address(postcode: Any, number: Any, addition: Any) -> Checked:
@@ -96,7 +108,7 @@ def check_address(postcode: Any, number: Any, addition: Any) -> Checked:
     for part in (reason_number, codes.reason.to_numpy(zero_copy_only=False)):
         reason = np.where(part != 0, part, reason).astype(np.int8)
     joined = pc.binary_join_element_wise(codes.canonical, bare, whole, "|")
-    return Checked(_null_unless(joined, reason == 0), pa.array(reason))
+    return Checked(null_unless(joined, reason == 0), pa.array(reason))
 
 
 def join_address(postcode: Any, number: Any, addition: Any) -> Any:
@@ -118,136 +130,29 @@ def passes_eleven_test(digits: Bytes) -> Bools:
     return passed
 
 
-def as_strings(values: Any) -> Any:
-    """One ``string`` array of an array or chunked array of any string, dictionary or number type."""
-    if isinstance(values, pa.ChunkedArray):
-        values = values.combine_chunks()
-        if isinstance(values, pa.ChunkedArray):
-            values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
-    return values if values.type == pa.string() else values.cast(pa.string())
-
-
-def byte_view(values: Any) -> tuple[NDArray[np.int64], NDArray[np.int64], Bytes]:
-    """Start and length in bytes of each value of a string or binary array (0 for nulls), and the bytes behind them."""
-    size = len(values)
-    buffers = values.buffers()
-    offsets = np.frombuffer(buffers[1], dtype=np.int32, count=values.offset + size + 1)[values.offset :].astype(
-        np.int64
-    )
-    data = np.frombuffer(buffers[2] or b"", dtype=np.uint8)
-    lengths = np.diff(offsets)
-    if values.null_count:
-        lengths = np.where(values.is_valid().to_numpy(zero_copy_only=False), lengths, 0)
-    return offsets[:-1], lengths, data
-
-
-def fixed_width(values: Any, width: int) -> tuple[NDArray[np.int64], Bytes]:
-    """Row numbers of the values that are ``width`` bytes long, and those bytes as ``(rows, width)``."""
-    starts, lengths, data = byte_view(values)
-    if len(values) and bool((lengths == width).all()):
-        first = int(starts[0])
-        return np.arange(len(values)), data[first : first + len(values) * width].reshape(len(values), width)
-    rows = np.flatnonzero(lengths == width)
-    return rows, data[starts[rows, None] + np.arange(width)]
-
-
-def strings_from(matrix: Bytes, usable: Bools) -> Any:
-    """ASCII rows of ``matrix`` as a string array, null where not ``usable``."""
-    offsets = np.zeros(len(matrix) + 1, dtype=np.int32)
-    np.cumsum(usable * np.int32(matrix.shape[1]), out=offsets[1:])
-    data = matrix if bool(usable.all()) else matrix[usable]
-    bitmap = pa.py_buffer(np.packbits(usable, bitorder="little").tobytes())
-    return pa.StringArray.from_buffers(
-        len(matrix), pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(data)), bitmap
-    )
-
-
-def _null_unless(values: Any, usable: Bools) -> Any:
-    return pc.if_else(pa.array(usable), values, pa.scalar(None, pa.string()))
-
-
-def _all_columns(matrix: Bytes, test: Callable[[Bytes], Bools]) -> Bools:
-    """Rows of which every byte passes; column by column, since numpy reduces short rows slowly."""
-    passed = np.ones(len(matrix), dtype=np.bool_)
-    for column in matrix.T:
-        passed &= test(column)
-    return passed
-
-
-def _digits_form(found: Bytes) -> Bools:
-    return _all_columns(found, lambda column: column - np.uint8(48) <= 9)
-
-
-@dataclass(frozen=True, slots=True)
-class _Form:
-    """Fixed-width text: the widths that may be written, how groups may be parted, and which bytes fit.
-
-    ``grouped`` is tried on values that do not fit at once (RE2); its groups, joined, are the value.
-    """
-
-    width: int
-    shorter: tuple[int, ...]
-    grouped: str
-    joined: str
-    fits: Callable[[Bytes], Bools]
-
-    def read(self, values: Any) -> tuple[Bytes, NDArray[np.int8]]:
-        """Canonical bytes, zero-padded on the left, and reasons (OK, MISSING or MALFORMED)."""
-        matrix = np.full((len(values), self.width), 48, dtype=np.uint8)
-        reason = np.full(len(values), Reason.MALFORMED, dtype=np.int8)
-        self._fill(values, np.arange(len(values)), matrix, reason)
-        rest = np.flatnonzero(reason)
-        if rest.size:
-            trimmed = pc.utf8_trim_whitespace(values.take(pa.array(rest)))
-            reason[rest[pc.fill_null(pc.equal(trimmed, ""), True).to_numpy(zero_copy_only=False)]] = Reason.MISSING
-            tidy = pc.replace_substring_regex(pc.ascii_upper(trimmed), self.grouped, self.joined)
-            self._fill(tidy, rest, matrix, reason)
-        return matrix, reason
-
-    def _fill(self, values: Any, places: NDArray[np.int64], matrix: Bytes, reason: NDArray[np.int8]) -> None:
-        for width in (self.width, *self.shorter):
-            rows, found = fixed_width(values, width)
-            fit = self.fits(found)
-            if len(rows) == len(places) and bool(fit.all()) and width == self.width:
-                matrix[places] = found
-                reason[places] = Reason.OK
-                return
-            matrix[places[rows[fit]], self.width - width :] = found[fit]
-            reason[places[rows[fit]]] = Reason.OK
-
-
-def _judged(matrix: Bytes, reason: NDArray[np.int8], check_passed: Callable[[Bytes], Bools]) -> Checked:
-    formed = reason == Reason.OK
-    reason[formed & ~check_passed(matrix)] = Reason.FAILED_CHECK
-    reason[formed & _all_columns(matrix, lambda column: column == 48)] = Reason.ALL_ZERO
-    return Checked(strings_from(matrix, reason == Reason.OK), pa.array(reason))
-
-
-_NINE = _Form(
-    9, (8,), r"^(\d{3})[ .](\d{3})[ .](\d{3})$|^(\d{4})[ .](\d{2})[ .](\d{3})$", r"\1\2\3\4\5\6", _digits_form
-)
-_EIGHT = _Form(8, (), r"^(\d{4})[ .](\d{4})$", r"\1\2", _digits_form)
-_TWELVE = _Form(12, (), r"^(\d{4})[ .](\d{4})[ .](\d{4})$", r"\1\2\3", _digits_form)
-_SIXTEEN = _Form(16, (), r"^(\d{4})[ .](\d{2})[ .](\d{10})$", r"\1\2\3", _digits_form)
+_NINE = Form(9, (8,), r"^(\d{3})[ .](\d{3})[ .](\d{3})$|^(\d{4})[ .](\d{2})[ .](\d{3})$", r"\1\2\3\4\5\6", digits_form)
+_EIGHT = Form(8, (), r"^(\d{4})[ .](\d{4})$", r"\1\2", digits_form)
+_TWELVE = Form(12, (), r"^(\d{4})[ .](\d{4})[ .](\d{4})$", r"\1\2\3", digits_form)
+_SIXTEEN = Form(16, (), r"^(\d{4})[ .](\d{2})[ .](\d{10})$", r"\1\2\3", digits_form)
 
 
 def _postcode_form(found: Bytes) -> Bools:
     letters = found[:, 4:] & np.uint8(0xDF)  # upper case
-    return _digits_form(found[:, :4]) & _all_columns(letters, lambda column: column - np.uint8(65) <= 25)
+    return digits_form(found[:, :4]) & all_columns(letters, lambda column: column - np.uint8(65) <= 25)
 
 
-_POSTCODE = _Form(6, (), r"^(\d{4})[\s\x{A0}-]*([A-Z]{2})$", r"\1\2", _postcode_form)
+_POSTCODE = Form(6, (), r"^(\d{4})[\s\x{A0}-]*([A-Z]{2})$", r"\1\2", _postcode_form)
 
 
 def _eleven(values: Any) -> Checked:
     matrix, reason = _NINE.read(values)
-    return _judged(matrix, reason, lambda rows: passes_eleven_test(rows - 48))
+    return judged(matrix, reason, lambda rows: passes_eleven_test(rows - 48))
 
 
-def _digits_only(form: _Form) -> Callable[[Any], Checked]:
+def _digits_only(form: Form) -> Callable[[Any], Checked]:
     def checked(values: Any) -> Checked:
         matrix, reason = form.read(values)
-        return _judged(matrix, reason, lambda rows: np.ones(len(rows), dtype=np.bool_))
+        return judged(matrix, reason, lambda rows: np.ones(len(rows), dtype=np.bool_))
 
     return checked
 
@@ -260,7 +165,7 @@ def _bag(values: Any) -> Checked:
         known: Bools = np.isin(object_type, BAG_OBJECT_TYPES) & (rows[:, :4] != 48).any(axis=1)
         return known
 
-    return _judged(matrix, reason, plausible)
+    return judged(matrix, reason, plausible)
 
 
 def _postcode(values: Any) -> Checked:
@@ -272,18 +177,28 @@ def _postcode(values: Any) -> Checked:
         allowed: Bools = (rows[:, 0] != 48) & ~np.isin(letters, _UNUSED_POSTCODE_LETTERS)
         return allowed
 
-    return _judged(matrix, reason, issued)
+    return judged(matrix, reason, issued)
+
+
+_ADDITION_WORDS = (("HUIS$", "HS"), ("HOOG", "HG"), ("ROOD$", "RD"), ("ZWART$", "ZW"), ("TEGENOVER$", "TO"))
+"""Words that suppliers write out and others abbreviate: 12 huis and 12 hs, 12 2hoog and 12-2hg, 12 rood and 12 rd."""
 
 
 def _plain_upper(values: Any) -> Any:
-    """Upper case without the marks people part additions with; other characters stay, and so fail the form."""
-    return pc.replace_substring_regex(pc.utf8_upper(values), r"[\s\x{A0}./,'#_-]+", "")
+    """Upper case without the marks people part additions with, words abbreviated; other characters stay, and so fail
+    the form."""
+    plain = pc.replace_substring_regex(pc.utf8_upper(values), r"[\s\x{A0}./,'#_()-]+", "")
+    for word, short in _ADDITION_WORDS:
+        plain = pc.replace_substring_regex(plain, word, short)
+    return plain
 
 
 def _house_numbers(values: Any) -> tuple[Any, Any, NDArray[np.int8]]:
     """Number without leading zeros, what follows it in the same field, and reasons."""
     text = pc.utf8_trim_whitespace(pc.fill_null(values, ""))
-    parts = pc.extract_regex(text, r"^0*(?P<number>[0-9]{1,5})(?P<tail>(?:[^0-9].*)?)$")
+    # "nr. 12" is 12, and so is what a spreadsheet makes of it, "12.0": an addition 0 does not exist
+    plain = pc.replace_substring_regex(text, r"(?i)^(?:huis ?)?(?:nummer|nr)\b[.: ]*|[.,]0+$", "")
+    parts = pc.extract_regex(plain, r"^0*(?P<number>[0-9]{1,5})(?P<tail>(?:[^0-9].*)?)$")
     number = pc.fill_null(pc.struct_field(parts, "number"), "")
     tail = _plain_upper(pc.fill_null(pc.struct_field(parts, "tail"), ""))
     reason = np.where(pc.equal(number, "").to_numpy(zero_copy_only=False), Reason.MALFORMED, Reason.OK)
@@ -309,7 +224,7 @@ def _own_number(values: Any) -> Checked:
     trimmed = pc.utf8_trim_whitespace(pc.fill_null(values, ""))
     lengths = pc.binary_length(trimmed).to_numpy(zero_copy_only=False)
     reason = np.where(lengths == 0, Reason.MISSING, np.where(lengths > OWN_NUMBER_BYTES, Reason.MALFORMED, Reason.OK))
-    return Checked(_null_unless(trimmed, reason == 0), pa.array(reason.astype(np.int8)))
+    return Checked(null_unless(trimmed, reason == 0), pa.array(reason.astype(np.int8)))
 
 
 _CHECKS: dict[str, Callable[[Any], Checked]] = {
@@ -321,5 +236,16 @@ _CHECKS: dict[str, Callable[[Any], Checked]] = {
     "postcode": _postcode,
     "address": _address,
     "own_number": _own_number,
+    "licence_plate": licence_plates.check_plates,
+    "iban": account_numbers.check_ibans,
+    "phone": contact_points.check_phones,
+    "email": contact_points.check_emails,
+    "foreign": foreign_numbers.check_foreign,
 }
 KINDS = tuple(_CHECKS)
+USUAL_SPELLING = {
+    "licence_plate": r"^[A-Z0-9]{1,3}-[A-Z0-9]{1,3}-[A-Z0-9]{1,3}$",
+    "phone": r"^0[0-9]{9}$",
+    "foreign": r"^[A-Z]{2} [A-Z0-9 ./-]+$",
+}
+"""How people write what is kept otherwise: such a value needed no repair."""

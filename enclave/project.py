@@ -6,6 +6,8 @@ Everything that a run does follows from it; a column that no question declares d
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
@@ -16,6 +18,7 @@ from enclave.errors import BadInput, Fault, Refused
 from enclave.requests import ColumnName, Slug
 from enclave.yaml_files import NotYaml, read_fields
 
+MUNICIPALITY = re.compile(r"^GM[0-9]{4}$")
 UnitKind = Literal["person", "object", "entity", "household", "owner"]
 PersonField = Literal["surname", "first_names", "full_name", "birth_date", "sex", "postcode", "house_number"]
 
@@ -103,15 +106,29 @@ class AnalysisUse(_File):
 
 
 class Expected(_File):
-    """A delivery that is owed: a schema for a period, by named suppliers or by every municipality."""
+    """A delivery that is owed: a schema for a period, by named suppliers or by every municipality, until ``due``."""
 
     schema_name: Slug = Field(alias="schema")
     period: str
     suppliers: tuple[str, ...] | Literal["municipalities"]
+    due: date | None = None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Owed:
+    """One delivery that one supplier owes."""
+
+    supplier: str
+    schema_name: str
+    period: str
+    due: date | None = None
 
 
 class Project(_File):
-    """A project file, read and checked."""
+    """A project file, read and checked.
+
+    ``municipalities``: those that take part; empty lets every municipality deliver, and then nobody is known to owe.
+    """
 
     name: Slug
     title: str
@@ -123,6 +140,7 @@ class Project(_File):
     researchers: tuple[str, ...]
     policy: Slug
     sandbox: Literal["required", "accept-no-sandbox"] = "required"
+    municipalities: tuple[Annotated[str, Field(pattern=MUNICIPALITY.pattern)], ...] = ()
     deliveries: tuple[Expected, ...]
     data: dict[Slug, DataSet]
     questions: dict[Annotated[str, Field(pattern=r"^[A-Z][0-9]+$")], Question]
@@ -131,6 +149,28 @@ class Project(_File):
     def declared_columns(self, dataset: str) -> tuple[str, ...]:
         """Columns of ``dataset`` that at least one question declares, sorted."""
         return tuple(sorted({c for q in self.questions.values() for c in q.uses.get(dataset, ())}))
+
+    def expects(self, supplier: str, schema_name: str, period: str) -> bool:
+        """Whether this supplier may hand in this delivery."""
+        return any(
+            (expected.schema_name, expected.period) == (schema_name, period) and self._supplies(expected, supplier)
+            for expected in self.deliveries
+        )
+
+    def _supplies(self, expected: Expected, supplier: str) -> bool:
+        if expected.suppliers != "municipalities":
+            return supplier in expected.suppliers
+        return supplier in self.municipalities if self.municipalities else bool(MUNICIPALITY.match(supplier))
+
+    def owed(self) -> tuple[Owed, ...]:
+        """Every delivery that is owed by a supplier whose name is known, sorted."""
+        return tuple(
+            sorted(
+                Owed(supplier, expected.schema_name, expected.period, expected.due)
+                for expected in self.deliveries
+                for supplier in (self.municipalities if expected.suppliers == "municipalities" else expected.suppliers)
+            )
+        )
 
     def analysis(self, name: str) -> AnalysisUse:
         """The use of analysis ``name``; :class:`Refused` when the project has none."""

@@ -8,7 +8,7 @@ import traceback
 
 import typer
 
-from enclave.errors import EnclaveError
+from enclave.errors import EnclaveError, NotReady
 from pipeline.commands import (
     country,
     custodian,
@@ -56,6 +56,14 @@ for part in PARTS:
     part.register(app)
 
 
+def _missing(error: ModuleNotFoundError) -> NotReady:
+    """What a supplier reads who starts a command of the enclave: the light installation has not its parts."""
+    return NotReady(
+        f"this command needs {(error.name or 'a part').partition('.')[0]}, which is not installed",
+        next_step="it belongs to the enclave: install zicht[enclave]; suppliers need zicht delivery and zicht receipt",
+    )
+
+
 def main() -> None:
     """Run the command line; an :class:`EnclaveError` is shown without a traceback and sets the exit code."""
     try:
@@ -63,6 +71,9 @@ def main() -> None:
     except EnclaveError as error:
         sys.stderr.write(f"zicht: {error}\n")
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"zicht: {_missing(error)}\n")
+        sys.exit(NotReady.exit_code)
     except KeyboardInterrupt:
         sys.stderr.write("zicht: stopped; run the same command to go on\n")
         sys.exit(130)

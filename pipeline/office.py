@@ -20,7 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from enclave.classifications import Classification, load_classification
 from enclave.entropy import Entropy, SecureEntropy, SeededEntropy
-from enclave.errors import BadInput, KeyUnavailable, NotReady
+from enclave.errors import BadInput, KeyUnavailable, NotReady, Tampered
 from enclave.files import write_text
 from enclave.journal import Journal
 from enclave.project import Project, load_project
@@ -87,9 +87,14 @@ class Office:
         """The file of a public key, readable for everyone.
 
         Raises:
+            Tampered: the folder or the file is a link.
             NotReady: none was published: in a workspace of an earlier version, the custodian's next command does it.
         """
         file = self.workspace.public_keys / name
+        if self.workspace.public_keys.is_symlink() or file.is_symlink():
+            raise Tampered(
+                "public keys are no links", where=f"{file.parent.name}/{name}", next_step="tell the custodian"
+            )
         if not file.is_file():
             raise NotReady(
                 "the public keys have not been published",

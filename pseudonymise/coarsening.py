@@ -1,4 +1,4 @@
-"""Near-identifiers made coarser: a birth date becomes a year, a postcode its four figures."""
+"""Near-identifiers made coarser: a birth date becomes a year or a decade, a postcode its first figures."""
 
 from __future__ import annotations
 
@@ -17,9 +17,11 @@ _DATE = r"^(?P<year>[0-9]{4})-?[0-9]{2}-?[0-9]{2}$|^[0-9]{1,2}-[0-9]{1,2}-(?P<la
 
 @dataclass(frozen=True, slots=True)
 class Coarsening:
-    """A rule: the type that it gives and how; what it cannot read becomes null."""
+    """A rule: the type that it gives, for which kinds (or types) of columns, and how; what it cannot read becomes
+    null."""
 
     type: Any
+    kinds: frozenset[str]
     apply: Callable[[Any], Any]
 
 
@@ -43,8 +45,27 @@ def _year(dates: Any) -> Any:
     return found.cast(pa.int64())
 
 
-def _pc4(postcodes: Any) -> Any:
-    return pc.utf8_slice_codeunits(check("postcode", postcodes).canonical, 0, 4)
+def _years(width: int) -> Callable[[Any], Any]:
+    """First year of the band of ``width`` years that holds a date."""
+
+    def band(dates: Any) -> Any:
+        years = _year(dates)
+        return pc.multiply(pc.divide(years, width), width)
+
+    return band
 
 
-RULES = {"year": Coarsening(pa.int64(), _year), "pc4": Coarsening(pa.string(), _pc4)}
+def _figures(width: int) -> Callable[[Any], Any]:
+    """The first figures of a postcode."""
+    return lambda postcodes: pc.utf8_slice_codeunits(check("postcode", postcodes).canonical, 0, width)
+
+
+_DATES = frozenset({"birth_date", "date"})
+_POSTCODES = frozenset({"postcode"})
+RULES = {
+    "year": Coarsening(pa.int64(), _DATES, _year),
+    "five_years": Coarsening(pa.int64(), _DATES, _years(5)),
+    "decade": Coarsening(pa.int64(), _DATES, _years(10)),
+    "pc4": Coarsening(pa.string(), _POSTCODES, _figures(4)),
+    "pc2": Coarsening(pa.string(), _POSTCODES, _figures(2)),
+}

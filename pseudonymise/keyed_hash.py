@@ -33,7 +33,7 @@ CHUNK_ROWS = 64 * 1024
 
 _BLOCK = 16
 _MSB, _R128 = 1 << 127, 0x87
-FREE_FORM_KINDS = frozenset({"address", "own_number"})
+FREE_FORM_KINDS = frozenset({"address", "own_number", "iban", "email", "foreign"})
 """Kinds whose values may be longer than a block: always hashed with HMAC."""
 
 

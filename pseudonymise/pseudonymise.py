@@ -32,12 +32,12 @@ from pseudonymise.keyed_hash import HASH_BYTES
 from pseudonymise.leak_names import NameWords
 from pseudonymise.leak_scan import LeakTally, any_leak, scan_text
 from pseudonymise.quarantine import RECORD
-from pseudonymise.schemas import ColumnSpec, DeliverySchema
+from pseudonymise.schemas import CHECKED_KINDS, ColumnSpec, DeliverySchema
 
 BATCH_ROWS = 64 * 1024
 BLANK_ON_LEAK = "text-drop-on-leak"
 _TEXT = ("text-scan", BLANK_ON_LEAK)
-_NUMBER_KINDS = frozenset({"own_number", "bsn", "rsin", "kvk", "establishment", "bag"})
+_NUMBER_KINDS = CHECKED_KINDS - {"postcode"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ class Defect(Enum):
     MALFORMED = "malformed"
     FAILED_CHECK = "failed_check"
     ALL_ZERO = "all_zero"
+    TEST_ID = "test_id"
+    UNKNOWN = "unknown"
     NOT_A_NUMBER = "not_a_number"
     NOT_A_DATE = "not_a_date"
     NOT_IN_LIST = "not_in_list"
@@ -32,6 +34,7 @@ class Defect(Enum):
     WRONG_ORDER = "wrong_order"
     OTHER_PERIOD = "other_period"
     DUPLICATE = "duplicate"
+    UNKNOWN_KEY = "unknown_key"
     CELLS = "cells"
     QUOTES = "quotes"
     EMPTY_ROW = "empty_row"
@@ -47,6 +50,8 @@ _DESCRIPTIONS = {
     Defect.MALFORMED: "not of the form that this identifier has (digits, letters, length)",
     Defect.FAILED_CHECK: "fails the identifier's own check (a typing error?)",
     Defect.ALL_ZERO: "zeros only",
+    Defect.TEST_ID: "a number of examples or tests, which is nobody's",
+    Defect.UNKNOWN: "a word or number that says that the identifier is not known: leave the cell empty instead",
     Defect.NOT_A_NUMBER: "not a number as the schema writes numbers",
     Defect.NOT_A_DATE: "not a date of the calendar as the schema writes dates",
     Defect.NOT_IN_LIST: "not one of the codes of the schema",
@@ -57,11 +62,26 @@ _DESCRIPTIONS = {
     Defect.WRONG_ORDER: "the first date lies after the second",
     Defect.OTHER_PERIOD: "lies outside the period of the delivery",
     Defect.DUPLICATE: "the same record stood earlier in the file",
+    Defect.UNKNOWN_KEY: "refers to a record that the other file does not hold, or that was set aside there",
     Defect.CELLS: "the row has too few or too many cells",
     Defect.QUOTES: "a quote within a value is not doubled, or a line break not quoted",
     Defect.EMPTY_ROW: "an empty row between filled ones",
     Defect.DELIVERY: "a sound row of a delivery that is rejected as a whole",
 }
+
+
+FORM_CODES = {
+    Defect.MISSING: 1,
+    Defect.MALFORMED: 2,
+    Defect.FAILED_CHECK: 3,
+    Defect.ALL_ZERO: 4,
+    Defect.NOT_A_NUMBER: 5,
+    Defect.NOT_A_DATE: 6,
+    Defect.TOO_LONG: 7,
+    Defect.TEST_ID: 8,
+    Defect.UNKNOWN: 9,
+}
+"""Defects of a single value's form, as they stand in a column's codes; 0 is sound."""
 
 
 def quarantine_schema(schema: DeliverySchema) -> pa.Schema:

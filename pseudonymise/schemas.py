@@ -7,15 +7,18 @@ travels on because somebody forgot to think about it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from enclave.errors import BadInput, Fault
 from enclave.requests import ColumnName, Slug
 from enclave.yaml_files import NotYaml, read_fields
+from pseudonymise.coarsening import RULES
 
 ColumnType = Literal["integer", "decimal", "date", "code", "text", "identifier"]
 IdentifierKind = Literal[
@@ -30,9 +33,18 @@ IdentifierKind = Literal[
     "name",
     "birth_date",
     "own_number",
+    "licence_plate",
+    "iban",
+    "phone",
+    "email",
+    "foreign",
 ]
-CHECKED_KINDS = frozenset({"bsn", "rsin", "kvk", "establishment", "bag", "postcode", "own_number"})
+CHECKED_KINDS = frozenset(
+    {"bsn", "rsin", "kvk", "establishment", "bag", "postcode", "own_number"}
+    | {"licence_plate", "iban", "phone", "email", "foreign"}
+)
 _DIRECT_KINDS = frozenset({"house_number", "addition", "name", "birth_date", "own_number"})
+FileFormat = Literal["csv", "xlsx", "sav"]
 _TREATMENT = r"^(hash|drop|keep|text-scan|text-drop-on-leak|coarsen:[a-z0-9_]+)$"
 _KEPT = ("keep", "text-scan", "text-drop-on-leak")
 _PERIOD = re.compile(r"^(\d{4})(?:-(\d{4}))?$")
@@ -85,10 +97,17 @@ class ColumnSpec(_File):
         yield direct and self.treatment in _KEPT, "a direct identifier is dropped, hashed or coarsened"
         yield self.kind in CHECKED_KINDS and self.treatment in _KEPT, "an identifier is never kept"
         yield self.type == "text" and self.treatment == "keep", "free text is scanned or dropped, never just kept"
+        rule = RULES.get(self.treatment.removeprefix("coarsen:")) if self.treatment.startswith("coarsen:") else None
+        yield self.treatment.startswith("coarsen:") and rule is None, "there is no such coarsening rule"
+        yield (
+            rule is not None and self.kind not in rule.kinds and self.type not in rule.kinds,
+            ("the coarsening rule is for another kind of column"),
+        )
         try:
             re.compile(self.pattern)
-        except re.error:
-            yield True, "the pattern is no regular expression"
+            pc.match_substring_regex(pa.array([""]), self.pattern)
+        except (re.error, pa.ArrowInvalid):
+            yield True, "the pattern is no regular expression (RE2, without look-ahead or references)"
 
 
 class PeriodCheck(_File):
@@ -109,13 +128,34 @@ class Rules(_File):
     ``any_of``: of each group of columns at least one is filled. ``in_order``: of each pair of date columns the first is
     not after the second, when both are filled. ``required_if``: when ``column`` has ``code``, ``then`` is filled.
     ``unique``: each group of columns has no two equal rows; the first counts, later ones are quarantined.
+    ``refers``: what must be known to another file of the same delivery.
+    ``against_register``: what the office's own register can say of the records; findings are for the custodian alone.
     """
 
     any_of: tuple[tuple[ColumnName, ...], ...] = ()
     in_order: tuple[tuple[ColumnName, ColumnName], ...] = ()
     required_if: tuple[RequiredIf, ...] = ()
+    refers: tuple[Reference, ...] = ()
     unique: tuple[tuple[ColumnName, ...], ...] = ()
     period: PeriodCheck | None = None
+    against_register: tuple[RegisterCheck, ...] = ()
+
+
+class RegisterCheck(_File):
+    """Records whose ``identifier`` (kind bsn or bag) is compared with the office's identified register.
+
+    The other columns, of those that are named, say of the person what the register says too.
+    """
+
+    identifier: ColumnName
+    birth_date: ColumnName | Literal[""] = ""
+    surname: ColumnName | Literal[""] = ""
+    full_name: ColumnName | Literal[""] = ""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns that are named."""
+        return tuple(filter(None, (self.identifier, self.birth_date, self.surname, self.full_name)))
 
 
 class RequiredIf(_File):
@@ -126,19 +166,38 @@ class RequiredIf(_File):
     then: ColumnName
 
 
+class Reference(_File):
+    """The values of ``columns``, where all are filled, must stand in the columns ``to`` of a sound row of another file
+    of the same delivery, the one of ``schema``. A row that refers to nothing is quarantined."""
+
+    columns: tuple[ColumnName, ...] = Field(min_length=1)
+    schema_name: Slug = Field(alias="schema")
+    to: tuple[ColumnName, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _as_many(self) -> Reference:
+        if len(self.columns) != len(self.to):
+            raise ValueError("a reference names as many columns of the other file as of its own")
+        return self
+
+
 class DeliverySchema(_File):
     """A kind of delivery: file format, columns, rules, and how many bad rows are tolerated.
 
+    ``format``: the usual form of the file; one of ``other_formats`` is taken as well, and known by the file's ending.
     ``encodings``: accepted text encodings of a CSV file, the expected one first (``cp1252``, ``utf-8``,
     ``utf-8-sig``). ``date_format``: ``dd-mm-yyyy`` (also d-m-yyyy), ``yyyy-mm-dd`` or ``yyyymmdd``. ``tolerance``: the
     largest share of bad rows, 0–1, with which the good rows still go on. ``keys``: the columns that tell records apart.
+    ``test_ranges``: whether numbers from ranges that are reserved for tests are set aside (``refused``) or taken, as
+    the invented country needs; well-known examples are never taken.
     """
 
     name: Slug
     version: int = Field(ge=1)
     title_nl: str
     title_en: str
-    format: Literal["csv", "xlsx", "sav"]
+    format: FileFormat
+    other_formats: tuple[FileFormat, ...] = ()
     encodings: tuple[Literal["cp1252", "utf-8", "utf-8-sig"], ...] = ("cp1252",)
     separator: Literal[";", ",", "|", "\t"] = ";"
     decimal_mark: Literal[",", "."] = ","
@@ -147,6 +206,7 @@ class DeliverySchema(_File):
     keys: tuple[ColumnName, ...] = Field(min_length=1)
     rules: Rules = Rules()
     tolerance: float = Field(default=0.05, ge=0, le=1)
+    test_ranges: Literal["refused", "taken"] = "refused"
 
     @model_validator(mode="after")
     def _names_agree(self) -> DeliverySchema:
@@ -156,15 +216,29 @@ class DeliverySchema(_File):
         unknown = sorted(self._mentioned() - set(names))
         if unknown:
             raise ValueError(f"keys or rules name columns that are not declared: {', '.join(unknown)}")
+        if any(self.column(rule.identifier).kind not in ("bsn", "bag") for rule in self.rules.against_register):
+            raise ValueError("the register is asked by bsn or bag")
         return self
 
     def _mentioned(self) -> set[str]:
         rules = self.rules
         groups: list[Iterable[str]] = [self.keys, *rules.any_of, *rules.in_order, *rules.unique]
         groups += [(rule.column, rule.then) for rule in rules.required_if]
+        groups += [rule.columns for rule in rules.refers]
+        groups += [rule.columns for rule in rules.against_register]
         if rules.period:
             groups.append((rules.period.column,))
         return {name for group in groups for name in group}
+
+    @property
+    def formats(self) -> tuple[FileFormat, ...]:
+        """All forms in which it is taken, the usual one first."""
+        return tuple(dict.fromkeys((self.format, *self.other_formats)))
+
+    def format_of(self, file: str) -> FileFormat:
+        """The form of a file by the ending of its name; the usual one where that tells nothing."""
+        ending = file.lower().rpartition(".")[2]
+        return next((form for form in self.formats if form == ending), self.format)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -221,4 +295,16 @@ def load_schemas(folder: Path) -> dict[str, DeliverySchema]:
         if schema.name != path.stem:
             raise BadInput("the schema's name differs from its file's", where=path.name)
         schemas[schema.name] = schema
+    _refuse_dangling(schemas)
     return schemas
+
+
+def _refuse_dangling(schemas: Mapping[str, DeliverySchema]) -> None:
+    faults = [
+        Fault(f"{schema.name}.yaml", "schema", f"refers to columns that schema {rule.schema_name} does not have")
+        for schema in schemas.values()
+        for rule in schema.rules.refers
+        if rule.schema_name not in schemas or not set(rule.to) <= set(schemas[rule.schema_name].names)
+    ]
+    if faults:
+        raise BadInput("a schema refers to what is not there", faults=faults)

@@ -7,11 +7,13 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from enclave.errors import BadInput
 from enclave.files import TEMPORARY_MARK, replacing_folder
 from synthetic.areas import region_rows
 from synthetic.delivery_files import sha256_of
+from synthetic.delivery_layouts import SUPPLYING_MUNICIPALITIES
 from synthetic.delivery_writer import DeliveryWriter
 from synthetic.identifiers import NumberSpace
 from synthetic.key_register import KeyRegisterFiles
@@ -41,10 +43,18 @@ class CountrySummary:
 
 
 def make_country(
-    out: Path, *, persons: int, seed: int, dirty: bool = False, progress: Progress | None = None
+    out: Path,
+    *,
+    persons: int,
+    seed: int,
+    dirty: bool = False,
+    programme: Literal["core", "full"] = "core",
+    progress: Progress | None = None,
 ) -> CountrySummary:
     """Write a country of exactly ``persons`` persons to ``out``; the same arguments give the same bytes of every file.
 
+    ``programme``: what is delivered: by every municipality three files and by the land registry one (``core``), or by
+    fifteen municipalities five each and by five national suppliers one each (``full``: 80 deliveries).
     ``out`` is absent, empty, or an earlier country, which is replaced whole when the new one is finished.
     ``progress(what, done, total)`` is called after each municipality.
 
@@ -52,7 +62,8 @@ def make_country(
         BadInput: ``out`` holds something else, or ``persons`` is outside 200 … 20 million.
         StorageFailed: the disk is full or not writable; what was there is intact.
     """
-    plan = divide(persons)
+    full = programme == "full"
+    plan = divide(persons, least=SUPPLYING_MUNICIPALITIES if full else 2)
     _may_replace(out)
     _remove_leftovers(out)
     numbers = NumberSpace(seed=seed, persons=persons, others=sum(place.unregistered + place.entities for place in plan))
@@ -62,7 +73,7 @@ def make_country(
         with (
             RegisterFiles(folder / "registers", {**REGISTERS, **THEME_REGISTERS}) as registers,
             KeyRegisterFiles(folder / "key_register") as keys,
-            DeliveryWriter(folder / "deliveries", plan, seed=seed, dirty=dirty) as deliveries,
+            DeliveryWriter(folder / "deliveries", plan, seed=seed, dirty=dirty, full=full) as deliveries,
             TruthFiles(folder / "truth") as truth,
             ThemeTruthFiles(folder / "truth", len(plan)) as theme_truth,
         ):
@@ -83,6 +94,7 @@ def make_country(
                     progress(f"municipality {place.code}", done, len(plan))
         if dirty:
             deliveries.write_ledger(folder / "truth" / "defects.parquet")
+            deliveries.write_verdicts(folder / "truth" / "deliveries.parquet")
         _write_regions(folder / "classifications" / "region_2016.csv", areas)
         rows = {
             **{f"registers/{name}": count for name, count in registers.rows.items()},

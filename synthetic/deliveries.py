@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pyarrow as pa
 
@@ -17,6 +15,7 @@ from synthetic.calendar_days import (
     digits,
     glue,
 )
+from synthetic.delivery_layouts import LAYOUTS
 from synthetic.ownership import DEED_TYPES, ENTITY, NOBODY, UNREGISTERED
 from synthetic.randomness import Ints, uniforms
 from synthetic.register_blocks import sex_text, use_codes
@@ -24,60 +23,8 @@ from synthetic.registers import arrow_column
 from synthetic.town import Town
 
 WATERMARK = "SYN-"
-MUNICIPAL_PERIOD = "2016"
-LAND_REGISTRY_PERIOD = "1996-2015"
-NATIONAL_SUPPLIER = "kadaster"
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """A delivery's file format and the Arrow types of its columns, in order."""
-
-    extension: str
-    schema: pa.Schema
-    period: str
-
-
-def _layout(extension: str, period: str, text: str, **others: pa.DataType) -> Layout:
-    fields = [(name, others.get(name, pa.string())) for name in text.split()]
-    return Layout(extension, pa.schema(fields), period)
-
-
-LAYOUTS = {
-    "hemp_clearances": _layout(
-        "csv",
-        MUNICIPAL_PERIOD,
-        "dossier clearance_date bag_id postcode house_number addition occupant_bsn occupant_name occupant_birth_date "
-        "plants damage_eur remark",
-    ),
-    "debt_assistance": _layout(
-        "xlsx",
-        MUNICIPAL_PERIOD,
-        "bsn surname prefix first_names birth_date sex postcode house_number addition start_date end_date "
-        "debt_eur creditors",
-        birth_date=pa.date32(),
-        start_date=pa.date32(),
-        end_date=pa.date32(),
-        debt_eur=pa.float64(),
-        creditors=pa.int64(),
-    ),
-    "property_tax": _layout(
-        "sav",
-        MUNICIPAL_PERIOD,
-        "bag_id postcode house_number addition owner_bsn owner_rsin owner_kvk owner_name owner_kind use_code woz_value "
-        "valuation_year",
-        owner_kind=pa.int64(),
-        use_code=pa.int64(),
-        woz_value=pa.int64(),
-        valuation_year=pa.int64(),
-    ),
-    "land_registry": _layout(
-        "csv",
-        LAND_REGISTRY_PERIOD,
-        "deed bag_id deed_date deed_sequence deed_type price_eur buyer_bsn buyer_rsin buyer_kvk buyer_name "
-        "buyer_birth_date share",
-    ),
-}
 _REMARKS = (
     "Ontruimd zonder bijzonderheden.",
     "Illegale stroomaansluiting aangetroffen; netbeheerder gewaarschuwd.",
@@ -111,12 +58,12 @@ def _hemp(town: Town) -> pa.Table:
     thing, who = town.hemp.object[rows], town.hemp.occupant[rows]
     u = uniforms(town.seed, "hemp/file", town.place.first_id, len(rows), 4)
     known = u[:, 0] < 0.8
-    return _table(
+    return delivery_table(
         "hemp_clearances",
         {
             "dossier": dossier,
             "clearance_date": dd_mm_yyyy(town.hemp.event_day[rows]),
-            **_address(town, thing),
+            **address(town, thing),
             "bag_id": town.bag[thing],
             "occupant_bsn": np.where(known, town.identities.bsn[who], np.bytes_(b"")),
             "occupant_name": town.identities.full_name.take(pa.array(who)),
@@ -135,7 +82,7 @@ def _debts(town: Town) -> pa.Table:
     home = town.occupancy.home[months, town.persons.household[debts.person]]
     who = pa.array(debts.person)
     ends = pa.array(debts.end.astype(np.int32), mask=debts.end == OPEN)
-    return _table(
+    return delivery_table(
         "debt_assistance",
         {
             "bsn": town.identities.bsn[debts.person],
@@ -144,7 +91,7 @@ def _debts(town: Town) -> pa.Table:
             "first_names": town.identities.first_names.take(who),
             "birth_date": pa.array(town.persons.birth[debts.person].astype(np.int32)),
             "sex": sex_text(town.persons.woman[debts.person]),
-            **_address(town, home),
+            **address(town, home),
             "start_date": pa.array(debts.start.astype(np.int32)),
             "end_date": ends,
             "debt_eur": debts.amount / 100.0,
@@ -157,11 +104,11 @@ def _property_tax(town: Town) -> pa.Table:
     standing = np.flatnonzero((town.objects.kind > 0) & (town.objects.end == OPEN))
     owner = town.ownership.owners_at(REFERENCE)[0][standing]
     noise = np.where(town.objects.woz[standing, 4] > 10**9, 210_000, town.objects.woz[standing, 4])
-    return _table(
+    return delivery_table(
         "property_tax",
         {
             "bag_id": town.bag[standing],
-            **_address(town, standing),
+            **address(town, standing),
             **_party(town, owner, "owner"),
             "owner_kind": np.where(owner >= ENTITY, 2, 1),
             "use_code": use_codes(town)[standing],
@@ -182,7 +129,7 @@ def land_registry_table(town: Town) -> pa.Table:
     birth = np.where(buyer < UNREGISTERED, town.persons.birth[np.where(buyer < UNREGISTERED, buyer, 0)], 0)
     stray = (buyer >= UNREGISTERED) & (buyer < ENTITY)
     birth = np.where(stray, town.identities.stray_birth[np.where(stray, buyer - UNREGISTERED, 0)], birth)
-    return _table(
+    return delivery_table(
         "land_registry",
         {
             "deed": glue(prefix, digits(row + 1, 7)),
@@ -219,7 +166,8 @@ def _party(town: Town, owner: Ints, role: str) -> dict[str, Texts | pa.Array]:
     }
 
 
-def _address(town: Town, rows: Ints) -> dict[str, Texts]:
+def address(town: Town, rows: Ints) -> dict[str, Texts]:
+    """Postcode, house number and addition of objects."""
     return {
         "postcode": town.objects.postcode[rows],
         "house_number": town.objects.house_number[rows],
@@ -238,6 +186,7 @@ def decimal_comma(cents: Ints) -> Texts:
     return glue(whole(cents // 100), b",", digits(cents % 100, 2))
 
 
-def _table(schema: str, columns: dict[str, Texts | pa.Array]) -> pa.Table:
+def delivery_table(schema: str, columns: dict[str, Texts | pa.Array]) -> pa.Table:
+    """The columns in the order and types of the layout."""
     layout = LAYOUTS[schema].schema
     return pa.table([arrow_column(columns[field.name], field.type) for field in layout], schema=layout)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.csv as arrow_csv
 import yaml
 
-from synthetic.deliveries import LAYOUTS, NATIONAL_SUPPLIER
+from synthetic.delivery_layouts import LAYOUTS, NATIONAL_SUPPLIERS
 from synthetic.sav_stream import CREATED
 
 _FIXED = datetime.datetime(2016, 1, 1)
@@ -30,6 +30,12 @@ _PURPOSE = {
     "debt_assistance": "risk factors of hemp farms (D2)",
     "property_tax": "pass-through homes (V3)",
     "land_registry": "pass-through homes (V3)",
+    "social_assistance": "risk factors of hemp farms (D2)",
+    "permits": "branches that need a permit (B1)",
+    "vehicle_register": "branches that need a permit (B1)",
+    "trade_register": "firms in suspicious transactions (F1)",
+    "suspicious_transactions": "firms in suspicious transactions (F1)",
+    "anbi_list": "foundations that trade in homes (V1)",
 }
 
 
@@ -118,6 +124,7 @@ def sheet_rows(table: pa.Table) -> list[list[Any]]:
 
 def write_manifest(path: Path, supplier: str, schema: str, rows: int, *, period: str | None = None) -> None:
     """The manifest beside a finished data file."""
+    national = supplier in NATIONAL_SUPPLIERS.values()
     content = {
         "supplier": supplier,
         "schema": schema,
@@ -126,7 +133,7 @@ def write_manifest(path: Path, supplier: str, schema: str, rows: int, *, period:
         "legal_basis": "CBS-wet, artikel 33 (SYNTHETIC)",
         "purpose": _PURPOSE[schema],
         "retention_date": "2031-12-31",
-        "contact": f"SYNTHETIC gegevensbeheer {supplier}" + (" (landelijk)" if supplier == NATIONAL_SUPPLIER else ""),
+        "contact": f"SYNTHETIC gegevensbeheer {supplier}" + (" (landelijk)" if national else ""),
         "files": [{"name": path.name, "sha256": sha256_of(path), "rows": rows}],
     }
     text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
@@ -11,29 +13,52 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from synthetic.defects import SEMANTIC, Ledger, plant
-from synthetic.deliveries import NATIONAL_SUPPLIER, land_registry_table, municipal_tables
+from synthetic.deliveries import municipal_tables
 from synthetic.delivery_files import csv_bytes, delivery_path, sheet_rows, write_manifest, write_sav, write_xlsx
-from synthetic.file_defects import Spoiled, assign, spoil
+from synthetic.delivery_layouts import CORE_NATIONAL_SCHEMAS, LAYOUTS, NATIONAL_SUPPLIERS, SUPPLYING_MUNICIPALITIES
+from synthetic.file_defects import UNACCEPTABLE, Spoiled, assign, assign_full, spoil
+from synthetic.more_deliveries import NATIONAL_TABLES, all_municipal_tables
 from synthetic.plan import Municipality
 from synthetic.town import Town
+from synthetic.value_defects import ALL_KINDS, FIRST_KINDS, costs
 
-_NATIONAL = "land_registry"
+_TITLES = [["Levering (SYNTHETIC)"], []]
+TOLERANCE = 0.1
+"""Of every shipped schema: files with a larger share of bad records are rejected whole."""
+
+
+@dataclass(slots=True)
+class _National:
+    """A national supplier's one file, which grows municipality by municipality; sheets are written at the end."""
+
+    path: Path
+    kinds: tuple[str, ...]
+    records: int = 0
+    sheet: list[list[object]] = field(default_factory=list)
+    header: list[str] = field(default_factory=list)
+    spoiled: Spoiled = field(default_factory=lambda: Spoiled(pd.DataFrame()))
 
 
 class DeliveryWriter:
     """Writes the files and manifests; with ``dirty`` also plants the defects and keeps their ledger."""
 
-    def __init__(self, folder: Path, plan: tuple[Municipality, ...], *, seed: int, dirty: bool) -> None:
+    def __init__(
+        self, folder: Path, plan: tuple[Municipality, ...], *, seed: int, dirty: bool, full: bool = False
+    ) -> None:
         self._folder = folder
         self._seed = seed
         self._dirty = dirty
-        self._of_files = assign(plan) if dirty else {}
+        self._full = full
+        self._suppliers = {place.code for place in (plan[:SUPPLYING_MUNICIPALITIES] if full else plan)}
+        self._of_files = (assign_full(plan) if full else assign(plan)) if dirty else {}
+        self._kinds = ALL_KINDS if full else FIRST_KINDS
         self._ledger = Ledger()
         self.rows: dict[str, int] = {}
-        self._national = delivery_path(folder, NATIONAL_SUPPLIER, _NATIONAL)
-        self._national.parent.mkdir(parents=True)
-        self._handle = self._national.open("wb")
-        self._deeds = 0
+        self._national: dict[str, _National] = {}
+        for schema in NATIONAL_TABLES if full else CORE_NATIONAL_SCHEMAS:
+            path = delivery_path(folder, NATIONAL_SUPPLIERS[schema], schema)
+            path.parent.mkdir(parents=True)
+            self._national[schema] = _National(path, self._of_files.get((NATIONAL_SUPPLIERS[schema], schema), ()))
 
     def __enter__(self) -> DeliveryWriter:
         return self
@@ -41,20 +66,78 @@ class DeliveryWriter:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._handle.close()
-        if kind is None:
-            write_manifest(self._national, NATIONAL_SUPPLIER, _NATIONAL, self._deeds)
-            self.rows[self._named(self._national)] = self._deeds
+        if kind is not None:
+            return
+        for schema, national in self._national.items():
+            if national.path.suffix == ".xlsx":
+                titles = _TITLES[: national.spoiled.title_rows]
+                write_xlsx(national.path, national.header, national.sheet, title_rows=titles)
+            write_manifest(national.path, NATIONAL_SUPPLIERS[schema], schema, national.records)
+            self.rows[self._named(national.path)] = national.records
 
     def append(self, town: Town) -> None:
-        """Write one municipality's three files and append its deeds to the land registry."""
-        for schema, table in municipal_tables(town).items():
-            self._write(town, schema, table)
-        deeds = land_registry_table(town)
+        """Write one municipality's files and append what national suppliers know of it."""
+        if town.place.code in self._suppliers:
+            for schema, table in (all_municipal_tables(town) if self._full else municipal_tables(town)).items():
+                self._write(town, schema, table)
+        for schema, national in self._national.items():
+            self._append(town, schema, national)
+
+    def _append(self, town: Town, schema: str, national: _National) -> None:
+        table = NATIONAL_TABLES[schema](town)
+        first = national.records == 0
         if self._dirty:
-            deeds = _arrow(self._planted(town, _NATIONAL, self._national, deeds, before=self._deeds))
-        self._handle.write(csv_bytes(deeds, header=self._deeds == 0))
-        self._deeds += deeds.num_rows
+            frame = self._planted(town, schema, national.path, table, before=national.records)
+            once = self._ledger if first else Ledger()  # a defect of the whole file stands in the ledger once
+            national.spoiled = self._spoiled(
+                town, national.path, frame, schema=schema, kinds=national.kinds, ledger=once
+            )
+            national.records += len(frame)
+        else:
+            national.records += table.num_rows
+        if national.path.suffix == ".xlsx":
+            national.header = list(national.spoiled.frame.columns) if self._dirty else table.column_names
+            national.sheet += _frame_rows(national.spoiled.frame) if self._dirty else sheet_rows(table)
+            return
+        written = _arrow(national.spoiled.frame) if self._dirty else table
+        with national.path.open("ab") as handle:
+            handle.write(csv_bytes(written, header=first, encoding=LAYOUTS[schema].encoding))
+
+    def _spoiled(
+        self, town: Town, path: Path, frame: pd.DataFrame, *, schema: str, kinds: tuple[str, ...], ledger: Ledger
+    ) -> Spoiled:
+        return spoil(
+            frame,
+            kinds,
+            schema=schema,
+            seed=self._seed,
+            first_id=town.place.first_id,
+            file=self._named(path),
+            ledger=ledger,
+        )
+
+    def write_verdicts(self, path: Path) -> None:
+        """Write which deliveries can be accepted: file, whether, and the kinds of defects that forbid it."""
+        found = self._ledger
+        costly = Counter(
+            file
+            for file, row, column, kind in zip(found.file, found.row, found.column, found.kind, strict=True)
+            if row is not None and costs(kind, column)
+        )
+        fatal: dict[str, set[str]] = {name: set() for name in self.rows}
+        for file, row, kind in zip(found.file, found.row, found.kind, strict=True):
+            if row is None and kind in UNACCEPTABLE:
+                fatal[file].add(kind)
+        for file, count in costly.items():
+            if count > TOLERANCE * self.rows[file]:
+                fatal[file].add("too_many_bad")
+        columns = {
+            "file": pa.array(sorted(fatal), pa.string()),
+            "acceptable": pa.array([not fatal[file] for file in sorted(fatal)]),
+            "because": pa.array([" ".join(sorted(fatal[file])) for file in sorted(fatal)], pa.string()),
+            "rows": pa.array([self.rows[file] for file in sorted(fatal)], pa.int64()),
+        }
+        pq.write_table(pa.table(columns), path, compression="zstd")
 
     def write_ledger(self, path: Path) -> None:
         """Write the ledger of planted defects: file, row (1-based record number or null), column, kind, class."""
@@ -81,6 +164,7 @@ class DeliveryWriter:
             file=self._named(path),
             before=before,
             ledger=self._ledger,
+            kinds=self._kinds,
         )
 
     def _write(self, town: Town, schema: str, table: pa.Table) -> None:
@@ -89,26 +173,21 @@ class DeliveryWriter:
         path.parent.mkdir(parents=True, exist_ok=True)
         spoiled = Spoiled(pd.DataFrame())
         if self._dirty:
-            spoiled = spoil(
-                self._planted(town, schema, path, table, before=0),
-                self._of_files.get((supplier, schema), ()),
-                schema=schema,
-                seed=self._seed,
-                first_id=town.place.first_id,
-                file=self._named(path),
-                ledger=self._ledger,
-            )
-        self._write_data(path, table, spoiled)
+            frame = self._planted(town, schema, path, table, before=0)
+            kinds = self._of_files.get((supplier, schema), ())
+            spoiled = self._spoiled(town, path, frame, schema=schema, kinds=kinds, ledger=self._ledger)
+        self._write_data(path, schema, table, spoiled)
         rows = len(spoiled.frame) if self._dirty else table.num_rows
         write_manifest(path, supplier, schema, rows, period=spoiled.period)
         self.rows[self._named(path)] = rows
 
-    def _write_data(self, path: Path, table: pa.Table, spoiled: Spoiled) -> None:
-        titles = [["Levering schuldhulpverlening (SYNTHETIC)"], []][: spoiled.title_rows]
+    def _write_data(self, path: Path, schema: str, table: pa.Table, spoiled: Spoiled) -> None:
+        titles = _TITLES[: spoiled.title_rows]
         match path.suffix:
             case ".csv":
                 written = _arrow(spoiled.frame) if self._dirty else table
-                path.write_bytes(csv_bytes(written, header=True, encoding=spoiled.encoding))
+                encoding = spoiled.encoding or LAYOUTS[schema].encoding
+                path.write_bytes(spoiled.rewrite(csv_bytes(written, header=True, encoding=encoding)))
             case ".xlsx":
                 rows = _frame_rows(spoiled.frame) if self._dirty else sheet_rows(table)
                 header = list(spoiled.frame.columns) if self._dirty else table.column_names

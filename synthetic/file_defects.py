@@ -8,13 +8,16 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from synthetic.defects import NAME_COLUMNS, Ledger
+from synthetic.defects import Ledger
+from synthetic.delivery_layouts import NATIONAL_SUPPLIERS
 from synthetic.plan import Municipality
 from synthetic.randomness import Bools, uniforms
+from synthetic.value_defects import ALL_KINDS, NAME_COLUMNS
 
 WRONG_PERIOD = "2014"
 # a file with one of these is rejected as a whole by the shipped schemas and project
 UNACCEPTABLE = frozenset({"absent_column", "extra_column", "merged_header", "wrong_period"})
+UNACCEPTABLE |= {"no_header", "truncated", "too_many_bad", "wrong_separator", "utf16", "other_years", "double_column"}
 COLUMN_DEFECT_SHARE = 0.05
 USER_MISSING = 999_999_999
 _USER_MISSING_RATE = 0.02
@@ -54,15 +57,42 @@ def assign(plan: tuple[Municipality, ...]) -> Mapping[FileKey, tuple[str, ...]]:
     return found
 
 
+def assign_full(plan: tuple[Municipality, ...]) -> Mapping[FileKey, tuple[str, ...]]:
+    """The same for the full programme: of 80 files 19 have any, 14 cannot be accepted, each kind at least once."""
+    chosen: dict[tuple[str, int], tuple[str, ...]] = {
+        ("hemp_clearances", 0): ("bom_utf8", "thousand_dots"),
+        ("hemp_clearances", 1): ("day_month_short", "quoted_newline"),
+        ("hemp_clearances", 2): ("absent_column",),
+        ("hemp_clearances", 8): ("no_header",),
+        ("debt_assistance", 0): ("wrong_period",),
+        ("debt_assistance", 1): ("merged_header",),
+        ("debt_assistance", 2): ("numbers_as_text",),
+        ("debt_assistance", 3): ("bsn_as_number",),
+        ("property_tax", 0): ("user_missing",),
+        ("property_tax", 1): ("extra_column",),
+        ("property_tax", 7): ("absent_column",),
+        ("social_assistance", 3): ("truncated",),
+        ("social_assistance", 4): ("too_many_bad",),
+        ("social_assistance", 10): ("double_column",),
+        ("permits", 5): ("wrong_separator",),
+        ("permits", 6): ("utf16",),
+        ("permits", 9): ("other_years",),
+    }
+    found = {(plan[index].code, schema): kinds for (schema, index), kinds in chosen.items()}
+    national = {"suspicious_transactions": ("extra_column",), "anbi_list": ("merged_header",)}
+    return found | {(NATIONAL_SUPPLIERS[schema], schema): kinds for schema, kinds in national.items()}
+
+
 @dataclass(slots=True)
 class Spoiled:
     """A frame as it will be written, and what the writer must do differently."""
 
     frame: pd.DataFrame
-    encoding: str = "cp1252"
+    encoding: str = ""  # the layout's
     title_rows: int = 0
     user_missing: Mapping[str, int] = field(default_factory=dict)
     period: str | None = None
+    rewrite: Callable[[bytes], bytes] = bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +169,7 @@ def _bsn_as_number(spoiled: Spoiled, context: _Context) -> str:
     values = spoiled.frame["bsn"].tolist()
     lost = [number for number, value in enumerate(values, start=1) if value.startswith("0")]
     numbers = np.empty(len(values), dtype=object)
-    numbers[:] = [int(value) if value else "" for value in values]
+    numbers[:] = [int(value) if value.isdigit() else value for value in values]
     spoiled.frame["bsn"] = numbers
     context.ledger.rows(context.file, lost, "bsn", "leading_zero_lost")
     return "bsn"
@@ -172,6 +202,41 @@ def _user_missing(spoiled: Spoiled, context: _Context) -> None:
     context.ledger.rows(context.file, (rows + 1).tolist(), "woz_value", "user_missing")
 
 
+def _too_many_bad(spoiled: Spoiled, context: _Context) -> str:
+    """One BSN in six fails the eleven-test: above every tolerance."""
+    column = next(name for name in ALL_KINDS["bsn_eleven_test"].columns if name in spoiled.frame.columns)
+    values = spoiled.frame[column].to_numpy(dtype=object, copy=True)
+    rows = np.arange(0, len(values), 6)
+    values[rows] = [ALL_KINDS["bsn_eleven_test"].spoil(value) if value else value for value in values[rows].tolist()]
+    spoiled.frame[column] = values
+    context.ledger.rows(context.file, (rows + 1).tolist(), column, "bsn_eleven_test")
+    return column
+
+
+def _other_years(spoiled: Spoiled, _: _Context) -> str:
+    spoiled.frame["granted_on"] = _each(spoiled.frame["granted_on"], lambda value: f"{int(value[:4]) - 20}{value[4:]}")
+    return "granted_on"
+
+
+def _rewritten(rewrite: Callable[[bytes], bytes]) -> Callable[[Spoiled, _Context], str]:
+    def spoil_bytes(spoiled: Spoiled, _: _Context) -> str:
+        spoiled.rewrite = rewrite
+        return ""
+
+    return spoil_bytes
+
+
+def _cut(content: bytes) -> bytes:
+    """An upload that broke off in its last record."""
+    return content[: content.rfind(b";")]
+
+
+def _doubled(content: bytes) -> bytes:
+    """The second column is called like the first."""
+    names = content[: content.index(b"\n")].split(b";")
+    return b";".join([names[0], names[0], *names[2:]]) + content[content.index(b"\n") :]
+
+
 _SPOIL: Mapping[str, Callable[[Spoiled, _Context], str | None]] = {
     "bom_utf8": _bom,
     "thousand_dots": _thousand_dots,
@@ -184,6 +249,13 @@ _SPOIL: Mapping[str, Callable[[Spoiled, _Context], str | None]] = {
     "bsn_as_number": _bsn_as_number,
     "quoted_newline": _quoted_newline,
     "user_missing": _user_missing,
+    "too_many_bad": _too_many_bad,
+    "other_years": _other_years,
+    "no_header": _rewritten(lambda content: content[content.index(b"\n") + 1 :]),
+    "truncated": _rewritten(_cut),
+    "wrong_separator": _rewritten(lambda content: content.replace(b";", b",")),
+    "utf16": _rewritten(lambda content: content.decode("utf-8").encode("utf-16")),
+    "double_column": _rewritten(_doubled),
 }
 
 
@@ -194,6 +266,8 @@ def _each(values: pd.Series, change: Callable[[str], str]) -> np.ndarray[tuple[i
 
 
 def _dotted(value: str) -> str:
+    if "," not in value:
+        return value
     whole, cents = value.split(",")
     return f"{int(whole):,}".replace(",", ".") + "," + cents
 

@@ -52,8 +52,8 @@ def municipality_count(persons: int) -> int:
     return max(2, min(5, round(persons / 10_000)), round(persons / 25_000))
 
 
-def divide(persons: int) -> tuple[Municipality, ...]:
-    """The municipalities of a country of exactly ``persons`` persons.
+def divide(persons: int, *, least: int = 2) -> tuple[Municipality, ...]:
+    """The municipalities of a country of exactly ``persons`` persons, ``least`` of them or more.
 
     Raises:
         BadInput: fewer than 200 or more than 20 million persons.
@@ -64,7 +64,7 @@ def divide(persons: int) -> tuple[Municipality, ...]:
             where="--persons",
             next_step="choose a number in that range, for example 50000",
         )
-    count = municipality_count(persons)
+    count = max(least, municipality_count(persons))
     # sizes differ by a factor of three, in an order that repeats, so that every run has small and large ones
     weights = [(1.0, 0.6, 1.5, 0.8, 1.1)[index % 5] for index in range(count)]
     edges = [round(persons * sum(weights[: index + 1]) / sum(weights)) for index in range(count)]

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.xdist_group("main-job-docs")
 PAGES = (
     "how-to/reproduce-a-release.md",
     "tutorial/municipality.md",
+    "tutorial/gemeente.md",
     "tutorial/custodian.md",
     "tutorial/researcher.md",
     "tutorial/checker.md",

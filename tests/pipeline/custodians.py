@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
 
+from enclave.fingerprints import digest_json
 from enclave.zones import Zone
 from pipeline.custodian import CustodianDesk, open_desk
 from pipeline.office import create_office, open_office, settings_for, utc_now
@@ -87,6 +88,7 @@ class CustodiansOffice:
             if not suppliers or found.supplier in suppliers:
                 until = (retention or {}).get(found.supplier)
                 manifest = found.model_copy(update={"retention_date": until}) if until else found
+                manifest = manifest.model_copy(update={"token": digest_json(manifest.as_json())[:12]})
                 seal(file.parent / manifest.file.name, manifest, recipient, inbox)
         intake = desk.receive(desk.inbox())
         assert not intake.refused, intake.refused

@@ -142,11 +142,27 @@ def test_years_are_read_from_every_way_to_write_a_date() -> None:
     assert year(pa.array([date(1980, 2, 29)]).cast(pa.timestamp("s"))).to_pylist() == [1980]
 
 
-def test_an_unknown_coarsening_rule_is_refused(tmp_path: Path, custody: Custody) -> None:
-    content = table(3).append_column("grade", pa.array(["1", "2", "3"]))
-    message = refusal(tmp_path, custody, content, schema=schema(column("grade", "birth_date", "coarsen:decade")))
-    assert "no coarsening rule decade" in message
-    assert "coarsen:year" in message
+@pytest.mark.parametrize(
+    ("kind", "rule", "message"),
+    [("birth_date", "weekday", "no such coarsening rule"), ("birth_date", "pc4", "another kind of column"),
+     ("postcode", "year", "another kind of column")],
+)  # fmt: skip
+def test_a_schema_with_a_rule_that_does_not_exist_or_does_not_fit_is_refused(
+    kind: str, rule: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        column("grade", kind, f"coarsen:{rule}")
+    with pytest.raises(Refused, match=r"no coarsening rule weekday(.|\n)*coarsen:year"):
+        coarsening("weekday")
+
+
+def test_near_identifiers_become_bands_of_years_and_first_figures() -> None:
+    dates = pa.array(["19690615", "1970-01-01", "31-12-1979", "x", None])
+    assert coarsening("five_years").apply(dates).to_pylist() == [1965, 1970, 1975, None, None]
+    assert coarsening("decade").apply(dates).to_pylist() == [1960, 1970, 1970, None, None]
+    codes = pa.array(["1234 ab", "1234AB", "12", None])
+    assert coarsening("pc4").apply(codes).to_pylist() == ["1234", "1234", None, None]
+    assert coarsening("pc2").apply(codes).to_pylist() == ["12", "12", None, None]
 
 
 def test_unusable_identifiers_keep_a_null_hash_and_are_counted(tmp_path: Path, custody: Custody) -> None:

@@ -260,16 +260,14 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-class _Leaky:
-    """A pandera that fails as libraries do: with the value in its message."""
-
-    def validate(self, frame: Any, lazy: bool) -> None:
-        raise ValueError(f"could not convert {frame['occupant_name'].tolist()} to float")
+def _leaky(converted: Any, *_: object) -> Any:
+    """A library that fails as libraries do: with the value in its message."""
+    raise ValueError(f"could not convert {converted['occupant_name'].values.to_pylist()} to float")
 
 
 def test_a_failing_library_does_not_carry_values_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     enclave = Enclave.at(tmp_path)
-    monkeypatch.setattr(validation, "_pandera_schema", lambda *_: _Leaky())
+    monkeypatch.setattr(validation, "failures_of", _leaky)
     with pytest.raises(EnclaveError) as caught:
         enclave.hemp(canary_rows())
     assert "rows could not be validated (ValueError)" in str(caught.value)

@@ -17,7 +17,8 @@ import yaml
 
 from enclave.errors import BadInput
 from synthetic.country import make_country
-from synthetic.deliveries import LAYOUTS, land_registry_table, municipal_tables
+from synthetic.deliveries import land_registry_table, municipal_tables
+from synthetic.delivery_layouts import LAYOUTS
 from synthetic.identifiers import NumberSpace
 from synthetic.plan import divide, municipality_count
 from synthetic.register_blocks import key_persons, register_blocks

@@ -11,10 +11,11 @@ import pyreadstat
 import pytest
 import yaml
 
-from synthetic.defects import DUPLICATE_RATE, NEAR_DUPLICATE_RATE, RATES, SEMANTIC
+from synthetic.defects import DUPLICATE_RATE, NEAR_DUPLICATE_RATE, SEMANTIC
 from synthetic.file_defects import UNACCEPTABLE
 from synthetic.identifiers import eleven_test
 from synthetic.plan import divide
+from synthetic.value_defects import FIRST_KINDS
 
 ADDED = ("duplicate", "near_duplicate")
 
@@ -112,7 +113,8 @@ def test_rates_are_those_of_the_domain_document(
         "duplicate": "hemp debt property land",
         "near_duplicate": "hemp debt property land",
     }
-    rates = {**RATES, "duplicate": DUPLICATE_RATE, "near_duplicate": NEAR_DUPLICATE_RATE}
+    planted = {kind: defect.rate for kind, defect in FIRST_KINDS.items()}
+    rates = {**planted, "duplicate": DUPLICATE_RATE, "near_duplicate": NEAR_DUPLICATE_RATE}
     expected = {"bsn_typo": 0.005, "bsn_eleven_test": 0.003, "bsn_missing": 0.02, "duplicate": 0.01,
                 "near_duplicate": 0.005, "day_month_swapped": 0.003, "postcode_variant": 0.03,
                 "diacritics_broken": 0.005, "municipality_outdated": 0.01}  # fmt: skip
