@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
@@ -86,4 +88,6 @@ def test_any_text_gives_parts_of_letters_or_nothing(texts: list[str | None]) -> 
     assert made.column_names == list(FIELDS)
     assert made.num_rows == len(texts)
     for name in ("surname", "other", "first"):
-        assert all(value is None or value.isalpha() for value in made[name].to_pylist())
+        # Arrow knows letters of a later Unicode than this Python does: to it they are unassigned
+        left = "".join(c for value in made[name].to_pylist() for c in value or "a" if unicodedata.category(c) != "Cn")
+        assert left == "" or left.isalpha()
