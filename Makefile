@@ -1,9 +1,11 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup run test cover sweep check bench docs lock clean
+.PHONY: help setup run test cover sweep check bench docs municipality registry lock clean
 
 PERSONS ?= 50000
 SEED ?= 1
 ENGINE ?= duckdb
+PLATFORM ?= win_amd64
+VERSION ?= 3.12
 BIN := .venv/bin
 
 help: ## Show what can be made
@@ -16,16 +18,16 @@ run: setup ## Run the main job on a synthetic country (PERSONS=50000 SEED=1), en
 	@$(BIN)/zicht demo --persons $(PERSONS) --seed $(SEED) --engine $(ENGINE) --workspace build/run
 
 test: ## Set up and run the tests
-	@tools/setup bubblewrap:bwrap default-jre-headless:java
+	@tools/setup bubblewrap:bwrap default-jre-headless:java softhsm2:softhsm2-util
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 cover: ## Run the tests and show branch coverage of the rooms that hold the boundaries (at least 95 %)
-	@tools/setup bubblewrap:bwrap default-jre-headless:java
+	@tools/setup bubblewrap:bwrap default-jre-headless:java softhsm2:softhsm2-util
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov=enclave --cov=pseudonymise --cov=output_control --cov-branch \
 		--cov-report=term-missing:skip-covered --cov-fail-under=95
 
 sweep: ## Run the long statistical and fault-injection sweeps
-	@tools/setup bubblewrap:bwrap default-jre-headless:java
+	@tools/setup bubblewrap:bwrap default-jre-headless:java softhsm2:softhsm2-util
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m sweep
 
 check: setup ## Types, style, import contracts
@@ -40,8 +42,21 @@ bench: setup ## Run the benchmarks (side by side, with ratios and peak memory)
 docs: setup ## Write the reference pages that are generated from the code
 	$(BIN)/zicht docs docs/reference
 
-lock: ## Write requirements.lock anew from pyproject.toml (needs uv)
+municipality: setup ## Make the folder that a municipality installs from without a network (PLATFORM=win_amd64 VERSION=3.12)
+	@mkdir -p build/municipality && rm -f build/municipality/*.whl && cp municipality.lock build/municipality/
+	@sed 's/ ; .* \\$$/ \\/' municipality.lock >build/municipality/every-system.lock
+	$(BIN)/python -m pip wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir build/municipality .
+	$(BIN)/python -m pip download --quiet --require-hashes --only-binary=:all: $(foreach tag,$(PLATFORM),--platform $(tag)) \
+		--python-version $(VERSION) --dest build/municipality --requirement build/municipality/every-system.lock
+	@rm build/municipality/every-system.lock && ls build/municipality
+
+registry: setup ## Ask the package registry: is there a wheel of every part for each system, and does a fresh installation work?
+	$(BIN)/python -m pytest -n 0 -m registry tests/municipality
+
+lock: ## Write both locks anew from pyproject.toml: the enclave's, and the municipality's for every platform (needs uv)
 	uv pip compile pyproject.toml --all-extras --generate-hashes --no-header --python-version 3.11 -o requirements.lock
+	uv pip compile pyproject.toml --universal --constraint requirements.lock --generate-hashes --no-header \
+		--python-version 3.11 -o municipality.lock
 
 clean: ## Remove the environment and everything that was built
 	chmod -R u+w build 2>/dev/null || true

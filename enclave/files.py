@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from enclave.errors import StorageFailed
+from enclave.locks import flush
 
 TEMPORARY_MARK = ".part-"
+sync_folder = flush
+"""Make a rename in a folder, or the content of a file, durable."""
 _ASIDE = "-old"
 
 
@@ -35,15 +37,6 @@ def storage_errors(what: str) -> Iterator[None]:
         if error.errno == errno.EIO:
             raise StorageFailed(f"the disk failed while writing {what}; nothing was changed") from None
         raise
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder``, or the content of a file, durable."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def sync_tree(folder: Path) -> None:

@@ -7,7 +7,6 @@ digests; never a cell value.
 
 from __future__ import annotations
 
-import fcntl
 import itertools
 import json
 import os
@@ -17,8 +16,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from enclave.errors import NotReady, Tampered
-from enclave.files import storage_errors, write_bytes
+from enclave.files import TEMPORARY_MARK, storage_errors, write_bytes
 from enclave.fingerprints import Json, canonical_json, digest_bytes
+from enclave.locks import lock_file
 
 GENESIS = "0" * 64
 
@@ -84,9 +84,11 @@ class Journal:
         with storage_errors("the journal"):
             self.folder.mkdir(parents=True, exist_ok=True)
             with self.file.open("a+b", buffering=0) as handle:
-                fcntl.flock(handle, fcntl.LOCK_EX)
+                lock_file(handle.fileno())
                 if os.fstat(handle.fileno()).st_size == 0:
-                    os.fchmod(handle.fileno(), 0o664)  # every zone's user appends; the folder's group says who
+                    self.file.chmod(0o664)  # every zone's user appends; the folder's group says who
+                for left in self.folder.glob(f".{self._head_file.name}{TEMPORARY_MARK}*"):
+                    left.unlink(missing_ok=True)  # of a writer that was killed: whoever writes holds the lock
                 head, whole = self._last(handle.fileno())
                 self._refuse_cut_off(head)
                 if os.fstat(handle.fileno()).st_size > whole:
@@ -125,7 +127,8 @@ class Journal:
         size = os.fstat(descriptor).st_size
         take = min(size, 1 << 16)
         while True:
-            tail = os.pread(descriptor, take, size - take)
+            os.lseek(descriptor, size - take, os.SEEK_SET)
+            tail = _read_whole(descriptor, take)
             end = tail.rfind(b"\n") + 1
             start = tail.rfind(b"\n", 0, max(end - 1, 0)) + 1
             if end == 0 and take == size:
@@ -197,6 +200,13 @@ class Journal:
             if digests[anchor.sequence] != anchor.digest:
                 raise Tampered(f"journal entry {anchor.sequence} is not the one whose digest is known")
         return Head(len(digests) - 1, digests[-1])
+
+
+def _read_whole(descriptor: int, size: int) -> bytes:
+    found = b""
+    while len(found) < size and (part := os.read(descriptor, size - len(found))):
+        found += part
+    return found
 
 
 def _entry(line: bytes, number: int) -> Entry:

@@ -23,11 +23,13 @@ class PayloadType(Enum):
     """What a signature can be for."""
 
     RECEIPT = "application/vnd.zicht.receipt+json"
+    WITHDRAWAL = "application/vnd.zicht.withdrawal+json"
     ROSTER = "application/vnd.zicht.roster+json"
     REQUEST = "application/vnd.zicht.request+json"
     APPROVAL = "application/vnd.zicht.approval+json"
     DECISION = "application/vnd.zicht.decision+json"
     RELEASE = "application/vnd.zicht.release-manifest+json"
+    DESTRUCTION = "application/vnd.zicht.destruction+json"
     RELEASE_KEY = "application/vnd.zicht.release-key+json"
 
 

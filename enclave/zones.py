@@ -13,7 +13,7 @@ from enum import Enum
 from pathlib import Path
 from typing import ClassVar, TypeVar, final
 
-from enclave.errors import StorageFailed
+from enclave.errors import StorageFailed, Tampered
 from enclave.files import storage_errors, write_bytes
 
 
@@ -139,7 +139,15 @@ class Workspace:
 
         Raises:
             StorageFailed: this user does not own the folder of public keys.
+            Tampered: the folder, or a key in it, is a link to somewhere else.
         """
+        linked = [path for path in (self.public_keys, *self.public_keys.glob("*.pub")) if path.is_symlink()]
+        if linked:
+            raise Tampered(
+                "public keys are no links: whoever can change what one leads to hands out keys of their own",
+                where=linked[0].name,
+                next_step="find out who made the link, remove it, and run the same command again",
+            )
         with storage_errors("the public keys"):
             self.public_keys.mkdir(exist_ok=True)
             if self.public_keys.stat().st_mode & 0o777 != 0o755:

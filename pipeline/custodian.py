@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
-import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,28 +12,33 @@ from pathlib import Path
 import pyarrow as pa
 
 from enclave.errors import BadInput, EnclaveError, Fault, KeyUnavailable, NotReady, Tampered
-from enclave.files import replacing
 from enclave.fingerprints import Json, digest_file
 from enclave.journal import size_class
 from enclave.zones import Workspace, Zone
 from linkage.review_sample import read_review_sample, review_file
+from pipeline.expiry import refuse_resurrected
+from pipeline.lineage import journal_use, untold
 from pipeline.linking import link_step
 from pipeline.matching import match_step, matched_keys
 from pipeline.office import Office, utc_now
+from pipeline.plausibility import Checked, check_deliveries
 from pipeline.progress import Teller
+from pipeline.rotation import carried_over, refuse_unfinished, write_bridge_of
 from pipeline.runner import Outcome, Runner, Step
 from pseudonymise.custody import Custody
+from pseudonymise.handing_in import copy_on
+from pseudonymise.manifest import DELIVERY_ID
 from pseudonymise.pseudonymise import pseudonymise
 from pseudonymise.receipt import Receipt
-from pseudonymise.receive import accepted_frame, receipts, receive
+from pseudonymise.receive import accepted_frame, receipts, receive_files
 from pseudonymise.schemas import DeliverySchema, load_schemas
 from pseudonymise.sealing import SUFFIX
+from pseudonymise.unlocking import Given
+from pseudonymise.withdrawal import Confirmation, Reason, Withdrawals
+from pseudonymise.withdrawing import Withdrawer
 
 ACTOR = "custodian"
 CODE = ("enclave", "pseudonymise")
-_NAME = re.compile(
-    r"(?P<supplier>[A-Za-z][A-Za-z0-9_-]{1,39})-(?P<schema>[a-z][a-z0-9_]*)-(?P<period>[0-9]{4}(-[0-9]{4})?)-[0-9a-f]{12}"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class CustodianDesk:
         return load_schemas(self._schema_folder)
 
     @contextlib.contextmanager
-    def _journalling_keys(self, command: str) -> Iterator[None]:
+    def journalling_keys(self, command: str) -> Iterator[None]:
         """Write down which keys a command used, and how often: names of keys, never a key (ENISA 2019)."""
         self._uses.clear()
         try:
@@ -78,6 +81,39 @@ class CustodianDesk:
                 self.office.journal.append(
                     actor=ACTOR, action="keys used", subject=command, details=used, now=utc_now()
                 )
+
+    @property
+    def _withdrawer(self) -> Withdrawer:
+        return Withdrawer(self.office.workspace, self.custody, self.office.journal, ACTOR)
+
+    def withdraw(self, delivery: str, reason: Reason) -> tuple[Confirmation, ...]:
+        """Withdraw a delivery by hand, and write down which releases used it.
+
+        Raises:
+            NotReady: no such delivery stands.
+        """
+        with self.journalling_keys("withdraw"):
+            withdrawn = self._withdrawer.by_hand(delivery, reason, utc_now())
+            self._tell_uses()
+        return withdrawn
+
+    def withdraw_on(self, notices: Iterable[Path]) -> tuple[tuple[Confirmation, ...], tuple[Fault, ...]]:
+        """Withdraw what suppliers' notices name; one that does not hold is a fault, and does not keep others out."""
+        done: list[Confirmation] = []
+        refused: list[Fault] = []
+        with self.journalling_keys("withdraw"):
+            for file in notices:
+                try:
+                    done += self._withdrawer.on_notice(file, self.office.project.name, utc_now())
+                except (BadInput, NotReady) as error:
+                    refused += _faults(file, error)
+            self._tell_uses()
+        return tuple(done), tuple(refused)
+
+    def _tell_uses(self) -> None:
+        """Write down, of withdrawn deliveries of which that was not done yet, which releases used them."""
+        for delivery in untold(self.office.journal):
+            journal_use(self.office.journal, self.office.project, delivery, actor=ACTOR, now=utc_now())
 
     def inbox(self) -> tuple[Path, ...]:
         """Sealed deliveries that wait or were received, by name."""
@@ -94,24 +130,50 @@ class CustodianDesk:
         for file in files:
             target = inbox / f"{self._public_name(file)}{SUFFIX}"
             if not target.exists() or digest_file(target) != digest_file(file):
-                with replacing(target, mode=0o440) as temporary:
-                    shutil.copyfile(file, temporary)
+                copy_on(file, target, mode=0o440)
             targets.append(target)
         return tuple(targets)
+
+    def handed_in(self, folder: Path) -> list[Path]:
+        """Sealed deliveries in a supplier's hand-in folder; those that were withdrawn are left alone."""
+        gone = Withdrawals.of(self.office.journal)
+        return [file for file in sorted(folder.glob(f"*{SUFFIX}")) if file.stem not in gone]
+
+    def answer(self, folder: Path, withdrawn: Iterable[Confirmation]) -> tuple[Path, ...]:
+        """Put the answers to what lies in a supplier's hand-in folder into its ``receipts/``.
+
+        A receipt counts rows: it goes where the sealed file lies that it is about, whatever files are called.
+        """
+        sealed = {digest_file(file) for file in folder.glob(f"*{SUFFIX}")}
+        answers = [f"{confirmation.delivery}.withdrawn.json" for confirmation in withdrawn]
+        for receipt in receipts(self.office.workspace, self.custody):
+            found = receipt.findings
+            if found.sealed_sha256 in sealed:
+                answers.append(f"{found.delivery}.json")
+                answers += [f"{found.replaces}.withdrawn.json"] if found.replaces and receipt.accepted else []
+        returned = self.office.workspace.path(Zone.INBOX) / "receipts"
+        told = [folder / "receipts" / name for name in sorted(set(answers))]
+        for file in told:
+            copy_on(returned / file.name, file)
+        return tuple(told)
 
     def receive(self, sealed: Iterable[Path], *, again: bool = False) -> Intake:
         """Receive every delivery in ``sealed``; faults of one do not keep the others out."""
         schemas = self.schemas()
         files = sorted(sealed)
+        self._withdrawer.finish()
         ran = 0
         refused = []
-        with self._journalling_keys("receive"), self.teller.bar("receive") as tick:
+        with self.journalling_keys("receive"), self.teller.bar("receive") as tick:
             for position, file in enumerate(files):
                 tick(file.name, position, len(files))
+                if not file.exists() and file.stem in Withdrawals.of(self.office.journal):
+                    continue  # a newer version that came before it in this run took its place
                 try:
                     ran += self.runner.run(self._receiving(file, schemas), again=again).ran
                 except (BadInput, KeyUnavailable, Tampered) as error:
                     refused += _faults(file, error)
+            self._tell_uses()
         answered = {receipt.findings.delivery: receipt for receipt in receipts(self.office.workspace, self.custody)}
         return Intake(tuple(answered[name] for name in sorted(answered)), ran, tuple(refused))
 
@@ -119,7 +181,7 @@ class CustodianDesk:
         counts: dict[str, Json] = {}
 
         def action() -> Mapping[str, Path]:
-            receipt = receive(
+            answers = receive_files(
                 sealed,
                 custody=self.custody,
                 project=self.office.project,
@@ -129,19 +191,36 @@ class CustodianDesk:
                 actor=ACTOR,
                 now=utc_now(),
             )
-            found = receipt.findings
             for name in ("received", "accepted", "quarantined"):
-                counts[name] = size_class(getattr(found, name))
-            return _written(receipt, self.office.workspace)
+                counts[name] = size_class(sum(int(getattr(receipt.findings, name)) for receipt in answers))
+            return {
+                f"{receipt.findings.schema_name} {label}": path
+                for receipt in answers
+                for label, path in _written(receipt, self.office.workspace).items()
+            }
 
         inputs = {"sealed": sealed, **self._schema_files()}
         return Step(f"receive {self._public_name(sealed)}", inputs, CODE, {}, action, lambda: counts)
 
     def _public_name(self, sealed: Path) -> str:
         """The file's name when sealing gave it; else a digest: it goes into the journal, and could name anybody."""
-        known = _NAME.fullmatch(sealed.stem)
+        known = DELIVERY_ID.fullmatch(sealed.stem)
         expected = known and self.office.project.expects(known["supplier"], known["schema"], known["period"])
         return sealed.stem if expected else f"unexpected-{digest_file(sealed)[:12]}"
+
+    def plausibility(self) -> tuple[Checked, ...]:
+        """What there is to look at in each accepted delivery; looking is journalled with the keys that it used."""
+        accepted = self.standing()
+        with self.journalling_keys("plausibility"):
+            return tuple(
+                check_deliveries(
+                    accepted,
+                    workspace=self.office.workspace,
+                    custody=self.custody,
+                    schemas=self.schemas(),
+                    key_register=self.office.key_register,
+                )
+            )
 
     def pseudonymise(self, *, again: bool = False) -> list[Outcome]:
         """Pseudonymise every accepted delivery.
@@ -149,14 +228,18 @@ class CustodianDesk:
         Raises:
             NotReady: nothing was accepted yet.
         """
-        accepted = [receipt for receipt in receipts(self.office.workspace, self.custody) if receipt.accepted]
+        self._withdrawer.finish()
+        refuse_unfinished(self.custody)
+        accepted = self.standing()
         if not accepted:
             raise NotReady("no delivery has been accepted yet", next_step="zicht receive SEALED…")
         outcomes = []
-        with self._journalling_keys("pseudonymise"), self.teller.bar("pseudonymise") as tick:
+        with self.journalling_keys("pseudonymise"), self.teller.bar("pseudonymise") as tick:
             for position, receipt in enumerate(accepted):
                 tick(receipt.findings.delivery, position, len(accepted))
-                outcomes.append(self.runner.run(self._pseudonymising(receipt), again=again))
+                outcomes.append(
+                    carried_over(self, receipt) or self.runner.run(self._pseudonymising(receipt), again=again)
+                )
             outcomes += [self.runner.run(step, again=again) for step in self._matching(accepted)]
         return outcomes
 
@@ -176,7 +259,7 @@ class CustodianDesk:
         """
         name = review_file(self.office.project.name, data_set, key)
         path = self.office.workspace.path(Zone.IDENTIFIED) / "review" / name
-        with self._journalling_keys("clerical-review"):
+        with self.journalling_keys("clerical-review"):
             return read_review_sample(path, self.custody.decryption)
 
     def _accepted_path(self, receipt: Receipt) -> Path:
@@ -190,6 +273,8 @@ class CustodianDesk:
         target = self.pseudonymised_path(receipt)
         numbered = any(matched.schema_name == found.schema_name for matched in matched_keys(self.office))
         schema = self.schemas()[found.schema_name]
+        version = self.custody.hash_version
+        bridging = version > 1 and version - 1 in self.custody.hash_versions()
 
         def action() -> Mapping[str, Path]:
             frame = accepted_frame(receipt, self.office.workspace, custody=self.custody)
@@ -199,9 +284,14 @@ class CustodianDesk:
                 project=self.office.project.name,
                 custody=self.custody,
                 out=target,
+                hash_version=version,
+                encryption=self.custody.encryption(self.office.project.name, found.retention_date),
                 record_numbers=numbered,
             )
-            return {"frame": target}
+            written = {"frame": target}
+            if bridging:
+                written["bridge"] = write_bridge_of(self, receipt, schema)
+            return written
 
         inputs = {
             "accepted": self._accepted_path(receipt),
@@ -209,38 +299,56 @@ class CustodianDesk:
         }
         counts: dict[str, Json] = {"rows": size_class(found.accepted)}
         parameters: dict[str, Json] = {"project": self.office.project.name, "record numbers": numbered}
+        parameters["key version"] = version
         name = f"pseudonymise {found.supplier} {found.schema_name} {found.period}"
         return Step(name, inputs, CODE, parameters, action, partial(dict, counts))
 
     def link(self, *, again: bool = False) -> Outcome:
         """Link what was pseudonymised, and the registers, into the project's linked zone."""
-        accepted = [receipt for receipt in receipts(self.office.workspace, self.custody) if receipt.accepted]
+        self._withdrawer.finish()
+        refuse_unfinished(self.custody)
+        accepted = self.standing()
         frames = {self.pseudonymised_path(receipt): receipt for receipt in accepted}
         missing = sum(not path.is_file() for path in frames)
         if missing or not frames:
             raise NotReady(f"{missing or 'all'} deliveries are not pseudonymised yet", next_step="zicht pseudonymise")
-        with self._journalling_keys("link"):
+        with self.journalling_keys("link"):
             return self.runner.run(link_step(self.office, self.custody, frames, self.schemas()), again=again)
 
-    def pseudonymised_path(self, receipt: Receipt) -> Path:
-        """Where the pseudonymised frame of a delivery lies."""
+    def standing(self) -> list[Receipt]:
+        """Receipts of the deliveries that were accepted and have not expired."""
+        found = [receipt for receipt in receipts(self.office.workspace, self.custody) if receipt.accepted]
+        project = self.office.project.name
+        return [r for r in found if not self.custody.expired(project, r.findings.retention_date)]
+
+    def pseudonymised_path(self, receipt: Receipt, version: int | None = None) -> Path:
+        """Where the pseudonymised frame of a delivery lies, under the key version in use or another."""
         found = receipt.findings
-        folder = self.office.workspace.path(Zone.PSEUDONYMISED) / found.supplier
-        return folder / f"{found.schema_name}_{found.period}.parquet"
+        version = version or self.custody.hash_version
+        folder = self.office.workspace.path(Zone.PSEUDONYMISED)
+        if version > 1:
+            folder = folder / f"{version:04d}"  # no supplier's name begins with a digit
+        return folder / found.supplier / f"{found.schema_name}_{found.period}.parquet"
 
     def _schema_files(self) -> dict[str, Path]:
         return {f"schema {file.name}": file for file in sorted(self._schema_folder.glob("*.yaml"))}
 
 
-def open_desk(office: Office, passphrase: bytes, teller: Teller) -> CustodianDesk:
-    """The custodian's desk, its key store opened; public keys that an earlier version kept closed are published."""
+def open_desk(office: Office, given: Given, teller: Teller, *, expiring: bool = False) -> CustodianDesk:
+    """The custodian's desk, its key store opened; public keys that an earlier version kept closed are published.
+
+    Raises:
+        Tampered: keys that were destroyed are in the store again; ``expiring`` opens it to destroy them anew.
+    """
     uses: Counter[str] = Counter()
     custody = Custody.open(
         office.workspace.path(Zone.KEY),
-        passphrase,
+        given,
         office.entropy,
         on_use=lambda use: uses.update([f"{use.purpose} {use.key}"]),
     )
+    if not expiring:
+        refuse_resurrected(office, custody)
     office.workspace.publish_public_keys()
     return CustodianDesk(office, custody, teller, uses)
 

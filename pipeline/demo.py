@@ -195,12 +195,14 @@ class Demo:
     def _seal(self, office: Office) -> None:
         """The suppliers' part: every file with its manifest, sealed to the enclave's key; one that is sealed stays."""
         from pseudonymise.delivery import seal
-        from pseudonymise.manifest import read_manifest
+        from pseudonymise.manifest import TOKEN_BYTES, read_manifest
 
         recipient = office.public_key(f"seal-{PROJECT}.pub").read_text()
         inbox = office.workspace.path(Zone.INBOX)
         for file in sorted((self.country / "deliveries").glob("*/*.manifest.yaml")):
             manifest = read_manifest(file)
+            token = SeededEntropy(self.seed).draw(TOKEN_BYTES, f"delivery {digest_json(manifest.as_json())}").hex()
+            manifest = manifest.model_copy(update={"token": token})
             if not list(inbox.glob(f"{manifest.delivery_id}*")):
                 seal(file.parent / manifest.file.name, manifest, recipient, inbox)
 

@@ -8,15 +8,17 @@ import traceback
 
 import typer
 
-from enclave.errors import EnclaveError
+from enclave.errors import EnclaveError, NotReady
 from pipeline.commands import (
     country,
     custodian,
+    custody,
     delivery,
     demo,
     docs,
     journal,
     ledger,
+    plausibility,
     protect,
     release,
     research,
@@ -35,9 +37,17 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-PARTS = (country, delivery, custodian, research, review, release, ledger, journal, status, protect, scan, demo, docs)
-for part in PARTS:
+PARTS = (country, delivery, custodian, custody, plausibility, research, review, release, ledger, journal, status)
+for part in (*PARTS, protect, scan, demo, docs):
     part.register(app)
+
+
+def _missing(error: ModuleNotFoundError) -> NotReady:
+    """What a supplier reads who starts a command of the enclave: the light installation has not its parts."""
+    return NotReady(
+        f"this command needs {(error.name or 'a part').partition('.')[0]}, which is not installed",
+        next_step="it belongs to the enclave: install zicht[enclave]; suppliers need zicht delivery and zicht receipt",
+    )
 
 
 def main() -> None:
@@ -47,6 +57,9 @@ def main() -> None:
     except EnclaveError as error:
         sys.stderr.write(f"zicht: {error}\n")
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        sys.stderr.write(f"zicht: {_missing(error)}\n")
+        sys.exit(NotReady.exit_code)
     except KeyboardInterrupt:
         sys.stderr.write("zicht: stopped; run the same command to go on\n")
         sys.exit(130)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,9 @@ from enclave import errors
 from enclave.project import Project
 from enclave.requests import REQUEST_TYPES
 from output_control.policy import policy_schema
-from pseudonymise.schemas import ColumnSpec, DeliverySchema, load_schemas
+from pseudonymise.clerk_report import Language
+from pseudonymise.schema_pages import schema_page
+from pseudonymise.schemas import DeliverySchema, load_schemas
 
 MADE = "<!-- Made by `make docs`; change the code or the configuration instead. -->\n\n"
 HELP_COLUMNS = "100"
@@ -39,7 +41,8 @@ def reference_pages(app: typer.Typer, configs: Path) -> Mapping[str, str]:
         "delivery.schema.json": _json_schema(DeliverySchema),
     }
     for name, schema in load_schemas(configs / "schemas").items():
-        pages[f"schemas/{name}.md"] = MADE + "\n".join(_delivery(schema)) + "\n"
+        for language in Language:
+            pages[f"schemas/{name}.{language.value}.md"] = MADE + schema_page(schema, language)
     for file in sorted((configs / "policies").glob("*.yaml")):
         if CONFIDENTIAL not in file.name:
             policy = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -126,86 +129,6 @@ def _range(field: Mapping[str, Any], least: str, most: str) -> str:
     if low is None and high is None:
         return ""
     return f" ({'' if low is None else low}…{'' if high is None else high})"
-
-
-def _delivery(schema: DeliverySchema) -> Iterator[str]:
-    yield f"# {schema.title_nl} / {schema.title_en}\n"
-    yield f"`{schema.name}`, version {schema.version}. {_format(schema)}\n"
-    yield f"Hoogstens {schema.tolerance:.0%} van de rijen mag fouten hebben; die rijen gaan in quarantaine. /"
-    yield f"At most {schema.tolerance:.0%} of the rows may have faults; those are quarantined.\n"
-    yield f"| {' | '.join(HEADINGS)} |"
-    yield "|---" * len(HEADINGS) + "|"
-    for column in schema.columns:
-        cells = (
-            f"`{column.name}`{'' if column.required else ' (mag ontbreken / optional)'}",
-            column.meaning_nl,
-            column.meaning_en,
-            _content(column),
-            "ja / yes" if column.nullable else "nee / no",
-            f"`{column.example}`" if column.example else "",
-            TREATMENTS.get(column.treatment, column.treatment),
-        )
-        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
-    yield "\n## Regels / rules\n"
-    yield from _rules(schema)
-
-
-HEADINGS = (
-    "Kolom / column",
-    "Betekenis",
-    "Meaning",
-    "Inhoud / content",
-    "Leeg mag / may be empty",
-    "Voorbeeld / example",
-    "Wat ermee gebeurt / treatment",
-)
-TREATMENTS = {
-    "hash": "keyed hash / sleutelhash",
-    "drop": "weg na controle / dropped after checking",
-    "keep": "blijft / kept",
-    "text-scan": "gescand: één identificatie weigert de levering / scanned: one identifier refuses the delivery",
-    "text-drop-on-leak": "gescand: tekst met identificatie wordt leeg / scanned: a text with an identifier is blanked",
-    "coarsen:year": "alleen het jaar blijft / the year alone is kept",
-}
-
-
-def _format(schema: DeliverySchema) -> str:
-    text = {
-        "csv": f"CSV, {' / '.join(schema.encodings)}, `{schema.separator}`",
-        "xlsx": "Excel (.xlsx)",
-        "sav": "SPSS (.sav)",
-    }[schema.format]
-    return f"{text}; decimaalteken / decimal mark `{schema.decimal_mark}`; datum / date `{schema.date_format}`."
-
-
-def _content(column: ColumnSpec) -> str:
-    if column.codes:
-        return ", ".join(f"`{code}` {meaning}" for code, meaning in column.codes.items())
-    limits = ""
-    if (column.minimum, column.maximum) != (None, None):
-        low, high = ("" if bound is None else f"{bound:g}" for bound in (column.minimum, column.maximum))
-        limits = f" {low}…{high}"
-    return f"{column.kind or column.type}{limits}"
-
-
-def _rules(schema: DeliverySchema) -> Iterator[str]:
-    rules = schema.rules
-    for group in rules.unique:
-        yield f"- Geen twee rijen gelijk in / no two rows equal in: {_named(group)}"
-    for group in rules.any_of:
-        yield f"- Minstens één gevuld / at least one filled: {_named(group)}"
-    for first, second in rules.in_order:
-        yield f"- `{first}` ≤ `{second}`"
-    for rule in rules.required_if:
-        yield f"- `{rule.column}` = `{rule.code}` → `{rule.then}` gevuld / filled"
-    if rules.period:
-        before = rules.period.years_before
-        earlier = f", of hoogstens {before} jaar eerder / or at most {before} years before" if before else ""
-        yield f"- `{rules.period.column}` in de periode / within the period{earlier}"
-
-
-def _named(names: Iterable[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
 
 
 def _policy(policy: Mapping[str, Any]) -> Iterator[str]:

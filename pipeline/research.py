@@ -29,6 +29,7 @@ from output_control.ledger.store import Ledger
 from output_control.policy import Policy, load_policy
 from output_control.review import shelf
 from pipeline.ledger_units import MAP_FILE, UnitMap
+from pipeline.lineage import withdrawn_since_linked
 from pipeline.office import Office, utc_now
 from pipeline.progress import Teller
 from pipeline.runner import CODE_ROOT, Outcome, Runner, Step, locked_distributions
@@ -205,6 +206,13 @@ class ResearchDesk:
         return self.office.workspace.path(Zone.LINKED) / self.office.project.name
 
     def _linked(self, use: AnalysisUse) -> dict[str, Path]:
+        gone = withdrawn_since_linked(self.office.journal)
+        if gone:
+            raise NotReady(
+                "the linked data still hold a delivery that was withdrawn",
+                where=gone[0],
+                next_step="the custodian: zicht pseudonymise; zicht link",
+            )
         names = self.office.project.questions[use.question].uses
         return {name: self.linked_folder() / f"{name}.parquet" for name in sorted(names)}
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
+from enclave.entropy import SecureEntropy
 from enclave.errors import BadInput, Fault
+from enclave.files import TEMPORARY_MARK
 from enclave.fingerprints import digest_file
 from pseudonymise.formats import read_batches
 from pseudonymise.formats.batch import Note, PlainFile
 from pseudonymise.manifest import MANIFEST, Manifest, parse_manifest
+from pseudonymise.quarantine import REASONS, RECORD
+from pseudonymise.references import KnownKeys, missing_files, reading_order
 from pseudonymise.schemas import DeliverySchema
 from pseudonymise.sealing import SUFFIX, seal_delivery
 from pseudonymise.validation import Tally, Validator, row_faults, tolerance_faults
@@ -46,21 +53,10 @@ class CheckReport:
         return (*self.fatal, *self.row_faults)
 
     def __str__(self) -> str:
-        verdict = "can be delivered" if self.acceptable else "cannot be delivered like this"
-        lines = [
-            f"{self.file}: {verdict} (schema {self.schema} version {self.schema_version}, period {self.period})",
-            f"  {self.received} rows read: {self.accepted} good, {self.quarantined} with faults"
-            f" (at most {self.tolerance:.1%} may have)",
-        ]
-        lines += [f"  - {fault}" for fault in self.faults]
-        for column, note, count, rows in self.notes:
-            shown = f", row {', '.join(map(str, rows))}{' …' if count > len(rows) else ''}" if rows else ""
-            lines.append(f"  · {column or 'file'}{shown}: {note.description()} ({count})")
-        if self.row_faults:
-            lines.append(
-                "  Row 1 is the first row under the header. Values are never shown: look them up in your file."
-            )
-        return "\n".join(lines)
+        """The report in English; see :func:`~pseudonymise.clerk_report.report_text`."""
+        from pseudonymise.clerk_report import Language, report_text
+
+        return report_text(self, Language.EN)
 
 
 def check_file(path: Path, schema: DeliverySchema, period: str) -> CheckReport:
@@ -69,13 +65,51 @@ def check_file(path: Path, schema: DeliverySchema, period: str) -> CheckReport:
     Raises:
         BadInput: there is no such file, or the period is none.
     """
-    if not path.is_file():
-        raise BadInput("there is no such file", where=path.name)
-    validator = Validator(schema, period, salt=b"check at home")
+    return check_files([(path, schema)], period)[0]
+
+
+def check_files(
+    files: Sequence[tuple[Path, DeliverySchema]], period: str, tell: Callable[[Path, pa.Table], None] | None = None
+) -> tuple[CheckReport, ...]:
+    """Read and validate the files of one delivery, and the keys between them, as the enclave will.
+
+    ``tell`` is handed the record numbers and reasons of all faulty rows, batch by batch.
+
+    Raises:
+        BadInput: a file is missing, two have one schema, or the period is none.
+    """
+    for path, _ in files:
+        if not path.is_file():
+            raise BadInput("there is no such file", where=path.name)
+    schemas = [schema for _, schema in files]
+    by_name = {schema.name: schema for schema in schemas}
+    if len(by_name) < len(schemas):
+        raise BadInput("two files of one delivery have the same schema", next_step="deliver them one by one")
+    alone = missing_files(by_name, {schema.name: path.name for path, schema in files})
+    keys = KnownKeys(schemas, b"check at home")
+    reports = {}
+    for place in reading_order(schemas):
+        path, schema = files[place]
+        reports[place] = _check(path, schema, period, keys, tell)
+        own = tuple(fault for fault in alone if fault.file == path.name)
+        reports[place] = replace(reports[place], fatal=own + reports[place].fatal)
+    return tuple(reports[place] for place in range(len(files)))
+
+
+def _check(
+    path: Path,
+    schema: DeliverySchema,
+    period: str,
+    keys: KnownKeys,
+    tell: Callable[[Path, pa.Table], None] | None,
+) -> CheckReport:
+    validator = Validator(schema, period, salt=b"check at home", keys=keys)
     fatal: tuple[Fault, ...] = ()
     try:
         for batch in read_batches(PlainFile(path), schema):
-            validator.sort(batch)
+            divided = validator.sort(batch)
+            if tell is not None:
+                tell(path, divided.quarantined.select([RECORD, REASONS]))
     except BadInput as unreadable:
         fatal = unreadable.faults or (Fault(path.name, "format", unreadable.what),)
     else:
@@ -104,34 +138,52 @@ def _report(file: str, schema: DeliverySchema, period: str, tally: Tally, fatal:
 
 def describe(path: Path, schema: DeliverySchema, rows: int, **declared: Any) -> Manifest:
     """The manifest of a file that was checked; ``declared`` are supplier, period, legal_basis, purpose,
-    retention_date and contact.
+    retention_date and contact. A token is drawn for it.
 
     Raises:
         BadInput: a field is missing or wrong.
     """
-    listed = {"name": path.name, "sha256": digest_file(path), "rows": rows}
-    return parse_manifest(
-        {**declared, "schema": schema.name, "schema_version": schema.version, "files": [listed]},
-    )
+    return describe_files([(path, schema, rows)], **declared)
 
 
-def seal(file: Path, manifest: Manifest, recipient: str, out: Path) -> Path:
-    """Seal ``file`` with its manifest to ``recipient`` (``age1…``); returns the sealed file's path in folder ``out``.
+def describe_files(files: Sequence[tuple[Path, DeliverySchema, int]], **declared: Any) -> Manifest:
+    """As :func:`describe`, for the files of one delivery: path, schema and number of rows of each."""
+    listed = [
+        {"name": path.name, "sha256": digest_file(path), "rows": rows, "schema": schema.name}
+        | {"schema_version": schema.version}
+        for path, schema, rows in files
+    ]
+    if len(listed) == 1:
+        listed = [{name: listed[0][name] for name in ("name", "sha256", "rows")}]
+    first = files[0][1]
+    fields = {**declared, "schema": first.name, "schema_version": first.version, "files": listed}
+    return parse_manifest(fields).with_token(SecureEntropy())
 
-    Its name is made of supplier, schema, period and a digest. Nothing is written in the clear, nor half.
+
+def seal(files: Path | Sequence[Path], manifest: Manifest, recipient: str, out: Path) -> Path:
+    """Seal ``files`` with their manifest to ``recipient`` (``age1…``); returns the sealed file's path in ``out``.
+
+    Its name is made of supplier, schema, period and the manifest's token, which is drawn now where it has none. Nothing
+    is written in the clear, nor half; what an earlier call that was killed left of this delivery is removed.
 
     Raises:
-        BadInput: no such file, it is not the one in the manifest, or the recipient is none.
+        BadInput: no such file, they are not those in the manifest, or the recipient is none.
         StorageFailed: the disk is full; nothing was written.
     """
-    if not file.is_file():
-        raise BadInput("there is no such file", where=file.name)
-    if file.name != manifest.file.name or digest_file(file) != manifest.file.sha256:
+    listed = [files] if isinstance(files, Path) else list(files)
+    for file in listed:
+        if not file.is_file():
+            raise BadInput("there is no such file", where=file.name)
+    described = [(file.name, file.sha256) for file in manifest.files]
+    if [(file.name, digest_file(file)) for file in listed] != described:
         raise BadInput(
             "the file is not the one that the manifest describes",
             where=MANIFEST,
             next_step="check the file again and make a new manifest: zicht delivery check",
         )
+    manifest = manifest.with_token(SecureEntropy())
     sealed = out / f"{manifest.delivery_id}{SUFFIX}"
-    seal_delivery(file, manifest, recipient, sealed)
+    for left in out.glob(f".{sealed.name}{TEMPORARY_MARK}*"):
+        left.unlink(missing_ok=True)
+    seal_delivery(listed, manifest, recipient, sealed)
     return sealed

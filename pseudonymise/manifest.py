@@ -1,4 +1,8 @@
-"""The manifest of a delivery: who delivers what, for which period and purpose, on what legal basis, and until when."""
+"""The manifest of a delivery: who delivers what, for which period and purpose, on what legal basis, and until when.
+
+A delivery may hold several files, each of a schema of its own, for one supplier and period: :meth:`Manifest.parts` says
+of each what the manifest of that file alone would say.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +10,25 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
+from enclave.entropy import Entropy
 from enclave.errors import BadInput, Fault
-from enclave.fingerprints import digest_json
 from enclave.project import Project
 from enclave.requests import Slug
+from enclave.yaml_files import NotYaml, read_yaml
 from pseudonymise.schemas import DeliverySchema, period_years
 
 _LONG_NUMBER = re.compile(r"[0-9](?:[ .]?[0-9]){7}")
 MANIFEST = "manifest"
+MAX_FILES = 20
+TOKEN_BYTES = 6
+DELIVERY_ID = re.compile(
+    r"(?P<supplier>[A-Za-z][A-Za-z0-9_-]{1,39})-(?P<schema>[a-z][a-z0-9_]*)-(?P<period>[0-9]{4}(-[0-9]{4})?)-[0-9a-f]{12}"
+)
 
 
 class _File(BaseModel):
@@ -26,15 +36,25 @@ class _File(BaseModel):
 
 
 class DeliveredFile(_File):
-    """A file of the delivery: its name, SHA-256 (64 hexadecimal digits) and number of records (header not counted)."""
+    """A file of the delivery: its name, SHA-256 (64 hexadecimal digits) and number of records (header not counted).
+
+    ``schema`` and ``schema_version`` stand here when the delivery has several files; else the manifest's hold.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     rows: int = Field(ge=0)
+    schema_name: Slug | Literal[""] = Field(default="", alias="schema")
+    schema_version: int = Field(default=0, ge=0)
 
 
 class Manifest(_File):
-    """What the supplier declares."""
+    """What the supplier declares.
+
+    ``token`` (12 hexadecimal digits) is drawn at random, once, and makes the delivery's name. ``withdrawal`` is the
+    SHA-256 of a secret that the supplier keeps: who shows the secret later may withdraw the delivery. ``replaces``
+    names an earlier delivery that this one takes the place of, and ``replaces_proof`` shows that one's secret.
+    """
 
     supplier: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{1,39}$")
     schema_name: Slug = Field(alias="schema")
@@ -44,21 +64,61 @@ class Manifest(_File):
     purpose: str = Field(max_length=1000)
     retention_date: date
     contact: str = Field(max_length=300)
-    files: tuple[DeliveredFile, ...] = Field(min_length=1, max_length=1)
+    files: tuple[DeliveredFile, ...] = Field(min_length=1, max_length=MAX_FILES)
+    token: str = Field(default="", pattern=r"^([0-9a-f]{12})?$")
+    withdrawal: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    replaces: str = Field(default="", pattern=rf"^({DELIVERY_ID.pattern})?$")
+    replaces_proof: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+
+    @model_validator(mode="after")
+    def _files_are_told_apart(self) -> Manifest:
+        if len(self.files) == 1:
+            return self
+        schemas = [file.schema_name for file in self.files]
+        if "" in schemas or len(set(schemas)) < len(schemas) or any(not file.schema_version for file in self.files):
+            raise PydanticCustomError("files_alike", "several files each need a schema and version of their own")
+        return self
 
     @property
     def file(self) -> DeliveredFile:
-        """The one file."""
+        """The first file, in most deliveries the only one."""
         return self.files[0]
 
     @property
     def delivery_id(self) -> str:
-        """A name for this delivery that follows from all that the manifest says, the file's digest included."""
-        return f"{self.supplier}-{self.schema_name}-{self.period}-{digest_json(self.as_json())[:12]}"
+        """A name for this delivery: who, what, when, and the token, which follows from nothing that was delivered.
+
+        Raises:
+            BadInput: no token was drawn yet.
+        """
+        if not self.token:
+            raise BadInput("the delivery has no token", where=MANIFEST, next_step="seal it: zicht delivery seal")
+        return f"{self.supplier}-{self.schema_name}-{self.period}-{self.token}"
+
+    def with_token(self, entropy: Entropy) -> Manifest:
+        """The same with a token; one that stands is kept."""
+        if self.token:
+            return self
+        return self.model_copy(update={"token": entropy.draw(TOKEN_BYTES, "delivery token").hex()})
+
+    def parts(self) -> tuple[Manifest, ...]:
+        """A manifest for each file by itself; they share the token, and so name each other."""
+        if len(self.files) == 1:
+            return (self,)
+        return tuple(
+            self.model_copy(
+                update={
+                    "schema_name": file.schema_name,
+                    "schema_version": file.schema_version,
+                    "files": (DeliveredFile(name=file.name, sha256=file.sha256, rows=file.rows),),
+                }
+            )
+            for file in self.files
+        )
 
     def as_json(self) -> dict[str, Any]:
-        """The fields as JSON values."""
-        return self.model_dump(mode="json", by_alias=True)
+        """The fields as JSON values, without those that are empty."""
+        return self.model_dump(mode="json", by_alias=True, exclude_defaults=True)
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -68,11 +128,11 @@ def read_manifest(path: Path) -> Manifest:
         BadInput: missing, not YAML, or a field is missing or wrong.
     """
     try:
-        return parse_manifest(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return parse_manifest(read_yaml(path.read_bytes()))
     except FileNotFoundError:
         raise BadInput("there is no such manifest", where=path.name) from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise BadInput("the manifest is not readable as YAML", where=path.name) from None
+    except NotYaml as error:
+        raise BadInput(f"the manifest does not hold: {error}", where=path.name) from None
 
 
 def parse_manifest(fields: object) -> Manifest:
@@ -92,7 +152,11 @@ def parse_manifest(fields: object) -> Manifest:
 
 
 def _plain(kind: str) -> str:
-    known = {"missing": "the field is missing", "extra_forbidden": "there is no such field in a manifest"}
+    known = {
+        "missing": "the field is missing",
+        "extra_forbidden": "there is no such field in a manifest",
+        "files_alike": "of several files each needs a schema of its own, with its version",
+    }
     return known.get(kind, f"the field does not hold what it must hold ({kind.replace('_', ' ')})")
 
 
@@ -110,7 +174,7 @@ def manifest_faults(
         Fault(MANIFEST, check, message, column=column)
         for check, column, message in [
             *_own_faults(manifest, project, today),
-            *_schema_faults(manifest, project, schemas),
+            *(fault for part in manifest.parts() for fault in _schema_faults(part, project, schemas)),
         ]
     )
 
@@ -125,7 +189,7 @@ def _own_faults(manifest: Manifest, project: Project, today: date) -> Iterator[t
     for name, text in (("legal_basis", manifest.legal_basis), ("purpose", manifest.purpose)):
         if _LONG_NUMBER.search(text) or not text.isprintable():
             yield name, name, "holds a long number or characters that are not shown: it is read by many, in the journal"
-    if _LONG_NUMBER.search(manifest.file.name):
+    if any(_LONG_NUMBER.search(file.name) for file in manifest.files):
         yield "file_name", "files", "the file's name holds a long number: names of files travel unprotected"
     try:
         last = period_years(manifest.period)[1]
@@ -149,17 +213,17 @@ def _schema_faults(
         return
     if schema.version != manifest.schema_version:
         yield "schema", "schema_version", f"the schema in use is version {schema.version}"
-    if not manifest.file.name.lower().endswith(f".{schema.format}"):
-        yield "file_name", "files", f"the schema asks for a .{schema.format} file"
+    if not manifest.file.name.lower().endswith(tuple(f".{form}" for form in schema.formats)):
+        yield "file_name", "files", f"the schema asks for a {' or '.join(f'.{form}' for form in schema.formats)} file"
     if not _is_expected(manifest, project):
         yield "expected", "supplier", f"project {project.name} expects no such delivery from this supplier and period"
 
 
 def public_name(manifest: Manifest, project: Project) -> str:
-    """The delivery's name for the journal; of one that the project does not expect nothing is said but a digest."""
-    if _is_expected(manifest, project):
+    """The delivery's name for the journal; of one that the project does not expect nothing is said but its token."""
+    if manifest.token and all(_is_expected(part, project) for part in manifest.parts()):
         return manifest.delivery_id
-    return f"unexpected-{digest_json(manifest.as_json())[:12]}"
+    return f"unexpected-{manifest.token or 'without-token'}"
 
 
 def _is_expected(manifest: Manifest, project: Project) -> bool:

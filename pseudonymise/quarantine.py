@@ -34,6 +34,7 @@ class Defect(Enum):
     WRONG_ORDER = "wrong_order"
     OTHER_PERIOD = "other_period"
     DUPLICATE = "duplicate"
+    UNKNOWN_KEY = "unknown_key"
     CELLS = "cells"
     QUOTES = "quotes"
     EMPTY_ROW = "empty_row"
@@ -61,6 +62,7 @@ _DESCRIPTIONS = {
     Defect.WRONG_ORDER: "the first date lies after the second",
     Defect.OTHER_PERIOD: "lies outside the period of the delivery",
     Defect.DUPLICATE: "the same record stood earlier in the file",
+    Defect.UNKNOWN_KEY: "refers to a record that the other file does not hold, or that was set aside there",
     Defect.CELLS: "the row has too few or too many cells",
     Defect.QUOTES: "a quote within a value is not doubled, or a line break not quoted",
     Defect.EMPTY_ROW: "an empty row between filled ones",

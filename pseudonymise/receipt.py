@@ -7,7 +7,15 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
 from enclave.errors import BadInput, Fault, Tampered
 from enclave.files import write_bytes
@@ -46,12 +54,17 @@ class ReceiptFault(_File):
         return str(Fault(self.file, self.check, self.message, self.column, self.rows, self.count))
 
 
+_LATER = frozenset({"parts", "replaces", "withdrawal"})
+
+
 class Findings(_File):
     """What receiving a delivery found; kept in the identified zone, and journalled with classes of counts.
 
     ``received`` = ``accepted`` + ``quarantined``, always. ``by_reason`` counts rows per ``column:defect``; a row with
     two defects stands under both. In a rejected delivery nothing is accepted; rows that no parser could count are taken
-    from the manifest. ``accepted_frame`` and ``quarantine_frame`` are SHA-256 digests of the encrypted files.
+    from the manifest. ``accepted_frame`` and ``quarantine_frame`` are SHA-256 digests of the encrypted files. ``parts``
+    names all files of a delivery that has several, by the names of their receipts; ``replaces`` the delivery whose
+    place it took; ``withdrawal`` is the digest of the secret with which the supplier may withdraw it.
     """
 
     delivery: str
@@ -76,7 +89,16 @@ class Findings(_File):
     retention_date: date
     accepted_frame: str = ""
     quarantine_frame: str = ""
+    parts: tuple[str, ...] = ()
+    replaces: str = ""
+    withdrawal: str = ""
     time: str
+
+    @model_serializer(mode="wrap")
+    def _without_what_most_have_not(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Receipts that were signed before these fields came keep their bytes."""
+        fields: dict[str, Any] = handler(self)
+        return {name: value for name, value in fields.items() if value or name not in _LATER}
 
     @model_validator(mode="after")
     def _nothing_is_lost(self) -> Findings:
@@ -135,6 +157,11 @@ class Receipt(_File):
     def accepted(self) -> bool:
         """Whether the delivery's good rows go on."""
         return self.findings.outcome == "accepted"
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Supplier, schema and period: at most one delivery stands for them."""
+        return self.findings.supplier, self.findings.schema_name, self.findings.period
 
     def payload(self) -> bytes:
         """The bytes that are signed."""

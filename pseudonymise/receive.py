@@ -10,8 +10,8 @@ import contextlib
 import fcntl
 import os
 import secrets
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from enclave.errors import BadInput, EnclaveError, Fault, Tampered
 from enclave.files import storage_errors, sweep_temporaries, write_bytes
 from enclave.fingerprints import Json, canonical_json, digest_file
 from enclave.frames import Frame, FrameSink, open_frame
-from enclave.journal import Journal
+from enclave.journal import Head, Journal
 from enclave.project import Project
 from enclave.zones import Identified, Workspace, Zone
 from pseudonymise.custody import Custody
@@ -38,9 +38,18 @@ from pseudonymise.receipt import (
     load_receipt,
     sign_receipt,
 )
+from pseudonymise.references import KnownKeys, missing_files, reading_order
 from pseudonymise.schemas import DeliverySchema
-from pseudonymise.sealing import SealedFile, open_seal
+from pseudonymise.sealing import SealedFile, open_delivery
 from pseudonymise.validation import Tally, Validator, row_faults, tolerance_faults
+from pseudonymise.withdrawal import (
+    Reason,
+    check_proof,
+    journal_withdrawal,
+    refuse_withdrawn,
+    remove_withdrawn,
+    token_of,
+)
 
 ACCEPTED, REJECTED = "delivery-accepted", "delivery-rejected"
 REFUSED, SEEN = "delivery-refused", "delivery-seen-before"
@@ -58,6 +67,10 @@ class _Intake:
     actor: str
     now: datetime
 
+    def tell(self, action: str, subject: str, details: Mapping[str, Json]) -> Head:
+        """Journal something about a delivery."""
+        return self.journal.append(actor=self.actor, action=action, subject=subject, details=details, now=self.now)
+
 
 def receive(
     sealed: Path,
@@ -70,7 +83,34 @@ def receive(
     actor: str,
     now: datetime,
 ) -> Receipt:
-    """Receive one sealed delivery; every outcome is journalled.
+    """Receive a sealed delivery of one file; see :func:`receive_files`."""
+    (receipt, *others) = receive_files(
+        sealed,
+        custody=custody,
+        project=project,
+        schemas=schemas,
+        workspace=workspace,
+        journal=journal,
+        actor=actor,
+        now=now,
+    )
+    if others:
+        raise EnclaveError("the delivery holds several files, and each has a receipt of its own")
+    return receipt
+
+
+def receive_files(
+    sealed: Path,
+    *,
+    custody: Custody,
+    project: Project,
+    schemas: Mapping[str, DeliverySchema],
+    workspace: Workspace,
+    journal: Journal,
+    actor: str,
+    now: datetime,
+) -> tuple[Receipt, ...]:
+    """Receive one sealed delivery, all of its files or none; every outcome is journalled. A receipt for each file.
 
     A delivery that was answered before is recognised, and its receipt given again. Good rows of an accepted delivery
     lie in ``identified/<supplier>/<schema>_<period>.parquet``, its bad rows in ``identified/quarantine/…``, both
@@ -86,25 +126,26 @@ def receive(
     intake = _Intake(custody, project, workspace, journal, actor, now)
     subject = "unopened"
     try:
-        delivery = open_seal(sealed, custody.seal_identity(project.name))
-        subject = public_name(delivery.manifest, project)
-        _check_claims(delivery, intake, schemas)
-        with _one_at_a_time(workspace.path(Zone.IDENTIFIED)):
-            answered = _answered_before(delivery.manifest, intake)
+        manifest, files = open_delivery(sealed, custody.seal_identity(project.name))
+        subject = public_name(manifest, project)
+        _check_claims(manifest, files, intake, schemas)
+        with one_at_a_time(workspace.path(Zone.IDENTIFIED)):
+            answered = _answered_before(files, intake)
             if answered is not None:
                 return answered
-            _refuse_second(delivery.manifest, intake)
-            return _receive_new(delivery, schemas[delivery.manifest.schema_name], intake, digest_file(sealed))
+            refuse_withdrawn(manifest, journal)
+            replaced = _replaced(manifest, intake)
+            return _receive_new(files, schemas, intake, digest_file(sealed), replaced)
     except EnclaveError as error:
         listed = error.faults if isinstance(error, BadInput) else ()
         faults: list[Json] = [f"{fault.check} {fault.column}".rstrip() for fault in listed]
         details: dict[str, Json] = {"error": type(error).__name__, "reason": error.what, "faults": faults}
-        journal.append(actor=actor, action=REFUSED, subject=subject, details=details, now=now)
+        intake.tell(REFUSED, subject, details)
         raise
 
 
 @contextlib.contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[None]:
+def one_at_a_time(folder: Path) -> Iterator[None]:
     """Two processes that receive would sweep each other's unfinished files, and could both accept one delivery."""
     with storage_errors(folder.name):
         handle = os.open(folder, os.O_RDONLY)
@@ -137,44 +178,64 @@ def accepted_frame(
 
 
 def receipts(workspace: Workspace, custody: Custody) -> tuple[Receipt, ...]:
-    """All receipts of the workspace, by delivery name, with their signatures checked."""
+    """All receipts that stand, by delivery name, with their signatures checked.
+
+    A receipt of a withdrawn delivery does not stand; nor does one whose delivery has files that are not answered yet.
+    """
     key = custody.receipt_key().public
     folder = workspace.path(Zone.IDENTIFIED) / "receipts"
-    return tuple(load_receipt(path, key) for path in sorted(folder.glob("*.json")))
+    found = {path.stem: load_receipt(path, key) for path in sorted(folder.glob("*.json"))}
+    return tuple(receipt for receipt in found.values() if set(receipt.findings.parts) <= set(found))
 
 
-def _check_claims(delivery: SealedFile, intake: _Intake, schemas: Mapping[str, DeliverySchema]) -> None:
-    manifest = delivery.manifest
+def _check_claims(
+    manifest: Manifest, files: Sequence[SealedFile], intake: _Intake, schemas: Mapping[str, DeliverySchema]
+) -> None:
     faults = list(manifest_faults(manifest, intake.project, schemas, intake.now.date()))
-    if delivery.sha256 != manifest.file.sha256:
-        faults.append(Fault(MANIFEST, "digest", "the file is not the one whose digest the manifest gives"))
+    if not manifest.token:
+        message = "the delivery has no token: it was sealed by an earlier version of Zicht"
+        faults.append(Fault(MANIFEST, "token", message, column="token"))
+    faults += [
+        Fault(MANIFEST, "digest", "the file is not the one whose digest the manifest gives")
+        for file in files
+        if file.sha256 != file.manifest.file.sha256
+    ]
+    if not faults:
+        named = {file.manifest.schema_name: file.name for file in files}
+        faults += missing_files({name: schemas[name] for name in named}, named)
     if faults:
         raise BadInput(
             "the delivery is not what its manifest says, or not what the project expects",
-            where=delivery.name,
+            where=files[0].name,
             faults=faults,
             next_step="correct the manifest or the file, seal them again and hand them in",
         )
 
 
-def _answered_before(manifest: Manifest, intake: _Intake) -> Receipt | None:
-    """The receipt that this very delivery got, made again from the journal when a kill kept it from being written."""
+def _answered_before(files: Sequence[SealedFile], intake: _Intake) -> tuple[Receipt, ...] | None:
+    """The receipts that this very delivery got, made again from the journal when a kill kept them unwritten."""
+    found = [_answer(file.manifest, intake) for file in files]
+    answers = [answer for answer in found if answer is not None]
+    if len(answers) < len(found):
+        return None
+    for receipt, was_written in answers:
+        if was_written:
+            intake.tell(SEEN, receipt.findings.delivery, {"outcome": receipt.findings.outcome})
+    for file, (receipt, _) in zip(files, answers, strict=True):
+        _hand_out(receipt, Places.of(file.manifest, intake.workspace))
+    return tuple(receipt for receipt, _ in answers)
+
+
+def _answer(manifest: Manifest, intake: _Intake) -> tuple[Receipt, bool] | None:
+    """The answer that a file got, and whether it was written."""
     places = Places.of(manifest, intake.workspace)
     if places.receipt.is_file():
         receipt = load_receipt(places.receipt, intake.custody.receipt_key().public)
-        if not _frames_stand(receipt.findings, places):
-            return None
-        details = {"outcome": receipt.findings.outcome}
-        intake.journal.append(
-            actor=intake.actor, action=SEEN, subject=manifest.delivery_id, details=details, now=intake.now
-        )
-    else:
-        found = _journalled(manifest, places, intake.journal)
-        if found is None or not _frames_stand(found[0], places):
-            return None
-        receipt = sign_receipt(*found, intake.custody.receipt_key())
-    _hand_out(receipt, places)
-    return receipt
+        return (receipt, True) if _frames_stand(receipt.findings, places) else None
+    found = _journalled(manifest, places, intake.journal)
+    if found is None or not _frames_stand(found[0], places):
+        return None
+    return sign_receipt(*found, intake.custody.receipt_key()), False
 
 
 def _journalled(manifest: Manifest, places: Places, journal: Journal) -> tuple[Findings, JournalHead] | None:
@@ -211,66 +272,137 @@ def _frames_stand(found: Findings, places: Places) -> bool:
     return True
 
 
-def _refuse_second(manifest: Manifest, intake: _Intake) -> None:
-    same = (manifest.supplier, manifest.schema_name, manifest.period)
-    for receipt in receipts(intake.workspace, intake.custody):
-        found = receipt.findings
-        if (
-            receipt.accepted
-            and (found.supplier, found.schema_name, found.period) == same
-            and found.delivery != manifest.delivery_id
-        ):
+def _replaced(manifest: Manifest, intake: _Intake) -> tuple[Receipt, ...]:
+    """The files of the accepted delivery that this one replaces; no other may have its place.
+
+    Raises:
+        BadInput: it says nothing of them, or does not show that it comes from who delivered them.
+    """
+    taken = {(part.supplier, part.schema_name, part.period) for part in manifest.parts()}
+    ours = {part.delivery_id for part in manifest.parts()}
+    standing = [receipt for receipt in receipts(intake.workspace, intake.custody) if receipt.accepted]
+    others = [receipt for receipt in standing if receipt.findings.delivery not in ours]
+    named = tuple(
+        receipt
+        for receipt in others
+        if manifest.replaces and token_of(receipt.findings.delivery) == token_of(manifest.replaces)
+    )
+    for receipt in others:
+        if receipt.place in taken and receipt not in named:
             raise BadInput(
                 "another delivery of this supplier, schema and period was accepted before",
-                where=found.delivery,
-                next_step="a delivery that stands is not replaced silently: withdraw it first",
+                where=receipt.findings.delivery,
+                next_step="a delivery that stands is not replaced silently: withdraw it first, or seal with --replaces",
             )
+    if manifest.replaces:
+        check_proof(manifest.replaces, manifest.replaces_proof, intake.journal)
+    return named
 
 
-def _receive_new(delivery: SealedFile, schema: DeliverySchema, intake: _Intake, sealed_sha256: str) -> Receipt:
-    places = Places.of(delivery.manifest, intake.workspace)
-    for folder in (places.accepted.parent, places.quarantine.parent):
-        sweep_temporaries(folder)
-    validator = Validator(schema, delivery.manifest.period, salt=delivery.sha256.encode())
-    faults: tuple[Fault, ...] = ()
+def _receive_new(
+    files: Sequence[SealedFile],
+    schemas: Mapping[str, DeliverySchema],
+    intake: _Intake,
+    sealed_sha256: str,
+    replaced: Sequence[Receipt],
+) -> tuple[Receipt, ...]:
+    own = [schemas[file.manifest.schema_name] for file in files]
+    readings = [
+        _Reading(files[place], own[place], Places.of(files[place].manifest, intake.workspace))
+        for place in reading_order(own)
+    ]
+    keys = KnownKeys(own, files[0].sha256.encode())
     try:
-        with writing_both(places, schema, delivery.manifest, project=intake.project.name, custody=intake.custody) as (
-            accepted,
-            quarantine,
-        ):
-            _sort_rows(delivery, schema, validator, accepted, quarantine)
-            _reject_if_unacceptable(validator, schema, delivery)
+        _read_all(readings, keys, intake, replaced)
     except _Rejected as rejected:
-        faults = rejected.faults
-    findings = _findings(
-        delivery,
-        schema,
-        tally=validator.tally,
-        faults=faults,
-        intake=intake,
-        sealed_sha256=sealed_sha256,
-        places=places,
+        for reading in readings:
+            reading.faults = rejected.faults.get(reading.file.manifest.schema_name) or (_OTHER_FILE,)
+    readings.sort(key=lambda reading: reading.file.number)
+    return _answer_for(readings, intake, sealed_sha256)
+
+
+_OTHER_FILE = Fault(MANIFEST, "companion", "another file of this delivery is rejected, and so all of it")
+
+
+@dataclass(slots=True)
+class _Reading:
+    """A file that is being received, and what was found in it."""
+
+    file: SealedFile
+    schema: DeliverySchema
+    places: Places
+    tally: Tally = field(default_factory=Tally)
+    faults: tuple[Fault, ...] = ()
+
+
+def _read_all(readings: Sequence[_Reading], keys: KnownKeys, intake: _Intake, replaced: Sequence[Receipt]) -> None:
+    """Write the frames of all files, or of none; then withdraw what this delivery replaces."""
+    rejected: dict[str, tuple[Fault, ...]] = {}
+    for folder in {
+        place.parent for reading in readings for place in (reading.places.accepted, reading.places.quarantine)
+    }:
+        sweep_temporaries(folder)
+    with contextlib.ExitStack() as frames:
+        for reading in readings:
+            manifest = reading.file.manifest
+            accepted, quarantine = frames.enter_context(
+                writing_both(
+                    reading.places, reading.schema, manifest, project=intake.project.name, custody=intake.custody
+                )
+            )
+            validator = Validator(reading.schema, manifest.period, salt=reading.file.sha256.encode(), keys=keys)
+            reading.tally = validator.tally
+            try:
+                _sort_rows(reading.file, reading.schema, validator, accepted, quarantine)
+                _reject_if_unacceptable(validator, reading.schema, reading.file)
+            except _Rejected as one:
+                rejected |= one.faults
+        if rejected:
+            raise _Rejected(rejected)
+    for receipt in replaced:
+        # the newer version lies in its place: a kill before this line leaves it to be received again
+        journal_withdrawal(
+            receipt,
+            intake.journal,
+            actor=intake.actor,
+            reason=Reason.REPLACED,
+            by="supplier",
+            replaced_by=readings[0].file.manifest.delivery_id,
+            now=intake.now,
+        )
+        remove_withdrawn(receipt, intake.workspace, intake.journal, intake.custody.receipt_key())
+
+
+def _answer_for(readings: Sequence[_Reading], intake: _Intake, sealed_sha256: str) -> tuple[Receipt, ...]:
+    """Findings of all files, then the journal, then receipts: what a kill cuts off can be made again, all of it."""
+    ids = tuple(reading.file.manifest.delivery_id for reading in readings)
+    kept = []
+    for reading in readings:
+        findings = _findings(reading, parts=ids if len(ids) > 1 else (), intake=intake, sealed_sha256=sealed_sha256)
+        kept.append(KeptFindings(findings=findings, salt=secrets.token_hex(32)))
+        sweep_temporaries(reading.places.findings.parent)
+        write_bytes(reading.places.findings, canonical_json(kept[-1].model_dump(mode="json")) + b"\n", mode=0o600)
+    heads = [
+        intake.tell(REJECTED if reading.faults else ACCEPTED, one.findings.delivery, one.journalled())
+        for reading, one in zip(readings, kept, strict=True)
+    ]
+    signed = tuple(
+        sign_receipt(
+            one.findings, JournalHead(sequence=head.sequence, digest=head.digest), intake.custody.receipt_key()
+        )
+        for one, head in zip(kept, heads, strict=True)
     )
-    action = REJECTED if faults else ACCEPTED
-    sweep_temporaries(places.findings.parent)
-    kept = KeptFindings(findings=findings, salt=secrets.token_hex(32))
-    write_bytes(places.findings, canonical_json(kept.model_dump(mode="json")) + b"\n", mode=0o600)
-    head = intake.journal.append(
-        actor=intake.actor, action=action, subject=findings.delivery, details=kept.journalled(), now=intake.now
-    )
-    signed = sign_receipt(
-        findings, JournalHead(sequence=head.sequence, digest=head.digest), intake.custody.receipt_key()
-    )
-    _hand_out(signed, places)
+    for reading, receipt in zip(readings, signed, strict=True):
+        _hand_out(receipt, reading.places)
     return signed
 
 
 class _Rejected(Exception):
-    """Leaves the frames unwritten; carries the faults to the receipt."""
+    """Leaves the frames unwritten; carries the faults, by schema, to the receipts."""
 
-    def __init__(self, faults: tuple[Fault, ...]) -> None:
+    def __init__(self, faults: dict[str, tuple[Fault, ...]]) -> None:
         self.faults = faults
-        super().__init__(f"{len(faults)} faults")
+        super().__init__(f"{sum(map(len, faults.values()))} faults")
 
 
 def _sort_rows(
@@ -282,7 +414,8 @@ def _sort_rows(
             accepted.write(divided.accepted)
             quarantine.write(divided.quarantined)
     except BadInput as unreadable:
-        raise _Rejected(unreadable.faults or (Fault(delivery.name, "format", unreadable.what),)) from None
+        faults = unreadable.faults or (Fault(delivery.name, "format", unreadable.what),)
+        raise _Rejected({schema.name: faults}) from None
     if validator.tally.received != accepted.rows + quarantine.rows:
         raise EnclaveError(
             "rows were lost between validation and the frames; nothing was received", where=delivery.name
@@ -301,34 +434,25 @@ def _reject_if_unacceptable(validator: Validator, schema: DeliverySchema, delive
         )
     faults = validator.faults_of_file(delivery.name) + tolerance_faults(tally, schema, delivery.name)
     if faults:
-        raise _Rejected(faults + row_faults(tally, delivery.name))
+        raise _Rejected({schema.name: faults + row_faults(tally, delivery.name)})
 
 
-def _findings(
-    delivery: SealedFile,
-    schema: DeliverySchema,
-    *,
-    tally: Tally,
-    faults: tuple[Fault, ...],
-    intake: _Intake,
-    sealed_sha256: str,
-    places: Places,
-) -> Findings:
-    manifest = delivery.manifest
+def _findings(reading: _Reading, *, parts: tuple[str, ...], intake: _Intake, sealed_sha256: str) -> Findings:
+    manifest, tally, faults = reading.file.manifest, reading.tally, reading.faults
     counts = _rejected_counts(tally, manifest) if faults else (tally.received, tally.accepted, tally.quarantined)
     reasons = dict(tally.reasons)
     if faults:
         reasons[f":{Defect.DELIVERY.value}"] = counts[0] - tally.quarantined
-    shown = faults or row_faults(tally, delivery.name)
+    shown = faults or row_faults(tally, reading.file.name)
     return Findings(
         delivery=manifest.delivery_id,
         project=intake.project.name,
         supplier=manifest.supplier,
-        schema_name=schema.name,
-        schema_version=schema.version,
+        schema_name=reading.schema.name,
+        schema_version=reading.schema.version,
         period=manifest.period,
         outcome="rejected" if faults else "accepted",
-        sha256=delivery.sha256,
+        sha256=reading.file.sha256,
         sealed_sha256=sealed_sha256,
         received=counts[0],
         accepted=counts[1],
@@ -337,12 +461,15 @@ def _findings(
         notes={f"{column}:{note.value}": count for (column, note), count in tally.sorted_notes()},
         faults=tuple(ReceiptFault.of(fault) for fault in shown),
         checks=CHECKS,
-        tolerance=schema.tolerance,
+        tolerance=reading.schema.tolerance,
         legal_basis=manifest.legal_basis,
         purpose=manifest.purpose,
         retention_date=manifest.retention_date,
-        accepted_frame="" if faults else digest_file(places.accepted),
-        quarantine_frame="" if faults else digest_file(places.quarantine),
+        accepted_frame="" if faults else digest_file(reading.places.accepted),
+        quarantine_frame="" if faults else digest_file(reading.places.quarantine),
+        parts=parts,
+        replaces=manifest.replaces,
+        withdrawal=manifest.withdrawal,
         time=intake.now.astimezone(UTC).isoformat(timespec="seconds"),
     )
 

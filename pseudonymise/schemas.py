@@ -7,17 +7,17 @@ travels on because somebody forgot to think about it.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from enclave.errors import BadInput, Fault
 from enclave.requests import ColumnName, Slug
+from enclave.yaml_files import NotYaml, read_fields
 from pseudonymise.coarsening import RULES
 
 ColumnType = Literal["integer", "decimal", "date", "code", "text", "identifier"]
@@ -44,6 +44,7 @@ CHECKED_KINDS = frozenset(
     | {"licence_plate", "iban", "phone", "email", "foreign"}
 )
 _DIRECT_KINDS = frozenset({"house_number", "addition", "name", "birth_date", "own_number"})
+FileFormat = Literal["csv", "xlsx", "sav"]
 _TREATMENT = r"^(hash|drop|keep|text-scan|text-drop-on-leak|coarsen:[a-z0-9_]+)$"
 _KEPT = ("keep", "text-scan", "text-drop-on-leak")
 _PERIOD = re.compile(r"^(\d{4})(?:-(\d{4}))?$")
@@ -127,12 +128,14 @@ class Rules(_File):
     ``any_of``: of each group of columns at least one is filled. ``in_order``: of each pair of date columns the first is
     not after the second, when both are filled. ``required_if``: when ``column`` has ``code``, ``then`` is filled.
     ``unique``: each group of columns has no two equal rows; the first counts, later ones are quarantined.
+    ``refers``: what must be known to another file of the same delivery.
     ``against_register``: what the office's own register can say of the records; findings are for the custodian alone.
     """
 
     any_of: tuple[tuple[ColumnName, ...], ...] = ()
     in_order: tuple[tuple[ColumnName, ColumnName], ...] = ()
     required_if: tuple[RequiredIf, ...] = ()
+    refers: tuple[Reference, ...] = ()
     unique: tuple[tuple[ColumnName, ...], ...] = ()
     period: PeriodCheck | None = None
     against_register: tuple[RegisterCheck, ...] = ()
@@ -163,9 +166,25 @@ class RequiredIf(_File):
     then: ColumnName
 
 
+class Reference(_File):
+    """The values of ``columns``, where all are filled, must stand in the columns ``to`` of a sound row of another file
+    of the same delivery, the one of ``schema``. A row that refers to nothing is quarantined."""
+
+    columns: tuple[ColumnName, ...] = Field(min_length=1)
+    schema_name: Slug = Field(alias="schema")
+    to: tuple[ColumnName, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _as_many(self) -> Reference:
+        if len(self.columns) != len(self.to):
+            raise ValueError("a reference names as many columns of the other file as of its own")
+        return self
+
+
 class DeliverySchema(_File):
     """A kind of delivery: file format, columns, rules, and how many bad rows are tolerated.
 
+    ``format``: the usual form of the file; one of ``other_formats`` is taken as well, and known by the file's ending.
     ``encodings``: accepted text encodings of a CSV file, the expected one first (``cp1252``, ``utf-8``,
     ``utf-8-sig``). ``date_format``: ``dd-mm-yyyy`` (also d-m-yyyy), ``yyyy-mm-dd`` or ``yyyymmdd``. ``tolerance``: the
     largest share of bad rows, 0–1, with which the good rows still go on. ``keys``: the columns that tell records apart.
@@ -177,7 +196,8 @@ class DeliverySchema(_File):
     version: int = Field(ge=1)
     title_nl: str
     title_en: str
-    format: Literal["csv", "xlsx", "sav"]
+    format: FileFormat
+    other_formats: tuple[FileFormat, ...] = ()
     encodings: tuple[Literal["cp1252", "utf-8", "utf-8-sig"], ...] = ("cp1252",)
     separator: Literal[";", ",", "|", "\t"] = ";"
     decimal_mark: Literal[",", "."] = ","
@@ -204,10 +224,21 @@ class DeliverySchema(_File):
         rules = self.rules
         groups: list[Iterable[str]] = [self.keys, *rules.any_of, *rules.in_order, *rules.unique]
         groups += [(rule.column, rule.then) for rule in rules.required_if]
+        groups += [rule.columns for rule in rules.refers]
         groups += [rule.columns for rule in rules.against_register]
         if rules.period:
             groups.append((rules.period.column,))
         return {name for group in groups for name in group}
+
+    @property
+    def formats(self) -> tuple[FileFormat, ...]:
+        """All forms in which it is taken, the usual one first."""
+        return tuple(dict.fromkeys((self.format, *self.other_formats)))
+
+    def format_of(self, file: str) -> FileFormat:
+        """The form of a file by the ending of its name; the usual one where that tells nothing."""
+        ending = file.lower().rpartition(".")[2]
+        return next((form for form in self.formats if form == ending), self.format)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -242,11 +273,11 @@ def load_schema(path: Path) -> DeliverySchema:
         BadInput: missing, no YAML, or fields that do not hold.
     """
     try:
-        return DeliverySchema(**yaml.safe_load(path.read_text(encoding="utf-8")))
+        return DeliverySchema(**read_fields(path.read_bytes()))
     except FileNotFoundError:
         raise BadInput("there is no such schema", where=path.stem, next_step="see configs/schemas/") from None
-    except (yaml.YAMLError, TypeError, UnicodeDecodeError):
-        raise BadInput("the schema is not readable as YAML", where=path.name) from None
+    except NotYaml as error:
+        raise BadInput(f"the schema does not hold: {error}", where=path.name) from None
     except ValidationError as error:
         faults = [Fault(path.name, "schema", e["msg"], column=".".join(map(str, e["loc"]))) for e in error.errors()]
         raise BadInput("the schema does not hold", where=path.name, faults=faults) from None
@@ -264,4 +295,16 @@ def load_schemas(folder: Path) -> dict[str, DeliverySchema]:
         if schema.name != path.stem:
             raise BadInput("the schema's name differs from its file's", where=path.name)
         schemas[schema.name] = schema
+    _refuse_dangling(schemas)
     return schemas
+
+
+def _refuse_dangling(schemas: Mapping[str, DeliverySchema]) -> None:
+    faults = [
+        Fault(f"{schema.name}.yaml", "schema", f"refers to columns that schema {rule.schema_name} does not have")
+        for schema in schemas.values()
+        for rule in schema.rules.refers
+        if rule.schema_name not in schemas or not set(rule.to) <= set(schemas[rule.schema_name].names)
+    ]
+    if faults:
+        raise BadInput("a schema refers to what is not there", faults=faults)

@@ -13,15 +13,15 @@ import io
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from enclave.errors import BadInput, EnclaveError, KeyUnavailable, StorageFailed, Tampered
 from enclave.files import replacing, storage_errors
-from enclave.fingerprints import canonical_json
-from pseudonymise.manifest import Manifest, parse_manifest
+from enclave.fingerprints import Json, canonical_json
+from pseudonymise.manifest import MAX_FILES, Manifest, parse_manifest
 
 FORMAT_LINE = b"zicht-delivery/1\n"
 SUFFIX = ".zicht"
@@ -29,46 +29,69 @@ MAX_HEAD = 1 << 20
 MAX_IN_MEMORY = 1 << 30
 
 
-def seal_delivery(file: Path, manifest: Manifest, recipient: str, out: Path) -> None:
-    """Write the sealed delivery ``out``, atomically.
+def seal_delivery(files: Path | Sequence[Path], manifest: Manifest, recipient: str, out: Path) -> None:
+    """Write the sealed delivery ``out``, atomically; ``files`` in the manifest's order.
 
     Raises:
-        BadInput: the recipient is no age recipient, or the file is not the one the manifest describes.
+        BadInput: the recipient is no age recipient, or a file is not the one the manifest describes.
         StorageFailed: the disk is full; nothing was written.
     """
     import pyrage
 
-    try:
-        sealed_to = pyrage.x25519.Recipient.from_str(recipient.strip())
-    except (ValueError, pyrage.RecipientError):
-        raise BadInput("this is no age recipient", next_step="use the text that starts with age1") from None
-    with storage_errors(out.name), file.open("rb") as handle:
-        head = canonical_json({"manifest": manifest.as_json(), "sizes": [os.fstat(handle.fileno()).st_size]})
-        reader = _Reader(FORMAT_LINE + len(head).to_bytes(8, "big") + head, handle)
+    sealed_to = parse_recipient(recipient)
+    listed = [files] if isinstance(files, Path) else list(files)
+    with storage_errors(out.name), contextlib.ExitStack() as opened:
+        handles = [opened.enter_context(file.open("rb")) for file in listed]
+        sizes: list[Json] = [os.fstat(handle.fileno()).st_size for handle in handles]
+        head = canonical_json({"manifest": manifest.as_json(), "sizes": sizes})
+        reader = _Reader(FORMAT_LINE + len(head).to_bytes(8, "big") + head, handles)
         with replacing(out) as temporary, temporary.open("wb") as sealed:
             writer = _Writer(sealed.write)
             with contextlib.suppress(pyrage.EncryptError):
                 pyrage.encrypt_io(reader, writer, [sealed_to])
             writer.raise_error()
-            if reader.digest.hexdigest() != manifest.file.sha256:
-                raise BadInput("the file is not the one that the manifest describes", where=manifest.file.name)
+            _refuse_other_files(reader, manifest)
+
+
+def parse_recipient(recipient: str) -> Any:
+    """The age recipient in a text.
+
+    Raises:
+        BadInput: it holds none.
+    """
+    import pyrage
+
+    try:
+        return pyrage.x25519.Recipient.from_str(recipient.strip())
+    except (ValueError, pyrage.RecipientError):
+        raise BadInput("this is no age recipient", next_step="use the text that starts with age1") from None
+
+
+def _refuse_other_files(reader: _Reader, manifest: Manifest) -> None:
+    for digest, listed in zip(reader.digests, manifest.files, strict=True):
+        if digest.hexdigest() != listed.sha256:
+            raise BadInput("the file is not the one that the manifest describes", where=listed.name)
 
 
 class _Reader:
-    """The head, then the file; keeps the file's digest."""
+    """The head, then the files; keeps the files' digests."""
 
-    def __init__(self, head: bytes, file: BinaryIO) -> None:
+    def __init__(self, head: bytes, files: Sequence[BinaryIO]) -> None:
         self._head = io.BytesIO(head)
-        self._file = file
-        self.digest = hashlib.sha256()
+        self._files = list(files)
+        self._current = 0
+        self.digests = [hashlib.sha256() for _ in files]
 
     def read(self, size: int) -> bytes:
         """The next bytes."""
         if part := self._head.read(size):
             return part
-        part = self._file.read(size)
-        self.digest.update(part)
-        return part
+        while self._current < len(self._files):
+            if part := self._files[self._current].read(size):
+                self.digests[self._current].update(part)
+                return part
+            self._current += 1
+        return b""
 
 
 class _Writer:
@@ -97,13 +120,15 @@ class _Writer:
 
 
 class _Unpacked:
-    """Takes the bytes inside a seal; parses the head and passes the file's bytes to ``put``."""
+    """Takes the bytes inside a seal; parses the head and passes the files' bytes to ``put``, with the file's number."""
 
-    def __init__(self, put: Callable[[bytes], Any]) -> None:
+    def __init__(self, put: Callable[[int, bytes], Any]) -> None:
         self._put = put
         self._held: bytes | None = b""
+        self._file = 0
+        self._left = 0
         self.manifest: Manifest | None = None
-        self.size = -1
+        self.sizes: tuple[int, ...] = ()
         self.seen = 0
 
     def take(self, block: bytes) -> None:
@@ -130,22 +155,35 @@ class _Unpacked:
     def _parse(self, head: bytes) -> None:
         try:
             fields = json.loads(head)
-            self.size = int(fields["sizes"][0])
+            self.sizes = tuple(int(size) for size in fields["sizes"])
             manifest = fields["manifest"]
-        except (ValueError, KeyError, TypeError, IndexError, RecursionError):
+        except (ValueError, KeyError, TypeError, IndexError, RecursionError, OverflowError):
             raise BadInput("the head of the sealed delivery is not readable") from None
         self.manifest = parse_manifest(manifest)
+        if len(self.sizes) != len(self.manifest.files) or min(self.sizes) < 0:
+            raise BadInput("the head of the sealed delivery is not readable")
+        self._left = self.sizes[0]
 
     def _pass(self, block: bytes) -> None:
         self.seen += len(block)
-        if block:
-            self._put(block)
+        view = memoryview(block)
+        while view:
+            while not self._left and self._file + 1 < len(self.sizes):
+                self._file += 1
+                self._left = self.sizes[self._file]
+            if not self._left:
+                return  # more than the head says: told by ``seen``
+            self._put(self._file, bytes(view[: self._left]))
+            taken = min(len(view), self._left)
+            self._left -= taken
+            view = view[taken:]
 
 
 @dataclass(frozen=True, slots=True)
 class SealedFile:
-    """The file inside a seal whose every byte was verified; a :class:`~pseudonymise.formats.batch.Source`.
+    """A file inside a seal whose every byte was verified; a :class:`~pseudonymise.formats.batch.Source`.
 
+    ``manifest`` is that of this file (:meth:`~pseudonymise.manifest.Manifest.parts`), ``number`` its place in the seal.
     ``name`` is made of schema and period: the supplier's own file name is not repeated.
     """
 
@@ -154,6 +192,7 @@ class SealedFile:
     manifest: Manifest
     sha256: str
     size: int
+    number: int = 0
 
     def __repr__(self) -> str:
         return f"SealedFile({self.name})"
@@ -183,7 +222,7 @@ class SealedFile:
     def _fill(self, write_end: int, failure: list[BaseException]) -> None:
         try:
             with os.fdopen(write_end, "wb", buffering=0) as pipe:
-                _decrypt(self.sealed, self.identity, _Unpacked(lambda block: _write_all(pipe, block)))
+                self._decrypt_to(pipe)
         except BaseException as error:  # handed to the reading thread
             failure.append(error)
 
@@ -197,9 +236,16 @@ class SealedFile:
                 next_step="deliver it in parts, or as CSV",
             )
         with os.fdopen(os.memfd_create("delivery", os.MFD_CLOEXEC), "w+b", buffering=0) as memory:
-            _decrypt(self.sealed, self.identity, _Unpacked(lambda block: _write_all(memory, block)))
+            self._decrypt_to(memory)
             memory.seek(0)
             yield Path(f"/proc/self/fd/{memory.fileno()}")
+
+    def _decrypt_to(self, handle: Any) -> None:
+        def put(number: int, block: bytes) -> None:
+            if number == self.number:
+                _write_all(handle, block)
+
+        _decrypt(self.sealed, self.identity, _Unpacked(put))
 
 
 def _write_all(handle: Any, block: bytes) -> None:
@@ -209,7 +255,12 @@ def _write_all(handle: Any, block: bytes) -> None:
 
 
 def open_seal(sealed: Path, secret: str) -> SealedFile:
-    """Open a seal and verify every byte of it; keeps nothing of the content but its digest.
+    """The first file of :func:`open_delivery`."""
+    return open_delivery(sealed, secret)[1][0]
+
+
+def open_delivery(sealed: Path, secret: str) -> tuple[Manifest, tuple[SealedFile, ...]]:
+    """Open a seal and verify every byte of it; keeps nothing of the content but digests.
 
     Raises:
         BadInput: there is no such file, it is no sealed delivery, or its manifest does not hold.
@@ -219,14 +270,17 @@ def open_seal(sealed: Path, secret: str) -> SealedFile:
     import pyrage
 
     identity = pyrage.x25519.Identity.from_str(secret)
-    digest = hashlib.sha256()
-    content = _Unpacked(digest.update)
+    digests = [hashlib.sha256() for _ in range(MAX_FILES)]
+    content = _Unpacked(lambda number, block: digests[number].update(block))
     _decrypt(sealed, identity, content)
     if content.manifest is None:
         raise BadInput("the seal holds no delivery of Zicht", next_step="seal the file with zicht delivery seal")
-    if content.seen != content.size:
+    if content.seen != sum(content.sizes):
         raise BadInput("the sealed delivery holds more or fewer bytes than its head says")
-    return SealedFile(sealed, identity, content.manifest, digest.hexdigest(), content.seen)
+    return content.manifest, tuple(
+        SealedFile(sealed, identity, part, digests[number].hexdigest(), content.sizes[number], number)
+        for number, part in enumerate(content.manifest.parts())
+    )
 
 
 def _decrypt(sealed: Path, identity: Any, content: _Unpacked) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ import pyarrow as pa
 
 from enclave.identifiers import as_strings, byte_view
 
-_Digests = npt.NDArray[np.uint64]
+Digests = npt.NDArray[np.uint64]
 
 
 class SeenBefore:
@@ -22,29 +23,22 @@ class SeenBefore:
 
     def __init__(self, columns: tuple[str, ...], salt: bytes) -> None:
         self.columns = columns
-        # odd, so that multiplying by them loses nothing
-        self._keys = np.frombuffer(hashlib.sha256(b"zicht duplicates\0" + salt).digest(), dtype="<u8") | np.uint64(1)
-        self._levels: list[_Digests] = []
+        self._keys = digest_keys(salt)
+        self._levels: list[Digests] = []
 
     def again(self, table: pa.Table) -> npt.NDArray[np.int64]:
         """Places of the rows whose values came earlier, in this table or in one before it."""
-        digests = self._digests(table)
+        digests = row_digests(table, self.columns, self._keys)
         order = np.argsort(digests, kind="stable")
         ordered = digests[order]
         repeated = np.zeros(len(digests), dtype=np.bool_)
         repeated[order[1:]] = ordered[1:] == ordered[:-1]
         for level in self._levels:
-            repeated[order] |= _contains(level, ordered)
+            repeated[order] |= contains(level, ordered)
         self._remember(ordered)
         return np.flatnonzero(repeated)
 
-    def _digests(self, table: pa.Table) -> _Digests:
-        total = np.full(table.num_rows, self._keys[0], dtype=np.uint64)
-        for name in self.columns:
-            _stir(total, table.column(name), self._keys)
-        return total
-
-    def _remember(self, fresh: _Digests) -> None:
+    def _remember(self, fresh: Digests) -> None:
         """Sorted runs, merged when two are of about one size: few to search, each merged a logarithm of times."""
         while self._levels and len(self._levels[-1]) <= 2 * len(fresh):
             # two sorted runs: a stable sort merges them
@@ -53,7 +47,20 @@ class SeenBefore:
             self._levels.append(fresh)
 
 
-def _stir(total: _Digests, values: pa.ChunkedArray, keys: _Digests) -> None:
+def digest_keys(salt: bytes) -> Digests:
+    """The keys of the digests of one delivery; odd, so that multiplying by them loses nothing."""
+    return np.frombuffer(hashlib.sha256(b"zicht duplicates\0" + salt).digest(), dtype="<u8") | np.uint64(1)
+
+
+def row_digests(table: pa.Table, columns: Iterable[str], keys: Digests) -> Digests:
+    """64 bits of a keyed digest per row over the values of ``columns``; null and empty text are the same."""
+    total = np.full(table.num_rows, keys[0], dtype=np.uint64)
+    for name in columns:
+        _stir(total, table.column(name), keys)
+    return total
+
+
+def _stir(total: Digests, values: pa.ChunkedArray, keys: Digests) -> None:
     """Stir a column into the digests, eight bytes at a time; each step is a bijection of what it adds, so that values
     of up to eight bytes never share a digest, and longer ones by chance alone."""
     texts = as_strings(values)
@@ -73,7 +80,10 @@ def _stir(total: _Digests, values: pa.ChunkedArray, keys: _Digests) -> None:
     total ^= total >> np.uint64(32)
 
 
-def _contains(sorted_run: _Digests, digests: _Digests) -> npt.NDArray[np.bool_]:
+def contains(sorted_run: Digests, digests: Digests) -> npt.NDArray[np.bool_]:
+    """Which of ``digests`` stand in an ascending run of them."""
+    if not len(sorted_run):
+        return np.zeros(len(digests), dtype=np.bool_)
     places = np.minimum(np.searchsorted(sorted_run, digests), len(sorted_run) - 1)
     found: npt.NDArray[np.bool_] = sorted_run[places] == digests
     return found

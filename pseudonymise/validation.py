@@ -19,6 +19,7 @@ from enclave.errors import EnclaveError, Fault
 from pseudonymise.conversion import Converted, arrow_type, convert
 from pseudonymise.formats.batch import Batch, Note, Remark
 from pseudonymise.quarantine import RECORD, Defect, set_aside
+from pseudonymise.references import KnownKeys
 from pseudonymise.row_checks import JOIN, Failure, failures_of
 from pseudonymise.schemas import DeliverySchema, period_years
 from pseudonymise.uniqueness import SeenBefore
@@ -78,11 +79,13 @@ def accepted_schema(schema: DeliverySchema) -> pa.Schema:
 class Validator:
     """Validates the batches of one delivery in order; ``tally`` holds the counts so far.
 
-    ``salt`` (any bytes that belong to the delivery) keys the digests by which duplicates are recognised.
+    ``salt`` (any bytes that belong to the delivery) keys the digests by which duplicates are recognised. ``keys`` are
+    those of the delivery's other files, where it has any that came before this one.
     """
 
-    def __init__(self, schema: DeliverySchema, period: str, *, salt: bytes) -> None:
+    def __init__(self, schema: DeliverySchema, period: str, *, salt: bytes, keys: KnownKeys | None = None) -> None:
         self.tally = Tally()
+        self._keys = keys
         self._schema = schema
         self._years = period_years(period)
         self._seen = tuple(SeenBefore(columns, salt) for columns in schema.rules.unique)
@@ -116,6 +119,7 @@ class Validator:
         )
         failures = failures_of(converted, self._schema, self._years)
         self._count_period(typed, failures)
+        failures += self._references(typed, failures)
         failures += self._duplicates(typed, failures)
         bad = np.zeros(len(records), dtype=np.bool_)
         for rows, _ in failures:
@@ -124,6 +128,8 @@ class Validator:
         reasons = _reasons_per_row(failures, bad)
         aside = set_aside(records[bad], reasons, batch.cells.filter(pa.array(bad)), batch.broken)
         sound = _without_nulls(typed.filter(pa.array(~bad)) if bad.any() else typed)
+        if self._keys is not None:
+            self._keys.remember(self._schema, sound)
         self.tally.received += len(records) + len(batch.broken)
         self.tally.accepted += sound.num_rows
         self.tally.quarantined += aside.num_rows
@@ -144,6 +150,21 @@ class Validator:
             self.tally.dated += typed.num_rows - typed.column(rule.column).null_count
             key = f"{rule.column}:{Defect.OTHER_PERIOD.value}"
             self.tally.outside_period += sum(len(rows) for rows, reason in failures if reason == key)
+
+    def _references(self, typed: pa.Table, failures: list[Failure]) -> list[Failure]:
+        """A key that does not hold its form, or is missing, has a fault of its own already."""
+        if self._keys is None:
+            return []
+        faulty = {name: np.zeros(typed.num_rows, dtype=np.bool_) for name in self._schema.names}
+        for rows, reason in failures:
+            for name in reason.rpartition(":")[0].split(JOIN):
+                faulty[name][rows] = True
+        dangling = []
+        for rule in self._schema.rules.refers:
+            wrong = self._keys.unknown(rule, typed) & ~np.logical_or.reduce([faulty[name] for name in rule.columns])
+            if wrong.any():
+                dangling.append((np.flatnonzero(wrong), f"{JOIN.join(rule.columns)}:{Defect.UNKNOWN_KEY.value}"))
+        return dangling
 
     def _duplicates(self, typed: pa.Table, failures: list[Failure]) -> list[Failure]:
         """Only rows that are sound so far can be originals, or be set aside as copies."""

@@ -11,17 +11,19 @@ from scipy import sparse
 from output_control.tables.table import BoolArray, FloatArray
 
 SEED = 7
+PRIMAL = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Solution:
-    """What HiGHS found: the point, the objective, the price of each row, and a bound on the optimum (MIP)."""
+    """What HiGHS found: the point, the objective, the price of each row, a bound on the optimum (MIP), iterations."""
 
     x: FloatArray
     objective: float
     row_dual: FloatArray
     bound: float
     optimal: bool
+    iterations: int
 
 
 class Model:
@@ -64,6 +66,10 @@ class Model:
         self._highs.setOptionValue("mip_pscost_minreliable", 0)
         self._highs.setOptionValue("mip_allow_cut_separation_at_nodes", False)
 
+    def keep_vertex(self) -> None:
+        """Go on from the last vertex (primal simplex): for a row of solves of which only the objective changes."""
+        self._highs.setOptionValue("simplex_strategy", PRIMAL)
+
     def set_cost(self, cost: FloatArray) -> None:
         """Another objective, same basis."""
         self._highs.changeColsCost(len(cost), self._columns, cost)
@@ -105,4 +111,5 @@ class Model:
             row_dual=np.array(solution.row_dual),
             bound=info.mip_dual_bound,
             optimal=status == HighsModelStatus.kOptimal,
+            iterations=info.simplex_iteration_count,
         )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from enclave.errors import BadInput, NotAllowed
+from enclave.zones import Zone
 from pipeline.commands.options import (
     DEFAULT_WORKSPACE,
     AgainOption,
@@ -18,16 +20,18 @@ from pipeline.commands.options import (
     opened,
     teller,
 )
-from pipeline.office import create_office, read_passphrase, settings_for, utc_now
+from pipeline.office import create_office, read_given, read_passphrase, settings_for, utc_now
 
 if TYPE_CHECKING:
     from pipeline.custodian import CustodianDesk
+    from pseudonymise.withdrawal import Confirmation
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("init")(init)
     app.command("receive")(receive)
+    app.command("withdraw")(withdraw)
     app.command("pseudonymise")(pseudonymise)
     app.command("link")(link)
     app.command("clerical-review")(clerical_review)
@@ -57,6 +61,12 @@ def init(
     service_passphrase_file: Annotated[
         Path | None, typer.Option(help="File (mode 0600) that holds the passphrase of the release key; else asked.")
     ] = None,
+    token: Annotated[
+        str, typer.Option(help="Label of a PKCS#11 token that is to hold the keys; its PIN is the passphrase then.")
+    ] = "",
+    token_module: Annotated[
+        str, typer.Option(envvar="ZICHT_PKCS11_MODULE", help="The token's PKCS#11 library (.so).")
+    ] = "",
     engine: Annotated[Literal["duckdb", "spark"], typer.Option(help="Engine of the large steps.")] = "duckdb",
     threads: Annotated[int, typer.Option(min=1, help="Threads; the release is the same.")] = 2,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
@@ -67,6 +77,7 @@ def init(
     """
     from enclave.entropy import SecureEntropy
     from pipeline.office_setup import set_up
+    from pseudonymise.unlocking import TokenLock
 
     settings = settings_for(workspace, data, configs, project=project, engine=engine, threads=threads)
     office = create_office(workspace, settings)
@@ -74,9 +85,10 @@ def init(
     if confidential is None:
         confidential = policies / f"{office.project.policy}.confidential.example.yaml"
         typer.echo("the policy's confidential part is the published example: replace it before real use", err=True)
+    secret = read_passphrase("the custodian's key store", custodian_passphrase_file)
     set_up(
         office,
-        custodian=read_passphrase("the custodian's key store", custodian_passphrase_file),
+        custodian=TokenLock(token_module, token, secret) if token else secret,
         root=read_passphrase("the office's root key", root_passphrase_file),
         service=read_passphrase("the release key", service_passphrase_file),
         entropy=SecureEntropy(),
@@ -88,7 +100,12 @@ def init(
 
 def receive(
     sealed: Annotated[
-        list[Path] | None, typer.Argument(help="Sealed deliveries; all of the inbox when absent.")
+        list[Path] | None,
+        typer.Argument(help="Sealed deliveries and notices of withdrawal; all deliveries of the inbox when absent."),
+    ] = None,
+    hand_in: Annotated[
+        Path | None,
+        typer.Option(help="Take everything from a supplier's hand-in folder, and put the answers into its receipts/."),
     ] = None,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     passphrase_file: PassphraseOption = None,
@@ -99,14 +116,53 @@ def receive(
 
     Example: zicht receive build/run/inbox/*.zicht --passphrase-file custodian.pass
     """
+    from pseudonymise.withdrawal import NOTICE_SUFFIX
+
     desk = _desk(workspace, passphrase_file, as_json=as_json)
-    intake = desk.receive(desk.accept_into_inbox(sealed) if sealed else desk.inbox(), again=again)
+    notices = [file for file in sealed or () if file.suffix == NOTICE_SUFFIX]
+    deliveries = [file for file in sealed or () if file.suffix != NOTICE_SUFFIX]
+    notices += sorted(hand_in.glob(f"*{NOTICE_SUFFIX}")) if hand_in else []
+    withdrawn, refused = desk.withdraw_on(notices)
+    _tell_withdrawn(withdrawn, desk)
+    deliveries += desk.handed_in(hand_in) if hand_in else []
+    everything = sealed is None and hand_in is None
+    intake = desk.receive(desk.inbox() if everything else desk.accept_into_inbox(deliveries), again=again)
     for receipt in intake.receipts:
         typer.echo(receipt.model_dump_json() if as_json else str(receipt))
+    if hand_in is not None:
+        desk.answer(hand_in, withdrawn)
     if not as_json:
         typer.echo(f"Next: zicht pseudonymise ({intake.total('accepted')} rows accepted)")
-    if intake.refused:
-        raise BadInput("deliveries were refused", faults=intake.refused, next_step="tell the suppliers, see above")
+    if refused or intake.refused:
+        faults = [*refused, *intake.refused]
+        raise BadInput("deliveries were refused", faults=faults, next_step="tell the suppliers, see above")
+
+
+def withdraw(
+    delivery: Annotated[str, typer.Argument(help="The delivery's name, as on its receipt.")],
+    reason: Annotated[Literal["wrong-file", "wrong-period", "errors", "not-allowed"], typer.Option(help="Why.")],
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    passphrase_file: PassphraseOption = None,
+) -> None:
+    """Withdraw a delivery by hand, for a supplier who cannot send a notice; say which releases used it.
+
+    Suppliers do it themselves: zicht delivery withdraw. Example: zicht withdraw GM9001-… --reason errors
+    """
+    from pseudonymise.withdrawal import Reason
+
+    desk = _desk(workspace, passphrase_file, as_json=False)
+    _tell_withdrawn(desk.withdraw(delivery, Reason(reason)), desk)
+    typer.echo("Next: zicht pseudonymise; zicht link")
+
+
+def _tell_withdrawn(withdrawn: Sequence[Confirmation], desk: CustodianDesk) -> None:
+    from pipeline.lineage import told_uses
+
+    uses = told_uses(desk.office.journal)
+    for confirmation in withdrawn:
+        typer.echo(str(confirmation))
+        used = uses.get(confirmation.delivery, ())
+        typer.echo(f"  releases that used it: {', '.join(used) if used else 'none'}")
 
 
 def pseudonymise(
@@ -172,5 +228,5 @@ def _desk(workspace: Path, passphrase_file: Path | None, *, as_json: bool) -> Cu
     from pipeline.custodian import open_desk
 
     office = opened(workspace)
-    passphrase = read_passphrase("the custodian's key store", passphrase_file)
-    return open_desk(office, passphrase, teller(as_json=as_json))
+    given = read_given(office.workspace.path(Zone.KEY), passphrase_file)
+    return open_desk(office, given, teller(as_json=as_json))

@@ -1,26 +1,44 @@
-"""``zicht delivery``: the municipality's side; works without anything else of Zicht."""
+"""``zicht delivery`` and ``zicht receipt``: the supplier's side; for the light installation, without a network."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from enclave.errors import BadInput
 from pipeline.commands.options import JsonOption
 
-delivery_app = typer.Typer(
-    help="Check, describe and seal a file at home, before it is handed in.", no_args_is_help=True
-)
+if TYPE_CHECKING:
+    from pseudonymise.schemas import DeliverySchema
 
+delivery_app = typer.Typer(
+    help="Check, describe, seal and hand in a file, or take it back; all of it at home.", no_args_is_help=True
+)
 receipt_app = typer.Typer(help="Check what the enclave answered.", no_args_is_help=True)
 
-FileArgument = Annotated[Path, typer.Argument(help="The file to deliver.")]
-SchemasOption = Annotated[Path, typer.Option(help="Folder with the delivery schemas.")]
-DEFAULT_SCHEMAS = Path("configs/schemas")
+OWN_SCHEMAS = Path(__file__).resolve().parents[2] / "configs" / "schemas"
+LanguageName = Literal["nl", "en"]
+Reasons = Literal["wrong-file", "wrong-period", "errors", "not-allowed"]
+FilesArgument = Annotated[list[Path], typer.Argument(help="The file to deliver; several that belong together.")]
+SchemaOption = Annotated[
+    list[str], typer.Option(help="Name of the schema, such as hemp_clearances; with several files one for each.")
+]
+SchemasOption = Annotated[
+    Path | None,
+    typer.Option(help="Folder with delivery schemas; else configs/schemas here, else those that came with Zicht."),
+]
+LanguageOption = Annotated[
+    LanguageName, typer.Option(envvar="ZICHT_LANGUAGE", help="Language of what is told: nl or en.")
+]
+OutboxOption = Annotated[Path, typer.Option(help="The folder in which you seal: keep it, it can take deliveries back.")]
+RecipientOption = Annotated[str, typer.Option(help="The enclave's recipient: age1…, or the file that holds it.")]
+DEFAULT_OUTBOX = Path("outbox")
 
 
 def register(app: typer.Typer) -> None:
@@ -29,39 +47,101 @@ def register(app: typer.Typer) -> None:
     app.add_typer(receipt_app, name="receipt")
 
 
+@delivery_app.command("schemas")
+def schemas(
+    name: Annotated[str, typer.Argument(help="The schema to describe; all are listed when absent.")] = "",
+    language: LanguageOption = "en",
+    schemas: SchemasOption = None,
+) -> None:
+    """Say what can be delivered, and of one schema what every column must hold and what happens to it.
+
+    Example: zicht delivery schemas hemp_clearances --language nl
+    """
+    from pseudonymise.clerk_report import Language
+    from pseudonymise.schema_pages import schema_page
+    from pseudonymise.schemas import load_schema, load_schemas
+
+    folder, speak = _folder(schemas), Language(language)
+    if name:
+        typer.echo(schema_page(load_schema(folder / f"{name}.yaml"), speak), nl=False)
+        return
+    for each in load_schemas(folder).values():
+        typer.echo(f"{each.name:<24}{speak.pick(each.title_nl, each.title_en)} ({', '.join(each.formats)})")
+
+
+@delivery_app.command("template")
+def template(
+    name: Annotated[str, typer.Argument(help="Name of the schema.")],
+    out: Annotated[Path, typer.Option(help="The empty file to write: .csv, .xlsx or .sav.")],
+    language: LanguageOption = "en",
+    schemas: SchemasOption = None,
+) -> None:
+    """Write an empty file to fill in, in the form that its name's ending says.
+
+    Example: zicht delivery template hemp_clearances --out hemp_clearances_2016.xlsx --language nl
+    """
+    from pseudonymise.clerk_report import Language
+    from pseudonymise.schemas import load_schema
+    from pseudonymise.templates import write_template
+
+    schema = load_schema(_folder(schemas) / f"{name}.yaml")
+    form = schema.format_of(out.name)
+    if out.suffix.lower() != f".{form}" or out.exists():
+        raise BadInput(
+            "the file exists, or has another ending than a form of this schema",
+            where=out.name,
+            next_step=f"name a new file that ends in {' or '.join(f'.{each}' for each in schema.formats)}",
+        )
+    write_template(schema, form, out, Language(language))
+    typer.echo(f"{Language(language).pick('geschreven:', 'wrote')} {out.name}")
+
+
 @delivery_app.command("check")
 def check(
-    file: FileArgument,
-    schema: Annotated[str, typer.Option(help="Name of the schema, such as hemp_clearances.")],
+    files: FilesArgument,
+    schema: SchemaOption,
     period: Annotated[
         str, typer.Option(help="A year, or first-last year; else the manifest's beside it, or as the file is named.")
     ] = "",
-    schemas: SchemasOption = DEFAULT_SCHEMAS,
+    rows: Annotated[
+        Path | None, typer.Option(help="Write a list of all faulty rows (CSV): file, row, column, what is wrong.")
+    ] = None,
+    language: LanguageOption = "en",
+    schemas: SchemasOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Check a file as the enclave will: every fault with its column and row, never a value.
 
+    Several files of one delivery are checked together: what one refers to must stand in the other.
+
     Example: zicht delivery check hemp.csv --schema hemp_clearances --period 2016
     """
-    from pseudonymise.delivery import check_file
-    from pseudonymise.schemas import load_schema
+    from pseudonymise.clerk_report import Language, report_text
+    from pseudonymise.delivery import check_files
+    from pseudonymise.row_list import row_list
 
-    report = check_file(file, load_schema(schemas / f"{schema}.yaml"), period or _period_of(file))
+    speak = Language(language)
+    pairs = _with_schemas(files, schema, schemas)
+    with row_list(rows, speak) if rows else contextlib.nullcontext() as tell:
+        reports = check_files(pairs, period or _period_of(files[0]), tell)
+    good = all(report.acceptable for report in reports)
     if as_json:
-        facts = {"received": report.received, "accepted": report.accepted, "quarantined": report.quarantined}
-        typer.echo(json.dumps({**facts, "acceptable": report.acceptable}))
+        totals = {name: sum(getattr(r, name) for r in reports) for name in ("received", "accepted", "quarantined")}
+        typer.echo(json.dumps({**totals, "acceptable": good}))
     else:
-        typer.echo(str(report))
-        if report.acceptable:
-            typer.echo(f"Next: zicht delivery manifest {file.name} …")
-    if not report.acceptable:
+        for report in reports:
+            typer.echo(report_text(report, speak))
+        if good:
+            named = " ".join(file.name for file in files)
+            typer.echo(f"{speak.pick('Verder', 'Next')}: zicht delivery manifest {named} …")
+    if not good:
         raise typer.Exit(BadInput.exit_code)
 
 
 @delivery_app.command("manifest")
 def manifest(
-    file: FileArgument,
-    schema: Annotated[str, typer.Option(help="Name of the schema, such as hemp_clearances.")],
+    files: FilesArgument,
+    schema: SchemaOption,
     period: Annotated[str, typer.Option(help="The period the file is about: a year, or first-last year.")],
     supplier: Annotated[str, typer.Option(help="Who delivers: GM and four digits, or an agreed name.")],
     legal_basis: Annotated[str, typer.Option(help="The law and article on which you hand this over.")],
@@ -69,7 +149,7 @@ def manifest(
     retention_date: Annotated[str, typer.Option(help="Until when it may be kept: yyyy-mm-dd.")],
     contact: Annotated[str, typer.Option(help="Where questions go: a department, not a person's name.")],
     out: Annotated[Path, typer.Option(help="The manifest to write.")],
-    schemas: SchemasOption = DEFAULT_SCHEMAS,
+    schemas: SchemasOption = None,
 ) -> None:
     """Write the manifest of a file that passes the check: who, what, on what legal basis, until when, which bytes.
 
@@ -78,17 +158,15 @@ def manifest(
     import yaml
 
     from enclave.files import write_text
-    from pseudonymise.delivery import check_file, describe
-    from pseudonymise.schemas import load_schema
+    from pseudonymise.delivery import check_files, describe_files
 
-    spec = load_schema(schemas / f"{schema}.yaml")
-    report = check_file(file, spec, period)
-    if not report.acceptable:
-        raise BadInput("the file does not pass the check", where=file.name, faults=report.faults)
-    described = describe(
-        file,
-        spec,
-        report.received,
+    pairs = _with_schemas(files, schema, schemas)
+    reports = check_files(pairs, period)
+    faults = [fault for report in reports if not report.acceptable for fault in report.faults]
+    if faults:
+        raise BadInput("the file does not pass the check", where=files[0].name, faults=faults)
+    described = describe_files(
+        [(*pair, report.received) for pair, report in zip(pairs, reports, strict=True)],
         supplier=supplier,
         period=period,
         legal_basis=legal_basis,
@@ -97,7 +175,147 @@ def manifest(
         contact=contact,
     )
     write_text(out, yaml.safe_dump(described.as_json(), sort_keys=False, allow_unicode=True))
-    typer.echo(f"wrote {out}\nNext: zicht delivery seal {file.name} --to RECIPIENT --manifest {out.name}")
+    named = " ".join(file.name for file in files)
+    typer.echo(f"wrote {out}\nNext: zicht delivery seal {named} --to RECIPIENT --manifest {out.name}")
+
+
+@delivery_app.command("seal")
+def seal(
+    files: FilesArgument,
+    to: RecipientOption,
+    manifest: Annotated[Path, typer.Option(help="The manifest (YAML): supplier, schema, purpose, legal basis …")],
+    out: OutboxOption = DEFAULT_OUTBOX,
+    replaces: Annotated[str, typer.Option(help="The earlier delivery whose place this one takes.")] = "",
+) -> None:
+    """Encrypt a file with its manifest so that only the enclave can open it.
+
+    Example: zicht delivery seal hemp.csv --to seal-ondermijning.pub --manifest hemp.manifest.yaml
+    """
+    from pseudonymise.manifest import read_manifest
+    from pseudonymise.outbox import Outbox
+
+    sealed = Outbox(out).seal(files, read_manifest(manifest), _recipient(to), now=_now(), replaces=replaces)
+    typer.echo(f"sealed {sealed}\nNext: zicht delivery hand-in {sealed} --to FOLDER; only the enclave can open it")
+
+
+@delivery_app.command("hand-in")
+def hand_in(
+    sealed: Annotated[Path, typer.Argument(help="What was sealed, or a notice of withdrawal.")],
+    to: Annotated[Path, typer.Option(help="The folder that the office reads: a share, a stick.")],
+    outbox: OutboxOption = DEFAULT_OUTBOX,
+) -> None:
+    """Copy what is sealed into the office's folder; a copy that broke off goes on where it was.
+
+    Example: zicht delivery hand-in outbox/GM9001-hemp_clearances-2016-….zicht --to S:/uitwisseling
+    """
+    from pseudonymise.outbox import Outbox
+
+    kept = Outbox(outbox).hand_in(sealed, to, now=_now())
+    typer.echo(f"handed in {sealed.name}" + (f" ({kept} bytes were there already)" if kept else ""))
+    typer.echo("Next: wait for the receipt; zicht receipt verify RECEIPT --key receipt.pub --file FILE")
+
+
+@delivery_app.command("withdraw")
+def withdraw(
+    delivery: Annotated[str, typer.Argument(help="The delivery's name, as on its receipt.")],
+    reason: Annotated[Reasons, typer.Option(help="Why.")],
+    to: RecipientOption,
+    outbox: OutboxOption = DEFAULT_OUTBOX,
+) -> None:
+    """Take a delivery back: a sealed notice, to be handed in. The enclave then no longer uses it.
+
+    To correct it instead, seal the newer version with --replaces.
+
+    Example: zicht delivery withdraw GM9001-hemp_clearances-2016-… --reason wrong-file --to seal-ondermijning.pub
+    """
+    from pseudonymise.outbox import Outbox
+    from pseudonymise.withdrawal import Reason
+
+    notice = Outbox(outbox).withdraw(delivery, Reason(reason), _recipient(to), now=_now())
+    typer.echo(f"wrote {notice}\nNext: zicht delivery hand-in {notice} --to FOLDER")
+
+
+@receipt_app.command("verify")
+def verify_receipt(
+    receipt: Annotated[Path, typer.Argument(help="The receipt (JSON), as it was sent back.")],
+    key: Annotated[Path, typer.Option(help="The enclave's public receipt key (receipt.pub), from a source you trust.")],
+    file: Annotated[Path | None, typer.Option(help="The file you delivered: is the receipt about its bytes?")] = None,
+    outbox: Annotated[Path | None, typer.Option(help="Write it down in the journal of this outbox.")] = None,
+    language: LanguageOption = "en",
+    as_json: JsonOption = False,
+) -> None:
+    """Check a receipt: that the enclave signed it, that it is whole, and that it is about your file.
+
+    The confirmation of a withdrawal (….withdrawn.json) is checked in the same way.
+
+    Example: zicht receipt verify GM9001-hemp_clearances-2016-….json --key receipt.pub --file hemp.csv
+    """
+    from enclave.signatures import load_public
+    from pseudonymise.clerk_report import Language, receipt_text
+    from pseudonymise.outbox import Outbox
+    from pseudonymise.receipt import check_delivered, load_receipt
+    from pseudonymise.withdrawal import load_confirmation
+
+    speak = Language(language)
+    if receipt.name.endswith(".withdrawn.json"):
+        confirmed = load_confirmation(receipt, load_public(key))
+        if outbox is not None:
+            Outbox(outbox).note(confirmed, now=_now())
+        typer.echo(confirmed.model_dump_json() if as_json else f"{receipt.name}: {confirmed}")
+        return
+    answered = load_receipt(receipt, load_public(key))
+    if file is not None:
+        check_delivered(answered, file)
+    if outbox is not None:
+        Outbox(outbox).note(answered, now=_now())
+    if as_json:
+        typer.echo(
+            json.dumps(
+                {**answered.findings.as_json(), "key_id": answered.key_id, "file_matches": True if file else None}
+            )
+        )
+        return
+    about = (
+        speak.pick(f"het gaat over {file.name}", f"it is about {file.name}")
+        if file
+        else speak.pick(
+            "met --file BESTAND wordt nagekeken of het over uw bestand gaat",
+            "--file FILE checks that it is about your file",
+        )
+    )
+    holds = speak.pick("klopt: ondertekend door", "holds: signed by")
+    typer.echo(f"{receipt.name} {holds} {answered.key_id}; {about}\n{receipt_text(answered, speak)}")
+    found = answered.findings
+    typer.echo(
+        speak.pick(
+            f"bewaard tot {found.retention_date} op grond van {found.legal_basis}, voor {found.purpose}",
+            f"kept until {found.retention_date} on {found.legal_basis}, for {found.purpose}",
+        )
+    )
+
+
+def _folder(schemas: Path | None) -> Path:
+    here = Path("configs/schemas")
+    return schemas or (here if here.is_dir() else OWN_SCHEMAS)
+
+
+def _with_schemas(files: list[Path], names: list[str], folder: Path | None) -> list[tuple[Path, DeliverySchema]]:
+    from pseudonymise.schemas import load_schema
+
+    if len(names) != len(files):
+        raise BadInput(
+            f"{len(files)} files and {len(names)} schemas were named",
+            next_step="give --schema once for each file, in the same order",
+        )
+    return [(file, load_schema(_folder(folder) / f"{name}.yaml")) for file, name in zip(files, names, strict=True)]
+
+
+def _recipient(to: str) -> str:
+    return Path(to).read_text(encoding="utf-8").strip() if Path(to).is_file() else to
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _period_of(file: Path) -> str:
@@ -111,52 +329,3 @@ def _period_of(file: Path) -> str:
     if named is None:
         raise BadInput("the period is not known", where=file.name, next_step="--period 2016, or --period 1996-2015")
     return named[1]
-
-
-@delivery_app.command("seal")
-def seal(
-    file: FileArgument,
-    to: Annotated[str, typer.Option(help="The enclave's recipient: age1…, or the file that holds it.")],
-    manifest: Annotated[Path, typer.Option(help="The manifest (YAML): supplier, schema, purpose, legal basis …")],
-    out: Annotated[Path, typer.Option(help="Folder for the sealed file.")] = Path(),
-) -> None:
-    """Encrypt a file with its manifest so that only the enclave can open it.
-
-    Example: zicht delivery seal hemp.csv --to seal-ondermijning.pub --manifest hemp.manifest.yaml
-    """
-    from pseudonymise.delivery import seal as seal_file
-    from pseudonymise.manifest import read_manifest
-
-    recipient = Path(to).read_text().strip() if Path(to).is_file() else to
-    sealed = seal_file(file, read_manifest(manifest), recipient, out)
-    typer.echo(f"sealed {sealed}\nNext: hand in {sealed.name}; only the enclave can open it")
-
-
-@receipt_app.command("verify")
-def verify_receipt(
-    receipt: Annotated[Path, typer.Argument(help="The receipt (JSON), as it was sent back.")],
-    key: Annotated[Path, typer.Option(help="The enclave's public receipt key (receipt.pub), from a source you trust.")],
-    file: Annotated[Path | None, typer.Option(help="The file you delivered: is the receipt about its bytes?")] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Check a receipt: that the enclave signed it, that it is whole, and that it is about your file.
-
-    Example: zicht receipt verify GM9001-hemp_clearances-2016-….json --key receipt.pub --file hemp.csv
-    """
-    from enclave.signatures import load_public
-    from pseudonymise.receipt import check_delivered, load_receipt
-
-    answered = load_receipt(receipt, load_public(key))
-    if file is not None:
-        check_delivered(answered, file)
-    if as_json:
-        typer.echo(
-            json.dumps(
-                {**answered.findings.as_json(), "key_id": answered.key_id, "file_matches": True if file else None}
-            )
-        )
-        return
-    about = f"it is about {file.name}" if file else "--file FILE checks that it is about your file"
-    typer.echo(f"{receipt.name} holds: signed by {answered.key_id}; {about}\n{answered}")
-    found = answered.findings
-    typer.echo(f"kept until {found.retention_date} on {found.legal_basis}, for {found.purpose}")

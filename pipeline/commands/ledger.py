@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipeline.commands.options import DEFAULT_WORKSPACE, WorkspaceOption, opened, teller
 from pipeline.office import Office, utc_now
-from pipeline.research import ResearchDesk
+
+if TYPE_CHECKING:
+    from pipeline.research import ResearchDesk
 
 ledger_app = typer.Typer(help="Verify, list and erase what the release ledger remembers.", no_args_is_help=True)
 
@@ -67,4 +69,6 @@ def erase(
 
 
 def _desk(office: Office) -> ResearchDesk:
+    from pipeline.research import ResearchDesk
+
     return ResearchDesk(office, teller(as_json=False), actor="release-service")

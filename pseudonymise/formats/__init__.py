@@ -17,9 +17,10 @@ def read_batches(source: Source, schema: DeliverySchema) -> Iterator[Batch]:
     Raises:
         BadInput: the file as a whole cannot be read as the schema says; its ``faults`` list everything found.
     """
-    if schema.format == "csv":
+    form = schema.format_of(source.name)
+    if form == "csv":
         from pseudonymise.formats.delimited import read_delimited as read
-    elif schema.format == "xlsx":
+    elif form == "xlsx":
         from pseudonymise.formats.workbook import read_workbook as read
     else:
         from pseudonymise.formats.spss import read_spss as read

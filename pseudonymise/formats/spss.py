@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from enclave.errors import BadInput, Fault
 from pseudonymise.formats.batch import Batch, Note, Remark, Source
@@ -33,11 +34,12 @@ def read_spss(source: Source, schema: DeliverySchema) -> Iterator[Batch]:
         text = CellText(schema)
         first = 0
         while True:
-            frame, chunk_meta = _cases(path, source.name, first)
-            if len(frame) or not first:
-                yield _batch(frame, chunk_meta.missing_ranges, first=first, names=names, text=text, schema=schema)
-            first += len(frame)
-            if len(frame) < BATCH_ROWS:
+            columns, chunk_meta = _cases(path, source.name, first)
+            cases = len(columns[0]) if columns else 0
+            if cases or not first:
+                yield _batch(columns, chunk_meta.missing_ranges, first=first, names=names, text=text, schema=schema)
+            first += cases
+            if cases < BATCH_ROWS:
                 return
 
 
@@ -45,17 +47,21 @@ def _metadata(path: Path, file: str) -> Any:
     return _read(path, file, metadataonly=True)[1]
 
 
-def _cases(path: Path, file: str, offset: int) -> tuple[Any, Any]:
-    return _read(path, file, row_offset=offset, row_limit=BATCH_ROWS, user_missing=True, apply_value_formats=False)
+def _cases(path: Path, file: str, offset: int) -> tuple[list[list[Any]], Any]:
+    """The columns of one batch, in the order of the file, and what the file declares of them."""
+    found, meta = _read(
+        path, file, row_offset=offset, row_limit=BATCH_ROWS, user_missing=True, apply_value_formats=False
+    )
+    return [list(values) for values in found.values()], meta
 
 
 def _read(path: Path, file: str, **how: Any) -> tuple[Any, Any]:
     import pyreadstat
 
     found: tuple[Any, Any] | None = None
-    # pyreadstat raises errors of its own, of pandas and of Python's codecs; they may hold cells
+    # pyreadstat raises errors of its own and of Python's codecs; they may hold cells
     with contextlib.suppress(Exception):
-        found = pyreadstat.read_sav(str(path), **how)
+        found = pyreadstat.read_sav(str(path), output_format="dict", **how)
     if found is None:
         raise _unreadable(file)
     return found
@@ -67,7 +73,7 @@ def _unreadable(file: str) -> BadInput:
 
 
 def _batch(
-    frame: Any,
+    cells: Sequence[Sequence[Any]],
     missing: Mapping[str, Sequence[Mapping[str, Any]]],
     *,
     first: int,
@@ -75,32 +81,49 @@ def _batch(
     text: CellText,
     schema: DeliverySchema,
 ) -> Batch:
-    frame.columns = names
-    rows = np.arange(first + 1, first + 1 + len(frame))
+    by_name = dict(zip(names, cells, strict=True))
+    size = len(cells[0])
+    rows = np.arange(first + 1, first + 1 + size)
     remarks, columns = [], {}
     for name in schema.names:
-        if name not in names:
-            columns[name] = pa.nulls(len(frame), pa.string())
+        if name not in by_name:
+            columns[name] = pa.nulls(size, pa.string())
             continue
-        declared = _declared_missing(frame[name], missing.get(name, ()))
-        columns[name] = _text_column(frame[name].mask(declared), text)
+        values = _array(by_name[name])
+        declared = _declared_missing(values, missing.get(name, ()))
+        columns[name] = _text_column(values, declared, text)
         if declared.any():
             remarks.append(Remark(Note.USER_MISSING, name, tuple(rows[declared].tolist())))
     return Batch(pa.array(rows, pa.int64()), pa.table(columns), (), tuple(remarks))
 
 
-def _declared_missing(values: Any, ranges: Sequence[Mapping[str, Any]]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def _array(values: Sequence[Any]) -> np.ndarray[Any, Any]:
+    """Numbers as floats, system-missing as NaN; texts and dates as they are."""
+    if set(map(type, values)) <= {float, int, type(None)}:
+        return np.array(values, dtype=np.float64)
+    found = np.empty(len(values), dtype=object)
+    found[:] = values
+    return found
+
+
+def _declared_missing(
+    values: np.ndarray[Any, Any], ranges: Sequence[Mapping[str, Any]]
+) -> np.ndarray[Any, np.dtype[np.bool_]]:
     found = np.zeros(len(values), dtype=np.bool_)
     for bounds in ranges:
         low, high = bounds["lo"], bounds["hi"]
         if isinstance(low, str):
-            found |= values.str.rstrip().isin([low.rstrip(), str(high).rstrip()]).to_numpy(dtype=np.bool_)
-        else:
-            found |= values.between(low, high).to_numpy(dtype=np.bool_)
+            stripped = pc.utf8_rtrim_whitespace(pa.array(values.tolist(), pa.string()))
+            among = pc.is_in(stripped, pa.array([low.rstrip(), str(high).rstrip()]))
+            found |= among.to_numpy(zero_copy_only=False).astype(np.bool_)
+        elif values.dtype.kind == "f":
+            found |= (values >= low) & (values <= high)
     return found
 
 
-def _text_column(values: Any, text: CellText) -> pa.Array:
-    if values.dtype.kind in "fiu":
-        return text.numbers(values.to_numpy(dtype=np.float64))
-    return text.column(values.astype(object).where(values.notna(), None).tolist())
+def _text_column(
+    values: np.ndarray[Any, Any], declared: np.ndarray[Any, np.dtype[np.bool_]], text: CellText
+) -> pa.Array:
+    if values.dtype.kind == "f":
+        return text.numbers(np.where(declared, np.nan, values))
+    return text.column([None if gone else value for value, gone in zip(values, declared, strict=True)])

@@ -132,7 +132,8 @@ def test_a_number_like_a_bsn_in_a_text_that_is_journalled_is_refused(field: str,
 
 
 def test_a_delivery_that_nobody_expects_is_journalled_without_its_suppliers_words() -> None:
-    assert public_name(manifest(), PROJECT) == manifest().delivery_id
+    expected = manifest(token="0123456789ab")
+    assert public_name(expected, PROJECT) == expected.delivery_id == "GM9001-debt_assistance-2016-0123456789ab"
     for stranger in (manifest(supplier="Jan-Jansen"), manifest(supplier="bsn-999990019")):
         name = public_name(stranger, PROJECT)
         assert name.startswith("unexpected-")

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.xdist_group("main-job-docs")
 PAGES = (
     "how-to/reproduce-a-release.md",
     "tutorial/municipality.md",
+    "tutorial/gemeente.md",
     "tutorial/custodian.md",
     "tutorial/researcher.md",
     "tutorial/checker.md",
@@ -25,6 +26,7 @@ PAGES = (
     "how-to/choose-a-protection.md",
     "how-to/verify-a-release.md",
     "how-to/add-a-delivery-schema.md",
+    "how-to/hold-the-keys.md",  # last: it changes who opens the key store
 )
 
 

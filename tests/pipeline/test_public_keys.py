@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from enclave.entropy import SeededEntropy
-from enclave.errors import KeyUnavailable, NotReady
+from enclave.errors import KeyUnavailable, NotReady, Tampered
 from enclave.signatures import PayloadType, SigningKey, load_public
 from enclave.zones import Zone
 from pipeline.custodian import open_desk
@@ -83,6 +83,25 @@ def test_public_keys_stand_in_a_folder_of_their_own_and_private_ones_stay_closed
     for name in ("key-store.json", "release.pem"):
         assert (keys / name).stat().st_mode & 0o777 == 0o600
     assert office.public_key("seal-ondermijning.pub").read_text().startswith("age1")
+
+
+def test_public_keys_that_are_links_are_refused(office: Office, tmp_path: Path) -> None:
+    public = office.workspace.public_keys
+    shutil.copytree(public, tmp_path / "elsewhere")
+    shutil.rmtree(public)
+    public.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(Tampered, match="no links"):
+        office.workspace.publish_public_keys()
+    with pytest.raises(Tampered, match="no links"):
+        office.public_key("seal-ondermijning.pub")
+    public.unlink()
+    shutil.copytree(tmp_path / "elsewhere", public)
+    (public / "receipt.pub").unlink()
+    (public / "receipt.pub").symlink_to(tmp_path / "elsewhere" / "receipt.pub")
+    with pytest.raises(Tampered, match="no links"):
+        office.workspace.publish_public_keys()
+    with pytest.raises(Tampered, match="no links"):
+        office.public_key("receipt.pub")
 
 
 def test_a_workspace_of_an_earlier_version_says_what_to_do_and_the_custodian_mends_it(office: Office) -> None:

@@ -157,13 +157,14 @@ def manifest_fields(file: Path, schema_name: str, rows: int, **changes: Any) -> 
         "retention_date": "2030-12-31",
         "contact": "gegevensbeheer",
         "files": [{"name": file.name, "sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "rows": rows}],
+        "token": hashlib.sha256(repr((file.read_bytes(), schema_name, rows, changes)).encode()).hexdigest()[:12],
         **changes,
     }
 
 
 def a_project() -> Project:
     """A project that expects every delivery."""
-    municipal = ("hemp_clearances", "debt_assistance", "property_tax")
+    municipal = ("hemp_clearances", "debt_assistance", "property_tax", "hemp_occupants")
     expected = [{"schema": name, "period": "2016", "suppliers": "municipalities"} for name in municipal]
     expected.append({"schema": "land_registry", "period": "1996-2015", "suppliers": ["kadaster"]})
     return Project.model_validate(

@@ -1,4 +1,4 @@
-"""Eighty deliveries of a dirty country: exactly the planted unacceptable ones are rejected, and planted defects found."""
+"""Eighty deliveries of a dirty country: those planted as unacceptable are rejected, no others; defects are found."""
 
 from __future__ import annotations
 

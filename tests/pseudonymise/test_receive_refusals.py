@@ -38,9 +38,9 @@ def test_a_manifest_that_lies_about_the_digest_is_refused(standing: Enclave, mon
     from pseudonymise import sealing
 
     class Trusting(sealing._Reader):
-        def __init__(self, head: bytes, file: Any) -> None:
-            super().__init__(head, file)
-            self.digest = _Zeros()
+        def __init__(self, head: bytes, files: Any) -> None:
+            super().__init__(head, files)
+            self.digests = [_Zeros()]  # type: ignore[list-item]
 
     class _Zeros:
         def update(self, _: bytes) -> None: ...

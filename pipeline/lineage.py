@@ -1,0 +1,95 @@
+"""Which releases rest on a delivery, and whether linked data rest on one that was withdrawn: told by the journal alone.
+
+Linking takes every delivery that stands; so what was accepted, and not withdrawn, before a link went into it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from enclave.fingerprints import Json
+from enclave.journal import Entry, Journal
+from enclave.project import Project
+from output_control.review.cases import PREFIX
+from output_control.review.states import Action
+from pipeline.runner import ACTION
+from pseudonymise.manifest import DELIVERY_ID
+from pseudonymise.receive import ACCEPTED
+from pseudonymise.withdrawal import WITHDRAWN
+
+RELEASED = PREFIX + Action.RELEASE.value
+USED = "withdrawn delivery was used"
+
+
+def releases_using(journal: Journal, project: Project, delivery: str) -> tuple[str, ...]:
+    """Bundles that were released from data into which ``delivery`` was linked, by name and in order.
+
+    An analysis uses a delivery when its question may use a data set made of it; one that the project no longer has
+    counts as using it.
+    """
+    stands = linked = False
+    bundles: list[str] = []
+    for entry in journal.entries():
+        if entry.subject == delivery and entry.action in (ACCEPTED, WITHDRAWN):
+            stands = entry.action == ACCEPTED
+        elif _is_link(entry):
+            linked = stands
+        elif entry.action == RELEASED and linked and _may_use(project, entry.subject, delivery):
+            bundles.append(str(entry.details["bundle"]))
+    return tuple(dict.fromkeys(bundles))
+
+
+def withdrawn_since_linked(journal: Journal) -> tuple[str, ...]:
+    """Deliveries that the present linked data still hold, though they were withdrawn."""
+    standing: set[str] = set()
+    linked: set[str] = set()
+    for entry in journal.entries():
+        if entry.action == ACCEPTED:
+            standing.add(entry.subject)
+        elif entry.action == WITHDRAWN:
+            standing.discard(entry.subject)
+        elif _is_link(entry):
+            linked = set(standing)
+    return tuple(sorted(linked - standing))
+
+
+def journal_use(journal: Journal, project: Project, delivery: str, *, actor: str, now: datetime) -> tuple[str, ...]:
+    """Write down which releases used a delivery that was withdrawn; returns them."""
+    used = releases_using(journal, project, delivery)
+    releases: list[Json] = list(used)
+    journal.append(actor=actor, action=USED, subject=delivery, details={"releases": releases}, now=now)
+    return used
+
+
+def untold(journal: Journal) -> tuple[str, ...]:
+    """Withdrawn deliveries of which the journal does not say yet which releases used them."""
+    waiting: dict[str, None] = {}
+    for entry in journal.entries():
+        if entry.action == WITHDRAWN:
+            waiting[entry.subject] = None
+        elif entry.action == USED:
+            waiting.pop(entry.subject, None)
+    return tuple(waiting)
+
+
+def told_uses(journal: Journal) -> dict[str, tuple[str, ...]]:
+    """The releases that used each withdrawn delivery, as the journal says."""
+    found: dict[str, tuple[str, ...]] = {}
+    for entry in journal.entries():
+        releases = entry.details.get("releases")
+        if entry.action == USED and isinstance(releases, list):
+            found[entry.subject] = tuple(map(str, releases))
+    return found
+
+
+def _is_link(entry: Entry) -> bool:
+    return entry.action == ACTION and entry.subject == "link"
+
+
+def _may_use(project: Project, request: str, delivery: str) -> bool:
+    found = DELIVERY_ID.fullmatch(delivery)
+    schema = found["schema"] if found else ""
+    uses = [use for use in project.analyses if request.startswith(f"{use.name}-v{use.version}-")]
+    return not uses or any(
+        project.data[data].delivery == schema for use in uses for data in project.questions[use.question].uses
+    )

@@ -1,0 +1,114 @@
+"""The report on a file that a clerk reads, in Dutch or English: what is wrong, in which row, and what to do."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+from enclave.errors import Fault
+from pseudonymise.delivery import CheckReport
+from pseudonymise.dutch import dutch
+from pseudonymise.formats.batch import Note
+from pseudonymise.receipt import Receipt
+
+
+class Language(Enum):
+    """In which language a page or report is written."""
+
+    NL = "nl"
+    EN = "en"
+
+    def of(self, text: str) -> str:
+        """A fault's or note's sentence in this language."""
+        return dutch(text) if self is Language.NL else text
+
+    def pick(self, dutch_text: str, english_text: str) -> str:
+        """The text of this language."""
+        return dutch_text if self is Language.NL else english_text
+
+
+def report_text(report: CheckReport, language: Language) -> str:
+    """The report on one file: verdict, counts, what is wrong with the file, with its rows, what was noted."""
+    say = language.pick
+    verdict = (
+        say("kan geleverd worden", "can be delivered")
+        if report.acceptable
+        else say("kan zo niet geleverd worden", "cannot be delivered like this")
+    )
+    schema = say(
+        f"schema {report.schema} versie {report.schema_version}, periode {report.period}",
+        f"schema {report.schema} version {report.schema_version}, period {report.period}",
+    )
+    counts = say(
+        f"  {report.received} rijen gelezen: {report.accepted} goed, {report.quarantined} met fouten"
+        f" (hoogstens {_share(report.tolerance, language)} mag fout zijn)",
+        f"  {report.received} rows read: {report.accepted} good, {report.quarantined} with faults"
+        f" (at most {_share(report.tolerance, language)} may have)",
+    )
+    lines = [f"{report.file}: {verdict} ({schema})", counts]
+    lines += [f"  - {fault_text(fault, language)}" for fault in report.faults]
+    lines += [f"  · {_note(*noted, language)}" for noted in report.notes]
+    if report.row_faults:
+        lines += _where_to_look(report, language)
+    return "\n".join(lines)
+
+
+def _where_to_look(report: CheckReport, language: Language) -> list[str]:
+    say = language.pick
+    hint = say(
+        "  Rij 1 is de eerste rij onder de kop. Waarden worden nooit getoond: zoek ze op in uw bestand.",
+        "  Row 1 is the first row under the header. Values are never shown: look them up in your file.",
+    )
+    if report.file.lower().endswith(".xlsx"):
+        hint += say(" In Excel is dat rij 2.", " In Excel that is row 2.")
+    more = any(fault.count > len(fault.rows) for fault in report.row_faults)
+    listed = say(
+        "  Alle foute rijen in een lijst: voeg --rows fouten.csv toe.",
+        "  All faulty rows in a list: add --rows faults.csv.",
+    )
+    return [hint, *([listed] if more else [])]
+
+
+def fault_text(fault: Fault, language: Language) -> str:
+    """A fault in one line."""
+    say = language.pick
+    place = fault.file + (f", {say('kolom', 'column')} {fault.column}" if fault.column else "")
+    if fault.rows:
+        shown = ", ".join(map(str, fault.rows))
+        left = fault.count - len(fault.rows)
+        more = say(f" en nog {left}", f" and {left} more") if left > 0 else ""
+        place += f", {say('rij', 'row')} {shown}{more}"
+    return f"{place}: {language.of(fault.message)}"
+
+
+def _note(column: str, note: Note, count: int, rows: tuple[int, ...], language: Language) -> str:
+    say = language.pick
+    more = " …" if count > len(rows) else ""
+    shown = f", {say('rij', 'row')} {', '.join(map(str, rows))}{more}" if rows else ""
+    return f"{column or say('bestand', 'file')}{shown}: {language.of(note.description())} ({count})"
+
+
+def receipt_text(receipt: Receipt, language: Language) -> str:
+    """What the enclave answered: the outcome, how many rows, and why the others do not go on."""
+    found = receipt.findings
+    say = language.pick
+    outcome = {
+        "accepted": say("aangenomen", "accepted"),
+        "rejected": say("geweigerd", "rejected"),
+    }[found.outcome]
+    lines = [
+        say(
+            f"{found.delivery}: {outcome}; ontvangen {found.received}, aangenomen {found.accepted}, "
+            f"apart gezet {found.quarantined}",
+            f"{found.delivery}: {outcome}; received {found.received}, accepted {found.accepted}, "
+            f"quarantined {found.quarantined}",
+        )
+    ]
+    for kept in found.faults:
+        fault = Fault(kept.file, kept.check, kept.message, kept.column, kept.rows, kept.count)
+        lines.append(f"  - {fault_text(fault, language)}")
+    return "\n".join(lines)
+
+
+def _share(share: float, language: Language) -> str:
+    text = f"{share:.1%}"
+    return text.replace(".", ",") if language is Language.NL else text

@@ -1,0 +1,200 @@
+"""What faults and notes say, in Dutch. The English sentence is the key; ``{}`` stands for a name or a number.
+
+A test takes every such sentence from the code and finds it here: a new message without its Dutch one fails it.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+_SENTENCES = {
+    # the file as a whole
+    "the file holds no rows": "het bestand bevat geen rijen",
+    "the file is cut off: its last row has too few cells and no end": (
+        "het bestand is afgekapt: de laatste rij heeft te weinig cellen en geen einde"
+    ),
+    "the file is cut off: a quote in the last row is never closed": (
+        "het bestand is afgekapt: een aanhalingsteken in de laatste rij wordt niet gesloten"
+    ),
+    "a quote is opened and not closed within {} MiB": "een aanhalingsteken wordt niet gesloten binnen {} MiB",
+    "from this row on the quotes do not pair; a quote within a value must be doubled": (
+        "vanaf deze rij kloppen de aanhalingstekens niet; een aanhalingsteken binnen een waarde moet dubbel staan"
+    ),
+    "the file is damaged: it opens, but what it holds does not fit together": (
+        "het bestand is beschadigd: het gaat open, maar de inhoud hangt niet samen"
+    ),
+    "it is no whole SPSS file (cut off, damaged, or another format)": (
+        "dit is geen heel SPSS-bestand (afgekapt, beschadigd, of een ander soort bestand)"
+    ),
+    "it is no whole XLSX workbook (cut off, protected by a password, or another format)": (
+        "dit is geen heel Excel-bestand (afgekapt, met een wachtwoord beveiligd, of een ander soort bestand)"
+    ),
+    "the file is in the wrong encoding: found {}, the schema asks for {}": (
+        "het bestand heeft de verkeerde tekencodering: gevonden {}, gevraagd {}"
+    ),
+    "values are separated by {}, not by {}": "de waarden zijn gescheiden door {}, niet door {}",
+    "the column names stand in row {} of the sheet, under a merged or double header": (
+        "de kolomnamen staan in rij {} van het werkblad, onder een samengevoegde of dubbele kop"
+    ),
+    "it holds too many parts": "het bevat te veel onderdelen",
+    "a part of it is too large when unfolded": "een onderdeel ervan is uitgepakt te groot",
+    "a part of it unfolds to more than {} times its size": (
+        "een onderdeel ervan wordt uitgepakt meer dan {} keer zo groot"
+    ),
+    "a cell holds more than 1 MiB": "een cel bevat meer dan 1 MiB",
+    "it holds formulas without their results, which would be read as empty": (
+        "het bevat formules zonder uitkomst, die als leeg gelezen zouden worden"
+    ),
+    "more than one of its sheets is filled: one is read, and what the others hold would be lost": (
+        "er is meer dan één werkblad gevuld: er wordt er één gelezen, en de rest zou verloren gaan"
+    ),
+    "a row has more than {} columns": "een rij heeft meer dan {} kolommen",
+    "the first row has more than {} cells": "de eerste rij heeft meer dan {} cellen",
+    "the first row is not the header that the schema asks for": "de eerste rij is niet de gevraagde kop",
+    "column number {} has no name": "kolom {} heeft geen naam",
+    "column number {} is not in the schema{}": "kolom {} hoort niet bij dit soort bestand{}",
+    "; did you mean {}?": "; bedoelde u {}?",
+    "; remove it, or ask for a new version of the schema": (
+        "; haal haar weg, of vraag om een nieuwe versie van het schema"
+    ),
+    "the column is missing": "de kolom ontbreekt",
+    "the column stands in the file twice": "de kolom staat twee keer in het bestand",
+    "{} of {} dates lie outside {}-{}: a file of another period?": (
+        "{} van {} datums liggen buiten {}-{}: een bestand over een andere periode?"
+    ),
+    "{} of {} rows are bad; the schema tolerates {}": "{} van {} rijen zijn fout; hoogstens {} mag dat zijn",
+    "this file refers to a file {}: deliver them together": "dit bestand verwijst naar een bestand {}: lever ze samen",
+    "another file of this delivery is rejected, and so all of it": (
+        "een ander bestand van deze levering is geweigerd, en daarmee de hele levering"
+    ),
+    # rows
+    "no value, where one is required": "geen waarde, waar er een moet staan",
+    "not of the form that this identifier has (digits, letters, length)": (
+        "heeft niet de vorm van dit soort nummer (cijfers, letters, lengte)"
+    ),
+    "fails the identifier's own check (a typing error?)": "dit nummer kan niet bestaan (een tikfout?)",
+    "zeros only": "alleen nullen",
+    "a word or number that says that the identifier is not known: leave the cell empty instead": (
+        "een woord of nummer dat onbekend betekent: laat de cel dan leeg"
+    ),
+    "a number of examples or tests, which is nobody's": "een voorbeeld- of testnummer, dat van niemand is",
+    "not a number as the schema writes numbers": "geen getal zoals getallen hier geschreven worden",
+    "not a date of the calendar as the schema writes dates": (
+        "geen bestaande datum, of anders geschreven dan datums hier geschreven worden"
+    ),
+    "not one of the codes of the schema": "niet een van de toegestane codes",
+    "outside the range of the schema": "te groot of te klein",
+    "not of the form that the schema asks for": "heeft niet de gevraagde vorm",
+    "longer than the schema allows": "te lang",
+    "none of these columns is filled": "geen van deze kolommen is gevuld",
+    "the first date lies after the second": "de eerste datum ligt na de tweede",
+    "lies outside the period of the delivery": "ligt buiten de periode van de levering",
+    "the same record stood earlier in the file": "dezelfde rij stond al eerder in het bestand",
+    "refers to a record that the other file does not hold, or that was set aside there": (
+        "verwijst naar een rij die in het andere bestand niet staat, of daar apart is gezet"
+    ),
+    "the row has too few or too many cells": "de rij heeft te weinig of te veel cellen",
+    "a quote within a value is not doubled, or a line break not quoted": (
+        "een aanhalingsteken binnen een waarde staat niet dubbel, of een regeleinde niet tussen aanhalingstekens"
+    ),
+    "an empty row between filled ones": "een lege rij tussen gevulde",
+    "a sound row of a delivery that is rejected as a whole": (
+        "een goede rij van een levering die als geheel is geweigerd"
+    ),
+    # notes
+    "the file starts with a byte order mark and was read as UTF-8": (
+        "het bestand begint met een byte order mark en is als UTF-8 gelezen"
+    ),
+    "numbers are stored as text; they were read as numbers": (
+        "getallen staan er als tekst in; ze zijn als getal gelezen"
+    ),
+    "identifiers or codes are stored as numbers; leading zeros may have been lost": (
+        "nummers of codes staan er als getal in; voorloopnullen kunnen weg zijn"
+    ),
+    "there is a line break within the value; it was kept": "binnen de waarde staat een regeleinde; het is gebleven",
+    "numbers with thousands separators, or dates without leading zeros, were read as such": (
+        "getallen met punten voor duizendtallen, of datums zonder voorloopnul, zijn als zodanig gelezen"
+    ),
+    "values declared missing in SPSS were read as empty": (
+        "waarden die in SPSS als ontbrekend gelden, zijn als leeg gelezen"
+    ),
+    "identifiers were brought into their standard form (leading zero, spaces, capitals)": (
+        "nummers zijn in hun gewone vorm gebracht (voorloopnul, spaties, hoofdletters)"
+    ),
+    "letters with accents are damaged (an encoding mix-up before delivery)": (
+        "letters met accenten zijn beschadigd (een verwisselde tekencodering, vóór de levering)"
+    ),
+    # the manifest
+    "the field is missing": "het veld ontbreekt",
+    "there is no such field in a manifest": "dit veld bestaat niet in een begeleidend formulier",
+    "of several files each needs a schema of its own, with its version": (
+        "van meer bestanden heeft elk een eigen schema met versie nodig"
+    ),
+    "the field does not hold what it must hold ({})": "het veld bevat niet wat erin moet staan ({})",
+    "a delivery without a legal basis is not received": "een levering zonder grondslag wordt niet aangenomen",
+    "a delivery without a purpose is not received": "een levering zonder doel wordt niet aangenomen",
+    "there is nobody to send questions to": "er staat niet bij wie vragen terecht kunnen",
+    "holds a long number or characters that are not shown: it is read by many, in the journal": (
+        "bevat een lang nummer of onzichtbare tekens: dit veld wordt door velen gelezen"
+    ),
+    "the file's name holds a long number: names of files travel unprotected": (
+        "de bestandsnaam bevat een lang nummer: bestandsnamen zijn voor iedereen leesbaar"
+    ),
+    "the retention date lies within the period of the data": (
+        "de bewaartermijn eindigt binnen de periode van de gegevens"
+    ),
+    "the retention date lies after the project's own": "de bewaartermijn eindigt na die van het project",
+    "the retention date has passed": "de bewaartermijn is voorbij",
+    "there is no such schema": "dit schema bestaat niet",
+    "the schema in use is version {}": "het schema dat geldt is versie {}",
+    "the schema asks for a {} file": "gevraagd is een bestand {}",
+    "project {} expects no such delivery from this supplier and period": (
+        "project {} verwacht deze levering niet van deze leverancier en over deze periode"
+    ),
+    "the file is not the one whose digest the manifest gives": "het bestand is niet dat van het begeleidende formulier",
+    "the delivery has no token: it was sealed by an earlier version of Zicht": (
+        "de levering heeft geen kenmerk: zij is verzegeld met een oudere versie van Zicht"
+    ),
+    "the manifest says {} rows, the file holds {}": "volgens het begeleidende formulier {} rijen, in het bestand {}",
+}
+_WORDS = {
+    "a semicolon": "een puntkomma",
+    "a comma": "een komma",
+    "a tab": "een tab",
+    "a vertical bar": "een staande streep",
+    "UTF-8 with byte order mark": "UTF-8 met byte order mark",
+    "cp1252 (Western European)": "cp1252 (West-Europees)",
+    "no text: it holds zero bytes": "geen tekst: het bevat nullen",
+    "neither UTF-8 nor cp1252": "geen UTF-8 en geen cp1252",
+}
+
+
+def dutch(text: str) -> str:
+    """The Dutch sentence for an English one; the English itself where there is none."""
+    if text in _SENTENCES:
+        return _SENTENCES[text]
+    for pattern, translated in _patterns():
+        if found := pattern.fullmatch(text):
+            return translated.format(*(_filled(part) for part in found.groups()))
+    return text
+
+
+def _filled(part: str) -> str:
+    """A placeholder's content: a name or number stays, a word or clause of ours is translated."""
+    if part in _WORDS:
+        return _WORDS[part]
+    if " or " in part:
+        return " of ".join(_filled(choice) for choice in part.split(" or "))
+    if part.startswith(";"):
+        return dutch(part)
+    return part.replace(".", ",") if part.endswith("%") else part
+
+
+@cache
+def _patterns() -> tuple[tuple[re.Pattern[str], str], ...]:
+    return tuple(
+        (re.compile("(.*)".join(map(re.escape, english.split("{}")))), translated)
+        for english, translated in _SENTENCES.items()
+        if "{}" in english
+    )

@@ -1,0 +1,91 @@
+"""The custodian's part of a withdrawal: on the supplier's notice, or by hand; finished after a kill."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from enclave.errors import NotReady
+from enclave.journal import Journal
+from enclave.zones import Workspace, Zone
+from pseudonymise.custody import Custody
+from pseudonymise.receipt import Receipt
+from pseudonymise.receive import one_at_a_time, receipts
+from pseudonymise.withdrawal import (
+    Confirmation,
+    Reason,
+    Withdrawals,
+    check_proof,
+    journal_withdrawal,
+    load_confirmation,
+    open_notice,
+    remove_withdrawn,
+    token_of,
+    unfinished,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Withdrawer:
+    """Withdraws deliveries of one workspace."""
+
+    workspace: Workspace
+    custody: Custody
+    journal: Journal
+    actor: str
+
+    def on_notice(self, file: Path, project: str, now: datetime) -> tuple[Confirmation, ...]:
+        """Withdraw what a supplier's notice names, after a look at its secret.
+
+        Raises:
+            BadInput: no notice, or not from who sealed the delivery.
+            NotReady: no such delivery stands.
+        """
+        notice = open_notice(file, self.custody.seal_identity(project))
+        check_proof(notice.delivery, notice.proof, self.journal)
+        return self._withdraw(notice.delivery, notice.reason, "supplier", now)
+
+    def by_hand(self, delivery: str, reason: Reason, now: datetime) -> tuple[Confirmation, ...]:
+        """Withdraw a delivery on the custodian's own responsibility.
+
+        Raises:
+            NotReady: no such delivery stands.
+        """
+        return self._withdraw(delivery, reason, "custodian", now)
+
+    def finish(self) -> tuple[Confirmation, ...]:
+        """Remove what a killed process left of withdrawn deliveries."""
+        with one_at_a_time(self.workspace.path(Zone.IDENTIFIED)):
+            return self._finish()
+
+    def _finish(self) -> tuple[Confirmation, ...]:
+        left = unfinished(receipts(self.workspace, self.custody), self.journal)
+        return tuple(self._remove(receipt) for receipt in left)
+
+    def _withdraw(self, delivery: str, reason: Reason, by: str, now: datetime) -> tuple[Confirmation, ...]:
+        """All files of a delivery go together."""
+        with one_at_a_time(self.workspace.path(Zone.IDENTIFIED)):
+            self._finish()
+            standing = [
+                receipt
+                for receipt in receipts(self.workspace, self.custody)
+                if receipt.accepted and token_of(receipt.findings.delivery) == token_of(delivery)
+            ]
+            if not standing:
+                return self._confirmed_before(delivery)
+            for receipt in standing:
+                journal_withdrawal(receipt, self.journal, actor=self.actor, reason=reason, by=by, now=now)
+            return tuple(self._remove(receipt) for receipt in standing)
+
+    def _confirmed_before(self, delivery: str) -> tuple[Confirmation, ...]:
+        """Asked twice, answered the same."""
+        gone = [name for name in Withdrawals.of(self.journal) if token_of(name) == token_of(delivery)]
+        if not gone:
+            raise NotReady("no such delivery stands: nothing was withdrawn", where=delivery)
+        folder = self.workspace.path(Zone.INBOX) / "receipts"
+        key = self.custody.receipt_key().public
+        return tuple(load_confirmation(folder / f"{name}.withdrawn.json", key) for name in gone)
+
+    def _remove(self, receipt: Receipt) -> Confirmation:
+        return remove_withdrawn(receipt, self.workspace, self.journal, self.custody.receipt_key())

@@ -1,0 +1,162 @@
+"""What a clerk reads: in Dutch and in English, with row numbers, never a value."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from enclave.errors import Fault
+from pseudonymise.clerk_report import Language, fault_text, receipt_text, report_text
+from pseudonymise.delivery import check_file
+from pseudonymise.dutch import dutch
+from pseudonymise.formats.batch import Note
+from pseudonymise.quarantine import Defect
+from tests.conftest import CHECKOUT
+from tests.pseudonymise.small_town import SCHEMAS, Enclave, csv_bytes, hemp_rows, write_xlsx
+
+HEMP = SCHEMAS["hemp_clearances"]
+ROOM = CHECKOUT / "pseudonymise"
+SOURCES = [
+    *sorted((ROOM / "formats").glob("*.py")),
+    *(ROOM / f"{name}.py" for name in ("validation", "references", "manifest", "receive")),
+]
+
+
+def sentences() -> Iterator[tuple[str, str]]:
+    """Every text in the code that becomes a fault's message, with its file; ``{}`` for what is filled in."""
+    for source in SOURCES:
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+            for text in texts_of(node):
+                yield source.name, text
+
+
+def texts_of(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+        place = {"Fault": 2, "_bomb": 1}.get(node.func.id)
+        if place is not None and len(node.args) > place:
+            yield from literals(node.args[place])
+    if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in {"message", "refused", "share", "hint"}:
+        yield from literals(node.value)
+    if isinstance(node, ast.Yield) and isinstance(node.value, ast.Tuple) and len(node.value.elts) == 3:
+        yield from literals(node.value.elts[2])
+    if (
+        isinstance(node, ast.FunctionDef)
+        and node.name in {"_extra_message", "_plain"}
+        and node.args.args[0].arg != "name"
+    ):
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.Return | ast.Dict) and getattr(inner, "value", None) is not None:
+                yield from literals(inner.value)  # type: ignore[union-attr]  # a Return has a value here
+
+
+def literals(node: ast.expr | None) -> Iterator[str]:
+    """A text literal, or an f-string with ``{}``; of a choice both sides."""
+    if isinstance(node, ast.IfExp):
+        yield from literals(node.body)
+        yield from literals(node.orelse)
+    elif isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
+        yield node.value
+    elif isinstance(node, ast.JoinedStr):
+        yield "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in node.values)
+
+
+FOUND = sorted(set(sentences()))
+
+
+def test_the_sentences_are_found_in_the_code() -> None:
+    texts = {text for _, text in FOUND}
+    assert len(texts) > 40
+    assert "the column is missing" in texts
+    assert "column number {} is not in the schema{}" in texts
+    assert "a delivery without a legal basis is not received" in texts
+    assert "; did you mean {}?" in texts
+
+
+@pytest.mark.parametrize(("file", "text"), FOUND)
+def test_every_message_has_its_dutch(file: str, text: str) -> None:
+    filled = text.replace("{}", "7")
+    assert dutch(filled) != filled, file
+    assert dutch(filled).count("7") == text.count("{}")
+
+
+@pytest.mark.parametrize("described", [*Defect, *Note])
+def test_every_defect_and_note_has_its_dutch(described: Defect | Note) -> None:
+    assert dutch(described.description()) != described.description()
+
+
+@pytest.mark.parametrize(
+    ("english", "in_dutch"),
+    [
+        (
+            "column number 10 is not in the schema; did you mean plants?",
+            "kolom 10 hoort niet bij dit soort bestand; bedoelde u plants?",
+        ),
+        (
+            "values are separated by a comma, not by a semicolon",
+            "de waarden zijn gescheiden door een komma, niet door een puntkomma",
+        ),
+        (
+            "the file is in the wrong encoding: found UTF-8, the schema asks for cp1252 (Western European) or UTF-8",
+            "het bestand heeft de verkeerde tekencodering: gevonden UTF-8, gevraagd cp1252 (West-Europees) of UTF-8",
+        ),
+        ("something that nobody translated", "something that nobody translated"),
+    ],
+)
+def test_what_is_filled_in_is_translated_too(english: str, in_dutch: str) -> None:
+    assert dutch(english) == in_dutch
+
+
+def test_a_dutch_report_says_which_rows_to_look_at(tmp_path: Path) -> None:
+    rows = hemp_rows(20)
+    rows[3]["occupant_bsn"] = "123456789"
+    for place in range(6, 13):
+        rows[place]["clearance_date"] = "31-02-2016"
+    path = tmp_path / "hemp_clearances_2016.csv"
+    path.write_bytes(csv_bytes(rows))
+    text = report_text(check_file(path, HEMP, "2016"), Language.NL)
+    assert text.splitlines() == [
+        "hemp_clearances_2016.csv: kan zo niet geleverd worden (schema hemp_clearances versie 1, periode 2016)",
+        "  20 rijen gelezen: 12 goed, 8 met fouten (hoogstens 10,0% mag fout zijn)",
+        "  - hemp_clearances_2016.csv: 8 van 20 rijen zijn fout; hoogstens 10,0% mag dat zijn",
+        "  - hemp_clearances_2016.csv, kolom clearance_date, rij 7, 8, 9, 10, 11 en nog 2: geen bestaande datum, of"
+        " anders geschreven dan datums hier geschreven worden",
+        "  - hemp_clearances_2016.csv, kolom occupant_bsn, rij 4: dit nummer kan niet bestaan (een tikfout?)",
+        "  Rij 1 is de eerste rij onder de kop. Waarden worden nooit getoond: zoek ze op in uw bestand.",
+        "  Alle foute rijen in een lijst: voeg --rows fouten.csv toe.",
+    ]
+    assert not re.search(r"123456789|31-02", text)
+
+
+def test_a_workbook_is_looked_up_by_the_rows_of_the_sheet(tmp_path: Path) -> None:
+    rows = [{**row, "plants": "veel"} for row in hemp_rows(3)]
+    path = tmp_path / "hemp_2016.xlsx"
+    write_xlsx(path, [list(rows[0]), *(list(row.values()) for row in rows)])
+    assert "In Excel is dat rij 2." in report_text(check_file(path, HEMP, "2016"), Language.NL)
+
+
+def test_faults_without_a_row_and_notes_are_told_in_both_languages(tmp_path: Path) -> None:
+    path = tmp_path / "hemp_2016.csv"
+    path.write_bytes(csv_bytes([{**row, "postcode": "1234 ab"} for row in hemp_rows(9)], encoding="utf-8-sig"))
+    report = check_file(path, HEMP, "2016")
+    assert "  · bestand: het bestand begint met een byte order mark" in report_text(report, Language.NL)
+    assert "  · postcode, rij 1, 2, 3, 4, 5 …: nummers zijn in hun gewone vorm gebracht" in report_text(
+        report, Language.NL
+    )
+    assert "  · file: the file starts with a byte order mark" in report_text(report, Language.EN)
+    fault = Fault("a.csv", "missing_column", "the column is missing", column="plants")
+    assert fault_text(fault, Language.NL) == "a.csv, kolom plants: de kolom ontbreekt"
+    assert fault_text(fault, Language.EN) == str(fault)
+
+
+def test_a_receipt_is_told_in_dutch(enclave: Enclave) -> None:
+    receipt = enclave.hemp([{**row, "plants": "x"} for row in hemp_rows(3)])
+    assert receipt_text(receipt, Language.NL).splitlines() == [
+        f"{receipt.findings.delivery}: geweigerd; ontvangen 3, aangenomen 0, apart gezet 3",
+        "  - hemp_clearances_2016.csv: 3 van 3 rijen zijn fout; hoogstens 10,0% mag dat zijn",
+        "  - hemp_clearances_2016.csv, kolom plants, rij 1, 2, 3: geen getal zoals getallen hier geschreven worden",
+    ]
+    assert receipt_text(receipt, Language.EN) == str(receipt)
