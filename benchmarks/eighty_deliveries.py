@@ -26,6 +26,7 @@ from enclave.journal import Journal
 from enclave.project import load_project
 from enclave.zones import Workspace, Zone
 from pseudonymise.custody import Custody
+from pseudonymise.delivery import seal
 from pseudonymise.formats import read_batches
 from pseudonymise.formats.batch import PlainFile
 from pseudonymise.manifest import read_manifest
@@ -33,7 +34,6 @@ from pseudonymise.quarantine import RECORD
 from pseudonymise.receive import receive
 from pseudonymise.register_check import IdentifiedRegister
 from pseudonymise.schemas import load_schemas
-from pseudonymise.sealing import seal_delivery
 from pseudonymise.validation import Validator
 from synthetic.country import make_country
 
@@ -62,8 +62,8 @@ def receive_all(country: Path, root: Path) -> dict[str, str]:
     for path in sorted(country.glob("deliveries/*/*.manifest.yaml")):
         manifest = read_manifest(path).with_token(SecureEntropy())
         name = f"{path.parent.name}/{manifest.file.name}"
-        sealed = workspace.path(Zone.INBOX) / f"{manifest.delivery_id}.zicht"
-        seal_delivery(path.parent / manifest.file.name, manifest, custody.seal_recipient(PROJECT.name), sealed)
+        recipient, inbox = custody.seal_recipient(PROJECT.name), workspace.path(Zone.INBOX)
+        sealed = seal(path.parent / manifest.file.name, manifest, recipient, inbox)
         try:
             receipt = receive(
                 sealed,
@@ -155,6 +155,7 @@ def measure(country: Path, verdicts: Mapping[str, str]) -> Measured:
         name = f"{path.parent.name}/{manifest.file.name}"
         if name in accepted:
             alarms[name] = alarms_of(path.parent / manifest.file.name, manifest.schema_name, manifest.period, register)
+    alarmed = {file: seen.all() for file, seen in alarms.items()}
     planted: Counter[tuple[str, str]] = Counter()
     found: Counter[tuple[str, str]] = Counter()
     marked: dict[str, set[int]] = defaultdict(set)
@@ -167,7 +168,7 @@ def measure(country: Path, verdicts: Mapping[str, str]) -> Measured:
             excused[file].update(notes)
         elif file in accepted:
             marked[file].add(defect["row"])
-            told = defect["row"] in alarms[file].all()
+            told = defect["row"] in alarmed[file]
         else:
             continue
         planted[kind] += 1

@@ -21,6 +21,7 @@ from pipeline.lineage import journal_use, untold
 from pipeline.linking import link_step
 from pipeline.matching import match_step, matched_keys
 from pipeline.office import Office, utc_now
+from pipeline.plausibility import Checked, check_deliveries
 from pipeline.progress import Teller
 from pipeline.rotation import carried_over, refuse_unfinished, write_bridge_of
 from pipeline.runner import Outcome, Runner, Step
@@ -206,6 +207,20 @@ class CustodianDesk:
         known = DELIVERY_ID.fullmatch(sealed.stem)
         expected = known and self.office.project.expects(known["supplier"], known["schema"], known["period"])
         return sealed.stem if expected else f"unexpected-{digest_file(sealed)[:12]}"
+
+    def plausibility(self) -> tuple[Checked, ...]:
+        """What there is to look at in each accepted delivery; looking is journalled with the keys that it used."""
+        accepted = self.standing()
+        with self.journalling_keys("plausibility"):
+            return tuple(
+                check_deliveries(
+                    accepted,
+                    workspace=self.office.workspace,
+                    custody=self.custody,
+                    schemas=self.schemas(),
+                    key_register=self.office.key_register,
+                )
+            )
 
     def pseudonymise(self, *, again: bool = False) -> list[Outcome]:
         """Pseudonymise every accepted delivery.

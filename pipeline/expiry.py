@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from enclave.errors import BadInput, NotReady, Tampered
-from enclave.files import storage_errors, sweep_temporaries, sync_folder, write_bytes
+from enclave.files import storage_errors, sweep_temporaries, write_bytes
 from enclave.fingerprints import Json, canonical_json, digest_file, digest_json
 from enclave.frames import open_frame
+from enclave.locks import flush
 from enclave.zones import Linked, Zone
 from linkage.review_sample import review_file
 from pipeline.linking import key_folder
@@ -110,7 +111,7 @@ def expire(desk: CustodianDesk, plan: Plan, now: datetime) -> tuple[Certificate,
         _remove(office, [*plan.unreadable, *(name for gone in plan.subjects for name in gone.files)])
         certificates = tuple(_certificates(office, custody, plan))
     _plan_file(office).unlink(missing_ok=True)
-    sync_folder(_plan_file(office).parent)
+    flush(_plan_file(office).parent)
     return certificates
 
 
@@ -301,7 +302,7 @@ def _remove(office: Office, names: Iterable[str]) -> None:
         for path in (office.workspace.root / name for name in names):
             path.unlink(missing_ok=True)
             if path.parent.is_dir():
-                sync_folder(path.parent)
+                flush(path.parent)
 
 
 def _certificates(office: Office, custody: Custody, plan: Plan) -> Iterator[Certificate]:

@@ -117,7 +117,7 @@ def _link(
             out=out,
             entropy=office.entropy,
             dropped=_dropped(schemas),
-            named=_named(project),
+            named=names_of_analyses(project),
         )
 
 
@@ -165,7 +165,7 @@ def _dropped(schemas: Mapping[str, DeliverySchema]) -> dict[str, list[str]]:
     }
 
 
-def _named(project: Project) -> dict[str, frozenset[str]]:
+def names_of_analyses(project: Project) -> dict[str, frozenset[str]]:
     """Texts that stand in each analysis' code: a declared column that no analysis names is reported as unused."""
     found: dict[str, frozenset[str]] = {}
     for use in project.analyses:

@@ -18,6 +18,7 @@ from pipeline.commands import (
     docs,
     journal,
     ledger,
+    plausibility,
     protect,
     release,
     research,
@@ -36,23 +37,8 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-PARTS = (
-    country,
-    delivery,
-    custodian,
-    custody,
-    research,
-    review,
-    release,
-    ledger,
-    journal,
-    status,
-    protect,
-    scan,
-    demo,
-    docs,
-)
-for part in PARTS:
+PARTS = (country, delivery, custodian, custody, plausibility, research, review, release, ledger, journal, status)
+for part in (*PARTS, protect, scan, demo, docs):
     part.register(app)
 
 

@@ -27,7 +27,6 @@ from enclave.project import Project, load_project
 from enclave.signatures import PublicKey, load_public
 from enclave.yaml_files import NotYaml, read_fields
 from enclave.zones import Workspace
-from pseudonymise.key_store import opened_by
 from pseudonymise.unlocking import Given
 
 SETTINGS = "office.yaml"
@@ -232,6 +231,8 @@ def read_given(key_zone: Path, file: Path | None) -> Given:
     Raises:
         KeyUnavailable: as :func:`read_passphrase`.
     """
+    from pseudonymise.key_store import opened_by  # locks files as Windows does not, where suppliers work
+
     what, persons = opened_by(key_zone)
     purpose = f"the custodian's key store ({what})"
     if persons == 1:

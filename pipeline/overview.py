@@ -10,6 +10,7 @@ from enclave.errors import EnclaveError
 from enclave.zones import Zone
 from output_control.review.request_file import list_requests
 from pipeline.commands.review import desk_of
+from pipeline.delivery_status import DeliveryStatus, delivery_status
 from pipeline.office import Office, utc_now
 from pipeline.office_setup import ROSTER
 from pipeline.research import REFUSED
@@ -35,6 +36,7 @@ def overview(office: Office) -> tuple[list[Line], list[str]]:
     received, hashed = _of(records, "receive"), _of(records, "pseudonymise")
     lines = [
         Line("inbox", "not readable by this user" if sealed is None else f"{len(sealed)} sealed deliveries"),
+        Line("deliveries", deliveries_of(office).summary()),
         Line(
             "identified",
             f"{len(received)} deliveries received, {_having(received, 'quarantined')} of them with rows in quarantine",
@@ -49,6 +51,17 @@ def overview(office: Office) -> tuple[list[Line], list[str]]:
     ]
     waiting = None if sealed is None else len(sealed) - len(received)
     return lines, _next(office, records, requests, waiting)
+
+
+def deliveries_of(office: Office) -> DeliveryStatus:
+    """Who owes what and what became of it, as far as this user may see."""
+    sealed = _names(office.workspace.path(Zone.INBOX), f"*{SUFFIX}") or ()
+    return delivery_status(
+        office.project,
+        office.journal.entries(),
+        waiting=[Path(name).stem for name in sealed],
+        today=utc_now().date(),
+    )
 
 
 def _next(office: Office, records: Mapping[str, Record], requests: Mapping[str, str], waiting: int | None) -> list[str]:

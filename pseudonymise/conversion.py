@@ -75,7 +75,7 @@ def _notes(spec: ColumnSpec, schema: DeliverySchema, cells: Cells, typed: Any) -
     if spec.kind in CHECKED_KINDS:
         yield Note.REPAIRED, _repaired(str(spec.kind), cells.raw, typed)
     elif spec.type == "text" or spec.kind == "name":
-        if cells.holds(lambda data: data >= 128):
+        if cells.holds(_may_be_broken):
             yield Note.BROKEN_CHARACTERS, mask(pc.match_substring_regex(cells.raw, _BROKEN_CHARACTERS))
         if cells.holds(lambda data: data == ord("\n")):
             yield Note.LINE_BREAK, mask(pc.match_substring(cells.raw, "\n"))
@@ -87,6 +87,13 @@ def _notes(spec: ColumnSpec, schema: DeliverySchema, cells: Cells, typed: Any) -
         short = cells.lengths < len(schema.date_format)
         if short.any():
             yield Note.VARIANT, short & typed.is_valid().to_numpy(zero_copy_only=False)
+
+
+def _may_be_broken(data: npt.NDArray[np.uint8]) -> Bools:
+    """Where, in UTF-8, Â, Ã or â begins, or the replacement character may."""
+    second = data[1:]
+    begins: Bools = (data[:-1] == 0xC3) & ((second == 0x82) | (second == 0x83) | (second == 0xA2)) | (second == 0xBF)
+    return begins
 
 
 def _repaired(kind: str, raw: Any, typed: Any) -> Bools:

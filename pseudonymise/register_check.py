@@ -21,10 +21,12 @@ from numpy.typing import NDArray
 from enclave.errors import BadInput, NotReady
 from enclave.identifiers import as_strings
 from pseudonymise.schemas import DeliverySchema, RegisterCheck
+from pseudonymise.uniqueness import digest_keys, row_digests
 
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 _CANDIDATES = 4
+_KEY = digest_keys(b"descriptions")  # digests that stay in this process
 _TYPING_ERROR = 2
 
 
@@ -162,10 +164,8 @@ def _differing_digits(left: Ints, right: Ints) -> Ints:
 
 
 def _digests(birth: Ints, surname: Any) -> Ints:
-    import pandas as pd
-
-    hashed = pd.util.hash_array(surname.to_numpy(zero_copy_only=False).astype(object), categorize=True)
-    found: Ints = (hashed ^ (birth.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15))).view(np.int64)
+    described = pa.table({"birth": birth, "surname": surname})
+    found: Ints = row_digests(described, described.column_names, _KEY).view(np.int64)
     return found
 
 

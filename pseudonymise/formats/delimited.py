@@ -74,6 +74,21 @@ def _decoded(data: bytes, encoding: str) -> str:
     return data.decode("utf-8" if encoding.startswith("utf-8") else "cp1252", errors="replace")
 
 
+def _in_utf8(data: bytes, encoding: str) -> bytes:
+    """The same text in UTF-8. Most blocks hold few different letters with accents: each is replaced in one quick pass,
+    unless a replacement holds the byte of another."""
+    if encoding.startswith("utf-8") or data.isascii():
+        return data
+    codes = np.frombuffer(data, dtype=np.uint8)
+    odd = np.flatnonzero(np.bincount(codes[codes >= 128], minlength=256)).tolist()
+    letters = {bytes([code]): bytes([code]).decode("cp1252", errors="replace").encode() for code in odd}
+    if any(code in utf8 for code in letters for utf8 in letters.values()):
+        return _decoded(data, encoding).encode()
+    for code, utf8 in letters.items():
+        data = data.replace(code, utf8)
+    return data
+
+
 def _header_cells(records: Records, separator: str, encoding: str) -> list[str]:
     line = _decoded(records.data[: records.ends[0]].tobytes(), encoding)[:1_000_000]
     try:
@@ -140,7 +155,7 @@ class _RecordReader:
             return self._schema.empty_table()
         lengths = records.ends + 1 - records.starts
         data = records.data if whole.all() else records.data[np.repeat(whole, lengths)]
-        text = _decoded(data.tobytes(), self._encoding).encode()
+        text = _in_utf8(data.tobytes(), self._encoding)
         options = pacsv.ReadOptions(use_threads=False, column_names=self._names, block_size=len(text) + 1)
         table = None
         with contextlib.suppress(pa.ArrowException):  # its message may hold a row

@@ -18,6 +18,7 @@ from enclave.errors import BadInput, Fault
 from pseudonymise.formats.batch import BLOCK, blocks
 
 MAX_RECORD = 8 << 20
+_SLICE = 128 << 10
 _QUOTE, _LINE_FEED, _RETURN = 34, 10, 13
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
@@ -95,16 +96,25 @@ def _without_blank_tail(data: Bytes, ends: Ints) -> int:
 
 def _stray_marks(data: Bytes, quotes: Bools, outside: Bools, separator: int) -> Ints:
     """Places of quotes that open where no value starts, or close where none ends (a doubled quote is neither), and of
-    carriage returns outside quotes that end no line."""
-    returns = np.flatnonzero((data == _RETURN) & outside)
-    lone = returns[data[np.minimum(returns + 1, len(data) - 1)] != _LINE_FEED]
-    places = np.flatnonzero(quotes)
-    before = np.where(places > 0, data[np.maximum(places - 1, 0)], _LINE_FEED)
-    after = data[np.minimum(places + 1, len(data) - 1)]
-    opens = ~outside[places]
-    good_open = (before == separator) | (before == _LINE_FEED) | (before == _QUOTE)
-    good_close = (after == separator) | (after == _LINE_FEED) | (after == _RETURN) | (after == _QUOTE)
-    stray: Ints = np.sort(np.concatenate([places[np.where(opens, ~good_open, ~good_close)], lone]))
+    carriage returns outside quotes that end no line. Slice by slice, so that what is compared stays in the cache."""
+    found = [np.zeros(0, dtype=np.int64)]
+    for start in range(0, len(data), _SLICE):
+        first, last = max(start - 1, 0), min(start + _SLICE + 1, len(data))
+        stray = _stray(data[first:last], quotes[first:last], outside[first:last], separator)
+        if stray.any():
+            places = np.flatnonzero(stray) + first
+            found.append(places[(places >= start) & (places < start + _SLICE)])
+    return np.concatenate(found)
+
+
+def _stray(data: Bytes, quotes: Bools, outside: Bools, separator: int) -> Bools:
+    """The same as a mask; the first byte has nothing before it, and the last nothing after."""
+    feeds, returns = data == _LINE_FEED, data == _RETURN
+    borders = quotes | feeds | (data == separator)
+    stray = np.zeros(len(data), dtype=np.bool_)
+    stray[:-1] = quotes[:-1] & outside[:-1] & ~(borders[1:] | returns[1:])
+    stray[:-1] |= returns[:-1] & outside[:-1] & ~feeds[1:]
+    stray[1:] |= quotes[1:] & ~outside[1:] & ~borders[:-1]
     return stray
 
 

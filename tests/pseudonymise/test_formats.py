@@ -21,6 +21,7 @@ from pseudonymise.delivery import check_file
 from pseudonymise.formats import read_batches, records, spss
 from pseudonymise.formats.batch import Batch, Note, PlainFile
 from pseudonymise.formats.cell_text import CellText
+from pseudonymise.formats.delimited import _in_utf8
 from pseudonymise.formats.encoding import EncodingSurvey
 from pseudonymise.formats.records import scan_records
 from pseudonymise.schemas import DeliverySchema
@@ -442,3 +443,9 @@ def test_damaged_letters_line_breaks_and_odd_spellings_are_noted_not_refused(tmp
 def test_a_record_may_be_no_longer_than_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records, "MAX_RECORD", 1 << 20)
     assert faults(tmp_path, b'first;second\na;"' + b"x" * (6 << 20)) == {"truncated": (1,)}
+
+
+@given(st.text(alphabet=st.characters(codec="cp1252"), max_size=40))
+def test_cp1252_becomes_the_utf8_that_python_makes_of_it(text: str) -> None:
+    assert _in_utf8(text.encode("cp1252"), "cp1252") == text.encode()
+    assert _in_utf8(text.encode(), "utf-8-sig") == text.encode()
