@@ -122,7 +122,7 @@ def _query(source: Source, key: Key, terms: Mapping[str, str], background: Backg
     if background.persons and key.kind in ("person", "owner"):
         joins.append(f"LEFT JOIN background_persons p ON k.{dialect.quote(key.name + '__unit')} = 'P' || p.RINPERSOON")
     status = dialect.quote(f"{key.name}_status")
-    if key.probabilistic is not None:
+    if key.is_matched:
         columns += f", k.{dialect.quote(key.name + '_pass')} AS pass"
     return f"SELECT {columns}, k.{status} AS status FROM keyed_{source.name} k {' '.join(joins)}"
 

@@ -200,13 +200,13 @@ def _data_set_report(
 def _qualities(
     source: Source, report: DataSetReport, engine: Engine, suppliers: Sequence[str], zone: KeyZone
 ) -> list[KeyQuality]:
-    """Of the keys that were matched by name."""
+    """Of the keys that were matched by name or by filter."""
     return [
         key_quality(
             source, key, counted, read_evidence(zone, source.name, key.name), engine=engine, suppliers=suppliers
         )
         for key, counted in zip(source.data.keys, report.keys, strict=True)
-        if key.probabilistic is not None
+        if key.is_matched
     ]
 
 

@@ -23,6 +23,8 @@ from linkage.sources import Source
 WEIGHT_BY = ("sex", "age", "supplier")
 NOTABLE = 0.1
 """Standardised differences beyond this are called imbalance (Austin 2009)."""
+SIMILAR = "similar filters"
+"""The one pass of keys that are matched by filter."""
 _POOLED = "all other"
 
 
@@ -185,7 +187,9 @@ def _passes(view: str, key: Key, engine: Engine) -> tuple[PassCount, ...]:
     counted = engine.collect(
         f"SELECT pass, count(*) AS n FROM {view} WHERE pass IS NOT NULL AND status = 'R' GROUP BY pass", ["pass"]
     ).to_pylist()
-    names = [*(f"identifier {column}" for column in key.source), *(name for name, _ in PASSES)]
+    names = [*(f"identifier {column}" for column in key.hashed), *(name for name, _ in PASSES)]
+    if key.encoded is not None:
+        names = [SIMILAR]
     return tuple(PassCount(name=names[row["pass"] - 1], records=row["n"]) for row in counted)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from enclave.files import write_text
-from linkage.quality import NOTABLE, Balance, KeyQuality, QualityReport, Rates
+from linkage.quality import NOTABLE, SIMILAR, Balance, KeyQuality, QualityReport, Rates
 
 NAME = "linkage_quality"
 _PICTURE = re.compile(r"^!\[.*\]\((.*)\)$")
@@ -60,7 +60,7 @@ def _head(key: KeyQuality) -> list[str]:
     return [
         f"## {key.data_set}: {key.key}",
         "",
-        f"Records without a usable identifier are linked when the probability is at least {key.threshold}.",
+        _when(key),
         "",
         "| Estimate | Value |",
         "|---|--:|",
@@ -69,6 +69,15 @@ def _head(key: KeyQuality) -> list[str]:
         f"| precision of single links by the duplicate method | {duplicates} |",
         "",
     ]
+
+
+def _when(key: KeyQuality) -> str:
+    if any(found.name == SIMILAR for found in key.passes):
+        return (
+            f"Records are filters, linked when the similarity (Dice) is at least {key.threshold} and no other candidate "
+            "is near. No record has an identifier to judge precision and recall by: only the duplicate method does."
+        )
+    return f"Records without a usable identifier are linked when the probability is at least {key.threshold}."
 
 
 def _passes(key: KeyQuality) -> list[str]:

@@ -67,7 +67,7 @@ def _matches(office: Office) -> dict[str, Path]:
         file(name, key.name)
         for name, data in office.project.data.items()
         for key in data.keys
-        if key.probabilistic is not None
+        if key.is_matched
         for file in (matches_file, evidence_file)
     ]
     missing = sorted(name for name in names if not (folder / name).is_file())

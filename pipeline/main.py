@@ -15,6 +15,7 @@ from pipeline.commands import (
     delivery,
     demo,
     docs,
+    encoding,
     journal,
     ledger,
     protect,
@@ -35,7 +36,22 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-PARTS = (country, delivery, custodian, research, review, release, ledger, journal, status, protect, scan, demo, docs)
+PARTS = (
+    country,
+    delivery,
+    encoding,
+    custodian,
+    research,
+    review,
+    release,
+    ledger,
+    journal,
+    status,
+    protect,
+    scan,
+    demo,
+    docs,
+)
 for part in PARTS:
     part.register(app)
 

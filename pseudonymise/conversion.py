@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from enclave import identifiers
+from enclave.filters import FULL_SHARE, bits_set, read_filters
 from pseudonymise.formats.batch import Note
 from pseudonymise.quarantine import Defect
 from pseudonymise.schemas import CHECKED_KINDS, ColumnSpec, DeliverySchema
@@ -95,6 +96,8 @@ def _notes(spec: ColumnSpec, schema: DeliverySchema, raw: Any, typed: Any) -> It
 def _typed(spec: ColumnSpec, schema: DeliverySchema, text: Any) -> tuple[Any, Codes]:
     if spec.kind is not None and spec.kind in CHECKED_KINDS:
         return _checked_identifier(spec.kind, text)
+    if spec.bits is not None:
+        return _filters(text, spec.bits)
     if spec.type == "date" or spec.kind == "birth_date":
         return _dates(text, schema.date_format)
     if spec.type in ("integer", "decimal"):
@@ -108,6 +111,15 @@ def _checked_identifier(kind: str, text: Any) -> tuple[Any, Codes]:
     for reason, defect in _OF_IDENTIFIERS.items():
         to_form[reason] = FORM_CODES[defect]
     return checked.canonical, to_form[checked.reason.to_numpy(zero_copy_only=False)]
+
+
+def _filters(text: Any, bits: int) -> tuple[Any, Codes]:
+    """Filters of the declared length; empty ones, and ones so full that they are like everybody, are set aside."""
+    read, good = read_filters(text, bits)
+    counts = bits_set(read)
+    form = np.where(good, 0, FORM_CODES[Defect.MALFORMED])
+    form = np.where(good & (counts > FULL_SHARE * bits), FORM_CODES[Defect.FAILED_CHECK], form)
+    return text, np.where(good & (counts == 0), FORM_CODES[Defect.ALL_ZERO], form).astype(np.int8)
 
 
 def _numbers(text: Any, spec: ColumnSpec, mark: str) -> tuple[Any, Codes]:

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from enclave.errors import BadInput, Fault
+from enclave.filters import EncodingLabel
 from enclave.fingerprints import digest_json
 from enclave.project import Project
 from enclave.requests import Slug
@@ -35,7 +36,7 @@ class DeliveredFile(_File):
 
 
 class Manifest(_File):
-    """What the supplier declares."""
+    """What the supplier declares. ``encoding``: for filters of persons, what they were made under."""
 
     supplier: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{1,39}$")
     schema_name: Slug = Field(alias="schema")
@@ -46,6 +47,7 @@ class Manifest(_File):
     retention_date: date
     contact: str = Field(max_length=300)
     files: tuple[DeliveredFile, ...] = Field(min_length=1, max_length=1)
+    encoding: EncodingLabel | None = None
 
     @property
     def file(self) -> DeliveredFile:
@@ -59,7 +61,7 @@ class Manifest(_File):
 
     def as_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
-        return self.model_dump(mode="json", by_alias=True)
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
 def read_manifest(path: Path) -> Manifest:
@@ -99,7 +101,7 @@ def _plain(kind: str) -> str:
 
 def _place(parts: tuple[int | str, ...]) -> str:
     """Where in the manifest; names that the supplier made up are not repeated."""
-    known = {*Manifest.model_fields, *DeliveredFile.model_fields, "schema"}
+    known = {*Manifest.model_fields, *DeliveredFile.model_fields, *EncodingLabel.model_fields, "schema"}
     return ".".join(str(part) if part in known or isinstance(part, int) else "…" for part in parts)
 
 
@@ -152,8 +154,34 @@ def _schema_faults(
         yield "schema", "schema_version", f"the schema in use is version {schema.version}"
     if not manifest.file.name.lower().endswith(f".{schema.format}"):
         yield "file_name", "files", f"the schema asks for a .{schema.format} file"
+    yield from _encoding_faults(manifest, project, schema)
     if not _is_expected(manifest, project):
         yield "expected", "supplier", f"project {project.name} expects no such delivery from this supplier and period"
+
+
+def _encoding_faults(manifest: Manifest, project: Project, schema: DeliverySchema) -> Iterator[tuple[str, str, str]]:
+    """Filters made under another schema or secret are like nobody's: they would be received, and never be linked."""
+    if (schema.filters is None) != (manifest.encoding is None):
+        yield "encoding", "encoding", "filters of persons, and only they, come with what they were made under"
+        return
+    if schema.filters is None or manifest.encoding is None:
+        return
+    wanted = [
+        key.encoded.label
+        for data in project.data.values()
+        for key in data.keys
+        if data.delivery == schema.name and key.encoded is not None
+    ]
+    if not wanted:
+        yield "encoding", "encoding", f"project {project.name} does not say how filters of this schema are made"
+    for label in wanted:
+        given = manifest.encoding
+        if given.secret_check != label.secret_check:
+            yield "encoding", "secret_check", "the filters were made with another secret than the project's"
+        if given.linkage_schema != label.linkage_schema:
+            yield "encoding", "linkage_schema", "the filters were made by another linkage schema than the project's"
+        if not given.bits == label.bits == schema.filters.bits:
+            yield "encoding", "bits", "the filters have another length than the project and the schema say"
 
 
 def public_name(manifest: Manifest, project: Project) -> str:

@@ -15,6 +15,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from enclave.errors import BadInput, Fault
+from enclave.filters import FEWEST_BITS, MOST_BITS
 from enclave.requests import ColumnName, Slug
 
 ColumnType = Literal["integer", "decimal", "date", "code", "text", "identifier"]
@@ -30,9 +31,12 @@ IdentifierKind = Literal[
     "name",
     "birth_date",
     "own_number",
+    "clk",
 ]
 CHECKED_KINDS = frozenset({"bsn", "rsin", "kvk", "establishment", "bag", "postcode", "own_number"})
 _DIRECT_KINDS = frozenset({"house_number", "addition", "name", "birth_date", "own_number"})
+FILTERS = "clk"
+"""Bloom filters of persons, made at the source: see :mod:`enclave.filters`."""
 _TREATMENT = r"^(hash|drop|keep|text-scan|text-drop-on-leak|coarsen:[a-z0-9_]+)$"
 _KEPT = ("keep", "text-scan", "text-drop-on-leak")
 _PERIOD = re.compile(r"^(\d{4})(?:-(\d{4}))?$")
@@ -48,8 +52,8 @@ class ColumnSpec(_File):
 
     ``required``: the column must stand in the file; ``nullable``: a cell may be empty. ``codes``: allowed values of a
     ``code`` column with their meaning. ``minimum``/``maximum`` are inclusive, numbers only. ``pattern`` is a regular
-    expression that the whole value must match. ``treatment``: ``hash`` (keyed hash), ``drop``, ``keep``,
-    ``coarsen:<rule>`` (a coarser value, rule known to ``pseudonymise``), ``text-scan`` (kept when the scan for
+    expression that the whole value must match. ``bits``: length of the filters of a ``clk`` column. ``treatment``:
+    ``hash`` (keyed hash), ``drop``, ``keep``, ``coarsen:<rule>`` (a coarser value, rule known to ``pseudonymise``), ``text-scan`` (kept when the scan for
     identifiers finds nothing), ``text-drop-on-leak`` (texts in which it finds something are blanked).
     """
 
@@ -64,6 +68,7 @@ class ColumnSpec(_File):
     minimum: float | None = None
     maximum: float | None = None
     pattern: str = ""
+    bits: int | None = Field(default=None, ge=FEWEST_BITS, le=MOST_BITS, multiple_of=8)
     max_length: int = Field(default=4000, ge=1, le=MAX_CELL)
     example: str
     treatment: Annotated[str, Field(pattern=_TREATMENT)]
@@ -80,6 +85,8 @@ class ColumnSpec(_File):
         yield (self.type == "identifier") != (self.kind is not None), "identifier columns, and only they, have a kind"
         yield (self.type == "code") != bool(self.codes), "code columns, and only they, list their codes"
         yield not numeric and (self.minimum, self.maximum) != (None, None), "only numbers have a range"
+        yield (self.kind == FILTERS) != (self.bits is not None), "columns of filters, and only they, have bits"
+        yield self.kind == FILTERS and self.treatment != "drop", "filters are dropped once they are matched"
         yield self.treatment == "hash" and self.kind not in CHECKED_KINDS, "only checked identifiers can be hashed"
         direct = self.kind in _DIRECT_KINDS or self.kind == "postcode"
         yield direct and self.treatment in _KEPT, "a direct identifier is dropped, hashed or coarsened"
@@ -138,7 +145,7 @@ class DeliverySchema(_File):
     version: int = Field(ge=1)
     title_nl: str
     title_en: str
-    format: Literal["csv", "xlsx", "sav"]
+    format: Literal["csv", "xlsx", "sav", "json"]
     encodings: tuple[Literal["cp1252", "utf-8", "utf-8-sig"], ...] = ("cp1252",)
     separator: Literal[";", ",", "|", "\t"] = ";"
     decimal_mark: Literal[",", "."] = ","
@@ -156,7 +163,15 @@ class DeliverySchema(_File):
         unknown = sorted(self._mentioned() - set(names))
         if unknown:
             raise ValueError(f"keys or rules name columns that are not declared: {', '.join(unknown)}")
+        filters = [column for column in self.columns if column.kind == FILTERS]
+        if len(filters) > 1 or (self.format == "json" and len(self.columns) > len(filters)):
+            raise ValueError("a delivery has one column of filters at most, and one in JSON no other column")
         return self
+
+    @property
+    def filters(self) -> ColumnSpec | None:
+        """The column of filters, if there is one."""
+        return next((column for column in self.columns if column.kind == FILTERS), None)
 
     def _mentioned(self) -> set[str]:
         rules = self.rules

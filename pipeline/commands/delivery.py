@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from enclave.errors import BadInput
 from pipeline.commands.options import JsonOption
+
+if TYPE_CHECKING:
+    from pseudonymise.schemas import DeliverySchema
 
 delivery_app = typer.Typer(
     help="Check, describe and seal a file at home, before it is handed in.", no_args_is_help=True
@@ -83,6 +86,7 @@ def manifest(
 
     spec = load_schema(schemas / f"{schema}.yaml")
     report = check_file(file, spec, period)
+    made_under = _encoding_of(file, spec)
     if not report.acceptable:
         raise BadInput("the file does not pass the check", where=file.name, faults=report.faults)
     described = describe(
@@ -95,9 +99,19 @@ def manifest(
         purpose=purpose,
         retention_date=retention_date,
         contact=contact,
+        **made_under,
     )
     write_text(out, yaml.safe_dump(described.as_json(), sort_keys=False, allow_unicode=True))
     typer.echo(f"wrote {out}\nNext: zicht delivery seal {file.name} --to RECIPIENT --manifest {out.name}")
+
+
+def _encoding_of(file: Path, schema: DeliverySchema) -> dict[str, object]:
+    """What the filters of a file were made under, for its manifest; nothing for other files."""
+    if schema.filters is None:
+        return {}
+    from linkage.encodings.files import read_label
+
+    return {"encoding": read_label(file).model_dump()}
 
 
 def _period_of(file: Path) -> str:
