@@ -79,6 +79,8 @@ def read_filters(texts: Any, bits: int) -> tuple[Bytes, Bools]:
 def write_filters(filters: Bytes) -> Any:
     """Filters ``(rows, bytes)`` as a string array."""
     rows, size = filters.shape
+    if not rows:
+        return pa.array([], pa.string())
     padding = -size % 3
     wide = np.zeros((rows, size + padding), dtype=np.uint32)
     wide[:, :size] = filters
@@ -87,7 +89,7 @@ def write_filters(filters: Bytes) -> Any:
     sextets = np.stack([(joined >> shift) & 63 for shift in (18, 12, 6, 0)], axis=-1).reshape(rows, -1)
     symbols = np.frombuffer(_ALPHABET, dtype=np.uint8)[sextets]
     symbols[:, symbols.shape[1] - padding :] = ord("=")
-    return strings_from(symbols, np.ones(rows, dtype=np.bool_)) if rows else pa.array([], pa.string())
+    return strings_from(symbols, np.ones(rows, dtype=np.bool_))
 
 
 def bits_set(filters: Bytes) -> Any:

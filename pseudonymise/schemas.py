@@ -53,8 +53,9 @@ class ColumnSpec(_File):
     ``required``: the column must stand in the file; ``nullable``: a cell may be empty. ``codes``: allowed values of a
     ``code`` column with their meaning. ``minimum``/``maximum`` are inclusive, numbers only. ``pattern`` is a regular
     expression that the whole value must match. ``bits``: length of the filters of a ``clk`` column. ``treatment``:
-    ``hash`` (keyed hash), ``drop``, ``keep``, ``coarsen:<rule>`` (a coarser value, rule known to ``pseudonymise``), ``text-scan`` (kept when the scan for
-    identifiers finds nothing), ``text-drop-on-leak`` (texts in which it finds something are blanked).
+    ``hash`` (keyed hash), ``drop``, ``keep``, ``coarsen:<rule>`` (a coarser value, rule known to ``pseudonymise``),
+    ``text-scan`` (kept when the scan for identifiers finds nothing), ``text-drop-on-leak`` (texts in which it finds
+    something are blanked).
     """
 
     name: ColumnName

@@ -45,12 +45,14 @@ class Blocking:
         return float(1 - (1 - share**self.bits) ** self.tables)
 
 
-def blocking_for(threshold: float, left: int, right: int, *, met: float = 0.95) -> Blocking | None:
+def blocking_for(
+    threshold: float, left: int, right: int, *, met: float = 0.95, most: float = MOST_COMPARISONS
+) -> Blocking | None:
     """The blocking with which pairs *at* the threshold meet with chance ``met`` (more alike ones: nearly always).
 
     None where all pairs are compared. Filters that are half full and of Dice t agree in a share t of their bits.
     """
-    if left * right <= MOST_COMPARISONS:
+    if left * right <= most:
         return None
     bits = min(max(round(math.log2(max(left, right))), 8), 32)
     tables = math.ceil(math.log(1 - met) / math.log1p(-(threshold**bits)))

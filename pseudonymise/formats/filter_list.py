@@ -13,7 +13,7 @@ from pseudonymise.formats.batch import BLOCK, Batch, Source, blocks
 from pseudonymise.schemas import MAX_CELL, DeliverySchema
 
 _HEAD = re.compile(rb'^\s*\{\s*"clks"\s*:\s*\[\s*')
-_ITEM = re.compile(rb'"([^"\\\x00-\x1f]*)"\s*(,|\])\s*')
+_ITEM = re.compile(rb'\s*"([^"\\\x00-\x1f]*)"\s*(,|\])\s*')
 _TAIL = re.compile(rb"^\s*\}\s*$")
 _SMALL = 1 << 16
 

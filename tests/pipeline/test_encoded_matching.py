@@ -1,4 +1,4 @@
-"""A supplier hands over filters instead of persons: from the secret to the linked data, by the commands of all parties."""
+"""A supplier hands over filters instead of persons: from secret to linked data, by all parties' commands."""
 
 from __future__ import annotations
 
@@ -199,7 +199,7 @@ def test_persons_are_linked_by_their_filters_alone(office: Office, linked: pa.Ta
     assert linked.column_names == ["client", "client_status", "client_pass", "client_weight", "visits"]
     assert linked.num_rows == CLIENTS
     matched = linked.filter(pc.equal(linked["client_status"], "R"))
-    # whom a number means is known in the encrypted key zone only: here, that nobody is linked who is not in the register
+    # whom a number means is known in the key zone only; here, that nobody is linked who is not in the register
     truth = office.planted.truth[matched["visits"].to_numpy()]
     assert (truth >= 0).mean() >= 0.995
     assert matched.num_rows >= 0.95 * (office.planted.truth >= 0).sum()
