@@ -75,7 +75,8 @@ def _when(key: KeyQuality) -> str:
     if any(found.name == SIMILAR for found in key.passes):
         return (
             f"Records are filters, linked when the similarity (Dice) is at least {key.threshold} and no other "
-            "candidate is near. No record has an identifier to judge precision and recall by: only the duplicate method does."
+            "candidate is near. No record has an identifier to judge precision and recall by; the duplicate method needs "
+            "none."
         )
     return f"Records without a usable identifier are linked when the probability is at least {key.threshold}."
 
