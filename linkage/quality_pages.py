@@ -32,7 +32,7 @@ def page(report: QualityReport, drawn: Container[str]) -> str:
     """The report as Markdown, with the pictures whose names are in ``drawn``."""
     lines = [f"# Linkage quality: {report.project}", ""]
     for key in report.keys:
-        lines += [*_head(key), *_passes(key), *_balance(key), *_weights(key), *_evidence(key)]
+        lines += [*_head(key), *_passes(key), *_balance(key), *_weights(key), *_totals(key), *_evidence(key)]
     return "\n".join(line for line in lines if not (found := _PICTURE.match(line)) or found[1] in drawn)
 
 
@@ -75,8 +75,8 @@ def _when(key: KeyQuality) -> str:
     if any(found.name == SIMILAR for found in key.passes):
         return (
             f"Records are filters, linked when the similarity (Dice) is at least {key.threshold} and no other "
-            "candidate is near. No record has an identifier to judge precision and recall by; the duplicate method needs "
-            "none."
+            "candidate is near. No record has an identifier to judge precision and recall by; the duplicate method "
+            "needs none."
         )
     return f"Records without a usable identifier are linked when the probability is at least {key.threshold}."
 
@@ -122,6 +122,29 @@ def _weights(key: KeyQuality) -> list[str]:
         "|---|--:|",
     ]
     return [*lines, *(f"| {found.cell} | {found.weight:.3f} |" for found in key.weights), ""]
+
+
+def _totals(key: KeyQuality) -> list[str]:
+    if not key.totals:
+        return []
+    lines = [
+        "### Effect on key totals",
+        "",
+        "How far a total is off when linked records stand for all: each alike, and by the weights above.",
+        "",
+        "| Column | Linked | Not linked | Alike | Weighted |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    rows = [
+        f"| {found.column} | {_count(found.linked)} | {_count(found.unlinked)} | {_effect(found.plain)} "
+        f"| {_effect(found.weighted)} |"
+        for found in key.totals
+    ]
+    return [*lines, *rows, ""]
+
+
+def _effect(share: float | None) -> str:
+    return "·" if share is None else f"{100 * share:+.1f} %"
 
 
 def _evidence(key: KeyQuality) -> list[str]:
