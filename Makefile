@@ -16,16 +16,16 @@ run: setup ## Run the main job on a synthetic country (PERSONS=50000 SEED=1), en
 	@$(BIN)/zicht demo --persons $(PERSONS) --seed $(SEED) --engine $(ENGINE) --workspace build/run
 
 test: ## Set up and run the tests
-	@tools/setup bubblewrap:bwrap default-jre-headless:java
+	@tools/setup bubblewrap:bwrap default-jre-headless:java softhsm2:softhsm2-util
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 cover: ## Run the tests and show branch coverage of the rooms that hold the boundaries (at least 95 %)
-	@tools/setup bubblewrap:bwrap default-jre-headless:java
+	@tools/setup bubblewrap:bwrap default-jre-headless:java softhsm2:softhsm2-util
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --cov=enclave --cov=pseudonymise --cov=output_control --cov-branch \
 		--cov-report=term-missing:skip-covered --cov-fail-under=95
 
 sweep: ## Run the long statistical and fault-injection sweeps
-	@tools/setup bubblewrap:bwrap default-jre-headless:java
+	@tools/setup bubblewrap:bwrap default-jre-headless:java softhsm2:softhsm2-util
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m sweep
 
 check: setup ## Types, style, import contracts

@@ -2,12 +2,15 @@
 
 Per size: a loop of ``hmac.digest``; vectorised AES-CMAC; a Parquet copy (BSN and three payload columns, streamed)
 without hashing, and with every BSN checked and hashed. CPU seconds are the median of three runs, wall seconds the best.
-Each copy runs in a process of its own, so that its peak memory is its own.
+Each copy runs in a process of its own, so that its peak memory is its own. With Debian's ``softhsm2`` installed, the
+same hash by a key that does not leave a token is measured too.
 """
 
 from __future__ import annotations
 
 import hmac
+import os
+import shutil
 import statistics
 import subprocess
 import sys
@@ -23,9 +26,11 @@ import pyarrow.parquet as pq
 from benchmarks.measuring import peak_mebibytes, say
 from enclave.identifiers import check
 from pseudonymise.custody import CMAC
-from pseudonymise.keyed_hash import hash_values
+from pseudonymise.keyed_hash import HashKey, hash_values
+from pseudonymise.token import Token
 
 KEY = bytes(range(32))
+SOFTHSM = "/usr/lib/softhsm/libsofthsm2.so"
 BATCH_ROWS, GROUP_ROWS = 64 * 1024, 128 * 1024
 REPEATS = 3
 LOOP_ROWS = 500_000
@@ -120,12 +125,37 @@ def compare_hashes(rows: int) -> None:
     say(f"  ratio             {loop_cpu / cmac_cpu:8.1f}   {verdict(loop_cpu / cmac_cpu, LOOP_TARGET, least=True)}")
 
 
+def compare_token(rows: int) -> None:
+    """CMAC through PKCS#11: the protocol's share of the cost; a real device adds its own."""
+    command = shutil.which("softhsm2-util")
+    if command is None or not Path(SOFTHSM).exists():
+        say("  no softhsm2: the token was not measured")
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder, "tokens").mkdir()
+        Path(folder, "conf").write_text(f"directories.tokendir = {folder}/tokens\nlog.level = ERROR\n")
+        os.environ["SOFTHSM2_CONF"] = f"{folder}/conf"
+        made = [command, "--init-token", "--free", "--label", "bench", "--so-pin", "bench-so", "--pin", "bench"]
+        subprocess.run(made, check=True, capture_output=True)
+        token = Token.open(SOFTHSM, "bench", b"bench")
+        token.make_cipher("key")
+        key = HashKey(CMAC, token.cipher("key"), None)
+        values = bsn_texts(0, min(rows, 1_000_000))
+        cpu, wall = measured(
+            lambda: [key.hash(values.slice(start, BATCH_ROWS)) for start in range(0, len(values), BATCH_ROWS)]
+        )
+        token.close()
+    speed, seen = 1e-6 * len(values) / cpu, 1e-6 * len(values) / wall
+    say(f"  in a token        {speed:8.2f} M rows per CPU-second ({seen:.1f} per wall second)")
+
+
 def compare(rows: int, folder: Path) -> None:
     """All measurements at one size."""
     source = folder / "in.parquet"
     write_input(source, rows)
     say(f"{rows:,} rows")
     compare_hashes(rows)
+    compare_token(rows)
     plain, hashed = (in_own_process(how, source) for how in ("plain", "hashed"))
     for name, (cpu, wall, peak) in (("copy", plain), ("copy and hash", hashed)):
         say(f"  {name:<16}  {cpu:8.2f} CPU s  {wall:6.2f} wall s  {peak:6.0f} MiB peak")

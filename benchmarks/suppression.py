@@ -3,7 +3,7 @@
 Without an option: every folder of REFERENCE (default ``../shared/reference``) by the methods flow, auto and gauss
 beside the safe peers' figures of its ``results.csv``. With ``--growth``: CPU seconds of auto with the audit on made-up
 count tables (`benchmarks.country`) of growing size, and the exponent that they grow with. With ``--magnitudes``: the
-gap on 3-way magnitudes. Every pattern is audited; an unsafe one is an error.
+gap on 3-way magnitudes, without and with the singleton demand. Every pattern is audited; an unsafe one is an error.
 """
 
 from __future__ import annotations
@@ -90,8 +90,10 @@ def magnitudes() -> None:
     table = random_magnitudes(MAGNITUDE)
     for rule in (PPercent(10), Dominance(2, 85)):
         sensitive = primary(table, rule)
-        text, _ = protected(table, sensitive, Options(singletons=False))
-        say(f"{len(table)} cells, {int(sensitive.mask.sum())} primary by {rule}: auto {text}")
+        for demand in (False, True):
+            text, _ = protected(table, sensitive, Options(singletons=demand))
+            shown = "on" if demand else "off"
+            say(f"{len(table)} cells, {int(sensitive.mask.sum())} primary by {rule}, singletons {shown}: auto {text}")
 
 
 def growth() -> None:

@@ -12,10 +12,10 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from enclave.errors import BadInput
+from enclave.yaml_files import NotYaml, read_fields
 
 
 class Code(BaseModel):
@@ -109,14 +109,15 @@ def load_classification(path: Path, data_roots: Sequence[Path] = ()) -> Classifi
         BadInput: not readable, not a tree, or the code list is in none of the roots.
     """
     try:
-        fields = yaml.safe_load(path.read_text(encoding="utf-8"))
+        fields = read_fields(path.read_bytes())
         listed = Classification(**fields)
         if listed.file:
             listed = Classification(**{**fields, "codes": tuple(_read_codes(listed.file, data_roots))})
     except FileNotFoundError:
         raise BadInput("there is no such classification", where=path.stem) from None
-    except (ValidationError, TypeError, yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else "not readable"
+    except (ValidationError, NotYaml, UnicodeDecodeError, csv.Error, TypeError) as error:
+        reason = str(error) if isinstance(error, NotYaml) else "the code list is not readable"
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else reason
         raise BadInput(f"the classification does not hold: {reason}", where=path.name) from None
     return listed
 

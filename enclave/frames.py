@@ -92,7 +92,7 @@ def open_frame(path: Path, tag: type[Tag], *, sha256: str | None = None, decrypt
         with pq.ParquetFile(path, decryption_properties=decryption) as file:
             meta = file.schema_arrow.metadata or {}
             rows = file.metadata.num_rows
-    except (OSError, pa.ArrowException):
+    except (OSError, UnicodeDecodeError, pa.ArrowException):
         raise Tampered(
             f"{path.name} is not a whole Parquet file, or not under this key", where=tag.zone.value
         ) from None

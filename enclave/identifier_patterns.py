@@ -95,8 +95,12 @@ _LONGEST_IBAN = 34
 _IBAN_ROUNDS = 200
 
 
-def find_patterns(texts: Any) -> dict[LeakKind, Bools]:
-    """Which texts of a string array hold which kind of identifier (names apart); null holds none."""
+def find_patterns(texts: Any, *, any_parting: bool = False) -> dict[LeakKind, Bools]:
+    """Which texts of a string array hold which kind of identifier (names apart); null holds none.
+
+    ``any_parting``: 8 or 9 figures with single separators between count as a BSN however they are parted, dates apart;
+    and 16 figures as a BAG number.
+    """
     found = {kind: np.zeros(len(texts), dtype=np.bool_) for kind in LeakKind}
     plain = _plain(texts)
     rows = np.flatnonzero(_matches(plain, r"[0-9@]|\(at\)|\[at\]"))
@@ -116,6 +120,10 @@ def find_patterns(texts: Any) -> dict[LeakKind, Bools]:
             (LeakKind.PLATE, rows_with_plate(undated)),
         ):
             found[kind][rows] = hit
+        if any_parting:
+            parted = DigitGroups.of(undated)
+            found[LeakKind.ELEVEN_TEST][rows] |= parted.rows_with_parted_bsn()
+            found[LeakKind.BAG][rows] |= parted.rows_with_parted_bag()
     return found
 
 
@@ -168,16 +176,29 @@ class DigitGroups:
         for grouping in _GROUPINGS:
             at = self._grouped(grouping)
             self._mark(hits, at, sum(grouping))
+        return hits | self.rows_with_parted_bsn(named)
+
+    def rows_with_parted_bsn(self, where: Bools | None = None) -> Bools:
+        """Texts with 8 or 9 figures in any parting that pass the eleven-test; ``where``: of these runs only."""
+        hits = np.zeros(self.texts, dtype=np.bool_)
         for count in range(2, 10):
             at, total = self._windows(count)
             for width in (8, 9):
-                self._mark(hits, at[(total == width) & named[at]], width)
+                there = at[total == width]
+                self._mark(hits, there if where is None else there[where[there]], width)
         return hits
 
     def rows_with_bag(self) -> Bools:
         """Texts with 16 figures whose fifth and sixth are a BAG object type, in one run or as 4-2-10."""
+        return self._bag(np.concatenate((np.flatnonzero(self.width == 16), self._grouped((4, 2, 10)))))
+
+    def rows_with_parted_bag(self) -> Bools:
+        """The same in any parting."""
+        parts = (self._windows(count) for count in range(2, 17))
+        return self._bag(np.concatenate([at[total == 16] for at, total in parts]))
+
+    def _bag(self, at: Ints) -> Bools:
         hits = np.zeros(self.texts, dtype=np.bool_)
-        at = np.concatenate((np.flatnonzero(self.width == 16), self._grouped((4, 2, 10))))
         found = self._figures(at, 16)
         object_type = found[:, 4] * 10 + found[:, 5]
         hits[self.row[at[np.isin(object_type, BAG_OBJECT_TYPES) & found[:, :4].any(axis=1)]]] = True

@@ -10,12 +10,12 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from enclave.errors import BadInput, Fault, Refused
 from enclave.filters import FEWEST_BITS, MOST_BITS, EncodingLabel
 from enclave.requests import ColumnName, Slug
+from enclave.yaml_files import NotYaml, read_fields
 
 UnitKind = Literal["person", "object", "entity", "household", "owner"]
 PersonField = Literal["surname", "first_names", "full_name", "birth_date", "sex", "postcode", "house_number"]
@@ -190,11 +190,11 @@ def load_project(path: Path) -> Project:
         BadInput: unreadable, a field is missing or wrong, or a question uses a data set that is not declared.
     """
     try:
-        project = Project(**yaml.safe_load(path.read_text(encoding="utf-8")))
+        project = Project(**read_fields(path.read_bytes()))
     except FileNotFoundError:
         raise BadInput("there is no such project file", where=path.name, next_step="see configs/projects/") from None
-    except (yaml.YAMLError, TypeError, UnicodeDecodeError):
-        raise BadInput("the project file is not readable as YAML", where=path.name) from None
+    except NotYaml as error:
+        raise BadInput(f"the project file does not hold: {error}", where=path.name) from None
     except ValidationError as error:
         faults = [
             Fault(path.name, "project", e["msg"], column=".".join(str(p) for p in e["loc"])) for e in error.errors()

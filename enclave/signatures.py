@@ -28,6 +28,7 @@ class PayloadType(Enum):
     APPROVAL = "application/vnd.zicht.approval+json"
     DECISION = "application/vnd.zicht.decision+json"
     RELEASE = "application/vnd.zicht.release-manifest+json"
+    DESTRUCTION = "application/vnd.zicht.destruction+json"
     RELEASE_KEY = "application/vnd.zicht.release-key+json"
 
 

@@ -73,7 +73,7 @@ def read_batches(
     try:
         with pq.ParquetFile(path, decryption_properties=properties) as file:
             yield from file.iter_batches(BATCH_ROWS, columns=columns, use_threads=False)
-    except (OSError, pa.ArrowException):
+    except (OSError, UnicodeDecodeError, pa.ArrowException):
         raise Tampered(
             f"{path.name} is not a whole table, or not under this key", next_step="restore the key zone from its backup"
         ) from None

@@ -25,6 +25,7 @@ from linkage.key_zone import KeyZone
 from linkage.minimisation import minimise
 from linkage.quality import KeyQuality, QualityReport, key_quality
 from linkage.quality_pages import write_quality
+from linkage.rekeying import names_of_unmatched
 from linkage.report import DataSetReport, KeyReport, KeyTableReport, LinkageReport, total
 from linkage.sources import Source, attach_source, find_sources, output_columns
 from linkage.tally import Tally
@@ -80,9 +81,11 @@ def link(
     sources = find_sources(
         project, pseudonymised=pseudonymised, registers=registers, dropped=dropped or {}, version=version
     )
-    engine.load("hashes", zone.reader([version.file], PAIRS))
+    engine.load("hashes", zone.reader(version.files, PAIRS))
+    renamed = names_of_unmatched(zone, version.key_version)
+    engine.load("unmatched", renamed.to_reader())
     for source in sources:
-        attach_source(source, engine, context_columns(source), zone)
+        attach_source(source, engine, context_columns(source), zone, renamed=renamed.num_rows > 0)
     assigned = _assign(project, sources, zone, engine, entropy)
     remapped = update_remap(version.version, zone=zone, engine=engine)
     background = attach_background(sources, engine, reference_year)
@@ -118,7 +121,7 @@ def link(
 
 def _latest(zone: KeyZone) -> KeyTableVersion:
     known = versions(zone)
-    if not known or not (zone.folder / known[-1].file).is_file():
+    if not known or not all((zone.folder / name).is_file() for name in known[-1].files):
         raise NotReady("the project has no key table yet", next_step="build it from the key register first")
     return known[-1]
 
@@ -132,7 +135,7 @@ def _assign(project: Project, sources: Sequence[Source], zone: KeyZone, engine: 
         for key in source.data.keys
     ]
     # Units that were unmatched and are known now: both numbers must exist for the remap table.
-    needed.append(later_matched("unit"))
+    needed.append(later_matched())
     return assign(" UNION ".join(needed), project=project.name, zone=zone, engine=engine, entropy=entropy)
 
 

@@ -189,8 +189,13 @@ def _key_columns(source: Source) -> tuple[str, ...]:
     return tuple(dict.fromkeys(column for key in source.data.keys for column in key.source))
 
 
-def attach_source(source: Source, engine: Engine, context: Sequence[str], zone: KeyZone) -> None:
-    """Make ``keyed_<data set>``; ``context`` names further columns of deliveries that the report needs."""
+def attach_source(
+    source: Source, engine: Engine, context: Sequence[str], zone: KeyZone, *, renamed: bool = False
+) -> None:
+    """Make ``keyed_<data set>``; ``context`` names further columns of deliveries that the report needs.
+
+    ``renamed``: table ``unmatched`` says by which later hashes unmatched units are known (:mod:`linkage.rekeying`).
+    """
     quote = engine.dialect.quote
     if source.path is not None:
         engine.attach(f"source_{source.name}", source.path)
@@ -211,7 +216,7 @@ def attach_source(source: Source, engine: Engine, context: Sequence[str], zone: 
             engine.load(f"matches_{source.name}_{key.name}", read_matches(zone, matches_file(source.name, key.name)))
     engine.define(f"source_{source.name}", " UNION ALL ".join(parts))
     kept = [f"s.{quote(name)}" for name in dict.fromkeys([*source.declared, *context])] + [f"s.{SUPPLIER}"]
-    engine.define(f"keyed_{source.name}", delivery_units(source, kept, engine.dialect))
+    engine.define(f"keyed_{source.name}", delivery_units(source, kept, engine.dialect, renamed=renamed))
 
 
 def _attach_frame(
@@ -246,7 +251,7 @@ def _register_units(keys: Sequence[Key], dialect: Dialect) -> list[str]:
     return terms
 
 
-def delivery_units(source: Source, kept: list[str], dialect: Dialect) -> str:
+def delivery_units(source: Source, kept: list[str], dialect: Dialect, *, renamed: bool = False) -> str:
     """The first identifier that the register knows says the unit; when none is known, the first that is filled.
 
     Where no identifier is filled, a match by name says the unit.
@@ -270,7 +275,11 @@ def delivery_units(source: Source, kept: list[str], dialect: Dialect) -> str:
             terms.append(f"{named}.weight AS {dialect.quote(key.name + '_weight')}")
             units.append(f"{named}.unit")
         matched = f"coalesce({', '.join(units)}, NULL)"
-        terms.append(f"coalesce({matched}, '{UNMATCHED}' || hex({filled})) AS {dialect.quote(key.name + '__unit')}")
+        unmatched = f"'{UNMATCHED}' || hex({filled})"
+        if renamed:
+            joins.append(f"LEFT JOIN unmatched e{at} ON {filled} = e{at}.hash")
+            unmatched = f"e{at}.unit, {unmatched}"
+        terms.append(f"coalesce({matched}, {unmatched}) AS {dialect.quote(key.name + '__unit')}")
         status = f"CASE WHEN {matched} IS NOT NULL THEN 'R' WHEN {filled} IS NOT NULL THEN 'S' ELSE '' END"
         terms.append(f"{status} AS {dialect.quote(key.name + '_status')}")
     return f"SELECT {', '.join(terms + kept)} FROM source_{source.name} s {' '.join(joins)}"

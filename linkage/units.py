@@ -99,10 +99,17 @@ def _commit(missing: str, numbers: Integers, name: str, zone: KeyZone, engine: E
         engine.write(missing, ["unit"], number)
 
 
-def later_matched(column: str) -> str:
-    """Query: units that had a number while unmatched and whose hash the register knows by now; ``column`` of the
-    register's ``hashes``."""
-    return f"SELECT h.{column} FROM hashes h JOIN units b ON b.unit = '{UNMATCHED}' || hex(h.hash)"
+_NAMES = (
+    f"SELECT integer, unit AS name FROM units WHERE unit LIKE '{UNMATCHED}%' UNION ALL "
+    f"SELECT b.integer, '{UNMATCHED}' || hex(e.hash) AS name FROM units b JOIN unmatched e ON b.unit = e.unit"
+)
+_KNOWN_BY_NOW = f"SELECT h.unit, n.integer FROM hashes h JOIN ({_NAMES}) n ON n.name = '{UNMATCHED}' || hex(h.hash)"
+"""Query: register units that had a number while unmatched, under whatever key version, and that number."""
+
+
+def later_matched() -> str:
+    """Query: register units (column ``unit``) that had a number while unmatched and whose hash is known by now."""
+    return f"SELECT k.unit FROM ({_KNOWN_BY_NOW}) k"
 
 
 def update_remap(version: int, *, zone: KeyZone, engine: Engine) -> int:
@@ -113,8 +120,8 @@ def update_remap(version: int, *, zone: KeyZone, engine: Engine) -> int:
     path = zone.folder / REMAP
     engine.load("remap", zone.reader([REMAP] if path.is_file() else [], REMAPPED))
     all_pairs = (
-        "SELECT b.integer AS unmatched, a.integer AS matched FROM hashes h "
-        f"JOIN units b ON b.unit = '{UNMATCHED}' || hex(h.hash) JOIN units a ON a.unit = h.unit"
+        f"SELECT DISTINCT k.integer AS unmatched, a.integer AS matched FROM ({_KNOWN_BY_NOW}) k "
+        "JOIN units a ON a.unit = k.unit"
     )
     merged = (
         f"SELECT unmatched, matched, version FROM remap UNION ALL SELECT p.unmatched, p.matched, {version} AS version "

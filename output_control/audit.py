@@ -32,6 +32,7 @@ class AuditReport:
     (the exact ones included), ``singleton_exact`` those that a sole contributor of another cell comes too close
     to. ``lower`` and ``upper`` bound the attacker's interval of each primary, in the order of the cells: proven to be
     at least so wide, and exactly so wide when ``intervals_exact``. ``failed`` are the cells behind the counts.
+    ``moves`` (moves × cells) are what the attacker's own programmes found where no witness was given.
     """
 
     primaries: int
@@ -43,6 +44,7 @@ class AuditReport:
     upper: FloatArray
     intervals_exact: bool
     failed: IntArray
+    moves: sparse.csr_array | None = None
 
     @property
     def safe(self) -> bool:
@@ -142,7 +144,12 @@ class _Audit:
             upper=value + up,
             intervals_exact=solve_intervals,
             failed=np.union1d(self.cells[~enough], self.cells[exposed]).astype(np.int64),
+            moves=self._moves_found(),
         )
+
+    def _moves_found(self) -> sparse.csr_array:
+        found = [sparse.csr_array(change[None, :]) for changes in self.found.values() for change in changes]
+        return sparse.csr_array(sparse.vstack([sparse.csr_array((0, len(self.table))), *found]))
 
     def _errors(self, equations: sparse.csr_array) -> FloatArray:
         """Per witness, by how much it breaks an equation, a published cell or y ≥ 0 (counts: any fraction too)."""

@@ -80,7 +80,7 @@ def beside_releases(
     for name, each in tables.items():
         asked.add(name, each, remembered(each, sources, ids))
     together = _protected(tables, asked, history, policy, threads)
-    models = [each.request for each in judged.values() if isinstance(each, Contents)]
+    models = [each for each in judged.values() if isinstance(each, Contents)]
     populations = [population_of(each, sources, history.ids) for each in models] if history else []
     minimum = policy.public.tables.minimum_frequency.value
     touched = hold_apart(populations, together.released, history, minimum) if history else ()

@@ -18,6 +18,7 @@ from output_control.alternatives.files import (
 )
 from output_control.drawing.figure import draw
 from output_control.group_advice import told_of
+from output_control.models.parts import Parts
 from output_control.models.regression import NORMAL_975, FittedRegression
 from output_control.outputs import (
     OutputColumn,
@@ -52,7 +53,10 @@ class Dossier:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Contents:
-    """What one request gave, before it becomes files; ``document`` is the evidence that may leave."""
+    """What one request gave, before it becomes files; ``document`` is the evidence that may leave.
+
+    ``parts`` are the groups of records that it gives figures of beside those of all.
+    """
 
     request: OutputRequest
     columns: Sequence[OutputColumn]
@@ -61,6 +65,7 @@ class Contents:
     annex: Mapping[str, bytes]
     advice: tuple[str, ...] = ()
     researcher: Mapping[str, bytes] = field(default_factory=dict)
+    parts: Parts | None = None
 
 
 def table_contents(

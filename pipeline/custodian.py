@@ -20,10 +20,12 @@ from enclave.journal import size_class
 from enclave.zones import Workspace, Zone
 from linkage.review_sample import read_review_sample, review_file
 from pipeline.encoded_matching import encoded_keys, encoded_step
+from pipeline.expiry import refuse_resurrected
 from pipeline.linking import link_step
 from pipeline.matching import match_step, matched_keys
 from pipeline.office import Office, utc_now
 from pipeline.progress import Teller
+from pipeline.rotation import carried_over, refuse_unfinished, write_bridge_of
 from pipeline.runner import Outcome, Runner, Step
 from pseudonymise.custody import Custody
 from pseudonymise.manifest import MUNICIPALITY
@@ -32,6 +34,7 @@ from pseudonymise.receipt import Receipt
 from pseudonymise.receive import accepted_frame, receipts, receive
 from pseudonymise.schemas import DeliverySchema, load_schemas
 from pseudonymise.sealing import SUFFIX
+from pseudonymise.unlocking import Given
 
 ACTOR = "custodian"
 CODE = ("enclave", "pseudonymise")
@@ -69,7 +72,7 @@ class CustodianDesk:
         return load_schemas(self._schema_folder)
 
     @contextlib.contextmanager
-    def _journalling_keys(self, command: str) -> Iterator[None]:
+    def journalling_keys(self, command: str) -> Iterator[None]:
         """Write down which keys a command used, and how often: names of keys, never a key (ENISA 2019)."""
         self._uses.clear()
         try:
@@ -107,7 +110,7 @@ class CustodianDesk:
         files = sorted(sealed)
         ran = 0
         refused = []
-        with self._journalling_keys("receive"), self.teller.bar("receive") as tick:
+        with self.journalling_keys("receive"), self.teller.bar("receive") as tick:
             for position, file in enumerate(files):
                 tick(file.name, position, len(files))
                 try:
@@ -155,14 +158,17 @@ class CustodianDesk:
         Raises:
             NotReady: nothing was accepted yet.
         """
-        accepted = [receipt for receipt in receipts(self.office.workspace, self.custody) if receipt.accepted]
+        refuse_unfinished(self.custody)
+        accepted = self.standing()
         if not accepted:
             raise NotReady("no delivery has been accepted yet", next_step="zicht receive SEALED…")
         outcomes = []
-        with self._journalling_keys("pseudonymise"), self.teller.bar("pseudonymise") as tick:
+        with self.journalling_keys("pseudonymise"), self.teller.bar("pseudonymise") as tick:
             for position, receipt in enumerate(accepted):
                 tick(receipt.findings.delivery, position, len(accepted))
-                outcomes.append(self.runner.run(self._pseudonymising(receipt), again=again))
+                outcomes.append(
+                    carried_over(self, receipt) or self.runner.run(self._pseudonymising(receipt), again=again)
+                )
             outcomes += [self.runner.run(step, again=again) for step in self._matching(accepted)]
         return outcomes
 
@@ -188,7 +194,7 @@ class CustodianDesk:
         """
         name = review_file(self.office.project.name, data_set, key)
         path = self.office.workspace.path(Zone.IDENTIFIED) / "review" / name
-        with self._journalling_keys("clerical-review"):
+        with self.journalling_keys("clerical-review"):
             return read_review_sample(path, self.custody.decryption)
 
     def _accepted_path(self, receipt: Receipt) -> Path:
@@ -204,6 +210,8 @@ class CustodianDesk:
         likened = {matched.schema_name for matched in by_name} | {encoded.schema_name for encoded in by_filter}
         numbered = found.schema_name in likened
         schema = self.schemas()[found.schema_name]
+        version = self.custody.hash_version
+        bridging = version > 1 and version - 1 in self.custody.hash_versions()
 
         def action() -> Mapping[str, Path]:
             frame = accepted_frame(receipt, self.office.workspace, custody=self.custody)
@@ -213,9 +221,14 @@ class CustodianDesk:
                 project=self.office.project.name,
                 custody=self.custody,
                 out=target,
+                hash_version=version,
+                encryption=self.custody.encryption(self.office.project.name, found.retention_date),
                 record_numbers=numbered,
             )
-            return {"frame": target}
+            written = {"frame": target}
+            if bridging:
+                written["bridge"] = write_bridge_of(self, receipt, schema)
+            return written
 
         inputs = {
             "accepted": self._accepted_path(receipt),
@@ -223,38 +236,55 @@ class CustodianDesk:
         }
         counts: dict[str, Json] = {"rows": size_class(found.accepted)}
         parameters: dict[str, Json] = {"project": self.office.project.name, "record numbers": numbered}
+        parameters["key version"] = version
         name = f"pseudonymise {found.supplier} {found.schema_name} {found.period}"
         return Step(name, inputs, CODE, parameters, action, partial(dict, counts))
 
     def link(self, *, again: bool = False) -> Outcome:
         """Link what was pseudonymised, and the registers, into the project's linked zone."""
-        accepted = [receipt for receipt in receipts(self.office.workspace, self.custody) if receipt.accepted]
+        refuse_unfinished(self.custody)
+        accepted = self.standing()
         frames = {self.pseudonymised_path(receipt): receipt for receipt in accepted}
         missing = sum(not path.is_file() for path in frames)
         if missing or not frames:
             raise NotReady(f"{missing or 'all'} deliveries are not pseudonymised yet", next_step="zicht pseudonymise")
-        with self._journalling_keys("link"):
+        with self.journalling_keys("link"):
             return self.runner.run(link_step(self.office, self.custody, frames, self.schemas()), again=again)
 
-    def pseudonymised_path(self, receipt: Receipt) -> Path:
-        """Where the pseudonymised frame of a delivery lies."""
+    def standing(self) -> list[Receipt]:
+        """Receipts of the deliveries that were accepted and have not expired."""
+        found = [receipt for receipt in receipts(self.office.workspace, self.custody) if receipt.accepted]
+        project = self.office.project.name
+        return [r for r in found if not self.custody.expired(project, r.findings.retention_date)]
+
+    def pseudonymised_path(self, receipt: Receipt, version: int | None = None) -> Path:
+        """Where the pseudonymised frame of a delivery lies, under the key version in use or another."""
         found = receipt.findings
-        folder = self.office.workspace.path(Zone.PSEUDONYMISED) / found.supplier
-        return folder / f"{found.schema_name}_{found.period}.parquet"
+        version = version or self.custody.hash_version
+        folder = self.office.workspace.path(Zone.PSEUDONYMISED)
+        if version > 1:
+            folder = folder / f"{version:04d}"  # no supplier's name begins with a digit
+        return folder / found.supplier / f"{found.schema_name}_{found.period}.parquet"
 
     def _schema_files(self) -> dict[str, Path]:
         return {f"schema {file.name}": file for file in sorted(self._schema_folder.glob("*.yaml"))}
 
 
-def open_desk(office: Office, passphrase: bytes, teller: Teller) -> CustodianDesk:
-    """The custodian's desk, its key store opened; public keys that an earlier version kept closed are published."""
+def open_desk(office: Office, given: Given, teller: Teller, *, expiring: bool = False) -> CustodianDesk:
+    """The custodian's desk, its key store opened; public keys that an earlier version kept closed are published.
+
+    Raises:
+        Tampered: keys that were destroyed are in the store again; ``expiring`` opens it to destroy them anew.
+    """
     uses: Counter[str] = Counter()
     custody = Custody.open(
         office.workspace.path(Zone.KEY),
-        passphrase,
+        given,
         office.entropy,
         on_use=lambda use: uses.update([f"{use.purpose} {use.key}"]),
     )
+    if not expiring:
+        refuse_resurrected(office, custody)
     office.workspace.publish_public_keys()
     return CustodianDesk(office, custody, teller, uses)
 

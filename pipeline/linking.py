@@ -5,24 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from enclave.engine import open_engine
+from enclave.engine import Engine, open_engine
 from enclave.errors import NotReady
 from enclave.fingerprints import Json
 from enclave.frames import Frame, open_frame
 from enclave.journal import size_class
 from enclave.project import Project
 from enclave.zones import Pseudonymised, Zone
-from linkage.key_register import SOURCES, build_key_table
+from linkage.key_register import SOURCES, KeyTableVersion, build_key_table
 from linkage.key_zone import KeyZone
 from linkage.link import LinkResult, link
 from linkage.matches import evidence_file, matches_file
 from linkage.minimisation import names_in_code
+from linkage.rekeying import Carry
 from pipeline.ledger_units import MAP_FILE, RECIPIENT, write_map
 from pipeline.office import Office
 from pipeline.runner import CODE_ROOT, Step
 from pseudonymise.custody import Custody
 from pseudonymise.identifier_hashing import IdentifierHasher
 from pseudonymise.receipt import Receipt
+from pseudonymise.rekey import carried_spec
 from pseudonymise.schemas import DeliverySchema
 
 STEP = "link"
@@ -54,9 +56,11 @@ def link_step(
 
     inputs = {path.parent.name + "/" + path.name: path for path in sorted(frames)}
     inputs |= _matches(office)
+    inputs |= {f"names {path.name}": path for path in sorted((key_folder(office)).glob("bridge-*.parquet"))}
     inputs |= {f"register {name}": path for name, path in _registers(office).items()}
     inputs |= {f"key register {file}": office.key_register / f"{file}.parquet" for file in {s.file for s in SOURCES}}
     parameters: dict[str, Json] = {"project": office.project.model_dump(mode="json"), "engine": office.settings.engine}
+    parameters["key version"] = custody.hash_version
     return Step(STEP, inputs, ("enclave", "linkage", "pipeline/ledger_units.py"), parameters, action, lambda: counts)
 
 
@@ -90,11 +94,12 @@ def _link(
 ) -> LinkResult:
     project, settings = office.project, office.settings
     zone = key_zone(office, custody)
-    hasher = IdentifierHasher(project.name, custody)
     frames: dict[str, list[Frame[Pseudonymised]]] = {}
     for path, receipt in sorted(files.items()):
         found = receipt.findings
-        frames.setdefault(found.schema_name, []).append(open_frame(path, Pseudonymised))
+        frames.setdefault(found.schema_name, []).append(
+            open_frame(path, Pseudonymised, decryption=custody.decryption())
+        )
     with open_engine(
         settings.engine,
         scratch=zone.folder / ".scratch",
@@ -102,13 +107,7 @@ def _link(
         threads=settings.threads,
         memory_gib=settings.memory_gib,
     ) as engine:
-        build_key_table(
-            office.key_register,
-            hasher=hasher,
-            key_ids=hasher.key_ids({source.kind for source in SOURCES}),
-            zone=zone,
-            engine=engine,
-        )
+        key_table(office, custody, zone, engine)
         return link(
             project,
             pseudonymised=frames,
@@ -122,12 +121,40 @@ def _link(
         )
 
 
+def key_table(office: Office, custody: Custody, zone: KeyZone, engine: Engine) -> KeyTableVersion:
+    """The key table of the register of today under the key version in use."""
+    project, version = office.project.name, custody.hash_version
+    hasher = IdentifierHasher(project, custody, version=version)
+    carry = None
+    if version > 1:
+        lives = version - 1 in custody.hash_versions()
+        carry = Carry(
+            custody.hash_again_with(project, version).hash_again,
+            carried_spec(custody, project, version).text(),
+            IdentifierHasher(project, custody, version=version - 1) if lives else None,
+        )
+    return build_key_table(
+        office.key_register,
+        hasher=hasher,
+        key_ids=hasher.key_ids({source.kind for source in SOURCES}),
+        zone=zone,
+        engine=engine,
+        key_version=version,
+        carry=carry,
+    )
+
+
 def key_zone(office: Office, custody: Custody) -> KeyZone:
     """The project's key tables: encrypted until the project's retention date."""
     project = office.project
-    folder = office.workspace.path(Zone.KEY) / project.name
+    folder = key_folder(office)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return KeyZone(folder, lambda: custody.encryption(project.name, project.retention_date), custody.decryption)
+
+
+def key_folder(office: Office) -> Path:
+    """Where the project's key tables lie."""
+    return office.workspace.path(Zone.KEY) / office.project.name
 
 
 def _dropped(schemas: Mapping[str, DeliverySchema]) -> dict[str, list[str]]:

@@ -12,6 +12,7 @@ from enclave.errors import EnclaveError
 from pipeline.commands import (
     country,
     custodian,
+    custody,
     delivery,
     demo,
     docs,
@@ -41,6 +42,7 @@ PARTS = (
     delivery,
     encoding,
     custodian,
+    custody,
     research,
     review,
     release,

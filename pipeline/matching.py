@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,11 @@ import pyarrow.compute as pc
 from enclave.errors import BadInput, Fault
 from enclave.files import write_text
 from enclave.fingerprints import Json
+from enclave.frames import open_frame
 from enclave.identifiers import check
 from enclave.journal import size_class
 from enclave.project import Key, Probabilistic
-from enclave.zones import Zone
+from enclave.zones import Identified, Zone
 from linkage.evidence import MatchEvidence, evidence_of
 from linkage.key_zone import read_batches
 from linkage.matches import MATCHES, delivery_name, evidence_file, matches_file, write_matches
@@ -102,10 +104,17 @@ def _match(
         sample,
         delivered,
         register,
-        encryption=custody.encryption(office.project.name, office.project.retention_date),
+        encryption=custody.encryption(office.project.name, _earliest(office, frames, custody)),
         decryption=custody.decryption,
     )
     return {"matches": matches, "evidence": about, "review": review}, evidence
+
+
+def _earliest(office: Office, frames: Sequence[Path], custody: Custody) -> date:
+    """The first date on which one of the deliveries expires: the sample holds names of all of them."""
+    manifests = [open_frame(path, Identified, decryption=custody.decryption()).manifest for path in frames]
+    dates = [date.fromisoformat(found.retention_date) for found in manifests if found.retention_date]
+    return min([office.project.retention_date, *dates])
 
 
 def _delivered(

@@ -25,7 +25,10 @@ from enclave.files import write_text
 from enclave.journal import Journal
 from enclave.project import Project, load_project
 from enclave.signatures import PublicKey, load_public
+from enclave.yaml_files import NotYaml, read_fields
 from enclave.zones import Workspace
+from pseudonymise.key_store import opened_by
+from pseudonymise.unlocking import Given
 
 SETTINGS = "office.yaml"
 ROOT_PUBLIC = "release.pub"
@@ -181,14 +184,14 @@ def open_office(root: Path) -> Office:
         BadInput: its settings or its project file do not hold.
     """
     try:
-        settings = Settings(**yaml.safe_load((root / SETTINGS).read_text()))
+        settings = Settings(**read_fields((root / SETTINGS).read_bytes()))
     except FileNotFoundError:
         raise NotReady(
             "there is no Zicht workspace here",
             where=root.name,
             next_step="zicht init --workspace DIR, or name an existing one with --workspace",
         ) from None
-    except (ValidationError, TypeError, UnicodeDecodeError, yaml.YAMLError):
+    except (ValidationError, NotYaml):
         raise BadInput("the settings do not hold", where=SETTINGS) from None
     configs = (root / settings.configs).resolve()
     return Office(Workspace(root), settings, load_project(configs / "projects" / f"{settings.project}.yaml"))
@@ -213,6 +216,26 @@ def read_passphrase(purpose: str, file: Path | None) -> bytes:
         return named.read_bytes().rstrip(b"\n")
     except (FileNotFoundError, PermissionError):
         raise KeyUnavailable("the passphrase file cannot be read", where=named.name) from None
+
+
+def read_given(key_zone: Path, file: Path | None) -> Given:
+    """What opens the custodian's key store: a passphrase, a token's PIN, or the passphrases of several keepers.
+
+    For several keepers ``file`` (or ``ZICHT_PASSPHRASE_FILE``) names several files, separated as in ``PATH``; without
+    one, each keeper is asked in turn.
+
+    Raises:
+        KeyUnavailable: as :func:`read_passphrase`.
+    """
+    what, persons = opened_by(key_zone)
+    purpose = f"the custodian's key store ({what})"
+    if persons == 1:
+        return read_passphrase(purpose, file)
+    named = str(file) if file else os.environ.get("ZICHT_PASSPHRASE_FILE", "")
+    files = [Path(part) for part in named.split(os.pathsep) if part]
+    if files:
+        return [read_passphrase(purpose, part) for part in files]
+    return [read_passphrase(f"{purpose}, keeper {number}", None) for number in range(1, persons + 1)]
 
 
 def utc_now() -> datetime:

@@ -8,13 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from enclave.entropy import Entropy
 from enclave.errors import BadInput, Fault
 from enclave.files import storage_errors, write_bytes
 from enclave.signatures import SigningKey, load_public
+from enclave.yaml_files import NotYaml, read_yaml
 from enclave.zones import Zone
 from output_control.ledger.keys import LedgerKeys
 from output_control.ledger.store import Ledger
@@ -25,6 +25,7 @@ from output_control.review.roster import ID_RULE, Role, authorisation, check_per
 from pipeline.ledger_units import publish_recipient
 from pipeline.office import Office
 from pseudonymise.custody import Custody
+from pseudonymise.unlocking import Lock
 
 ROOT_KEY = "release.pem"
 RELEASE_SIGNING_KEY = "signing.pem"
@@ -48,7 +49,7 @@ class Person(BaseModel):
 def set_up(
     office: Office,
     *,
-    custodian: bytes,
+    custodian: bytes | Lock,
     root: bytes,
     service: bytes,
     entropy: Entropy,
@@ -74,6 +75,7 @@ def set_up(
     write_bytes(keys / BEGUN, b"", mode=0o600)
     custody = Custody.create(keys, custodian, entropy)
     custody.seal_recipient(office.project.name)
+    custody.close()
     root_key = SigningKey.from_seed(entropy.draw(32, "root key"))
     release_key = SigningKey.from_seed(entropy.draw(32, "release key"))
     release_key.save(gate / RELEASE_SIGNING_KEY, service)
@@ -166,9 +168,9 @@ def read_people(path: Path) -> tuple[Person, ...]:
         BadInput: no such list, or ids that are none; says at which of its entries.
     """
     try:
-        listed = yaml.safe_load(path.read_text())
+        listed = read_yaml(path.read_bytes())
         people = tuple(Person(**item) for item in listed)
-    except (OSError, yaml.YAMLError, ValidationError, TypeError):
+    except (OSError, NotYaml, ValidationError, TypeError):
         raise BadInput("the people file is missing or does not hold", where=path.name) from None
     faults = [
         Fault(path.name, "id", f"entry {number}: an id has {ID_RULE}", column="id")

@@ -128,6 +128,10 @@ class Runner:
         self._journal.append(actor=self._actor, action=ACTION, subject=step.name, details=details, now=self._clock())
         return Outcome(self.records()[step.name], ran=True, seconds=time.monotonic() - started)
 
+    def require_intact(self, record: Record) -> None:
+        """Raise Tampered unless what a step wrote is as it was journalled, or gone."""
+        self._intact(record)
+
     def _intact(self, record: Record) -> bool:
         """Whether all outputs are there as journalled; a changed one is an error, a missing one a reason to run."""
         paths = {name: self._root / name for name in record.outputs}

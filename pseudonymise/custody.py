@@ -13,24 +13,28 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet.encryption as pe
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from enclave.entropy import Entropy, SecureEntropy
-from enclave.errors import BadInput, NotAllowed
+from enclave.errors import BadInput, KeyUnavailable, NotAllowed
 from enclave.files import write_text
 from enclave.signatures import SigningKey
 from pseudonymise.age_keys import recipient_text, secret_text
-from pseudonymise.key_store import KEY_BYTES, KeyStore, Secret, unwrap, wrap
+from pseudonymise.key_store import KeyStore
+from pseudonymise.keyed_hash import ALGORITHMS, CMAC, HMAC, HashKey
+from pseudonymise.token import Token
+from pseudonymise.unlocking import KEY_BYTES, Given, Lock, Secret, unwrap, wrap
 
-CMAC = "aes-cmac"
-HMAC = "hmac-sha256"
-ALGORITHMS = (CMAC, HMAC)
-"""AES-256-CMAC, and HMAC-SHA-256 cut to 128 bits."""
+__all__ = ["ALGORITHMS", "CMAC", "HMAC", "Custody", "KeyUse", "is_key_of_project"]
 
 _RECEIPT = "receipt"
+_EARLIER = "earlier"
+_VERSION_FACT = "hash-version"
 _LEDGER = "ledger-units"
+_SEAL = re.compile(r"seal-v(\d+)")
 _SLUG = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 
@@ -65,19 +69,20 @@ class Custody:
     def create(
         cls,
         folder: Path,
-        passphrase: bytes,
+        lock: bytes | Lock,
         entropy: Entropy,
         *,
         on_use: Callable[[KeyUse], None] | None = None,
     ) -> Custody:
         """Make the key store in ``folder``, with the first hash master and the receipt key.
 
+        ``lock`` is a passphrase, or how else the store is to be locked (:mod:`pseudonymise.unlocking`).
         With :class:`~enclave.entropy.SeededEntropy` the same seed gives the same keys (demo and tests only).
 
         Raises:
             BadInput: empty passphrase, or a store is there already (left as it is).
         """
-        store = KeyStore.create(folder, passphrase, (_hash_master(1), _RECEIPT), entropy)
+        store = KeyStore.create(folder, lock, (_hash_master(1), _RECEIPT), entropy)
         custody = cls(folder, store, entropy, on_use)
         write_text(folder / "receipt.pub", _signing_key(store).public.text + "\n", mode=0o644)
         return custody
@@ -86,7 +91,7 @@ class Custody:
     def open(
         cls,
         folder: Path,
-        passphrase: bytes,
+        given: Given,
         entropy: Entropy | None = None,
         *,
         on_use: Callable[[KeyUse], None] | None = None,
@@ -94,28 +99,68 @@ class Custody:
         """Open the key store in ``folder``; ``entropy`` is for keys made from now on (default: the system).
 
         Raises:
-            KeyUnavailable: missing, readable by others, or wrong passphrase.
+            KeyUnavailable: missing, readable by others, wrong passphrase or PIN, too few keepers.
             Tampered: an altered file.
         """
-        return cls(folder, KeyStore.open(folder, passphrase), entropy or SecureEntropy(), on_use)
+        return cls(folder, KeyStore.open(folder, given), entropy or SecureEntropy(), on_use)
 
     def seal_identity(self, project: str) -> str:
         """The age secret that opens deliveries to ``project``: for memory only."""
-        name = _named("seal", project)
+        name = self.seal_name(project)
         self._tell("open-seal", name)
         return secret_text(self._store.get_or_draw(name, self._entropy).reveal())
 
     def seal_recipient(self, project: str) -> str:
         """The age recipient that suppliers seal to; also written to ``seal-<project>.pub``."""
-        name = _named("seal", project)
+        name = self.seal_name(project)
         recipient = recipient_text(secret_text(self._store.get_or_draw(name, self._entropy).reveal()))
         write_text(self._folder / f"seal-{project}.pub", recipient + "\n", mode=0o644)
         return recipient
+
+    def seal_name(self, project: str) -> str:
+        """What the store calls the present sealing identity."""
+        return self._store.fact(f"seal of {project}") or _named("seal", project)
+
+    def next_seal_name(self, project: str) -> str:
+        """What it will call the one after."""
+        present = _SEAL.fullmatch(self.seal_name(project).split("/")[0])
+        return _named(f"seal-v{int(present[1]) + 1 if present else 2}", project)
+
+    def use_seal(self, project: str, name: str) -> tuple[str, ...]:
+        """From now on suppliers seal to identity ``name``; earlier ones are destroyed. Returns their names.
+
+        What was sealed to them cannot be opened again, wherever a copy is; what is on its way is sealed anew.
+        """
+        self._store.get_or_draw(name, self._entropy)
+        self._store.note(f"seal of {project}", name)
+        gone = self._store.destroy(lambda other: _is_seal(other, project) and other != name)
+        self.seal_recipient(project)
+        return gone
+
+    def end_project(self, project: str) -> tuple[str, ...]:
+        """Destroy every key of ``project``: retention keys, sealing identities, and all hash keys. Returns names."""
+        retention = _named("retention", project) + "/"
+        return self._store.destroy(lambda name: name.startswith((retention, "hash-master/")) or _is_seal(name, project))
 
     def receipt_key(self) -> SigningKey:
         """The key that signs receipts; its public half is ``receipt.pub``."""
         self._tell("sign-receipt", _RECEIPT)
         return _signing_key(self._store)
+
+    def hash_with(self, project: str, id_type: str, version: int = 1, *, algorithm: str = CMAC) -> HashKey:
+        """The key at work for identifiers of ``id_type`` in ``project``: in the token where this version lives there.
+
+        On a token it was generated for this project, identifier type, version and algorithm alone, and does not leave
+        it; else it is :meth:`hash_key`.
+
+        Raises:
+            KeyUnavailable: this version was never drawn, or was destroyed; the token does not answer.
+        """
+        master = _hash_master(version)
+        if not self._store.on_token(master):
+            return HashKey.of(self.hash_key(project, id_type, version, algorithm=algorithm), algorithm)
+        self._tell("hash", f"hash/{project}/{id_type}/v{version}/{algorithm}")
+        return self._on_token(project, id_type, version, algorithm)
 
     def hash_key(self, project: str, id_type: str, version: int = 1, *, algorithm: str = CMAC) -> bytes:
         """The 32-byte key for identifiers of ``id_type`` in ``project``: HKDF-SHA-256 (RFC 5869) of a hash master.
@@ -125,17 +170,70 @@ class Custody:
 
         Raises:
             KeyUnavailable: this version has no master, or it was destroyed.
+            NotAllowed: this version lives on a token.
         """
+        if self._store.on_token(_hash_master(version)):
+            raise NotAllowed("a hash key of a token does not leave it")
         self._tell("hash", f"hash/{project}/{id_type}/v{version}/{algorithm}")
         return self._derived(b"zicht hash key 1", project, id_type, version, algorithm)
 
     def hash_key_id(self, project: str, id_type: str, version: int = 1, *, algorithm: str = CMAC) -> str:
         """What metadata call that key: ``<project>/<id type>/v<version>/<check value>``.
 
-        The check value (32 bits, from a derivation of its own) shows that data were made under another master.
+        The check value (32 bits, from a derivation of its own; on a token, of the hash of a text that is no
+        identifier) shows that data were made under another master.
         """
-        check = self._derived(b"zicht key check 1", project, id_type, version, algorithm)[:4].hex()
+        if self._store.on_token(_hash_master(version)):
+            known = self._on_token(project, id_type, version, algorithm).hash(pa.array(["zicht key check"]))
+            check = known[0].as_py()[:4].hex()
+        else:
+            check = self._derived(b"zicht key check 1", project, id_type, version, algorithm)[:4].hex()
         return f"{project}/{id_type}/v{version}/{check}"
+
+    def hash_again_with(self, project: str, version: int) -> HashKey:
+        """The key that carries hashes of the version before over to ``version``: :meth:`HashKey.hash_again`.
+
+        One for all identifier types of the project: hashes of different types differ already.
+        """
+        return self.hash_with(project, _EARLIER, version)
+
+    def hash_again_id(self, project: str, version: int) -> str:
+        """What metadata call that key."""
+        return self.hash_key_id(project, _EARLIER, version)
+
+    def hash_versions(self) -> tuple[int, ...]:
+        """The key versions that exist, oldest first."""
+        prefix = _hash_master(1)[:-1]
+        return tuple(sorted(int(n.removeprefix(prefix)) for n in self._store.names() if n.startswith(prefix)))
+
+    @property
+    def hash_version(self) -> int:
+        """The version under which data are hashed now."""
+        return int(self._store.fact(_VERSION_FACT) or 1)
+
+    def use_hash_version(self, version: int) -> None:
+        """From now on hash under ``version``, which was drawn."""
+        self._store.get(_hash_master(version))
+        self._store.note(_VERSION_FACT, str(version))
+
+    def destroy_hash_version(self, version: int) -> tuple[str, ...]:
+        """Destroy a version that is not in use; returns the names of keys that went now.
+
+        Raises:
+            NotAllowed: it is in use.
+        """
+        if version >= self.hash_version:
+            raise NotAllowed(f"key version {version} is in use", next_step="zicht custody rotate")
+        return self._store.destroy(lambda name: name == _hash_master(version))
+
+    @property
+    def store(self) -> KeyStore:
+        """The key store, for the commands that manage it."""
+        return self._store
+
+    def close(self) -> None:
+        """Log out of the token, if there is one."""
+        self._store.close()
 
     def ledger_key(self) -> bytes:
         """The 32-byte key under which the release ledger knows a unit: one for all projects of this key store."""
@@ -166,6 +264,10 @@ class Custody:
         """Parquet decryption for any file of this custody; reading raises KeyUnavailable where the key is gone."""
         return self._factory.file_decryption_properties(pe.KmsConnectionConfig(), pe.DecryptionConfiguration())
 
+    def expired(self, project: str, retention_date: date) -> bool:
+        """Whether the keys of that date were destroyed."""
+        return _named("retention", project, retention_date.isoformat()) in self._store.destroyed()
+
     def destroy(self, project: str, until: date) -> tuple[str, ...]:
         """Destroy the retention keys of ``project`` whose date is ``until`` or earlier; returns their names."""
         prefix = _named("retention", project) + "/"
@@ -173,9 +275,24 @@ class Custody:
             lambda name: name.startswith(prefix) and date.fromisoformat(name.removeprefix(prefix)) <= until
         )
 
+    def _on_token(self, project: str, id_type: str, version: int, algorithm: str) -> HashKey:
+        _refuse_algorithm(algorithm)
+        _named("hash", project, id_type)
+        label = self._store.token_label(_hash_master(version), project, id_type, algorithm)
+        token = self._token()
+        with self._store.making_on_token():
+            (token.make_signer if algorithm == HMAC else token.make_cipher)(label)
+        if algorithm == HMAC:
+            return HashKey(algorithm, None, token.signer(label))
+        return HashKey(algorithm, token.cipher(label), None)
+
+    def _token(self) -> Token:
+        if self._store.token is None:
+            raise KeyUnavailable("the hash keys live on a token, and none is open", next_step="open the store with it")
+        return self._store.token
+
     def _derived(self, purpose: bytes, project: str, id_type: str, version: int, algorithm: str) -> bytes:
-        if algorithm not in ALGORITHMS:
-            raise BadInput(f"there is no hash algorithm {algorithm}", next_step=f"use one of: {', '.join(ALGORITHMS)}")
+        _refuse_algorithm(algorithm)
         _named("hash", project, id_type)
         info = b"".join(
             len(part).to_bytes(4, "big") + part
@@ -205,10 +322,25 @@ class _RetentionKeys(pe.KmsClient):  # type: ignore[misc]  # pyarrow has no type
         return unwrap(self._custody._store.get(master_key_identifier), master_key_identifier, wrapped_key).reveal()
 
 
+def _refuse_algorithm(algorithm: str) -> None:
+    if algorithm not in ALGORITHMS:
+        raise BadInput(f"there is no hash algorithm {algorithm}", next_step=f"use one of: {', '.join(ALGORITHMS)}")
+
+
 def _hash_master(version: int) -> str:
     if version < 1:
         raise BadInput("key versions count from 1")
     return f"hash-master/v{version}"
+
+
+def is_key_of_project(name: str, project: str) -> bool:
+    """Whether a key ends with its project: retention keys, sealing identities, and the hash keys of the office."""
+    return name.startswith((_named("retention", project) + "/", "hash-master/")) or _is_seal(name, project)
+
+
+def _is_seal(name: str, project: str) -> bool:
+    kind, _, of = name.partition("/")
+    return of == project and (kind == "seal" or _SEAL.fullmatch(kind) is not None)
 
 
 def _signing_key(store: KeyStore) -> SigningKey:

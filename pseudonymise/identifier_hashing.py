@@ -7,7 +7,7 @@ from typing import Any
 
 from enclave.identifiers import Checked, check
 from pseudonymise.custody import CMAC, Custody
-from pseudonymise.keyed_hash import HashSpec, algorithm_for, hash_values
+from pseudonymise.keyed_hash import HashKey, HashSpec, algorithm_for
 
 
 class IdentifierHasher:
@@ -22,7 +22,7 @@ class IdentifierHasher:
         self._custody = custody
         self._version = version
         self._algorithm = algorithm
-        self._keys: dict[str, bytes] = {}
+        self._keys: dict[str, HashKey] = {}
 
     def __repr__(self) -> str:
         return f"IdentifierHasher({self._project}, v{self._version})"
@@ -35,8 +35,8 @@ class IdentifierHasher:
         """Hashes of identifiers that :func:`enclave.identifiers.check` has seen."""
         algorithm = algorithm_for(kind, self._algorithm)
         if kind not in self._keys:
-            self._keys[kind] = self._custody.hash_key(self._project, kind, self._version, algorithm=algorithm)
-        return hash_values(checked.canonical, self._keys[kind], algorithm)
+            self._keys[kind] = self._custody.hash_with(self._project, kind, self._version, algorithm=algorithm)
+        return self._keys[kind].hash(checked.canonical)
 
     def spec(self, kind: str) -> HashSpec:
         """Algorithm, key id and version of a kind.

@@ -1,136 +1,108 @@
-"""The key store: one file of random keys, each wrapped under a key that follows from the custodian's passphrase.
+"""The key store: one file of random keys, each wrapped under a key that opens by passphrase, shares or token.
 
-``key-store.json`` (mode 0600, folder 0700) is canonical JSON. The wrapping key is Argon2id of the passphrase (RFC 9106,
-second recommended parameters); each entry is AES-256-GCM with the entry's name as associated data; an HMAC over the
-whole file shows an entry that was taken out or put back. Nothing here prints a key.
+``key-store.json`` (mode 0600, folder 0700) is canonical JSON. The wrapping key is :mod:`pseudonymise.unlocking`'s;
+each entry is AES-256-GCM with the entry's name as associated data; an HMAC over the whole file shows an entry that was
+taken out or put back. Under a token a key is more than its entry: without the token's own key of that name the entry is
+nothing, so that destroying the token's key ends what it protected even where a copy of this file was kept. Nothing here
+prints a key.
 """
 
 from __future__ import annotations
 
-import base64
 import contextlib
 import fcntl
 import hashlib
 import hmac
 import json
-import secrets
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from enclave.entropy import Entropy
-from enclave.errors import BadInput, KeyUnavailable, NotAllowed, Tampered
+from enclave.errors import BadInput, KeyUnavailable, Tampered
 from enclave.files import storage_errors, write_bytes
 from enclave.fingerprints import canonical_json, digest_json
+from pseudonymise.token import Token
+from pseudonymise.unlocking import (
+    KEY_BYTES,
+    LOCKS,
+    Given,
+    Lock,
+    Passphrase,
+    Secret,
+    Unlocked,
+    token_key,
+    unlock,
+    unwrap,
+    wrap,
+)
 
 STORE_FILE = "key-store.json"
-KEY_BYTES = 32
 _FORMAT = "zicht-key-store/1"
-_KDF = "argon2id t=3 p=4 m=65536KiB"
-_NONCE_BYTES = 12
 _CHECK = "check"
 
 _Body = dict[str, Any]
 
 
-class Secret:
-    """Key bytes that neither print, compare, hash nor pickle."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: bytes) -> None:
-        self._value = value
-
-    def __repr__(self) -> str:
-        return "Secret(…)"
-
-    def __reduce__(self) -> tuple[object, ...]:
-        raise NotAllowed("a key does not leave its process")
-
-    def reveal(self) -> bytes:
-        """The bytes; call it in the argument list of what needs them, and keep no name for the result."""
-        return self._value
-
-
-def wrap(key: Secret, name: str, value: Secret) -> str:
-    """``value`` under ``key``: base64 of nonce + AES-256-GCM ciphertext, bound to ``name``."""
-    nonce = secrets.token_bytes(_NONCE_BYTES)  # never from a seed: a nonce that comes twice breaks GCM
-    return base64.b64encode(nonce + AESGCM(key.reveal()).encrypt(nonce, value.reveal(), name.encode())).decode()
-
-
-def unwrap(key: Secret, name: str, wrapped: str) -> Secret:
-    """What :func:`wrap` wrapped.
-
-    Raises:
-        Tampered: another key or name, or altered bytes.
-    """
-    try:
-        raw = base64.b64decode(wrapped, validate=True)
-        return Secret(AESGCM(key.reveal()).decrypt(raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], name.encode()))
-    except (InvalidTag, ValueError):
-        raise Tampered(f"the wrapped key {name} was altered, or belongs to another key store") from None
+TWO_HALVES = ("retention/", "seal/", "seal-v", "hash-master/")
+"""Keys that will be destroyed: under a token, half of each lies there, and no copy of the file brings it back."""
 
 
 class KeyStore:
     """An opened key store; reads the file anew at every use, so that what another process destroyed is gone."""
 
-    def __init__(self, folder: Path, kek: Secret) -> None:
+    def __init__(self, folder: Path, unlocked: Unlocked) -> None:
         self._folder = folder
-        self._kek = kek
+        self._kek = unlocked.kek
+        self.token: Token | None = unlocked.token
 
     def __repr__(self) -> str:
         return f"KeyStore({self._folder.name})"
 
     @classmethod
-    def create(cls, folder: Path, passphrase: bytes, names: Iterable[str], entropy: Entropy) -> KeyStore:
-        """Make the store with random keys of the given names.
+    def create(cls, folder: Path, lock: bytes | Lock, names: Iterable[str], entropy: Entropy) -> KeyStore:
+        """Make the store with random keys of the given names; ``lock`` in bytes is a passphrase.
 
         Raises:
             BadInput: empty passphrase, or there is a store already (it is left as it is).
         """
-        if not passphrase:
-            raise BadInput("a key store needs a passphrase", where=STORE_FILE)
         if folder.exists() and not folder.is_dir():
             raise BadInput(f"the key zone must be a folder; {folder.name} is a file", where=STORE_FILE)
+        if (folder / STORE_FILE).exists():
+            raise _there_is_one()
+        unlocked = (Passphrase(lock) if isinstance(lock, bytes) else lock).make()
         with storage_errors("the key zone"):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)
+        store = cls(folder, unlocked)
         with _locked(folder):
             if (folder / STORE_FILE).exists():
-                raise BadInput("there is a key store already; it was left as it is", where=STORE_FILE)
-            salt = secrets.token_bytes(16)
-            store = cls(folder, _derived(passphrase, salt))
-            body: _Body = {
-                "format": _FORMAT,
-                "kdf": _KDF,
-                "salt": base64.b64encode(salt).decode(),
-                "revision": 0,
-                "check": wrap(store._kek, _CHECK, Secret(bytes(KEY_BYTES))),
-                "keys": {name: wrap(store._kek, name, _drawn(entropy, name)) for name in names},
-                "destroyed": [],
-            }
+                raise _there_is_one()
+            body: _Body = {"format": _FORMAT, **unlocked.fields, "revision": 0, "keys": {}, "destroyed": []}
+            body["check"] = wrap(store._kek, _CHECK, Secret(bytes(KEY_BYTES)))
+            for name in names:
+                store._draw(body, name, entropy)
             store._save(body)
         return store
 
     @classmethod
-    def open(cls, folder: Path, passphrase: bytes) -> KeyStore:
-        """Open the store in ``folder``.
+    def open(cls, folder: Path, given: Given) -> KeyStore:
+        """Open the store in ``folder`` by what its lock needs: a passphrase, several, or a token's PIN.
 
         Raises:
-            KeyUnavailable: no such file, readable by others, or wrong passphrase.
+            KeyUnavailable: no such file, readable by others, wrong passphrase or PIN, too few keepers, no token.
             Tampered: any byte of the file was altered.
         """
         body = _read(folder)
-        store = cls(folder, _derived(passphrase, base64.b64decode(body["salt"])))
+        unlocked = unlock(body, given)
+        store = cls(folder, unlocked)
         try:
             unwrap(store._kek, _CHECK, body["check"])
         except Tampered:
+            store.close()
             raise KeyUnavailable(
                 "the key store does not open under this passphrase",
                 where=STORE_FILE,
@@ -138,6 +110,35 @@ class KeyStore:
             ) from None
         store._body()
         return store
+
+    def close(self) -> None:
+        """Log out of the token, if there is one."""
+        if self.token is not None:
+            self.token.close()
+
+    def lock_anew(self, lock: Lock) -> None:
+        """Put every key under a new lock: in one step, or not at all. Keys that live on a token stay there.
+
+        Raises:
+            BadInput: keys live on the present token, and the new lock is none.
+        """
+        with _locked(self._folder):
+            body = self._body()
+            if self.token is not None:
+                raise BadInput(
+                    "the keys of this store live on its token and do not leave it",
+                    where=STORE_FILE,
+                    next_step="set up a new office without a token, or keep this one",
+                )
+            old, unlocked = self._kek, lock.make()
+            body = {name: value for name, value in body.items() if name not in ("kdf", "salt", "lock")}
+            body |= unlocked.fields
+            body["check"] = wrap(unlocked.kek, _CHECK, Secret(bytes(KEY_BYTES)))
+            body["keys"] = {
+                name: wrap(unlocked.kek, name, unwrap(old, name, kept)) for name, kept in body["keys"].items()
+            }
+            self._kek, self.token = unlocked.kek, unlocked.token
+            self._save(body)
 
     def get(self, name: str) -> Secret:
         """The key called ``name``.
@@ -154,12 +155,16 @@ class KeyStore:
         with _locked(self._folder):
             body = self._body()
             if name not in body["keys"] and name not in body["destroyed"]:
-                body["keys"][name] = wrap(self._kek, name, _drawn(entropy, name))
+                self._draw(body, name, entropy)
                 self._save(body)
             return self._found(body, name)
 
     def destroy(self, chosen: Callable[[str], bool]) -> tuple[str, ...]:
-        """Take out every key whose name is ``chosen``; the names stay, so that none is made again. Returns them."""
+        """Take out every key whose name is ``chosen``; the names stay, so that none is made again.
+
+        Returns the names that were taken out now. What a token holds of them goes too, also of those that an earlier,
+        killed call took out.
+        """
         with _locked(self._folder):
             body = self._body()
             gone = sorted(name for name in body["keys"] if chosen(name))
@@ -167,7 +172,50 @@ class KeyStore:
                 body["keys"] = {name: kept for name, kept in body["keys"].items() if name not in gone}
                 body["destroyed"] = sorted({*body["destroyed"], *gone})
                 self._save(body)
+            if self.token is not None:
+                for name in filter(chosen, body["destroyed"]):
+                    self.token.destroy(_label(body, name))
         return tuple(gone)
+
+    def destroyed(self) -> tuple[str, ...]:
+        """Names of the keys that were destroyed, sorted."""
+        return tuple(self._body()["destroyed"])
+
+    @property
+    def revision(self) -> int:
+        """How often the store was written."""
+        return int(self._body()["revision"])
+
+    def note(self, name: str, text: str) -> None:
+        """Remember a fact under the store's seal, such as which version of the hash keys is in use."""
+        with _locked(self._folder):
+            body = self._body()
+            if body.get("facts", {}).get(name) != text:
+                body["facts"] = {**body.get("facts", {}), name: text}
+                self._save(body)
+
+    def fact(self, name: str) -> str | None:
+        """What :meth:`note` remembered."""
+        found = self._body().get("facts", {}).get(name)
+        return None if found is None else str(found)
+
+    def on_token(self, name: str) -> bool:
+        """Whether the key ``name`` has its other half on the token."""
+        return name in self._body().get("on_token", ())
+
+    def token_label(self, name: str, *parts: str) -> str:
+        """What the token calls key ``name``, or a key below it.
+
+        Raises:
+            KeyUnavailable: ``name`` was never made here, or is destroyed.
+        """
+        body = self._body()
+        self._found(body, name)
+        return "/".join((_label(body, name), *parts))
+
+    def making_on_token(self) -> contextlib.AbstractContextManager[None]:
+        """Hold the store's lock: two processes that generate one key would make two of one name."""
+        return _locked(self._folder)
 
     def names(self) -> tuple[str, ...]:
         """Names of the keys that exist, sorted."""
@@ -186,7 +234,18 @@ class KeyStore:
                 where=STORE_FILE,
                 next_step="use the key store that the data was made with",
             )
-        return unwrap(self._kek, name, body["keys"][name])
+        entry = unwrap(self._kek, name, body["keys"][name])
+        if name not in body.get("on_token", ()):
+            return entry
+        if self.token is None:
+            raise KeyUnavailable(f"key {name} needs the token", where=STORE_FILE, next_step="open the store with it")
+        return token_key(self.token, _label(body, name), entry.reveal())
+
+    def _draw(self, body: _Body, name: str, entropy: Entropy) -> None:
+        body["keys"][name] = wrap(self._kek, name, Secret(entropy.draw(KEY_BYTES, f"key store/{name}")))
+        if self.token is not None and name.startswith(TWO_HALVES):
+            self.token.make_cipher(_label(body, name))
+            body["on_token"] = sorted({*body.get("on_token", ()), name})
 
     def _body(self) -> _Body:
         body = _read(self._folder)
@@ -210,6 +269,15 @@ class KeyStore:
         write_bytes(self._folder / STORE_FILE, content, mode=0o600)
 
 
+def opened_by(folder: Path) -> tuple[str, int]:
+    """What opens the store, in words, and how many persons have to give a passphrase or PIN."""
+    lock = _read(folder).get("lock", {})
+    if "needed" in lock:
+        keepers = ", ".join(sorted(lock["shares"]))
+        return f"{lock['needed']} of the keepers {keepers} together", int(lock["needed"])
+    return (f"the token {lock['label']}, by its PIN" if lock else "a passphrase"), 1
+
+
 class _Unknown(KeyUnavailable):
     """A key that was never made here; so it may be made now."""
 
@@ -221,13 +289,12 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _drawn(entropy: Entropy, name: str) -> Secret:
-    return Secret(entropy.draw(KEY_BYTES, f"key store/{name}"))
+def _there_is_one() -> BadInput:
+    return BadInput("there is a key store already; it was left as it is", where=STORE_FILE)
 
 
-def _derived(passphrase: bytes, salt: bytes) -> Secret:
-    kdf = Argon2id(salt=salt, length=KEY_BYTES, iterations=3, lanes=4, memory_cost=64 * 1024)
-    return Secret(kdf.derive(passphrase))
+def _label(body: _Body, name: str) -> str:
+    return f"{body['lock']['name']}/{name}"
 
 
 def _read(folder: Path) -> _Body:
@@ -260,7 +327,7 @@ def _parsed(content: bytes) -> _Body:
         if canonical_json(body) + b"\n" != content:
             raise ValueError
         digest = body.pop("digest")
-        if digest != digest_json(body) or (body["format"], body["kdf"]) != (_FORMAT, _KDF):
+        if digest != digest_json(body) or body["format"] != _FORMAT or body["kdf"] not in LOCKS:
             raise ValueError
         return body
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -4,14 +4,16 @@ AES-256-CMAC (RFC 4493, NIST SP 800-38B) for fixed-format identifiers of at most
 pack, XOR the subkey, one AES call per chunk. It is injective on values of at most 15 bytes. HMAC-SHA-256 (RFC 2104, RFC
 4231), cut to 128 bits, for longer and free-form values, or by configuration for all.
 
-What separates one identifier type from another is the key (see :meth:`pseudonymise.custody.Custody.hash_key`).
+What separates one identifier type from another is the key (see :meth:`pseudonymise.custody.Custody.hash_with`), which
+may lie in this process or in a token: the tags are the same.
 """
 
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -20,8 +22,11 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 
 from enclave.errors import BadInput
 from enclave.identifiers import Bytes, as_strings, byte_view, fixed_width
-from pseudonymise.custody import CMAC, HMAC
 
+CMAC = "aes-cmac"
+HMAC = "hmac-sha256"
+ALGORITHMS = (CMAC, HMAC)
+"""AES-256-CMAC, and HMAC-SHA-256 cut to 128 bits."""
 HASH_BYTES = 16
 CHUNK_ROWS = 64 * 1024
 """Rows per AES call: one MiB of blocks, which stays in a core's second-level cache."""
@@ -50,24 +55,72 @@ def algorithm_for(kind: str, wanted: str = CMAC) -> str:
     return HMAC if kind in FREE_FORM_KINDS else wanted
 
 
+class BlockCipher(Protocol):
+    """AES over whole blocks, each by itself: an encryptor of ``cryptography`` in ECB mode, or a key in a token."""
+
+    def update_into(self, data: Any, buf: Any) -> int:
+        """Encipher ``data`` into ``buf``, which has a block to spare."""
+        ...
+
+
+class HashKey:
+    """A key at work: makes hashes, shows nothing."""
+
+    def __init__(self, algorithm: str, cipher: BlockCipher | None, sign: Callable[[bytes], bytes] | None) -> None:
+        self.algorithm = algorithm
+        self._cipher = cipher
+        self._sign = sign
+
+    def __repr__(self) -> str:
+        return f"HashKey({self.algorithm})"
+
+    @classmethod
+    def of(cls, key: bytes, algorithm: str) -> HashKey:
+        """The key of 32 bytes in this process.
+
+        Raises:
+            BadInput: unknown algorithm, or a key that is not 32 bytes.
+        """
+        if len(key) != 32:
+            raise BadInput("a hash key has 32 bytes")
+        if algorithm not in ALGORITHMS:
+            raise BadInput(f"there is no hash algorithm {algorithm}", next_step=f"use {CMAC} or {HMAC}")
+        if algorithm == HMAC:
+            return cls(algorithm, None, lambda message: hmac.digest(key, message, "sha256"))
+        return cls(algorithm, _aes(key), None)
+
+    def hash(self, values: Any) -> Any:
+        """As :func:`hash_values`."""
+        texts = as_strings(values)
+        if self._cipher is not None:
+            return cmac(texts, self._cipher)
+        return _signed(texts, self._sign or _no_key)
+
+    def hash_again(self, hashes: Any) -> Any:
+        """Hashes of hashes (``fixed_size_binary[16]``, each one whole block): for data under an earlier key version.
+
+        Raises:
+            BadInput: not a CMAC key.
+        """
+        if self._cipher is None:
+            raise BadInput(f"hashes are hashed again with {CMAC} only")
+        return _cmac_of_blocks(hashes, self._cipher)
+
+
 def hash_values(values: Any, key: bytes, algorithm: str) -> Any:
     """Hashes of a string array as ``fixed_size_binary[16]``; null stays null.
 
     Raises:
         BadInput: unknown algorithm, a key that is not 32 bytes, or CMAC asked for values longer than 16 bytes.
     """
-    if len(key) != 32:
-        raise BadInput("a hash key has 32 bytes")
-    if algorithm == CMAC:
-        return cmac(as_strings(values), key)
-    if algorithm == HMAC:
-        return hmac_128(as_strings(values), key)
-    raise BadInput(f"there is no hash algorithm {algorithm}", next_step=f"use {CMAC} or {HMAC}")
+    return HashKey.of(key, algorithm).hash(values)
 
 
-def subkeys(key: bytes) -> tuple[bytes, bytes]:
+def subkeys(key: bytes | BlockCipher) -> tuple[bytes, bytes]:
     """K1 (whole last block) and K2 (padded last block): RFC 4493, section 2.3."""
-    first = _doubled(int.from_bytes(_aes(key).update(bytes(_BLOCK)), "big"))
+    out = bytearray(2 * _BLOCK)
+    _cipher_of(key).update_into(bytes(_BLOCK), out)
+    first = _doubled(int.from_bytes(out[:_BLOCK], "big"))
     return first.to_bytes(_BLOCK, "big"), _doubled(first).to_bytes(_BLOCK, "big")
 
 
@@ -80,19 +133,37 @@ def _aes(key: bytes) -> Any:
     return Cipher(AES(key), modes.ECB()).encryptor()  # noqa: S305 - see above
 
 
-def cmac(values: Any, key: bytes) -> Any:
+def _cipher_of(key: bytes | BlockCipher) -> BlockCipher:
+    cipher: BlockCipher = _aes(key) if isinstance(key, bytes) else key
+    return cipher
+
+
+def cmac(values: Any, key: bytes | BlockCipher) -> Any:
     """AES-CMAC (by key length AES-128 or AES-256) of texts of at most 16 bytes, as ``fixed_size_binary[16]``.
 
     Raises:
         BadInput: a longer value.
     """
-    whole, padded = (np.frombuffer(k, dtype=np.uint64) for k in subkeys(key))
-    encryptor = _aes(key)
+    cipher = _cipher_of(key)
+    whole, padded = (np.frombuffer(k, dtype=np.uint64) for k in subkeys(cipher))
     tags = np.empty(len(values) * HASH_BYTES + _BLOCK, dtype=np.uint8)  # update_into wants spare bytes
     for start in range(0, len(values), CHUNK_ROWS):
         blocks = _blocks(values.slice(start, CHUNK_ROWS), whole, padded)
-        encryptor.update_into(blocks.data.cast("B"), tags[start * HASH_BYTES :].data)
+        cipher.update_into(blocks.data.cast("B"), tags[start * HASH_BYTES :].data)
     return _tags_array(tags, values)
+
+
+def _cmac_of_blocks(hashes: Any, cipher: BlockCipher) -> Any:
+    """AES-CMAC of values that are one whole block each."""
+    whole = np.frombuffer(subkeys(cipher)[0], dtype=np.uint64)
+    size, offset = len(hashes), hashes.offset * HASH_BYTES
+    words = np.frombuffer(hashes.buffers()[1], dtype=np.uint64, count=2 * size, offset=offset) if size else whole[:0]
+    blocks = words.reshape(-1, 2) ^ whole
+    tags = np.empty(size * HASH_BYTES + _BLOCK, dtype=np.uint8)
+    for start in range(0, size, CHUNK_ROWS):
+        part = blocks[start : start + CHUNK_ROWS]
+        cipher.update_into(part.data.cast("B"), tags[start * HASH_BYTES :].data)
+    return _tags_array(tags, hashes)
 
 
 def _blocks(values: Any, whole: Any, padded: Any) -> Bytes:
@@ -129,10 +200,16 @@ def _tags_array(tags: Bytes, values: Any) -> Any:
 
 
 def hmac_128(values: Any, key: bytes) -> Any:
-    """HMAC-SHA-256 of texts, its first 128 bits as ``fixed_size_binary[16]``.
+    """HMAC-SHA-256 of texts, its first 128 bits as ``fixed_size_binary[16]``."""
+    return _signed(values, lambda message: hmac.digest(key, message, "sha256"))
 
-    One call per distinct value: SHA-256 has no vectorised form in our libraries, and we write none ourselves.
-    """
+
+def _signed(values: Any, sign: Callable[[bytes], bytes]) -> Any:
+    """One call per distinct value: SHA-256 has no vectorised form in our libraries, and we write none ourselves."""
     encoded = values.dictionary_encode()
-    tags = [hmac.digest(key, value.encode(), "sha256")[:HASH_BYTES] for value in encoded.dictionary.to_pylist()]
+    tags = [sign(value.encode())[:HASH_BYTES] for value in encoded.dictionary.to_pylist()]
     return pa.array(tags, pa.binary(HASH_BYTES)).take(encoded.indices)
+
+
+def _no_key(_message: bytes) -> bytes:
+    raise BadInput("this hash key holds neither a cipher nor a signer")

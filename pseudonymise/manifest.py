@@ -8,7 +8,6 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from enclave.errors import BadInput, Fault
@@ -16,6 +15,7 @@ from enclave.filters import EncodingLabel
 from enclave.fingerprints import digest_json
 from enclave.project import Project
 from enclave.requests import Slug
+from enclave.yaml_files import NotYaml, read_yaml
 from pseudonymise.schemas import DeliverySchema, period_years
 
 MUNICIPALITY = re.compile(r"^GM[0-9]{4}$")
@@ -71,11 +71,11 @@ def read_manifest(path: Path) -> Manifest:
         BadInput: missing, not YAML, or a field is missing or wrong.
     """
     try:
-        return parse_manifest(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return parse_manifest(read_yaml(path.read_bytes()))
     except FileNotFoundError:
         raise BadInput("there is no such manifest", where=path.name) from None
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise BadInput("the manifest is not readable as YAML", where=path.name) from None
+    except NotYaml as error:
+        raise BadInput(f"the manifest does not hold: {error}", where=path.name) from None
 
 
 def parse_manifest(fields: object) -> Manifest:

@@ -11,12 +11,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from enclave.errors import BadInput, Fault
 from enclave.filters import FEWEST_BITS, MOST_BITS
 from enclave.requests import ColumnName, Slug
+from enclave.yaml_files import NotYaml, read_fields
 
 ColumnType = Literal["integer", "decimal", "date", "code", "text", "identifier"]
 IdentifierKind = Literal[
@@ -215,11 +215,11 @@ def load_schema(path: Path) -> DeliverySchema:
         BadInput: missing, no YAML, or fields that do not hold.
     """
     try:
-        return DeliverySchema(**yaml.safe_load(path.read_text(encoding="utf-8")))
+        return DeliverySchema(**read_fields(path.read_bytes()))
     except FileNotFoundError:
         raise BadInput("there is no such schema", where=path.stem, next_step="see configs/schemas/") from None
-    except (yaml.YAMLError, TypeError, UnicodeDecodeError):
-        raise BadInput("the schema is not readable as YAML", where=path.name) from None
+    except NotYaml as error:
+        raise BadInput(f"the schema does not hold: {error}", where=path.name) from None
     except ValidationError as error:
         faults = [Fault(path.name, "schema", e["msg"], column=".".join(map(str, e["loc"]))) for e in error.errors()]
         raise BadInput("the schema does not hold", where=path.name, faults=faults) from None

@@ -12,6 +12,7 @@ settings.register_profile("everyday", deadline=None, max_examples=50, suppress_h
 settings.register_profile("sweep", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "everyday"))
 
+pytest_plugins = ["tests.softhsm"]
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 

@@ -2,141 +2,26 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.csv as pa_csv
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from enclave.errors import BadInput, Fault
+from output_control.alone.columns import ROWS_SHOWN, Columns
+from output_control.alone.description import Description, read_description
 from output_control.tables.aggregate import LARGEST, aggregate
-from output_control.tables.rules import (
-    Dominance,
-    MinimumFrequency,
-    PPercent,
-    PrimaryResult,
-    PriorPosterior,
-    Rule,
-    primary,
-)
+from output_control.tables.rules import MinimumFrequency, PrimaryResult, Rule, primary
 from output_control.tables.table import (
     NO_CONTRIBUTOR,
     BoolArray,
     CellTable,
-    CodeArray,
     Dimension,
     FloatArray,
     IntArray,
 )
 
-ROWS_SHOWN = 5
 AGREEMENT = 1e-9
-Percent = Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class FreqRule(_Strict):
-    """`{"type": "freq", "n": 10}`."""
-
-    type: Literal["freq"]
-    n: Annotated[int, Field(ge=1)]
-
-    def rules(self) -> tuple[Rule, ...]:
-        """The rule it stands for."""
-        return (MinimumFrequency(self.n),)
-
-
-class PRule(_Strict):
-    """`{"type": "p", "p": 10}`."""
-
-    type: Literal["p"]
-    p: Percent
-
-    def rules(self) -> tuple[Rule, ...]:
-        """The rule it stands for."""
-        return (PPercent(self.p),)
-
-
-class NkRule(_Strict):
-    """`{"type": "nk", "n": [1, 2], "k": [50, 85]}`: one rule per pair."""
-
-    type: Literal["nk"]
-    n: tuple[Annotated[int, Field(ge=1, le=3)], ...]
-    k: tuple[Percent, ...]
-
-    @model_validator(mode="after")
-    def _paired(self) -> NkRule:
-        if not self.n or len(self.n) != len(self.k):
-            raise ValueError("n and k must be lists of the same length, at least one")
-        return self
-
-    def rules(self) -> tuple[Rule, ...]:
-        """The rules it stands for."""
-        return tuple(Dominance(n, k) for n, k in zip(self.n, self.k, strict=True))
-
-
-class PqRule(_Strict):
-    """`{"type": "pq", "p": 10, "q": 50}`."""
-
-    type: Literal["pq"]
-    p: Percent
-    q: Percent
-
-    @model_validator(mode="after")
-    def _ordered(self) -> PqRule:
-        if self.p >= self.q:
-            raise ValueError("p must be below q")
-        return self
-
-    def rules(self) -> tuple[Rule, ...]:
-        """The rule it stands for."""
-        return (PriorPosterior(self.p, self.q),)
-
-
-OneRule = Annotated[FreqRule | PRule | NkRule | PqRule, Field(discriminator="type")]
-
-
-class AnyRule(_Strict):
-    """`{"type": "any", "rules": [...]}`: sensitive by at least one."""
-
-    type: Literal["any"]
-    rules_: Annotated[tuple[OneRule, ...], Field(alias="rules", min_length=1)]
-
-    def rules(self) -> tuple[Rule, ...]:
-        """The rules it stands for."""
-        return tuple(rule for part in self.rules_ for rule in part.rules())
-
-
-AnyOneRule = Annotated[FreqRule | PRule | NkRule | PqRule | AnyRule, Field(discriminator="type")]
-
-
-class DimensionFile(BaseModel):
-    """One dimension in `desc.json`."""
-
-    name: str
-    root: str
-    hierarchy: dict[str, tuple[str, ...]]
-
-
-class Description(BaseModel):
-    """`desc.json`; keys that Zicht does not know are the owner's own notes."""
-
-    name: str
-    kind: Literal["frequency", "magnitude"]
-    dims: Annotated[tuple[DimensionFile, ...], Field(min_length=1)]
-    measure: str
-    freq: str
-    contributor: str | None = None
-    rule: AnyOneRule
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -227,104 +112,13 @@ def read_instance(folder: Path) -> Instance:
     return Instance(description.name, given.table, rules, given.flagged, given.levels, given.contributions_known)
 
 
-def read_description(path: Path) -> Description:
-    """`desc.json`, checked. Raises `BadInput` naming every key that is wrong."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BadInput("the file is missing", where=path.name) from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError):
-        raise BadInput("the file is not readable JSON in UTF-8", where=path.name) from None
-    try:
-        return Description.model_validate(content)
-    except ValidationError as error:
-        faults = [
-            Fault(path.name, "schema", f"{'.'.join(str(part) for part in item['loc']) or 'file'}: {item['msg']}")
-            for item in error.errors(include_input=False, include_url=False, include_context=False)
-        ]
-        raise BadInput("the description does not hold what it must", where=path.name, faults=faults) from None
-
-
-class _Columns:
-    """The columns of one CSV file as numpy arrays, with the faults found on the way."""
-
-    def __init__(self, path: Path, wanted: tuple[str, ...]) -> None:
-        self.file = path.name
-        self.faults: list[Fault] = []
-        self.frame = self._read(path)
-        missing = [name for name in wanted if name not in self.frame.column_names]
-        if missing:
-            faults = [Fault(self.file, "column", "the column is missing", column=name) for name in missing]
-            raise BadInput("columns are missing", where=self.file, faults=faults)
-
-    def _read(self, path: Path) -> pa.Table:
-        try:
-            names = pa_csv.open_csv(path).schema.names
-            text = pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
-            return pa_csv.read_csv(path, read_options=pa_csv.ReadOptions(use_threads=False), convert_options=text)
-        except (OSError, pa.ArrowInvalid):
-            # the parser's message may quote the offending row
-            raise BadInput(
-                "the file is not readable as comma-separated UTF-8 with one header row", where=self.file
-            ) from None
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.frame.column_names
-
-    def fail(self, bad: npt.NDArray[np.bool_], column: str, check: str, message: str) -> None:
-        """Note a fault for the rows marked (row 1 is the first below the header)."""
-        if bad.any():
-            rows = np.flatnonzero(bad) + 1
-            shown = tuple(int(row) for row in rows[:ROWS_SHOWN])
-            self.faults.append(Fault(self.file, check, message, column, shown, len(rows)))
-
-    def numbers(self, name: str) -> FloatArray:
-        """A column of finite numbers ≥ 0."""
-        text = self.frame[name].combine_chunks()
-        pattern = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
-        numeric = pc.match_substring_regex(text, pattern)
-        clean = pc.cast(pc.if_else(numeric, pc.utf8_trim_whitespace(text), "0"), pa.float64())
-        values = np.array(clean.to_numpy(zero_copy_only=False), dtype=np.float64)
-        self.fail(~numeric.to_numpy(zero_copy_only=False), name, "number", "not a number")
-        self.fail(~np.isfinite(values), name, "finite", "not a finite number")
-        self.fail(values < 0, name, "sign", "below zero")
-        return values
-
-    def codes(self, dims: tuple[Dimension, ...], *, leaves_only: bool) -> CodeArray:
-        """Positions of the dims' codes; unknown ones (and parents, where leaves are asked) are faults."""
-        columns = []
-        for dim in dims:
-            text = self.frame[dim.name].combine_chunks()
-            found = pc.index_in(text, value_set=pa.array(dim.codes)).to_numpy(zero_copy_only=False)
-            known = np.isfinite(found)
-            self.fail(~known, dim.name, "code", "the code is not in the hierarchy")
-            position = np.where(known, found, 0).astype(np.int32)
-            if leaves_only:
-                leaf = np.isin(np.array(dim.codes), dim.leaves)[position]
-                self.fail(known & ~leaf, dim.name, "leaf", "the code is a total, not a leaf")
-            columns.append(position)
-        return np.column_stack(columns)
-
-    def contributors(self, name: str) -> IntArray:
-        """Contributor ids numbered from 0 in sorted order of the id, so that the order of rows does not matter."""
-        text = self.frame[name].combine_chunks()
-        self.fail(pc.equal(text, "").to_numpy(zero_copy_only=False), name, "id", "the contributor is missing")
-        ids = np.asarray(text.to_numpy(zero_copy_only=False), dtype=np.str_)
-        return np.unique(ids, return_inverse=True)[1].astype(np.int64)
-
-    def stop_on_faults(self) -> None:
-        """Raise `BadInput` with everything that was found."""
-        if self.faults:
-            raise BadInput(f"{len(self.faults)} fault(s)", where=self.file, faults=self.faults)
-
-
 def _tabulate(path: Path, description: Description, dims: tuple[Dimension, ...]) -> CellTable:
     wanted = [*(dim.name for dim in dims), description.freq]
     magnitude = description.kind == "magnitude"
     contributor = description.contributor if magnitude else None
     wanted += [description.measure] if magnitude else []
     wanted += [contributor] if contributor else []
-    columns = _Columns(path, tuple(wanted))
+    columns = Columns(path, tuple(wanted))
     leaves = columns.codes(dims, leaves_only=True)
     freq = columns.numbers(description.freq)
     columns.fail(freq != np.rint(freq), description.freq, "integer", "not a whole number")
@@ -335,7 +129,7 @@ def _tabulate(path: Path, description: Description, dims: tuple[Dimension, ...])
 
 
 def _read_cells(path: Path, description: Description, dims: tuple[Dimension, ...]) -> _GivenCells:
-    columns = _Columns(path, (*(dim.name for dim in dims), "freq", "value"))
+    columns = Columns(path, (*(dim.name for dim in dims), "freq", "value"))
     codes = columns.codes(dims, leaves_only=False)
     freq, value = columns.numbers("freq"), columns.numbers("value")
     columns.fail(freq != np.rint(freq), "freq", "integer", "not a whole number")

@@ -6,10 +6,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import yaml
 from pydantic import ValidationError
 
 from enclave.errors import Refused
+from enclave.yaml_files import NotYaml, read_fields
 from output_control.policy import PublicPart, load_policy
 from output_control.protection import Options
 from output_control.tables.rules import MinimumFrequency, Rule
@@ -37,9 +37,9 @@ def rules_and_options(path: Path, rules: tuple[Rule, ...], options: Options) -> 
 
 def _public_part(path: Path) -> PublicPart:
     try:
-        return PublicPart.model_validate_json(json.dumps(yaml.safe_load(path.read_bytes())))
+        return PublicPart.model_validate_json(json.dumps(read_fields(path.read_bytes())))
     except ValidationError as error:
         fields = ", ".join(".".join(str(part) for part in item["loc"]) or "file" for item in error.errors())
         raise Refused(f"the policy cannot be evaluated: {fields}", where=path.name) from None
-    except (OSError, yaml.YAMLError, TypeError):
+    except (OSError, NotYaml, TypeError):
         raise Refused("the policy is not there or not readable as YAML", where=path.name) from None

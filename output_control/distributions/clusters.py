@@ -16,6 +16,7 @@ from output_control.distributions.written import contents, counts, figures, give
 from output_control.dossier import Contents
 from output_control.models.level_checks import faults_of_rows
 from output_control.models.model_frame import ModelFrame, read_model_frame
+from output_control.models.parts import Parts
 from output_control.policy import Policy
 from output_control.statistics.group_means import group_mean, group_spread
 from output_control.tables.derived import Sources
@@ -77,6 +78,7 @@ def clusters(request: ClustersRequest, sources: Sources, policy: Policy) -> Cont
         facts={"method": request.method},
         annex=annex,
         hidden=hidden,
+        parts=Parts.of("cluster", member),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from enclave.errors import Refused
 from enclave.requests import LorenzRequest
+from output_control.banded import banded
 from output_control.distributions.written import contents, shares
 from output_control.dossier import Contents
 from output_control.models.level_checks import dominated
@@ -27,7 +28,9 @@ def lorenz(request: LorenzRequest, sources: Sources, policy: Policy) -> Contents
     frame = read_model_frame(request, sources)
     values, n = frame.numbers(request.measure), policy.public.tables.minimum_frequency.value
     if bool((values < 0).any()):
-        raise Refused(f"{int((values < 0).sum())} row(s) have a {request.measure} below 0: there is no Lorenz curve")
+        raise Refused(
+            f"{banded(int((values < 0).sum()))} rows have a {request.measure} below 0: there is no Lorenz curve"
+        )
     amount = np.sort(sums_by_unit(frame, np.ones(frame.records, dtype=np.bool_), values))
     parts = np.array_split(amount, request.classes)
     if min(len(part) for part in parts) < n:

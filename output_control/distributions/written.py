@@ -10,6 +10,7 @@ import pyarrow as pa
 from enclave.requests import DistributionRequest
 from output_control.dossier import Contents
 from output_control.models.model_frame import ModelFrame
+from output_control.models.parts import Parts
 from output_control.outputs import OutputColumn, json_bytes, status_columns
 from output_control.policy import Policy
 from output_control.statistics.rounding import significant, to_base
@@ -62,8 +63,10 @@ def contents(
     facts: Mapping[str, object] | None = None,
     annex: Mapping[str, object] | None = None,
     hidden: BoolArray | None = None,
+    parts: Parts | None = None,
 ) -> Contents:
-    """The columns with statuses; ``facts`` leave with the evidence, ``annex`` is for checkers only."""
+    """The columns with statuses; ``facts`` leave with the evidence, ``annex`` is for checkers only, and of the groups
+    that are ``parts`` the ledger remembers who is in them."""
     base = policy.public.models.count_base.value
     status = status_columns(np.zeros(len(columns[0].values), dtype=np.bool_) if hidden is None else hidden)
     document = {
@@ -77,4 +80,5 @@ def contents(
         "notes": [ROUNDED_NOTE],
     }
     exact = {"records": frame.records, "units": frame.units, **(annex or {})}
-    return Contents(request, [*columns, *status], list(key), document, {f"{request.name}.json": json_bytes(exact)})
+    files = {f"{request.name}.json": json_bytes(exact)}
+    return Contents(request, [*columns, *status], list(key), document, files, parts=parts)

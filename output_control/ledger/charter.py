@@ -6,10 +6,10 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from enclave.errors import BadInput, Fault
+from enclave.yaml_files import NotYaml, read_fields
 
 
 class Charter(BaseModel):
@@ -31,11 +31,11 @@ def load_charter(path: Path) -> Charter:
         BadInput: missing, unreadable, or a value that does not hold; nothing is released without it.
     """
     try:
-        return Charter(**yaml.safe_load(path.read_text(encoding="utf-8")))
+        return Charter(**read_fields(path.read_bytes()))
     except FileNotFoundError:
         raise BadInput("the ledger has no legal basis and retention", where=path.name) from None
-    except (yaml.YAMLError, TypeError, UnicodeDecodeError):
-        raise BadInput("the ledger's settings are not readable as YAML", where=path.name) from None
+    except NotYaml as error:
+        raise BadInput(f"the ledger's settings do not hold: {error}", where=path.name) from None
     except ValidationError as error:
         faults = [Fault(path.name, "ledger", e["msg"], column=".".join(map(str, e["loc"]))) for e in error.errors()]
         raise BadInput("the ledger's settings do not hold", where=path.name, faults=faults) from None

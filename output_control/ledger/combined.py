@@ -15,7 +15,7 @@ import numpy as np
 from scipy import linalg
 from scipy.optimize import linprog
 
-from output_control.ledger.dominated import LARGEST, breaks_a_rule
+from output_control.ledger.dominated import LARGEST, breaks_a_rule, reach_of
 from output_control.ledger.released import ReleasedTable
 from output_control.ledger.widest import CoarseAtoms, LeftOut, Widest
 from output_control.tables.rules import Rule
@@ -23,6 +23,7 @@ from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 EXACT = 1e-7
 MOST_GROUPS = 50
+HALVED = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,10 +89,15 @@ class Combined:
 
     def _groups(self, published: FloatArray) -> list[FloatArray]:
         """0/1 vectors over atoms, of few units or dominated by one, that lie in the row space."""
+        space, found = _Space(published).basis, dict[bytes, FloatArray]()
+        for few in self._small_atoms():
+            found |= {group.tobytes(): group for group in self._groups_of(few, space)}
+        return list(found.values())[:MOST_GROUPS]
+
+    def _groups_of(self, few: IntArray, space: FloatArray) -> FloatArray:
+        """Those of atoms ``few``."""
         units = self._atoms.units
-        few = np.flatnonzero((units < self._minimum) | self._dominated(self._atoms.sizes, self._atoms.top))
         many = np.setdiff1d(np.arange(len(units)), few)
-        space = _Space(published).basis
         # only what leaves nothing of the large atoms
         within = linalg.null_space(space[:, many].T, rcond=EXACT).T @ space[:, few] if len(many) else space[:, few]
         reduced = _echelon(within)
@@ -103,20 +109,33 @@ class Combined:
         sensitive = (total > 0) & ((total < self._minimum) | self._dominated_by_one(kept, few))
         groups = np.zeros((min(int(sensitive.sum()), MOST_GROUPS), len(units)))
         groups[:, few] = kept[sensitive][:MOST_GROUPS]
-        return list(groups)
+        return groups
+
+    def _small_atoms(self) -> list[IntArray]:
+        """Atoms of few units or dominated by one; and with them those so small that the largest contribution of all
+        could dominate a group with them in it, fewer and fewer: what cancels out beside some does not beside others."""
+        atoms = self._atoms
+        few = (atoms.units < self._minimum) | self._dominated(atoms.sizes, atoms.top)
+        reach = max((reach_of(rule) for rule in self._dominance), default=0.0)
+        most = reach * atoms.top.max(axis=(1, 2), initial=0.0)[:, None]
+        sets = [few, *(few | (atoms.sizes <= most / 2**halved).any(axis=0) for halved in range(HALVED))]
+        return [np.flatnonzero(each) for each in np.unique(sets, axis=0)]
 
     def _dominated_by_one(self, groups: FloatArray, few: IntArray) -> BoolArray:
         """Which groups (of atoms ``few``) break a rule on the largest contributions; a unit is in one atom of it."""
-        top = np.zeros((len(groups), LARGEST))
+        top = np.zeros((len(self._atoms.top), len(groups), LARGEST))
         for at, group in enumerate(groups > 0):
-            top[at] = np.sort(self._atoms.top[few[group]], axis=None)[::-1][:LARGEST] if group.any() else 0
-        return self._dominated(groups @ self._atoms.sizes[few], top)
+            parts = self._atoms.top[:, few[group]].reshape(len(top), -1)
+            top[:, at] = np.sort(np.pad(parts, ((0, 0), (0, LARGEST))), axis=1)[:, ::-1][:, :LARGEST]
+        return self._dominated(self._atoms.sizes[:, few] @ groups.T, top)
 
     def _dominated(self, sizes: FloatArray, top: FloatArray) -> BoolArray:
-        found = np.zeros(len(sizes), dtype=np.bool_)
-        there = np.flatnonzero(sizes > 0) if self._dominance else np.zeros(0, dtype=np.int64)
-        if len(there):
-            found[there] = breaks_a_rule(sizes[there], top[there], self._dominance)
+        """Which of some groups break a rule, by their amounts as they are or less the least of all records."""
+        found = np.zeros(sizes.shape[1], dtype=np.bool_)
+        for size, largest in zip(sizes, top, strict=True):
+            there = np.flatnonzero(size > 0) if self._dominance else np.zeros(0, dtype=np.int64)
+            if len(there):
+                found[there] |= breaks_a_rule(size[there], largest[there], self._dominance)
         return found
 
     def _combinations(

@@ -1,7 +1,8 @@
 """Differences of enough units, of which one unit makes up nearly all: two sums subtract to what it contributes.
 
 The difference scan counts units; here the confidential rules on the largest contributions are applied to what a cell of
-one table has beyond a cell of the other.
+one table has beyond a cell of the other. As within one table they must hold, too, once the least amount of all records
+is taken off each: a constant that was added to all hides nobody.
 """
 
 from __future__ import annotations
@@ -31,18 +32,23 @@ def dominated_rests(overlap: Overlap, rules: Sequence[Rule], least: int, *, sign
     first = overlap.first
     if not rules or (first.source.quantity == COUNT and first.most_rows_of_a_unit == 1):
         return []
-    found = []
-    for outer, inner in _candidates(overlap, max(_reach(rule) for rule in rules)):
-        amount, parts = _rest(overlap, outer, inner)
-        if len(parts) >= least:
-            found.append((np.array([outer]), np.array([inner]), amount, parts))
-    if not found:
-        return []
-    return [
-        Relation(*((outer, inner) if sign > 0 else (inner, outer)), sign, Rest(amount, len(parts)), NESTED)
-        for (outer, inner, amount, parts), hit in zip(found, _judged([each[3] for each in found], rules), strict=True)
-        if hit
-    ]
+    found: dict[tuple[int, int], Rest] = {}
+    for off in offs([] if first.source.quantity == COUNT else [first.source.rows.amount]):
+        rests = []
+        for outer, inner in _candidates(overlap, max(reach_of(rule) for rule in rules), off):
+            amount, parts = _rest(overlap, outer, inner, off)
+            if len(parts) >= least:
+                rests.append((outer, inner, Rest(amount, len(parts)), parts))
+        hits = _judged([parts for *_, parts in rests], rules) if rests else np.zeros(0, dtype=np.bool_)
+        found |= {(outer, inner): rest for (outer, inner, rest, _), hit in zip(rests, hits, strict=True) if hit}
+    sides = ((np.array(pair[::sign]), rest) for pair, rest in found.items())
+    return [Relation(pair[:1], pair[1:], sign, rest, NESTED) for pair, rest in sides]
+
+
+def offs(amounts: Sequence[FloatArray]) -> list[float]:
+    """What is taken off each record's amount before dominance is judged: nothing, and the least of all above 0."""
+    least = min((float(each.min(initial=np.inf)) for each in amounts), default=0.0)
+    return [0.0, least] if 0 < least < np.inf else [0.0]
 
 
 def _judged(rests: Sequence[FloatArray], rules: Sequence[Rule]) -> BoolArray:
@@ -65,22 +71,22 @@ def breaks_a_rule(sizes: FloatArray, top: FloatArray, rules: Sequence[Rule]) -> 
     return primary(replace(table, top=top), rules).mask
 
 
-def _candidates(overlap: Overlap, reach: float) -> list[tuple[int, int]]:
+def _candidates(overlap: Overlap, reach: float, off: float) -> list[tuple[int, int]]:
     """Pairs of an outer and an inner cell, neither sensitive itself, whose difference could be one unit's."""
     first, second = overlap.first, overlap.second
     inside = overlap.container()
     cells = np.flatnonzero((inside >= 0) & ~overlap.twins(inside))
     position, outer = first.above(first.codes[inside[cells]])
     inner = cells[position]
-    size, most = _sizes(first)
-    beyond = size[outer] - _sizes(second)[0][inner]
+    size, most = _sizes(first, off)
+    beyond = size[outer] - _sizes(second, off)[0][inner]
     open_ = (outer >= 0) & (first.count[outer] > second.count[inner])
     open_ &= ~first.source.primary.mask[outer] & ~second.source.primary.mask[inner]
     pick = open_ & (beyond <= reach * most[outer])
     return list(zip(outer[pick].tolist(), inner[pick].tolist(), strict=True))
 
 
-def _reach(rule: Rule) -> float:
+def reach_of(rule: Rule) -> float:
     """So many times its largest contribution is the largest cell that the rule can find."""
     if isinstance(rule, Dominance):
         return rule.n * 100 / rule.k
@@ -89,20 +95,20 @@ def _reach(rule: Rule) -> float:
     return 3.0
 
 
-def _sizes(grid: Grid) -> tuple[FloatArray, FloatArray]:
-    """Per cell, the size of all amounts, and at least the largest size of one unit."""
-    rows = grid.source.rows
-    _, unit = np.unique(rows.unit, return_inverse=True)
-    of_unit = np.bincount(unit.reshape(-1), weights=np.abs(rows.amount))
+def _sizes(grid: Grid, off: float) -> tuple[FloatArray, FloatArray]:
+    """Per cell, the size of all amounts less ``off``, and at least the largest size of one unit."""
+    size = np.abs(grid.source.rows.amount - off)
+    _, unit = np.unique(grid.source.rows.unit, return_inverse=True)
+    of_unit = np.bincount(unit.reshape(-1), weights=size)
     leaf, most = np.zeros(len(grid.leaf_cells)), np.zeros(len(grid.leaf_cells))
-    np.add.at(leaf, grid.leaf_of_row, np.abs(rows.amount))
+    np.add.at(leaf, grid.leaf_of_row, size)
     np.maximum.at(most, grid.leaf_of_row, of_unit[unit.reshape(-1)])
     start = np.minimum(grid.members.start[:-1], max(len(grid.members.leaf) - 1, 0))
     return grid.sums(leaf), np.maximum.reduceat(most[grid.members.leaf], start)
 
 
-def _rest(overlap: Overlap, outer: int, inner: int) -> tuple[float, FloatArray]:
-    """What the outer cell has beyond the inner one, and the size of it per unit."""
+def _rest(overlap: Overlap, outer: int, inner: int, off: float) -> tuple[float, FloatArray]:
+    """What the outer cell has beyond the inner one, and the size of it, less ``off`` a record, per unit."""
     rows, held = overlap.rows_beyond(outer, overlap.second.members.of(inner)), overlap.first.source.rows
     _, unit = np.unique(held.unit[rows], return_inverse=True)
-    return float(held.amount[rows].sum()), np.abs(np.bincount(unit.reshape(-1), weights=held.amount[rows]))
+    return float(held.amount[rows].sum()), np.abs(np.bincount(unit.reshape(-1), weights=held.amount[rows] - off))

@@ -97,12 +97,12 @@ class Grid:
 
     def smallest(self, low: IntArray, high: IntArray) -> IntArray:
         """The smallest cell that covers codes from ``low`` to ``high`` (rows × dims); -1 where none is there."""
-        codes = np.column_stack([self._cover(dim, low[:, at], high[:, at]) for at, dim in enumerate(self.dims)])
+        codes = np.column_stack([self.cover(dim, low[:, at], high[:, at]) for at, dim in enumerate(self.dims)])
         return self.cell(cell_keys(codes, self.shape))
 
     @staticmethod
-    def _cover(dim: Dimension, low: IntArray, high: IntArray) -> IntArray:
-        """Codes are numbered depth first, so that a subtree is a range."""
+    def cover(dim: Dimension, low: IntArray, high: IntArray) -> IntArray:
+        """The smallest code above both of each two. Codes are numbered depth first, so that a subtree is a range."""
         end, code = _ends(dim), low.copy()
         while True:
             short = high >= end[code]

@@ -174,9 +174,9 @@ def _protect(
     low = system.least if options.occupied else np.zeros(len(system.joint))
     options = replace(options, cost=system.cost, keep=system.known, hidden=system.fixed & ~system.known, least=low)
     kept, primary, joint = moves_in(system, tables), system.primary, system.joint
-    done = _alone(system, tables[:new], options)
+    done = _alone(system, tables, new, options)
     if done is not None:
-        return done, Moves.none()
+        return done
     for _ in range(ROUNDS):
         shown = Shown.of(
             kept, joint.relations, joint.value - least(joint, options), (system.fixed | primary.mask) & ~system.known
@@ -202,9 +202,9 @@ def _protect(
 
 
 def _alone(
-    system: System, tables: Sequence[ReleasedTable], options: Options
-) -> list[tuple[Pattern, AuditReport]] | None:
-    """What each of ``tables`` would hide by itself, if that is enough: the others then cost it nothing.
+    system: System, tables: Sequence[ReleasedTable], new: int, options: Options
+) -> tuple[list[tuple[Pattern, AuditReport]], Moves] | None:
+    """What each of the ``new`` tables would hide by itself, if that is enough: the others then cost it nothing.
 
     Only where the attacker's view is exact and the sensitive cells are few enough to attack one by one.
     """
@@ -213,7 +213,7 @@ def _alone(
     if not (system.exact and few) or bool((primary.mask & system.known).any()):
         return None
     hidden: BoolArray = system.fixed | primary.mask
-    for table, columns in zip(tables, system.columns, strict=False):
+    for table, columns in zip(tables[:new], system.columns, strict=False):
         own = replace(options, cost=system.cost[columns], keep=system.known[columns], hidden=None, least=None)
         try:
             hidden[columns] |= suppress(table.table, table.primary, options=own).suppressed
@@ -224,7 +224,8 @@ def _alone(
     report = audit(joint, primary, whole, options)
     if not report.safe or len(_exposed(system, whole, options)):
         return None
-    return [_part(system, at, table, whole, report) for at, table in enumerate(tables)]
+    moves = Moves.none() if report.moves is None else Moves.of(report.moves, _keys(tables), system.columns)
+    return [_part(system, at, table, whole, report) for at, table in enumerate(tables[:new])], moves
 
 
 def _open(system: System, primary: PrimaryResult, shown: Shown, options: Options) -> BoolArray:

@@ -16,6 +16,7 @@ from scipy.sparse import csgraph
 
 from output_control.ledger.atoms import MOST_ROWS
 from output_control.ledger.combined import Combined
+from output_control.ledger.covers import covers
 from output_control.ledger.dominated import dominated_rests
 from output_control.ledger.grid import Grid
 from output_control.ledger.history import History
@@ -149,8 +150,9 @@ class Beside:
         for overlap in views:
             revised = overlap.revised(self._minimum)
             found += overlap.relations(self._minimum)
-            found += dominated_rests(overlap, self._dominance, self._minimum, sign=1)
-            found += dominated_rests(overlap.turned(), self._dominance, self._minimum, sign=-1)
+            for laid, sign in ((overlap, 1), (overlap.turned(), -1)):
+                found += covers(laid, self._minimum, sign=sign)
+                found += dominated_rests(laid, self._dominance, self._minimum, sign=sign)
             found += [Relation(np.array([cell]), none, 1, None, REVISED) for cell in revised.tolist()]
         self._pairs.append((at, other))
         self.links += [Link(at, other, relation) for relation in found]

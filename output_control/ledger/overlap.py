@@ -223,6 +223,17 @@ class Overlap:
         rows = self.first.rows_of(outer)
         return np.asarray(rows[~np.isin(self._there[rows], inner_leaves)], dtype=np.int64)
 
+    def leaves_met(self, cell: int) -> IntArray | None:
+        """The leaves of the second table that hold rows of a cell of the first; None when they do not hold all."""
+        met = np.unique(self._there[self.first.rows_of(cell)])
+        return None if met[0] < 0 else met
+
+    def rest_over(self, cell: int, leaves: IntArray, threshold: int) -> Rest | None:
+        """The rows of these leaves of the second table that a cell of the first lacks, if they are of few units."""
+        rows = np.concatenate([self.second.rows_of(at) for at in self.second.leaf_cells[leaves].tolist()])
+        held = self.first.source.rows.row[self.first.rows_of(cell)]
+        return _small(self.second, rows[~np.isin(self.second.source.rows.row[rows], held)], threshold)
+
     @cached_property
     def _there(self) -> IntArray:
         """Per row of the first table, the leaf of the second that it is in, or -1."""

@@ -30,13 +30,15 @@ class Rows:
 
     ``row`` is a record that other tables may hold too (a member of the population, in a period); ``unit`` the
     protected unit it belongs to; ``leaf`` the finest cell of the table that it is in (a position among the cells);
-    ``amount`` what it adds to that cell (1 in a count).
+    ``amount`` what it adds to that cell (1 in a count). ``member`` is the member of the population that the record is
+    of, the same in all periods; None of releases that the ledger remembered before it kept members.
     """
 
     row: IntArray
     unit: IntArray
     leaf: IntArray
     amount: FloatArray
+    member: IntArray | None = None
 
     def __len__(self) -> int:
         return len(self.row)
@@ -48,7 +50,7 @@ class ReleasedTable:
 
     ``quantity`` is ``count`` or the name of the measure that is summed: tables of one quantity add up to each other.
     Of a table that is ``not compared`` (rounded, altered, weighted, of several kinds of unit) only who is in it counts,
-    and so of the ``population of a model``, which is a table of one cell.
+    and so of the ``population of a model``, whose cells are the groups that the model gives figures of.
     ``kinds`` name the key columns of unit and member; ``release`` is the bundle's name, or empty for a table that is
     being checked. ``sets`` is a number per cell that is the same for the same rows, whatever table they are in.
     ``period`` is the column of periods (empty without), and the frame where members have several rows in one: tables
@@ -98,6 +100,7 @@ def pack(tables: Sequence[ReleasedTable]) -> bytes:
                 "name": each.name,
                 "quantity": each.quantity,
                 "kinds": list(each.kinds),
+                "members": each.rows.member is not None,
                 "period": each.period,
                 "integral": each.table.integral,
                 "dims": [
@@ -164,6 +167,8 @@ def _rows(rows: Rows) -> pa.Table:
         columns["unit"] = rows.unit
     if not bool((rows.amount == 1).all()):
         columns["amount"] = rows.amount
+    if rows.member is not None and not np.array_equal(rows.member, rows.row):
+        columns["member"] = rows.member
     return pa.table(columns)
 
 
@@ -181,7 +186,7 @@ def _moves(moves: Moves) -> pa.Table:
 def _parquet(table: pa.Table) -> bytes:
     sink = io.BytesIO()
     # ids are random and do not shrink: only what can is compressed
-    kinds = {name: "NONE" if name in ("row", "unit") else "ZSTD" for name in table.column_names}
+    kinds = {name: "NONE" if name in ("row", "unit", "member") else "ZSTD" for name in table.column_names}
     pq.write_table(table, sink, compression=kinds, use_dictionary=False, write_statistics=False)
     return sink.getvalue()
 
@@ -214,7 +219,8 @@ def _table(facts: dict[str, Any], release: str, cells: pa.Table, rows: pa.Table,
         anchor=cell["anchor"],
     )
     leaf = row["leaf"].astype(np.int64)
-    held = Rows(row["row"], row.get("unit", row["row"]), leaf, row.get("amount", np.ones(len(leaf))))
+    member = row.get("member", row["row"]) if facts.get("members") else None
+    held = Rows(row["row"], row.get("unit", row["row"]), leaf, row.get("amount", np.ones(len(leaf))), member)
     kinds = tuple(str(kind) for kind in facts["kinds"])
     return ReleasedTable(
         name=str(facts["name"]),

@@ -54,17 +54,18 @@ def rows_of(evidence: Evidence, sources: Sources, ids: LedgerIds) -> Rows:
     leaf, keep = _leaves(evidence, found)
     if request.period is not None and (wrong := invented_periods(request, sources, member, request.period)):
         raise Refused(wrong, next_step="name the period's column as the linked data do, or leave the period out")
-    row, unit, order = _known(request, member, request.period, found, ids)
+    row, unit, of, order = _known(request, member, request.period, found, ids)
     added = request.measure if request.statistic in {"sum", "mean"} else None
     amount = np.ones(len(row)) if added is None else _amounts(found, added)
     leaf, amount, keep = leaf[order], amount[order], keep[order]
     again = np.argsort(row, kind="stable")
     again = again[keep[again]]
-    return Rows(row[again], unit[again], leaf[again], amount[again])
+    return Rows(row[again], unit[again], leaf[again], amount[again], of[again])
 
 
-def population_rows(request: Request, sources: Sources, ids: LedgerIds) -> tuple[Rows, str]:
-    """All rows of a frame, sorted by ledger id, in one cell; and the column of periods that tells them apart, if any.
+def population_rows(request: Request, sources: Sources, ids: LedgerIds) -> tuple[Rows, str, IntArray]:
+    """All rows of a frame, sorted by ledger id, in one cell; the column of periods that tells them apart, if any; and
+    the place of each row in the frame in the order in which models read it (by record and period).
 
     A period that the linked data do not give the members (the other end of an edge) tells nothing: such rows are told
     apart by their order alone.
@@ -75,12 +76,14 @@ def population_rows(request: Request, sources: Sources, ids: LedgerIds) -> tuple
     member, period = _unit_key(request, sources), request.period
     if period is not None and invented_periods(request, sources, member, period):
         period = None
-    names = list(dict.fromkeys([member, request.record, request.unit, *([period] if period else [])]))
+    read_by = [request.record, *([request.period] if request.period else [])]
+    names = list(dict.fromkeys([member, request.unit, *read_by]))
     table = sources.derived_table(request.derivation)
-    found = sources.collect("SELECT {names} FROM {table}", names=names, table=table)
-    row, unit, _ = _known(request, member, period, found, ids)
+    found = sources.collect("SELECT {names} FROM {table}", names=names, table=table, order_by=read_by)
+    row, unit, of, place = _known(request, member, period, found, ids)
     order = np.argsort(row, kind="stable")
-    return Rows(row[order], unit[order], np.zeros(len(row), dtype=np.int64), np.ones(len(row))), period or ""
+    rows = Rows(row[order], unit[order], np.zeros(len(row), dtype=np.int64), np.ones(len(row)), of[order])
+    return rows, period or "", place[order]
 
 
 def _unit_key(request: Request, sources: Sources) -> str:
@@ -97,14 +100,14 @@ def _unit_key(request: Request, sources: Sources) -> str:
 
 def _known(
     request: Request, member: str, period: str | None, found: pa.Table, ids: LedgerIds
-) -> tuple[IntArray, IntArray, IntArray]:
-    """Row and unit by ledger ids in an order in which rows of one member follow each other, and that order."""
+) -> tuple[IntArray, IntArray, IntArray, IntArray]:
+    """Row, unit and member by ledger ids in an order in which rows of one member follow each other, and that order."""
     known = ids.ids(_whole(found, member))
     row = known if period is None else mixed(known ^ _hashed(found.column(period)))
     unit = known if request.unit == member else ids.ids(_whole(found, request.unit))
     record = np.unique(found.column(request.record).to_numpy(), return_inverse=True)[1].reshape(-1)
     order = np.lexsort((record, row))
-    return _told_apart(row[order]), unit[order], order
+    return _told_apart(row[order]), unit[order], known[order], order
 
 
 def period_of(request: TableRequest, sources: Sources) -> str:

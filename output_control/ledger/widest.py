@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from output_control.ledger.atoms import in_cells, not_known_empty
+from output_control.ledger.dominated import LARGEST, offs
 from output_control.ledger.released import ReleasedTable
 from output_control.tables.table import BoolArray, Dimension, FloatArray, IntArray, cell_keys
 
@@ -22,7 +23,6 @@ MOST_ATOMS = 400
 MOST_POSSIBLE = 1_200
 MOST_CODES = 200
 MOST_HELD = 60_000_000
-LARGEST = 3
 Key = tuple[int, bytes]
 Values = npt.NDArray[np.int16]
 
@@ -66,8 +66,8 @@ class LeftOut:
 class CoarseAtoms:
     """``sets`` are the cells told apart, by set number, and ``cells`` (cells × atoms) what each holds; ``units`` and
     ``amount`` per atom are 0 of those that could be there but are not; so are ``sizes`` (sums of absolute amounts) and
-    ``top`` (atoms × 3: those of the units that add most). ``held``: per table, its cells and their sets'
-    positions."""
+    ``top`` (atoms × 3: those of the units that add most), each once as they are and once less the least of all
+    records (:func:`output_control.ledger.dominated.offs`). ``held``: per table, its cells and their sets' positions."""
 
     sets: IntArray
     cells: FloatArray
@@ -244,8 +244,8 @@ class _Refined:
             cells=whole[first],
             units=np.append(units, none.astype(np.int64)),
             amount=np.append(amount, none),
-            sizes=np.append(sizes, none),
-            top=np.concatenate([top, np.zeros((len(empty), LARGEST))]),
+            sizes=np.pad(sizes, ((0, 0), (0, len(empty)))),
+            top=np.pad(top, ((0, 0), (0, len(empty)), (0, 0))),
             held=held,
             left_out=self._left_out(tables),
         )
@@ -272,7 +272,7 @@ class _Refined:
         return codes
 
     def _contents(self) -> tuple[IntArray, FloatArray, FloatArray, FloatArray]:
-        """Of each atom: units, amount, absolute amount, and its largest parts that are of one unit each."""
+        """Of each atom: units, amount, absolute amounts, and its largest parts that are of one unit each."""
         unit, amount = np.zeros(len(self.label), dtype=np.int64), np.ones(len(self.label))
         for population, held in self._people.items():
             unit[self._at[population]] = held.unit
@@ -281,10 +281,13 @@ class _Refined:
         order = np.lexsort((unit, self.label))
         label, unit = self.label[order], unit[order]
         first = np.flatnonzero(np.append(True, (label[1:] != label[:-1]) | (unit[1:] != unit[:-1])))
-        of_unit, size = np.add.reduceat(np.abs(amount[order]), first), len(self.parts)
+        size = len(self.parts)
         units = np.bincount(label[first], minlength=size).astype(np.int64)
-        amounts, sizes = (np.bincount(self.label, weights=of, minlength=size) for of in (amount, np.abs(amount)))
-        return units, amounts.astype(np.float64), sizes.astype(np.float64), _largest(of_unit, units)
+        amounts = np.bincount(self.label, weights=amount, minlength=size).astype(np.float64)
+        known = [held.amount is not None for held in self._people.values()]
+        left = [np.abs(amount[order] - off) for off in offs([amount] if all(known) else [])]
+        sizes = np.stack([np.bincount(label, weights=of, minlength=size) for of in left]).astype(np.float64)
+        return units, amounts, sizes, np.stack([_largest(np.add.reduceat(of, first), units) for of in left])
 
 
 def _largest(parts: FloatArray, number: IntArray) -> FloatArray:

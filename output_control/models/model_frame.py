@@ -12,11 +12,12 @@ import pyarrow.compute as pc
 
 from enclave.errors import Refused
 from enclave.requests import Request
+from output_control.banded import banded
+from output_control.leaving.words import holds_long_number
 from output_control.tables.derived import Sources, faults_of_frame
 from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 _CATEGORY = re.compile(r"[A-Za-z0-9<>=.,+_/% -]{1,40}")
-_LONG_NUMBER = re.compile(r"[0-9]{8}")
 LARGEST = 2.0**53  # whole numbers above it are not what they say, and powers of much larger ones are no numbers
 
 
@@ -73,7 +74,7 @@ def read_model_frame(request: Request, sources: Sources, *, missing: bool = Fals
     names = list(dict.fromkeys((*request.flags(), *request.numbers(), *request.categories())))
     may_miss = set(request.numbers()) if missing else set()
     faults = [
-        f"{found.column(name).null_count} row(s) have no value in column {name}"
+        f"{banded(found.column(name).null_count)} rows have no value in column {name}"
         for name in names
         if found.column(name).null_count and name not in may_miss
     ]
@@ -91,8 +92,8 @@ def faults_of_categories(column: str, frame: ModelFrame) -> list[str]:
         # a number is in no code list: each could be a value that a record has
         return [f"column {column} holds no codes as text; derive codes of a classification"]
     codes = pc.unique(frame.categories(column)).to_pylist()
-    odd = sum(1 for code in codes if not _CATEGORY.fullmatch(code) or _LONG_NUMBER.search(code))
-    return [f"{odd} code(s) of {column} are no category names: short, without long numbers"] if odd else []
+    odd = sum(1 for code in codes if not _CATEGORY.fullmatch(code) or holds_long_number(code))
+    return [f"{banded(odd)} codes of {column} are no category names: short, without long numbers"] if odd else []
 
 
 def rows_by_code(column: str | None, frame: ModelFrame) -> list[tuple[str, BoolArray]]:

@@ -14,12 +14,13 @@ import numpy as np
 from enclave.errors import Refused
 from enclave.requests import TreeRequest
 from output_control.models.model_frame import ModelFrame, read_model_frame
+from output_control.models.parts import Parts
 from output_control.models.tree_outcome import Outcome, read_outcome, unsafe_leaves
 from output_control.policy import Policy
 from output_control.statistics.group_means import group_mean
 from output_control.statistics.rounding import significant
 from output_control.tables.derived import Sources
-from output_control.tables.table import BoolArray, FloatArray, IntArray
+from output_control.tables.table import BoolArray, Dimension, FloatArray, IntArray
 
 SEED = 20160101
 
@@ -57,7 +58,7 @@ class Leaf:
 class GrownTree:
     """The leaves that may leave, in the order of the tree from low to high; ``taken_back`` counts merged splits.
 
-    ``categories`` are those that leaves count.
+    ``categories`` are those that leaves count; ``parts`` the leaves, with the nodes above them, as groups of records.
     """
 
     request: TreeRequest
@@ -65,6 +66,7 @@ class GrownTree:
     frame: ModelFrame
     leaves: tuple[Leaf, ...]
     taken_back: int
+    parts: Parts
 
 
 def grow_tree(request: TreeRequest, sources: Sources, policy: Policy) -> GrownTree:
@@ -86,7 +88,7 @@ def grow_tree(request: TreeRequest, sources: Sources, policy: Policy) -> GrownTr
                 Leaf(_conditions(splits, values, leaf), *_contents(node == leaf, frame, outcome, policy))
                 for leaf in leaves_of(splits)
             )
-            return GrownTree(request, outcome.names, frame, leaves, taken_back)
+            return GrownTree(request, outcome.names, frame, leaves, taken_back, _parts(splits, node, outcome))
         taken_back += _take_back(splits, unsafe)
     raise Refused(
         {
@@ -140,6 +142,18 @@ def _grow(request: TreeRequest, outcome: Outcome, values: dict[str, FloatArray],
         for number in range(tree.node_count)
         if tree.children_left[number] >= 0
     }
+
+
+def _parts(splits: dict[int, Split], node: IntArray, outcome: Outcome) -> Parts:
+    """The leaves below the nodes that are their sums, by category of the outcome where these are counted."""
+    tree = Dimension("node", "0", {str(at): (str(split.low), str(split.high)) for at, split in splits.items()})
+    place = np.zeros(int(node.max()) + 1, dtype=np.int32)
+    for leaf in np.unique(node).tolist():
+        place[leaf] = tree.index[str(leaf)]
+    if len(outcome.names) == 1:
+        return Parts((tree,), place[node][:, None])
+    categories = Dimension("outcome", "all of it", {"all of it": outcome.names})
+    return Parts((tree, categories), np.column_stack([place[node], outcome.code + 1]).astype(np.int32))
 
 
 def _take_back(splits: dict[int, Split], unsafe: set[int]) -> int:

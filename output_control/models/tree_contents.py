@@ -51,7 +51,7 @@ def tree_contents(grown: GrownTree, rules: ModelRules) -> Contents:
     }
     columns += status_columns(np.zeros(len(listed), dtype=np.bool_))
     key = ["leaf", "category"] if target == "category" else ["leaf"]
-    return Contents(grown.request, columns, key, document, annex)
+    return Contents(grown.request, columns, key, document, annex, parts=grown.parts)
 
 
 def _outcome(grown: GrownTree, base: int) -> list[OutputColumn]:

@@ -14,7 +14,6 @@ import stat
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from enclave.entropy import Entropy
@@ -22,6 +21,7 @@ from enclave.errors import BadInput, Fault, KeyUnavailable, Refused
 from enclave.files import write_bytes
 from enclave.fingerprints import canonical_json
 from enclave.requests import Slug
+from enclave.yaml_files import NotYaml, read_fields
 from output_control.alternatives.allowed import AllowedProtection
 from output_control.policy.models import DistributionRules, OutputKind
 from output_control.policy.values import PolicyFile, Sourced
@@ -324,10 +324,12 @@ Part = TypeVar("Part", bound=BaseModel)
 def _parse(model: type[Part], content: bytes, name: str) -> Part:
     """YAML by way of JSON, so that strict typing reads a YAML list as a tuple; names fields in what it raises."""
     try:
-        return model.model_validate_json(json.dumps(yaml.safe_load(content)))
-    except (yaml.YAMLError, ValueError, TypeError) as error:
-        if not isinstance(error, ValidationError):
-            raise Refused("the policy is not readable as YAML", where=name) from None
+        return model.model_validate_json(json.dumps(read_fields(content)))
+    except NotYaml as error:
+        raise Refused(f"the policy does not hold: {error}", where=name) from None
+    except TypeError:
+        raise Refused("the policy does not hold: it has a date or the like", where=name) from None
+    except ValidationError as error:
         faults = [
             str(Fault(name, "policy", item["msg"] + ": " + ".".join(str(part) for part in item["loc"])))
             for item in error.errors(include_input=False, include_context=False, include_url=False)

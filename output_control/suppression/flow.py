@@ -393,13 +393,17 @@ def cheapest_move(search: Search, target: Target, size: int, *, avoid: int, belo
     return float(search.problem.cost[search.hidden].sum()) - before if _accept(search, ball, best[1]) else None
 
 
-def prove_alone(search: Search, target: Target) -> bool:
-    """One LP per side over hidden cells; for counts an integer programme where the LP's vertex is fractional."""
+def prove_alone(search: Search, target: Target, most: int | None = None) -> bool:
+    """One LP per side over hidden cells; for counts an integer programme where the LP's vertex is fractional.
+
+    In growing balls, none of more than ``most`` cells.
+    """
     size = NEARBY
-    while True:
+    while most is None or size <= most:
         ball = search.near.around(np.array([target.cell]), search.hidden, size, hidden_only=True)
         if _serve_in(search, ball, target):
             return True
         if ball.whole:
             return False
         size *= 3
+    return False

@@ -20,7 +20,7 @@ from output_control.protection import Witnesses
 from output_control.suppression.boxes import Boxes, Found
 from output_control.suppression.dropping import drop_by_boxes
 from output_control.suppression.exact import Guidance, guidance
-from output_control.suppression.flow import prove_alone, push_short, serve
+from output_control.suppression.flow import BALL, certify, prove_alone, push_short, serve
 from output_control.suppression.large_state import Large
 from output_control.suppression.neighbourhood import ball
 from output_control.suppression.problem import Problem, Target
@@ -34,6 +34,10 @@ IDLE = 3
 PUSHES = 12
 SERVED = 60
 AT_ONCE = 50_000
+COARSE = 0.003
+LEFT_UP_TO = 2000
+CROSSINGS = 4
+MOST = 50_000
 
 
 def fits(problem: Problem) -> bool:
@@ -60,6 +64,7 @@ def suppress_large(problem: Problem, boxes: Boxes, budget: int | None, threads: 
         every = np.arange(len(cells))
         state.found.put(every, state.boxes_for(every, np.where(state.hidden, 0.0, np.inf)))
         _push_parts(state, pool)
+    _prove_left(state)
     _serve(state)
     left = [problem.targets[at] for at in state.open_targets().tolist()]
     lost = [target for target in left if not serve(search, target)]
@@ -75,7 +80,8 @@ def _guided(problem: Problem, boxes: Boxes, pool: Executor) -> tuple[BoolArray, 
 
     def guide(groups: IntArray) -> Guidance:
         targets = [problem.targets[at] for at in np.flatnonzero(np.isin(asked, groups)).tolist()]
-        return guidance(problem.part(groups, targets, closed=True), up_to=len(groups))
+        part = problem.part(groups, targets, closed=True)
+        return guidance(part, up_to=len(groups), whole=problem.size <= MASTER_CELLS, relative_gap=COARSE)
 
     parts = list(_parts(problem, boxes, MASTER_CELLS))
     for groups, found in zip(parts, pool.map(guide, parts), strict=True):
@@ -142,6 +148,18 @@ def _push_part(state: Large, targets: list[Target], groups: IntArray, *, last: b
 def _holds(cells: IntArray, cell: int) -> bool:
     at = int(np.searchsorted(cells, cell))
     return at < len(cells) and int(cells[at]) == cell
+
+
+def _prove_left(state: Large) -> None:
+    """LPs over balls of hidden groups, for targets whose moves leave their part; many in such a state need more hidden."""
+    search = state.search
+    left = [state.problem.targets[at] for at in state.open_targets().tolist()]
+    if len(left) > LEFT_UP_TO:
+        return
+    certify(search, CROSSINGS, left)
+    for target in left:
+        if not target.met:
+            prove_alone(search, target, MOST)
 
 
 def _serve(state: Large) -> None:

@@ -15,13 +15,14 @@ SEED = 7
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Solution:
-    """What HiGHS found: the point, the objective, the price of each row, and a bound on the optimum (MIP)."""
+    """What HiGHS found: the point, the objective, the price of each row, a bound on the optimum (MIP), iterations."""
 
     x: FloatArray
     objective: float
     row_dual: FloatArray
     bound: float
     optimal: bool
+    iterations: int
 
 
 class Model:
@@ -105,4 +106,5 @@ class Model:
             row_dual=np.array(solution.row_dual),
             bound=info.mip_dual_bound,
             optimal=status == HighsModelStatus.kOptimal,
+            iterations=info.simplex_iteration_count,
         )

@@ -14,6 +14,7 @@ from enclave.errors import Refused
 from enclave.frames import Frame
 from enclave.requests import Request, TableRequest
 from enclave.zones import Derived, Linked
+from output_control.banded import banded
 from output_control.tables.unit_keys import faults_of_copies, faults_of_units
 
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
@@ -150,15 +151,17 @@ def _wrong_rows(request: Request, sources: Sources) -> list[str]:
     for name in dict.fromkeys([*key, *units_of(request)]):
         empty = sources.number("SELECT COUNT(*) FROM {table} WHERE {name} IS NULL", table=table, name=name)
         if empty:
-            faults.append(f"{empty} row(s) of {request.derivation} have no value in key column {name}")
+            faults.append(f"{banded(empty)} rows of {request.derivation} have no value in key column {name}")
     for unit in units_of(request):
         negative = sources.number("SELECT COUNT(*) FROM {table} WHERE {unit} < 0", table=table, unit=unit)
         if negative:
-            faults.append(f"{negative} row(s) of {request.derivation} have a unit key below 0 in {unit}")
+            faults.append(f"{banded(negative)} rows of {request.derivation} have a unit key below 0 in {unit}")
     distinct = "SELECT COUNT(*) FROM (SELECT {key} FROM {table} GROUP BY {key}) AS d"
     repeated = rows - sources.number(distinct, table=table, key=key)
     if repeated:
-        faults.append(f"{repeated} row(s) of {request.derivation} repeat a record; one row per {' and '.join(key)}")
+        faults.append(
+            f"{banded(repeated)} rows of {request.derivation} repeat a record; one row per {' and '.join(key)}"
+        )
     return faults
 
 
@@ -179,6 +182,6 @@ def _outside_population(request: Request, sources: Sources, schema: pa.Schema, p
     if not outside:
         return []
     return [
-        f"{outside} row(s) of {request.derivation} lie outside the population {dataset}: "
+        f"{banded(outside)} rows of {request.derivation} lie outside the population {dataset}: "
         f"{column} is not among its {key}"
     ]

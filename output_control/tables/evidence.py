@@ -12,6 +12,7 @@ import pyarrow as pa
 from enclave.classifications import Classification
 from enclave.errors import Refused
 from enclave.requests import TableRequest
+from output_control.banded import banded
 from output_control.policy import TableRules
 from output_control.statistics.statistic_faults import faults_of_statistic
 from output_control.tables.derived import Sources, units_of
@@ -123,8 +124,8 @@ def faults_of_codes(request: TableRequest, shown: tuple[ShownDimension, ...], so
         )
         if lost:
             faults.append(
-                f"{lost} row(s) have a code in column {dimension.column} that {dimension.classification.name} does not "
-                f"have, or that is coarser than the levels shown ({', '.join(dimension.levels)})"
+                f"{banded(lost)} rows have a code in column {dimension.column} that {dimension.classification.name} "
+                f"does not have, or that is coarser than the levels shown ({', '.join(dimension.levels)})"
             )
     for measure in filter(None, (request.measure, request.weight)):
         faults += _faults_of_measure(measure, schema, table, sources)
@@ -154,12 +155,7 @@ def tabulate(
         Refused: a cell's total is below 0, or no record has a measure.
     """
     amounts = amounts_of(request, sources, weights)
-    kinds = [_evidence(request, shown, sources, amounts, unit) for unit in units_of(request)]
-    least = _least(request, sources)
-    if least > 0:
-        left = amounts_of(request, sources, weights, less=least)
-        kinds = [replace(e, beyond=_evidence(request, shown, sources, left, e.unit).table) for e in kinds]
-    first, *others = kinds
+    first, *others = (_evidence(request, shown, sources, amounts, unit) for unit in units_of(request))
     return replace(first, also=tuple(others))
 
 
@@ -174,7 +170,7 @@ def _evidence(
     value, size = column[amounts.total] / scale, column["size"] / scale
     if (value < 0).any():
         raise Refused(
-            f"{int((value < 0).sum())} cell(s) have a total below 0",
+            f"{banded(int((value < 0).sum()))} cells have a total below 0",
             next_step="ask for gains and losses as two measures; the rules hold for figures of 0 or more",
         )
     return Evidence(
@@ -187,20 +183,10 @@ def _evidence(
         weighted=column[amounts.weighted] / amounts.scale(amounts.weighted),
         unit=unit,
         effective=_effective(column),
+        beyond=_table(found, shown, amounts.beyond(column) / scale, column["units"], amounts, ranking=1)
+        if amounts.least
+        else None,
     )
-
-
-def _least(request: TableRequest, sources: Sources) -> float:
-    """The least value of the measure of a sum or a mean; 0 where there is none."""
-    if request.statistic not in {"sum", "mean"}:
-        return 0.0
-    found = sources.collect(
-        "SELECT MIN(CAST({m} AS DOUBLE)) AS least FROM {t}",
-        m=str(request.measure),
-        t=sources.derived_table(request.derivation),
-    )
-    least = found.column(0)[0].as_py()
-    return 0.0 if least is None else float(least)
 
 
 def _effective(column: Mapping[str, IntArray]) -> FloatArray:
@@ -211,7 +197,13 @@ def _effective(column: Mapping[str, IntArray]) -> FloatArray:
 
 
 def _table(
-    found: Tallies, shown: tuple[ShownDimension, ...], value: FloatArray, units: IntArray, amounts: Amounts
+    found: Tallies,
+    shown: tuple[ShownDimension, ...],
+    value: FloatArray,
+    units: IntArray,
+    amounts: Amounts,
+    *,
+    ranking: int = 0,
 ) -> CellTable:
     dims = tuple(dimension.dimension for dimension in shown)
     codes = np.column_stack(np.unravel_index(found.cell, tuple(len(dim.codes) for dim in dims))).astype(np.int32)
@@ -221,8 +213,8 @@ def _table(
         freq=units.astype(np.float64),
         value=value,
         n_contributors=units,
-        top=np.maximum(found.top, 0) / amounts.scale(amounts.contribution),
-        sole_contributor=np.where(units == 1, found.top_unit[:, 0], NO_CONTRIBUTOR),
+        top=np.maximum(found.top[:, ranking], 0) / amounts.scale(amounts.contribution),
+        sole_contributor=np.where(units == 1, found.top_unit[:, ranking, 0], NO_CONTRIBUTOR),
         integral=amounts.total == "n",
     )
 
@@ -239,7 +231,7 @@ def _faults_of_measure(measure: str, schema: pa.Schema, table: str, sources: Sou
             m=measure,
         )
         if lost:
-            return [f"{lost} row(s) have no finite number in measure {measure}; leave it empty where it is not known"]
+            return [f"{banded(lost)} rows have no finite number in {measure}; leave it empty where it is not known"]
     size = sources.collect(
         "SELECT COALESCE(SUM(ABS(CAST({m} AS DOUBLE))), 0) AS s FROM {table}", m=measure, table=table
     )
@@ -254,7 +246,7 @@ def _faults_of_weight(request: TableRequest, table: str, sources: Sources) -> li
         "SELECT COUNT(*) FROM {table} WHERE {w} IS NULL OR CAST({w} AS DOUBLE) <= 0", table=table, w=str(request.weight)
     )
     if wrong:
-        return [f"{wrong} row(s) have no weight above 0 in {request.weight}"]
+        return [f"{banded(wrong)} rows have no weight above 0 in {request.weight}"]
     ends = sources.collect(
         "SELECT MIN(CAST({w} AS DOUBLE)) AS a, MAX(CAST({w} AS DOUBLE)) AS b FROM {table}",
         table=table,

@@ -21,8 +21,8 @@ NOBODY = -1
 class Tallies:
     """Per cell: whole-number sums (cells × columns) and the `LARGEST` contributions with their units.
 
-    ``cell`` is the position in the cross product. ``top`` falls, equal contributions by the larger unit first; where
-    there are fewer units, both are `NOBODY`.
+    ``cell`` is the position in the cross product. ``top`` and ``top_unit`` are cells × rankings × `LARGEST`; ``top``
+    falls, equal contributions by the larger unit first; where there are fewer units, both are `NOBODY`.
     """
 
     cell: IntArray
@@ -53,8 +53,7 @@ class Tallies:
         # most cells have one row, whose ranking stands
         merged = np.flatnonzero(count > 1)
         rows = np.repeat(count > 1, count)
-        group = np.repeat(np.arange(len(merged)), count[merged])
-        top[merged], owner[merged] = _largest(group, self.top[rows], self.top_unit[rows], len(merged))
+        top[merged], owner[merged] = _largest(count[merged], self.top[rows], self.top_unit[rows])
         return Tallies(self.cell[start], np.add.reduceat(self.sums, start, axis=0), top, owner)
 
     def only(self, keep: npt.NDArray[np.bool_]) -> Tallies:
@@ -93,17 +92,18 @@ def _lifted(layer: Tallies, dim: Dimension, stride: int) -> Tallies:
     )
 
 
-def _largest(group: IntArray, top: IntArray, unit: IntArray, groups: int) -> tuple[IntArray, IntArray]:
-    """The largest contributions of each group (numbered from 0, in rising order) among those of its rows."""
-    ranked = np.full((groups, LARGEST), NOBODY, dtype=np.int64)
-    owner = ranked.copy()
-    there = unit.reshape(-1) != NOBODY
-    group = np.repeat(group, LARGEST)[there]
-    top, unit = top.reshape(-1)[there], unit.reshape(-1)[there]
-    order = np.lexsort((-unit, -top, group))
-    group, top, unit = group[order], top[order], unit[order]
-    place = np.arange(len(group)) - np.searchsorted(group, group, side="left")
-    first = place < LARGEST
-    ranked[group[first], place[first]] = top[first]
-    owner[group[first], place[first]] = unit[first]
+def _largest(count: IntArray, top: IntArray, unit: IntArray) -> tuple[IntArray, IntArray]:
+    """The largest contributions of each group among those of its rows; ``count`` rows that follow each other each."""
+    ranked, owner = (np.empty((len(count), *top.shape[1:]), dtype=np.int64) for _ in range(2))
+    count = count * LARGEST
+    start = np.cumsum(count) - count
+    for ranking in range(top.shape[1]):
+        amount, who = top[:, ranking].reshape(-1), unit[:, ranking].reshape(-1)
+        for place in range(LARGEST):
+            most = np.maximum.reduceat(amount, start)
+            tied = amount == np.repeat(most, count)
+            last = np.maximum.reduceat(np.where(tied, who, NOBODY), start)
+            ranked[:, ranking, place], owner[:, ranking, place] = most, last
+            taken = tied & (who == np.repeat(last, count))
+            amount, who = np.where(taken, NOBODY, amount), np.where(taken, NOBODY, who)
     return ranked, owner

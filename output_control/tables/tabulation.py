@@ -34,7 +34,8 @@ class Amounts:
 
     ``contribution`` is what dominance compares, ``total`` what is published, ``weighted`` the weight of the records;
     each names one of ``rows`` (in ten-thousandths) or ``n``. With weights, ``rows`` also has ``share`` and ``square``:
-    a record's weight as a share of the largest one, and its square, in billionths.
+    a record's weight as a share of the largest one, and its square, in billionths. ``least``: the least measure of all
+    records, in ten-thousandths; 0 where it is not above 0.
     """
 
     rows: Mapping[str, str]
@@ -42,6 +43,7 @@ class Amounts:
     total: str
     weighted: str
     known: str
+    least: int = 0
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -53,17 +55,29 @@ class Amounts:
         """What a sum of that name must be divided by."""
         return 1 if name == "n" else 10**DECIMALS
 
+    @property
+    def compared(self) -> tuple[str, ...]:
+        """What the contributions of units are ranked by: as they are and, beyond a least measure, without it.
 
-def amounts_of(request: TableRequest, sources: Sources, weights: WeightUse, *, less: float = 0.0) -> Amounts:
-    """The amounts behind ``request``, from its derived frame ``d``; of a percentile, a median and a rate the counts.
+        Expressions over the sums of a unit's records in a cell.
+        """
+        if not self.least:
+            return (self.contribution,)
+        off = f"{self.least} * n" if self.contribution == "v" else _exact(f"w * {self.least * 1e-8!r}")
+        return (self.contribution, f"{self.contribution} - {off}")
 
-    ``less`` is taken off the measure of every record.
-    """
+    def beyond(self, sums: Mapping[str, IntArray]) -> IntArray:
+        """The totals without the least measure of each record."""
+        off = self.least * sums["n"] if self.total == "v" else np.rint(sums["w"] * (self.least / 10**DECIMALS))
+        return sums[self.total] - off.astype(np.int64)
+
+
+def amounts_of(request: TableRequest, sources: Sources, weights: WeightUse) -> Amounts:
+    """The amounts behind ``request``, from its derived frame ``d``; of a percentile, a median and a rate the counts."""
     added = request.measure if request.statistic in {"sum", "mean"} else None
     rows: dict[str, str] = {}
-    taken = f" - {less!r}" if less else ""
     if added is not None:
-        rows["v"] = _exact(sources.sql("d.{m}", m=added) + taken)
+        rows["v"] = _exact(sources.sql("d.{m}", m=added))
     if request.weight is not None:
         weight = sources.sql("CAST(d.{w} AS DOUBLE)", w=request.weight)
         rows["w"] = _exact(weight)
@@ -75,12 +89,22 @@ def amounts_of(request: TableRequest, sources: Sources, weights: WeightUse, *, l
         share = f"{weight} * {1 / float(found.column(0)[0].as_py()):.17e}"
         rows |= {"share": _billionths(share), "square": _billionths(f"{share} * {share}")}
         if added is not None:
-            rows["t"] = _exact(f"{weight} * (" + sources.sql("CAST(d.{m} AS DOUBLE)", m=added) + f"{taken})")
+            rows["t"] = _exact(f"{weight} * " + sources.sql("CAST(d.{m} AS DOUBLE)", m=added))
     plain = "v" if added is not None else "n"
     weighted = "w" if request.weight is not None else "n"
     total = {"n": weighted, "v": "t" if "t" in rows else "v"}[plain]
     known = sources.sql("d.{m} IS NOT NULL", m=request.measure) if request.measure is not None else "TRUE"
-    return Amounts(rows, plain if weights == "secret" else total, total, weighted, known)
+    least = (
+        0
+        if added is None
+        else _least(rows["v"], sources.sql("{t}", t=sources.derived_table(request.derivation)), sources)
+    )
+    return Amounts(rows, plain if weights == "secret" else total, total, weighted, known, least)
+
+
+def _least(measure: str, table: str, sources: Sources) -> int:
+    found = sources.engine.collect(f"SELECT MIN({measure}) AS least FROM {table} AS d", []).column(0)[0].as_py()
+    return max(int(found), 0) if found is not None else 0
 
 
 def _exact(value: str) -> str:
@@ -94,11 +118,15 @@ def _billionths(value: str) -> str:
 def tallies(
     request: TableRequest, shown: Sequence[ShownDimension], sources: Sources, amounts: Amounts, unit: str
 ) -> Tallies:
-    """Every non-empty cell by its position; sums are ``amounts.names``, then units, then Σ|total of a unit|."""
+    """Every non-empty cell by its position; sums are ``amounts.names``, then units, then Σ|total of a unit|.
+
+    Contributions are ranked once for each of ``amounts.compared``.
+    """
     found = sources.engine.collect(_query(request, shown, sources, amounts, unit), ["a", "cell"])
     names = [*amounts.names, "units", "size"]
     sums = np.column_stack([_whole(found, name) for name in names])
-    top, owner = _pairs(found.column("tops").combine_chunks())
+    ranked = [_pairs(found.column(f"tops{i}").combine_chunks()) for i in range(len(amounts.compared))]
+    top, owner = (np.stack(each, axis=1) for each in zip(*ranked, strict=True))
     rows = Tallies(_whole(found, "cell"), sums, top, owner)
     return roll_up(rows, _whole(found, "a"), [each.dimension for each in shown], _guide(shown))
 
@@ -112,8 +140,12 @@ def _query(
 ) -> str:
     """Rows of cells: ``a`` = 0 leaves of units that lie in one, 1… leaves from that level of the guide, -1 any cell."""
     sums = ", ".join(f"CAST(SUM({name}) AS BIGINT) AS {name}" for name in amounts.names)
-    tops = sources.engine.dialect.top_contributions(f"CAST(ABS({amounts.contribution}) AS BIGINT)", "u", LARGEST)
-    reduced = f"{sums}, COUNT(*) AS units, CAST(SUM(ABS({amounts.total})) AS BIGINT) AS size, {tops} AS tops"
+    ranked = [
+        sources.engine.dialect.top_contributions(f"CAST(ABS({each}) AS BIGINT)", "u", LARGEST) + f" AS tops{i}"
+        for i, each in enumerate(amounts.compared)
+    ]
+    size = f"CAST(SUM(ABS({amounts.total})) AS BIGINT) AS size"
+    reduced = ", ".join([sums, "COUNT(*) AS units", size, *ranked])
     guide, levels = _guide(shown), shown[_guide(shown)].dimension.levels
     places = [f"p{i}" for i in range(len(shown))]
     named, cell = ", ".join(places), " + ".join(places)

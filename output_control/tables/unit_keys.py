@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from enclave.requests import Request
+from output_control.banded import banded
 
 if TYPE_CHECKING:
     from output_control.tables.derived import Sources
@@ -51,7 +52,7 @@ def faults_of_units(request: Request, sources: Sources, member: str, unit: str) 
     )
     if not foreign:
         return []
-    return [f"{foreign} row(s) of {request.derivation} have a {unit} that the linked data do not give them"]
+    return [f"{banded(foreign)} rows of {request.derivation} have a {unit} that the linked data do not give them"]
 
 
 def invented_periods(request: Request, sources: Sources, member: str, period: str) -> str:
@@ -77,9 +78,8 @@ def invented_periods(request: Request, sources: Sources, member: str, period: st
         member=member,
         period=period,
     )
-    return f"{foreign} row(s) of {request.derivation} are of a {period} that the linked data do not give them" * bool(
-        foreign
-    )
+    said = f"{banded(foreign)} rows of {request.derivation} are of a {period} that the linked data do not give them"
+    return said if foreign else ""
 
 
 def faults_of_copies(request: Request, sources: Sources, member: str) -> list[str]:
@@ -97,7 +97,7 @@ def faults_of_copies(request: Request, sources: Sources, member: str) -> list[st
     if not many:
         return []
     dataset = request.population.dataset
-    return [f"{many} member(s) of {dataset} stand in more rows of {request.derivation} than in {dataset} itself"]
+    return [f"{banded(many)} members of {dataset} stand in more rows of {request.derivation} than in {dataset} itself"]
 
 
 def kind_of_key(column: str, sources: Sources) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from enclave.errors import BadInput, NotAllowed
+from enclave.zones import Zone
 from pipeline.commands.options import (
     DEFAULT_WORKSPACE,
     AgainOption,
@@ -18,7 +19,7 @@ from pipeline.commands.options import (
     opened,
     teller,
 )
-from pipeline.office import create_office, read_passphrase, settings_for, utc_now
+from pipeline.office import create_office, read_given, read_passphrase, settings_for, utc_now
 
 if TYPE_CHECKING:
     from pipeline.custodian import CustodianDesk
@@ -57,6 +58,12 @@ def init(
     service_passphrase_file: Annotated[
         Path | None, typer.Option(help="File (mode 0600) that holds the passphrase of the release key; else asked.")
     ] = None,
+    token: Annotated[
+        str, typer.Option(help="Label of a PKCS#11 token that is to hold the keys; its PIN is the passphrase then.")
+    ] = "",
+    token_module: Annotated[
+        str, typer.Option(envvar="ZICHT_PKCS11_MODULE", help="The token's PKCS#11 library (.so).")
+    ] = "",
     engine: Annotated[Literal["duckdb", "spark"], typer.Option(help="Engine of the large steps.")] = "duckdb",
     threads: Annotated[int, typer.Option(min=1, help="Threads; the release is the same.")] = 2,
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
@@ -67,6 +74,7 @@ def init(
     """
     from enclave.entropy import SecureEntropy
     from pipeline.office_setup import set_up
+    from pseudonymise.unlocking import TokenLock
 
     settings = settings_for(workspace, data, configs, project=project, engine=engine, threads=threads)
     office = create_office(workspace, settings)
@@ -74,9 +82,10 @@ def init(
     if confidential is None:
         confidential = policies / f"{office.project.policy}.confidential.example.yaml"
         typer.echo("the policy's confidential part is the published example: replace it before real use", err=True)
+    secret = read_passphrase("the custodian's key store", custodian_passphrase_file)
     set_up(
         office,
-        custodian=read_passphrase("the custodian's key store", custodian_passphrase_file),
+        custodian=TokenLock(token_module, token, secret) if token else secret,
         root=read_passphrase("the office's root key", root_passphrase_file),
         service=read_passphrase("the release key", service_passphrase_file),
         entropy=SecureEntropy(),
@@ -172,5 +181,5 @@ def _desk(workspace: Path, passphrase_file: Path | None, *, as_json: bool) -> Cu
     from pipeline.custodian import open_desk
 
     office = opened(workspace)
-    passphrase = read_passphrase("the custodian's key store", passphrase_file)
-    return open_desk(office, passphrase, teller(as_json=as_json))
+    given = read_given(office.workspace.path(Zone.KEY), passphrase_file)
+    return open_desk(office, given, teller(as_json=as_json))

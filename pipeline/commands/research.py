@@ -9,6 +9,7 @@ import typer
 
 from enclave.errors import BadInput, EnclaveError
 from enclave.signatures import SigningKey
+from enclave.zones import Zone
 from pipeline.commands.options import (
     DEFAULT_WORKSPACE,
     AgainOption,
@@ -20,7 +21,7 @@ from pipeline.commands.options import (
     teller,
 )
 from pipeline.commands.review import KeyOption, PersonOption, desk_of
-from pipeline.office import read_passphrase, utc_now
+from pipeline.office import read_given, read_passphrase, utc_now
 
 AnalysisArgument = Annotated[str | None, typer.Argument(help="Name of one analysis; all of the project when absent.")]
 
@@ -138,7 +139,7 @@ def everything(
     if office.project.name != project:
         raise BadInput(f"this workspace belongs to project {office.project.name}", next_step="name it, or --workspace")
     told = teller(as_json=as_json)
-    custodian = open_desk(office, read_passphrase("the custodian's key store", passphrase_file), told)
+    custodian = open_desk(office, read_given(office.workspace.path(Zone.KEY), passphrase_file), told)
     intake = custodian.receive(custodian.inbox())
     told.say("deliveries received", ran=intake.ran, rows=intake.total("received"))
     told.say("pseudonymised", ran=sum(outcome.ran for outcome in custodian.pseudonymise()))

@@ -117,7 +117,7 @@ def take_frame(outlet: Outlet, name: str, rules: FrameRules, folder: Path) -> No
                     _check_values(batch, rules, allowed, name)
                     order.check(batch)
                     sink.write(batch)
-    except (OSError, pa.ArrowException):
+    except (OSError, UnicodeDecodeError, pa.ArrowException):
         raise BadInput("the derived frame is not a whole Parquet file", where=name) from None
 
 

@@ -25,6 +25,7 @@ PAGES = (
     "how-to/choose-a-protection.md",
     "how-to/verify-a-release.md",
     "how-to/add-a-delivery-schema.md",
+    "how-to/hold-the-keys.md",  # last: it changes who opens the key store
 )
 
 

@@ -19,7 +19,7 @@ NEEDED = ("sh", "dirname", "cat", "sha256sum", "cut", "id")
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Path:
-    """A checkout whose environment stands, on a machine that has the tools of ``NEEDED`` and no java."""
+    """A checkout whose environment stands, on a machine that has the tools of ``NEEDED`` and neither java nor softhsm2."""
     (tmp_path / "tools").mkdir()
     shutil.copy(CHECKOUT / "tools/setup", tmp_path / "tools/setup")
     (tmp_path / ".venv").mkdir()
@@ -49,14 +49,14 @@ def set_up(bare: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
 
 
-def test_root_gets_java_and_bubblewrap_from_debian(bare: Path) -> None:
+def test_root_gets_java_bubblewrap_and_a_token_from_debian(bare: Path) -> None:
     tool(bare, "id", "echo 0")
     tool(bare, "apt-get", f'echo "$@" >>{bare}/installed')
     done = set_up(bare)
     assert done.returncode == 0, done.stderr
     update, install = (bare / "installed").read_text().splitlines()
     assert update.startswith("update")
-    assert install.endswith(" bubblewrap default-jre-headless")
+    assert install.endswith(" bubblewrap default-jre-headless softhsm2")
 
 
 def test_anybody_else_is_told_what_is_missing(bare: Path) -> None:
@@ -64,11 +64,11 @@ def test_anybody_else_is_told_what_is_missing(bare: Path) -> None:
     tool(bare, "bwrap", "true")
     done = set_up(bare)
     assert done.returncode == 1
-    assert "sudo apt-get install default-jre-headless\n" in done.stderr
+    assert "sudo apt-get install default-jre-headless softhsm2\n" in done.stderr
 
 
 def test_nothing_is_installed_where_everything_is(bare: Path) -> None:
-    for name in ("bwrap", "java"):
+    for name in ("bwrap", "java", "softhsm2-util"):
         tool(bare, name, "true")
     tool(bare, "apt-get", "exit 9")
     assert set_up(bare).returncode == 0

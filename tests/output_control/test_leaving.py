@@ -61,6 +61,15 @@ def test_a_table_as_the_gate_writes_it_holds_nothing() -> None:
         ("a.jansen@voorbeeld.nl", "an e-mail address"),
         ("06 1234 5678", "a phone number"),
         ("0363010000000001", "a BAG number"),
+        ("123456-782", "eleven-test"),
+        ("1-23456782", "eleven-test"),
+        ("12345+67-82", "eleven-test"),
+        ("123,456=782", "eleven-test"),
+        ("1%2%3%4%5%6%7%8%2", "eleven-test"),
+        ("class 123456_782 x", "eleven-test"),
+        ("036301-0000000001", "a BAG number"),
+        ("1234-5679", "a number of eight figures or more"),
+        ("0000 1234 5679", "a number of eight figures or more"),
         ("=cmd()", "a spreadsheet would run"),
         ("+SUM(A1)", "a spreadsheet would run"),
         ("@x", "a spreadsheet would run"),
@@ -77,6 +86,29 @@ def test_an_identifier_or_formula_in_a_code_is_found_and_not_repeated(area: str,
 @pytest.mark.parametrize("area", ["-5", "65+", "<150k", ">=400k", "a=b", "18-24", ""])
 def test_ordinary_codes_are_no_formula(area: str) -> None:
     assert found(table(["NL", area], [1.0, 2.0])) == ""
+
+
+SHAPES = ["{}-{}", "{}.{}", "of {}, {} and more", "{}-{} and {}-{}"]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_years_and_spans_of_amounts_are_no_identifiers(shape: str) -> None:
+    """Of all years one pair in eleven passes the eleven-test by chance."""
+    years = [shape.format(a, b, a, b) for a in range(1990, 2030) for b in range(1990, 2030)]
+    assert found(table(years, [1.0] * len(years))) == ""
+    if shape == "{}-{}":
+        spans = [shape.format(a, a + 999) for a in range(1000, 99_000, 500)]
+        assert found(table(spans, [1.0] * len(spans))) == ""
+
+
+@given(st.lists(st.integers(1, 8), unique=True, max_size=8), st.text("<>=.,+_/% -", min_size=8, max_size=8))
+def test_a_bsn_is_found_however_one_mark_parts_it(places: list[int], marks: str) -> None:
+    code = "".join(
+        mark + figure if at in places else figure
+        for at, (mark, figure) in enumerate(zip(" " + marks, BSN, strict=True))
+    )
+    if code != BSN:
+        assert "column area holds a number of 8 or 9 digits" in found(table(["NL", f"x {code}"], [1.0, 2.0]))
 
 
 def test_an_identifier_in_a_title_label_or_note_is_found_in_every_file() -> None:

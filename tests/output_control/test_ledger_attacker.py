@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from enclave.errors import Refused
-from output_control.ledger.released import ReleasedTable
+from output_control.ledger.released import COUNT, ReleasedTable
 from output_control.tables.table import Dimension, IntArray
 from tests.output_control.ledger_tables import Shelf, a_dimension, a_table
 
@@ -242,3 +242,22 @@ def test_a_table_of_many_small_cells_may_be_released_again_as_it_is(tmp_path: Pa
     assert 0 < first.patterns[0].suppressed.sum() < len(table.table)
     assert not (~again.patterns[0].suppressed & table.primary.mask).any()
     assert (again.patterns[0].suppressed <= first.patterns[0].suppressed).all()
+
+
+def test_what_left_as_it_would_alone_is_remembered_with_the_moves_that_leave_it_open(tmp_path: Path) -> None:
+    """A small table that hides no more beside others than alone: what the audit found is kept for later checks."""
+    rng = np.random.default_rng(5)
+    people = np.column_stack([rng.integers(1, size + 1, 20) for size in SIZES.values()])
+    shelf = Shelf(tmp_path, MINIMUM)
+    first = shelf.release(marginal("first", people, ["p", "q"])).released[0]
+    together = shelf.release(marginal("second", people, ["p", "r"]))
+    second = together.released[0]
+    assert together.joined == (True,) and together.exact and first.hidden.any() and second.hidden.any()
+    moves = second.moves
+    assert set(moves.tables) == {("", "second", COUNT), ("r1", "first", COUNT)}
+    moved = {(table, cell) for table, cell in zip(moves.table.tolist(), moves.cell.tolist(), strict=True)}
+    sensitive = {(0, cell) for cell in np.flatnonzero(second.primary.mask).tolist()}
+    sensitive |= {(1, cell) for cell in np.flatnonzero(first.primary.mask).tolist()}
+    assert sensitive and sensitive <= moved
+    # and no move changes a published cell
+    assert all((second if table == 0 else first).hidden[cell] for table, cell in moved)

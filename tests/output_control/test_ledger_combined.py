@@ -181,3 +181,52 @@ def test_the_gate_hides_the_one_home_that_three_releases_leave_over(tmp_path: Pa
     found = cells_of(world.check(others, table_request("age")), "age")
     assert found[("all",)] is None and None in (found[("a0",)], found[("a1",)], found[("a2",)])
     assert None not in cells_of(world.check(data.slice(900, 2_070), table_request("age")), "age").values()
+
+
+# sums of cells of one table, less a cell of another -------------------------------------------------------------------
+
+AREAS = 200
+
+
+def by_area_and_by_region(few: int, *, spread: bool, outside: bool) -> tuple[ReleasedTable, ReleasedTable]:
+    """All by area; and by region, of which the first is the first ten areas but for a ``few``, who are elsewhere or
+    ``outside``. The other regions go through all other areas, and the areas are too many for coarse atoms."""
+    area = ID % AREAS
+    first = np.flatnonzero(area < 10)
+    left = np.random.default_rng(1).choice(first, few, replace=False) if spread else np.flatnonzero(area == 3)[:few]
+    region = np.where(area < 10, 0, 1 + ID * 7919 % 60_013 % 19)
+    region[left] = 7
+    kept = np.setdiff1d(ID, left) if outside else ID
+    old = a_table(
+        "by area", [a_dimension("area", AREAS), SEX], np.column_stack([1 + area, CODES["sex"]]), 1 + ID, minimum=MINIMUM
+    )
+    codes = np.column_stack([1 + region, CODES["sex"]])[kept]
+    return old, a_table("by region", [a_dimension("region", 20), SEX], codes, 1 + kept, minimum=MINIMUM)
+
+
+def areas_less_region(tables: list[ReleasedTable]) -> float | None:
+    """The attacker: the ten areas less the first region, where all eleven are published."""
+    shown = {table.name: values(table) for table in tables}
+    parts = [shown["by area"].get((at, 0)) for at in range(1, 11)]
+    region = shown["by region"].get((1, 0))
+    known = [part for part in parts if part is not None]
+    return None if region is None or len(known) < len(parts) else sum(known) - region
+
+
+@pytest.mark.parametrize("order", [1, -1])
+@pytest.mark.parametrize(("spread", "outside"), [(False, False), (True, False), (True, True)])
+@pytest.mark.parametrize("few", [1, 9, 60])
+def test_a_sum_of_cells_less_a_cell_of_another_table_leaves_nobody(
+    tmp_path: Path, order: int, few: int, spread: bool, outside: bool
+) -> None:
+    tables = by_area_and_by_region(few, spread=spread, outside=outside)
+    assert areas_less_region(list(tables)) == few
+    shelf = Shelf(tmp_path, MINIMUM)
+    first, second = tables[::order]
+    shelf.release(first)
+    assert not shelf.released[0].hidden.any()
+    released = [*shelf.released, *shelf.check(second).released]
+    if few < MINIMUM:
+        assert areas_less_region(released) is None
+    elif not outside:
+        assert areas_less_region(released) == few

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import struct
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -22,7 +23,9 @@ from tests.output_control.ledger_tables import Shelf, a_dimension, a_table
 from tests.output_control.ledger_world import UNTIL, a_ledger, about
 
 UNITS = np.array([4_611_686_018_427_387_001 + 977 * i for i in range(40)])
-CONTENT = pack([a_table("t", [a_dimension("p", 4)], (np.arange(40) % 4 + 1)[:, None], UNITS)])
+MEMBERS = UNITS - 7
+TABLE = a_table("t", [a_dimension("p", 4)], (np.arange(40) % 4 + 1)[:, None], UNITS)
+CONTENT = pack([replace(TABLE, rows=replace(TABLE.rows, member=MEMBERS))])
 
 
 def filled(folder: Path, releases: int = 3) -> Ledger:
@@ -43,7 +46,8 @@ def test_what_was_written_is_read_again(tmp_path: Path) -> None:
     assert [entry.release for entry in entries] == ["r0", "r1", "r2"]
     (table,) = ledger.tables(entries[1])
     (original,) = unpack(CONTENT, "r1")
-    assert np.array_equal(table.rows.row, UNITS) and np.array_equal(table.rows.leaf, original.rows.leaf)
+    assert np.array_equal(table.rows.row, UNITS) and table.rows.member is not None
+    assert np.array_equal(table.rows.member, MEMBERS) and np.array_equal(table.rows.leaf, original.rows.leaf)
     assert table.table.value.tolist() == original.table.value.tolist() == [40, 10, 10, 10, 10]
     assert (table.label, table.kinds, table.table.dims) == ("t of r1", ("unit", "unit"), original.table.dims)
 
@@ -59,7 +63,8 @@ def test_the_same_release_twice_is_one_entry(tmp_path: Path) -> None:
 def test_no_unit_name_or_number_of_units_lies_in_the_zone_in_clear(tmp_path: Path) -> None:
     ledger = filled(tmp_path)
     stored = b"".join(path.read_bytes() for path in sorted(ledger.folder.iterdir()))
-    for unit in UNITS.tolist():
+    for unit in [*UNITS.tolist(), *MEMBERS.tolist()]:
+        assert struct.pack("<q", unit) in CONTENT
         for form in (struct.pack("<q", unit), struct.pack(">q", unit), str(unit).encode()):
             assert form not in stored
     for word in (b"r0-request", b"object", b"sequence", b"statistiek", b"kept_until"):

@@ -81,15 +81,19 @@ def test_as_many_as_the_minimum_frequency_may_be_left_over_of_sums(tmp_path: Pat
     assert found and None not in found.values()
 
 
-def test_no_group_that_one_amount_dominates_is_left_over(tmp_path: Path) -> None:
-    """Sixty are left over, twenty of each age: enough, but one of them has nearly all."""
+@pytest.mark.parametrize("added", [0.0, 1_000_000.0])
+def test_no_group_that_one_amount_dominates_is_left_over(tmp_path: Path, added: float) -> None:
+    """Sixty are left over, twenty of each age: enough, but one of them has nearly all, whatever is added to all."""
     world, data = Past(tmp_path, {}, {"age": flat("age", "a", 3)}), everyone(EVERYONE - 1)
+    amount = np.where(np.arange(EVERYONE) == EVERYONE - 1, RICH, np.arange(EVERYONE) % 7 * 12.0) + added
+    data = data.set_column(data.schema.get_field_index("worth"), "worth", pa.array(amount))
     whole = last(world.release("all", data, *requests("sum")), ("sum",))
 
     town = last(world.release("town", data.slice(0, TOWN), *requests("sum")), ("sum",))
     found = beside(world, data.slice(TOWN, EVERYONE - TOWN - 60), "sum")
 
-    assert not [amount for amount in left_over(whole, town, found).values() if RICH <= amount < RICH * 1.1]
+    amounts = [left - count * added for left in left_over(whole, town, found).values() for count in (20, 60)]
+    assert found and not [amount for amount in amounts if RICH <= amount < RICH * 1.5]
 
 
 def sums(name: str, people: IntArray, amount: np.ndarray, chosen: tuple[int, int]) -> ReleasedTable:

@@ -200,6 +200,12 @@ def test_missing_files_columns_and_broken_descriptions_are_bad_input(tmp_path: P
     (folder / "micro.csv").write_bytes(b"\xff\xfe\x00broken")
     with pytest.raises(BadInput, match="not readable"):
         protect(folder, tmp_path / "out")
+    (folder / "micro.csv").write_bytes(b"region,\xff,turnover\n")
+    with pytest.raises(BadInput, match="not readable"):
+        protect(folder, tmp_path / "out")
+    (folder / "micro.csv").write_bytes(b"region,turnover,turnover\n")
+    with pytest.raises(BadInput, match="column 3 has the name of an earlier one"):
+        protect(folder, tmp_path / "out")
     (folder / "desc.json").write_text("{")
     with pytest.raises(BadInput, match="not readable JSON"):
         protect(folder, tmp_path / "out")

@@ -16,7 +16,8 @@ import pytest
 from enclave.entropy import SecureEntropy, SeededEntropy
 from enclave.errors import BadInput, EnclaveError, KeyUnavailable, NotAllowed, Tampered
 from enclave.fingerprints import canonical_json, digest_json
-from pseudonymise.key_store import STORE_FILE, KeyStore, Secret, unwrap, wrap
+from pseudonymise.key_store import STORE_FILE, KeyStore
+from pseudonymise.unlocking import Secret, unwrap, wrap
 
 PASSPHRASE = b"een lange zin voor de sleutels"
 

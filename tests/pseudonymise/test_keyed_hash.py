@@ -9,13 +9,14 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from cryptography.hazmat.primitives import cmac as library
+from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from hypothesis import given
 from hypothesis import strategies as st
 
 from enclave.errors import BadInput
 from pseudonymise.custody import ALGORITHMS, CMAC, HMAC
-from pseudonymise.keyed_hash import CHUNK_ROWS, HashSpec, algorithm_for, cmac, hash_values, hmac_128, subkeys
+from pseudonymise.keyed_hash import CHUNK_ROWS, HashKey, HashSpec, algorithm_for, cmac, hash_values, hmac_128, subkeys
 
 # NIST SP 800-38B, appendix D.3 (AES-256); RFC 4493, section 4 (AES-128)
 KEY_256 = bytes.fromhex("603deb1015ca71be2b73aef0857d77811f352c073b6108d72d9810a30914dff4")
@@ -58,13 +59,37 @@ def test_cmac_gives_the_published_tags(key: bytes, empty: str, one_block: str) -
     assert [tag.hex() for tag in tags] == [empty, one_block]
 
 
-# RFC 4231, cases 1, 2 and 6; the first 128 bits
+@pytest.mark.parametrize(
+    ("key", "tag"), [(KEY_256, "28a7023f452e8f82bd4bf28d8c37c35c"), (KEY_128, "070a16b46b4d4144f79bdd9dd04a287c")]
+)
+def test_a_hash_hashed_again_is_the_published_tag_of_its_block(key: bytes, tag: str) -> None:
+    encryptor = Cipher(AES(key), modes.ECB()).encryptor()  # noqa: S305 - one block each, as CMAC has it
+    again = HashKey(CMAC, encryptor, None).hash_again(pa.array([bytes(16), None, BLOCK], pa.binary(16)).slice(1))
+    assert again.to_pylist() == [None, bytes.fromhex(tag)]
+
+
+def test_hashing_again_equals_the_library_over_several_chunks() -> None:
+    hashes = hash_values(pa.array([str(n) for n in range(CHUNK_ROWS + 2)]), KEY_256, CMAC)
+    again = HashKey.of(bytes(32), CMAC).hash_again(hashes)
+    for place in (0, CHUNK_ROWS - 1, CHUNK_ROWS, CHUNK_ROWS + 1):
+        assert again[place].as_py() == library_cmac(bytes(32), hashes[place].as_py())
+    with pytest.raises(BadInput, match="aes-cmac only"):
+        HashKey.of(bytes(32), HMAC).hash_again(hashes)
+
+
+# RFC 4231, cases 1, 2, 6 and 7; the first 128 bits
 @pytest.mark.parametrize(
     ("key", "text", "tag"),
     [
         (b"\x0b" * 20, "Hi There", "b0344c61d8db38535ca8afceaf0bf12b"),
         (b"Jefe", "what do ya want for nothing?", "5bdcc146bf60754e6a042426089575c7"),
         (b"\xaa" * 131, "Test Using Larger Than Block-Size Key - Hash Key First", "60e431591ee0b67f0d8a26aacbf5b77f"),
+        (
+            b"\xaa" * 131,
+            "This is a test using a larger than block-size key and a larger than block-size data. "
+            "The key needs to be hashed before being used by the HMAC algorithm.",
+            "9b09ffa71b942fcb27635fbcd5b0e944",
+        ),
     ],
 )
 def test_hmac_gives_the_published_tags(key: bytes, text: str, tag: str) -> None:

@@ -1,0 +1,338 @@
+"""Expiry: what has reached its date is destroyed, keys first, with a signed certificate and a journal entry each.
+
+A plan of all that goes is written down before the first key is destroyed, so that a run that is killed is finished by
+the next one, whatever is left of the data by then, and certifies the same. Keys go first: from then on neither the
+files here nor copies of them can be read.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from enclave.errors import BadInput, NotReady, Tampered
+from enclave.files import storage_errors, sweep_temporaries, sync_folder, write_bytes
+from enclave.fingerprints import Json, canonical_json, digest_file, digest_json
+from enclave.frames import open_frame
+from enclave.zones import Linked, Zone
+from linkage.review_sample import review_file
+from pipeline.linking import key_folder
+from pipeline.matching import matched_keys
+from pipeline.office import Office
+from pipeline.rotation import ends, refuse_unfinished
+from pseudonymise.custody import Custody, is_key_of_project
+from pseudonymise.destruction import BY_REMOVAL, BY_STORE, IN_HARDWARE, Certificate, Destroyed, Kind, certify
+from pseudonymise.receipt import JournalHead, Receipt
+from pseudonymise.receive import receipts
+from pseudonymise.sealing import SUFFIX
+
+if TYPE_CHECKING:
+    from pipeline.custodian import CustodianDesk
+
+BEGUN, DESTROYED = "expiry begun", "destroyed"
+_PLAN = "expiry-plan.json"
+_CERTIFICATES = "certificates"
+
+
+class Plan(BaseModel):
+    """All that one run destroys.
+
+    When deliveries go, the key that opens sealed deliveries goes too: ``seal`` is the sealing identity that comes
+    after, ``unreadable`` the sealed files of other deliveries, received long since, that nobody can open then.
+    ``left``: files of the results zone that this user may not remove.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    on: date
+    time: str = ""
+    head: JournalHead = JournalHead(sequence=0, digest="")
+    subjects: tuple[Destroyed, ...]
+    seal: str = ""
+    unreadable: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+    def summary(self) -> list[str]:
+        """What goes, a line each, and which files another user has to remove."""
+        return [
+            f"{gone.kind} {gone.name} (kept until {gone.retention_date}): {len(gone.files)} files, "
+            f"{len(gone.keys)} keys"
+            for gone in self.subjects
+        ] + [f"to be removed by who owns it: {name}" for name in self.left]
+
+
+def plan_expiry(desk: CustodianDesk, on: date, today: date) -> Plan:
+    """What has reached its date by ``on``; a plan that a killed run left is that plan.
+
+    Raises:
+        BadInput: ``on`` lies in the future. NotReady: a rotation is half done, or deliveries wait to be received.
+    """
+    left = _left(desk.office)
+    if left is not None:
+        return left
+    if on > today:
+        raise BadInput("data are destroyed on their date, not before", next_step="give a date up to today")
+    refuse_unfinished(desk.custody)
+    subjects = tuple(_subjects(desk, on))
+    project = desk.office.project
+    opened = any(gone.kind == "delivery" for gone in subjects) and project.retention_date > on
+    if opened and (waiting := _waiting(desk)):
+        raise NotReady(
+            f"{waiting} sealed deliveries wait in the inbox; the key that opens them goes with those that expire",
+            next_step="zicht receive, then zicht expire",
+        )
+    own = tuple(gone.model_copy(update={"files": _own(desk.office, gone.files)}) for gone in subjects)
+    own = tuple(g for g in own if g.files or g.keys or not _certificate(desk.office, g.kind, g.name).is_file())
+    removed = {name for gone in own for name in gone.files}
+    theirs = tuple(sorted({name for gone in subjects for name in gone.files} - removed))
+    if not opened:
+        return Plan(on=on, subjects=own, left=theirs)
+    named = {name for gone in subjects for name in gone.files}
+    others = tuple(name for name in _digests(desk.office, desk.inbox()) if name not in named)
+    seal = desk.custody.next_seal_name(project.name)
+    return Plan(on=on, subjects=own, seal=seal, unreadable=others, left=theirs)
+
+
+def expire(desk: CustodianDesk, plan: Plan, now: datetime) -> tuple[Certificate, ...]:
+    """Destroy what ``plan`` says; returns the certificates. Called again after a kill, it ends the same."""
+    if not plan.subjects:
+        return ()
+    office, custody = desk.office, desk.custody
+    with desk.journalling_keys("expire"):
+        plan = _left(office) or _begin(office, plan, now)
+        if (folder := office.workspace.path(Zone.KEY) / _CERTIFICATES).is_dir():
+            sweep_temporaries(folder)
+        _destroy_keys(office, custody, plan)
+        _remove(office, [*plan.unreadable, *(name for gone in plan.subjects for name in gone.files)])
+        certificates = tuple(_certificates(office, custody, plan))
+    _plan_file(office).unlink(missing_ok=True)
+    sync_folder(_plan_file(office).parent)
+    return certificates
+
+
+def refuse_resurrected(office: Office, custody: Custody) -> None:
+    """Raise Tampered when keys that the journal says were destroyed are in the key store again.
+
+    A key store that was put back from a copy would undo every destruction since.
+    """
+    if _left(office) is None and (back := resurrected(office, custody)):
+        raise Tampered(
+            f"the key store was set back: {len(back)} keys that were destroyed are in it again",
+            where=back[0],
+            next_step="zicht expire destroys them again; then find out where that copy came from",
+        )
+
+
+def resurrected(office: Office, custody: Custody) -> tuple[str, ...]:
+    """Names of keys that the journal says were destroyed and that the key store has."""
+    alive = set(custody.store.names())
+    gone: set[str] = set()
+    for entry in office.journal.entries():
+        keys = entry.details.get("keys") if entry.action == DESTROYED else None
+        gone |= {str(name) for name in keys} if isinstance(keys, list) else set()
+    return tuple(sorted(alive & gone))
+
+
+def _subjects(desk: CustodianDesk, on: date) -> Iterator[Destroyed]:
+    office, custody, project = desk.office, desk.custody, desk.office.project
+    alive = set(custody.store.names())
+    covered: set[str] = set()
+    for receipt in receipts(office.workspace, custody):
+        found = receipt.findings
+        if found.retention_date <= on:
+            files = _digests(office, [*_files_of(desk, receipt), *_samples(office, found.schema_name)])
+            keys = {f"retention/{project.name}/{found.retention_date}"} & alive
+            if files or keys or not _certificate(office, "delivery", found.delivery).is_file():
+                covered |= keys
+                keys = keys | {custody.seal_name(project.name)} & alive
+                yield _gone(office, "delivery", found.delivery, until=found.retention_date, files=files, keys=keys)
+    if project.retention_date <= on:
+        yield from _end_of_project(office, alive)
+        return
+    for name, until, files in _expired_sets(office, on):
+        yield _gone(office, "data set", name, until=until, files=files)
+    for version, until in ends(custody).items():
+        keys = {f"hash-master/v{version}"} & alive
+        if keys and until <= on:
+            covered |= keys
+            yield _gone(office, "keys", f"hash-master/v{version}", until=until, keys=keys)
+    for name in sorted((_due(alive, project.name, on) | {*resurrected(office, custody)}) - covered):
+        yield _gone(office, "keys", name, until=on, keys={name})
+
+
+def _due(alive: Iterable[str], project: str, on: date) -> set[str]:
+    """Retention keys whose date has come."""
+    prefix = f"retention/{project}/"
+    return {name for name in alive if name.startswith(prefix) and date.fromisoformat(name.removeprefix(prefix)) <= on}
+
+
+def _end_of_project(office: Office, alive: set[str]) -> Iterator[Destroyed]:
+    project, workspace = office.project, office.workspace
+    folders = (
+        key_folder(office),
+        workspace.path(Zone.LINKED) / project.name,
+        workspace.path(Zone.RESULTS) / project.name,
+        workspace.path(Zone.IDENTIFIED) / "review",
+    )
+    listed = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
+    files = _digests(office, [path for path in listed if _CERTIFICATES not in path.parts])
+    keys = {name for name in alive if is_key_of_project(name, project.name)}
+    if files or keys:
+        yield _gone(office, "project", project.name, until=project.retention_date, files=files, keys=keys)
+
+
+def _expired_sets(office: Office, on: date) -> Iterator[tuple[str, date, dict[str, str]]]:
+    folder = office.workspace.path(Zone.LINKED) / office.project.name
+    for path in sorted(folder.glob("*.parquet")):
+        until = open_frame(path, Linked).manifest.retention_date
+        if until and date.fromisoformat(until) <= on:
+            uses = [use for use in office.project.analyses if _reads(office, use.question, path.stem)]
+            results = office.workspace.path(Zone.RESULTS) / office.project.name
+            derived = [f for use in uses for f in sorted((results / f"{use.name}-v{use.version}").rglob("*"))]
+            yield path.stem, date.fromisoformat(until), _digests(office, [path, *derived])
+
+
+def _reads(office: Office, question: str, data_set: str) -> bool:
+    return data_set in office.project.questions[question].uses
+
+
+def _files_of(desk: CustodianDesk, receipt: Receipt) -> Iterator[Path]:
+    """Every file that holds rows of a delivery: sealed, accepted, in quarantine, pseudonymised under any version."""
+    found, workspace = receipt.findings, desk.office.workspace
+    inbox = workspace.path(Zone.INBOX)
+    yield from (path for path in inbox.glob(f"*{SUFFIX}") if digest_file(path) == found.sealed_sha256)
+    yield from inbox.glob(f"{found.delivery}*{SUFFIX}")
+    if receipt.accepted:
+        name = f"{found.schema_name}_{found.period}.parquet"
+        identified = workspace.path(Zone.IDENTIFIED)
+        yield identified / found.supplier / name
+        yield identified / "quarantine" / found.supplier / name
+        yield from (desk.pseudonymised_path(receipt, version) for version in range(1, desk.custody.hash_version + 1))
+
+
+def _samples(office: Office, schema_name: str) -> list[Path]:
+    """Samples for clerical review in which records of that schema's deliveries may stand."""
+    folder = office.workspace.path(Zone.IDENTIFIED) / "review"
+    return [
+        folder / review_file(office.project.name, matched.data_set, matched.key.name)
+        for matched in matched_keys(office)
+        if matched.schema_name == schema_name
+    ]
+
+
+def _waiting(desk: CustodianDesk) -> int:
+    """Sealed deliveries that nobody has answered."""
+    answered = {receipt.findings.sealed_sha256 for receipt in receipts(desk.office.workspace, desk.custody)}
+    names = {receipt.findings.delivery for receipt in receipts(desk.office.workspace, desk.custody)}
+    return sum(path.stem not in names and digest_file(path) not in answered for path in desk.inbox())
+
+
+def _gone(
+    office: Office,
+    kind: Kind,
+    name: str,
+    *,
+    until: date,
+    files: Mapping[str, str] | None = None,
+    keys: Iterable[str] = (),
+) -> Destroyed:
+    return Destroyed(
+        kind=kind,
+        name=name,
+        project=office.project.name,
+        retention_date=until,
+        files=dict(files or {}),
+        keys=tuple(sorted(keys)),
+    )
+
+
+def _digests(office: Office, paths: Sequence[Path]) -> dict[str, str]:
+    root = office.workspace.root
+    return {p.relative_to(root).as_posix(): digest_file(p) for p in sorted(set(paths)) if p.is_file()}
+
+
+def _own(office: Office, files: Mapping[str, str]) -> dict[str, str]:
+    """Those that this user may remove: under separate users, results are the researchers'."""
+    root = office.workspace.root
+    return {name: digest for name, digest in files.items() if os.access((root / name).parent, os.W_OK)}
+
+
+def _begin(office: Office, plan: Plan, now: datetime) -> Plan:
+    """Journal the intention, then write it down where a re-run finds it."""
+    listed: list[Json] = [f"{gone.kind} {gone.name}" for gone in plan.subjects]
+    details: dict[str, Json] = {"on": plan.on.isoformat(), "what": listed}
+    head = office.journal.append(actor="custodian", action=BEGUN, subject=office.project.name, details=details, now=now)
+    time = now.astimezone(UTC).isoformat(timespec="seconds")
+    made = plan.model_copy(update={"time": time, "head": JournalHead(sequence=head.sequence, digest=head.digest)})
+    write_bytes(_plan_file(office), canonical_json(made.model_dump(mode="json")), mode=0o600)
+    return made
+
+
+def _plan_file(office: Office) -> Path:
+    return office.workspace.path(Zone.KEY) / _PLAN
+
+
+def _left(office: Office) -> Plan | None:
+    try:
+        return Plan.model_validate_json(_plan_file(office).read_bytes())
+    except FileNotFoundError:
+        return None
+    except ValidationError:
+        raise Tampered("the plan of an expiry that was broken off does not read", where=_PLAN) from None
+
+
+def _destroy_keys(office: Office, custody: Custody, plan: Plan) -> None:
+    project = office.project
+    named = {name for gone in plan.subjects for name in gone.keys}
+    if any(gone.kind == "project" for gone in plan.subjects):
+        custody.end_project(project.name)
+    elif plan.seal:
+        custody.use_seal(project.name, plan.seal)
+        office.workspace.publish_public_keys()
+    custody.store.destroy(lambda name: name in named)
+
+
+def _remove(office: Office, names: Iterable[str]) -> None:
+    with storage_errors("what has expired"):
+        for path in (office.workspace.root / name for name in names):
+            path.unlink(missing_ok=True)
+            if path.parent.is_dir():
+                sync_folder(path.parent)
+
+
+def _certificates(office: Office, custody: Custody, plan: Plan) -> Iterator[Certificate]:
+    key = custody.receipt_key()
+    known = {str(entry.details.get("certificate")) for entry in office.journal.entries() if entry.action == DESTROYED}
+    for gone in plan.subjects:
+        made = certify(gone, time=plan.time, means=_means(custody, gone), head=plan.head, key=key)
+        made.save(_certificate(office, gone.kind, gone.name), mode=0o600)
+        if gone.kind == "delivery":
+            handed_out = office.workspace.path(Zone.INBOX) / "receipts" / f"{gone.name}.destroyed.json"
+            made.save(handed_out, mode=0o640)
+        if made.digest() not in known:
+            details: dict[str, Json] = {"certificate": made.digest(), "keys": list(gone.keys)}
+            details["files"] = digest_json(dict(gone.files))
+            subject = f"{gone.kind} {gone.name}"
+            office.journal.append(
+                actor="custodian",
+                action=DESTROYED,
+                subject=subject,
+                details=details,
+                now=datetime.fromisoformat(plan.time),
+            )
+        yield made
+
+
+def _means(custody: Custody, gone: Destroyed) -> str:
+    if not gone.keys:
+        return BY_REMOVAL
+    return IN_HARDWARE if all(custody.store.on_token(name) for name in gone.keys) else BY_STORE
+
+
+def _certificate(office: Office, kind: str, name: str) -> Path:
+    file = f"{kind} {name}".replace(" ", "-").replace("/", "-")
+    return office.workspace.path(Zone.KEY) / _CERTIFICATES / f"{file}.json"

@@ -1,0 +1,285 @@
+"""On its date everything of a delivery goes, here and in every copy; a kill in between changes nothing of the end."""
+
+from __future__ import annotations
+
+import shutil
+from datetime import date, timedelta
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pyrage
+import pytest
+
+from enclave.errors import BadInput, EnclaveError, KeyUnavailable, NotReady, Tampered
+from enclave.signatures import load_public
+from enclave.zones import Zone
+from pipeline.custodian import open_desk
+from pipeline.expiry import expire, plan_expiry
+from pipeline.office import open_office, utc_now
+from pipeline.progress import Style, Teller
+from pipeline.rotation import rotate
+from pseudonymise.custody import Custody
+from pseudonymise.destruction import BY_STORE, IN_HARDWARE, Certificate, load_certificate
+from pseudonymise.unlocking import TokenLock
+from synthetic.country import make_country
+from tests.output_control.killing import audited
+from tests.pipeline.custodians import LAST, PROJECT, CustodiansOffice
+from tests.pipeline.job import zicht
+
+EARLY = date(2030, 6, 30)
+"""The date of the last municipality's deliveries; all others, and the project, end on 2031-12-31."""
+END = date(2031, 12, 31)
+
+
+@pytest.fixture(scope="module")
+def country(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("country") / "country"
+    make_country(out, persons=1000, seed=11)
+    return out
+
+
+def linked_office(root: Path, country: Path, **locked: object) -> CustodiansOffice:
+    office = CustodiansOffice.make(root, country, **locked)  # type: ignore[arg-type]
+    desk = office.desk()
+    office.deliver(desk, retention={LAST: EARLY})
+    desk.pseudonymise()
+    desk.link()
+    desk.custody.close()
+    return office
+
+
+@pytest.fixture(scope="module")
+def standing(country: Path, tmp_path_factory: pytest.TempPathFactory) -> CustodiansOffice:
+    return linked_office(tmp_path_factory.mktemp("standing") / "office", country)
+
+
+@pytest.fixture
+def office(standing: CustodiansOffice, tmp_path: Path) -> CustodiansOffice:
+    return standing.at(tmp_path / "office")
+
+
+def expired(office: CustodiansOffice, on: date) -> tuple[Certificate, ...]:
+    """As ``zicht expire`` does on that day."""
+    desk = open_desk(open_office(office.root / "run"), office.given, Teller(Style.PLAIN), expiring=True)
+    try:
+        return expire(desk, plan_expiry(desk, on, today=END + timedelta(days=9)), utc_now())
+    finally:
+        desk.custody.close()
+
+
+def of_the_last(office: CustodiansOffice) -> list[Path]:
+    """Every file with rows of the last municipality, sealed ones too."""
+    run = office.root / "run"
+    tables = [path for path in run.rglob("*.parquet") if LAST in path.parts]
+    return sorted([*tables, *(run / "inbox").glob(f"{LAST}-*.zicht")])
+
+
+def readable(path: Path, custody: Custody) -> bool:
+    """Whether anybody with the key store reads anything of a file."""
+    try:
+        if path.suffix == ".zicht":
+            pyrage.decrypt(path.read_bytes(), [pyrage.x25519.Identity.from_str(custody.seal_identity(PROJECT))])
+        else:
+            pq.read_table(path, decryption_properties=custody.decryption())
+    except (EnclaveError, pyrage.DecryptError):
+        return False
+    return True
+
+
+def test_expired_deliveries_cannot_be_read_even_from_a_backup_and_the_others_stand(
+    office: CustodiansOffice, tmp_path: Path
+) -> None:
+    files = of_the_last(office)
+    assert {path.relative_to(office.root / "run").parts[0] for path in files} == {
+        "inbox",
+        "identified",
+        "pseudonymised",
+    }
+    assert all(readable(path, office.desk().custody) for path in files)
+    backup = tmp_path / "backup"
+    shutil.copytree(office.root / "run", backup, ignore=shutil.ignore_patterns("key-store.json"))
+    certificates = expired(office, EARLY)
+    custody = office.desk().custody
+    assert of_the_last(office) == []
+    copies = [backup / path.relative_to(office.root / "run") for path in files]
+    assert len(copies) == 3 * 4  # three deliveries: sealed, accepted, in quarantine, pseudonymised
+    assert not any(readable(path, custody) for path in copies)
+    others = [p for p in backup.rglob("*.parquet") if "kadaster" in p.parts]
+    assert others
+    assert all(readable(path, custody) for path in others)
+    assert sorted(c.destroyed.name[:6] for c in certificates if c.destroyed.kind == "delivery") == [LAST] * 3
+    assert {c.destroyed.name for c in certificates if c.destroyed.kind == "data set"} == {"debts"}
+
+
+def test_what_is_left_is_linked_without_the_expired_deliveries(office: CustodiansOffice) -> None:
+    rows, transfers = office.linked("debts").num_rows, office.linked("transfers")
+    expired(office, EARLY)
+    assert not (office.root / "run/linked" / PROJECT / "debts.parquet").exists()
+    desk = office.desk()
+    desk.pseudonymise()
+    desk.link()
+    assert 0 < office.linked("debts").num_rows < rows
+    assert office.linked("transfers") == transfers
+
+
+def test_a_certificate_says_what_went_and_is_signed_and_journalled(office: CustodiansOffice) -> None:
+    expired(office, EARLY)
+    key = load_public(office.root / "run/public-keys/receipt.pub")
+    handed_out = sorted((office.root / "run/inbox/receipts").glob("*.destroyed.json"))
+    assert len(handed_out) == 3
+    journal = office.desk().office.journal
+    journal.verify()
+    entries = {e.details["certificate"]: e for e in journal.entries() if e.action == "destroyed"}
+    for path in handed_out:
+        found = load_certificate(path, key)
+        assert found.digest() in entries
+        assert found.means == BY_STORE
+        assert found.destroyed.retention_date == EARLY
+        assert "retention/ondermijning/2030-06-30" in found.destroyed.keys
+        assert len(found.destroyed.files) == 4
+        changed = path.read_bytes().replace(b"2030-06-30", b"2030-06-29", 1)
+        path.chmod(0o600)
+        path.write_bytes(changed)
+        with pytest.raises(Tampered):
+            load_certificate(path, key)
+
+
+def test_nothing_goes_before_its_date(office: CustodiansOffice) -> None:
+    before = {p: p.read_bytes() for p in (office.root / "run").rglob("*") if p.is_file() and "public" not in p.name}
+    assert expired(office, EARLY - timedelta(days=1)) == ()
+    assert {p: p.read_bytes() for p in before} == before
+    with pytest.raises(BadInput, match="not before"):
+        plan_expiry(office.desk(), EARLY, today=EARLY - timedelta(days=1))
+
+
+def test_a_delivery_that_waits_is_received_before_the_key_that_opens_it_goes(
+    standing: CustodiansOffice, country: Path, tmp_path: Path
+) -> None:
+    office = CustodiansOffice.make(tmp_path / "office", country)
+    desk = office.desk()
+    office.deliver(desk, LAST, retention={LAST: EARLY})
+    sealed = next((standing.root / "run/inbox").glob("kadaster-*.zicht"))
+    shutil.copyfile(sealed, office.root / "run/inbox" / sealed.name)
+    with pytest.raises(NotReady, match="1 sealed deliveries wait"):
+        plan_expiry(desk, EARLY, today=EARLY)
+
+
+def test_suppliers_seal_to_the_new_key_and_the_old_one_is_told_apart(office: CustodiansOffice, tmp_path: Path) -> None:
+    late = next((office.root / "run/inbox").glob("kadaster-*.zicht"))
+    kept = tmp_path / late.name
+    shutil.copyfile(late, kept)
+    before = (office.root / f"run/public-keys/seal-{PROJECT}.pub").read_text()
+    expired(office, EARLY)
+    assert (office.root / f"run/public-keys/seal-{PROJECT}.pub").read_text() != before
+    desk = office.desk()
+    intake = desk.receive(desk.accept_into_inbox([kept]), again=True)
+    assert "sealed to another key" in intake.refused[0].message
+
+
+def test_at_the_end_of_the_project_nothing_of_it_can_be_read_or_linked_again(
+    office: CustodiansOffice, tmp_path: Path
+) -> None:
+    backup = tmp_path / "backup"
+    shutil.copytree(office.root / "run", backup, ignore=shutil.ignore_patterns("key-store.json"))
+    expired(office, END)
+    run = office.root / "run"
+    left = [p.relative_to(run).as_posix() for p in run.rglob("*.parquet")]
+    assert left == []
+    custody = office.desk().custody
+    encrypted = [path for path in backup.rglob("*.parquet") if "linked" not in path.parts]
+    assert len(encrypted) > 20
+    assert not any(readable(path, custody) for path in [*encrypted, *backup.rglob("*.zicht")])
+    with pytest.raises(KeyUnavailable):
+        custody.hash_with(PROJECT, "bsn")
+    assert custody.store.names() == ("ledger-units", "receipt")
+
+
+def test_the_old_version_of_the_hash_keys_goes_on_its_date(office: CustodiansOffice) -> None:
+    rotate(office.desk(), utc_now().date())
+    (certificate,) = expired(office, utc_now().date())
+    assert certificate.destroyed.keys == ("hash-master/v1",)
+    with pytest.raises(KeyUnavailable, match="was destroyed"):
+        office.desk().custody.hash_with(PROJECT, "bsn", 1)
+    office.desk().link()
+
+
+def test_the_command_shows_what_would_go_and_destroys_nothing_unless_told(office: CustodiansOffice) -> None:
+    rotate(office.desk(), utc_now().date())
+    secret = office.root / "secret"
+    secret.write_bytes(b"custodian")
+    secret.chmod(0o600)
+    where = ("--workspace", office.root / "run", "--passphrase-file", secret)
+    asked = zicht("expire", *where)
+    assert asked.code == BadInput.exit_code
+    assert "keys hash-master/v1" in asked.out
+    assert "nothing was destroyed" in asked.err
+    assert "hash-master/v1" in office.desk().custody.store.names()
+    assert zicht("expire", *where, "--yes").code == 0
+    assert "hash-master/v1" in office.desk().custody.store.destroyed()
+    again = zicht("expire", *where, "--yes")
+    assert (again.code, again.out) == (0, "nothing has reached its date\n")
+    journal = office.desk().office.journal
+    used = [entry for entry in journal.entries() if entry.action == "keys used" and entry.subject == "rotate"]
+    assert f"hash hash/{PROJECT}/bsn/v1/aes-cmac" in used[0].details
+    assert f"hash hash/{PROJECT}/bsn/v2/aes-cmac" in used[0].details
+
+
+def test_a_key_store_put_back_from_a_copy_is_noticed_and_its_dead_keys_die_again(
+    office: CustodiansOffice, tmp_path: Path
+) -> None:
+    store = office.root / "run/keys/key-store.json"
+    shutil.copyfile(store, tmp_path / "copy")
+    frame = next(path for path in of_the_last(office) if path.suffix == ".parquet")
+    shutil.copyfile(frame, tmp_path / "frame")
+    expired(office, EARLY)
+    shutil.copyfile(tmp_path / "copy", store)
+    with pytest.raises(Tampered, match="was set back: 2 keys"):
+        office.desk()
+    assert expired(office, EARLY)
+    assert not readable(tmp_path / "frame", office.desk().custody)
+
+
+def test_with_a_token_a_copy_of_everything_on_disk_brings_nothing_back(
+    country: Path, token_lock: TokenLock, tmp_path: Path
+) -> None:
+    office = linked_office(tmp_path / "office", country, lock=token_lock, given=token_lock.pin)
+    backup = office.at(tmp_path / "backup")
+    certificates = expired(office, EARLY)
+    assert {c.means for c in certificates if c.destroyed.kind == "delivery"} == {IN_HARDWARE}
+    custody = Custody.open(backup.root / "run" / Zone.KEY.value, token_lock.pin)
+    for path in of_the_last(backup):
+        assert not readable(path, custody), path.name
+    assert any(readable(path, custody) for path in (backup.root / "run").rglob("kadaster/*.parquet"))
+    custody.close()
+
+
+def content(office: CustodiansOffice) -> dict[str, object]:
+    """Names of all files; the bytes of certificates but for what a clock or the journal's length changes."""
+    run = office.root / "run"
+    custody = office.desk().custody
+    files = [p.relative_to(run).as_posix() for p in sorted(run.rglob("*")) if p.is_file() and ".part-" not in p.name]
+    said = [Certificate.model_validate_json(p.read_bytes()).destroyed for p in sorted(run.glob("keys/certificates/*"))]
+    return {"files": files, "said": said, "keys": custody.store.names(), "gone": custody.store.destroyed()}
+
+
+@pytest.mark.parametrize("points", [range(400, 9000, 43), pytest.param(range(390, 9000, 7), marks=pytest.mark.sweep)])
+def test_killed_at_any_file_operation_a_second_run_ends_the_same(
+    standing: CustodiansOffice, tmp_path: Path, points: range
+) -> None:
+    whole = standing.at(tmp_path / "whole")
+    expired(whole, EARLY)
+    expected = content(whole)
+    for point in points:
+        office = standing.at(tmp_path / str(point))
+        if not audited(lambda office=office: expired(office, EARLY), point):  # type: ignore[misc]
+            break
+        expired(office, EARLY)
+        assert content(office) == expected, point
+        said = [entry.subject for entry in office.desk().office.journal.entries() if entry.action == "destroyed"]
+        assert sorted(said) == sorted(set(said)), point
+        assert len(said) == len(expected["said"]), point  # type: ignore[arg-type]
+        office.desk().office.journal.verify()
+        shutil.rmtree(office.root)
+    else:
+        raise AssertionError("the last point was within the expiry: take more")
+    assert point > points.start + 5 * points.step
