@@ -115,10 +115,26 @@ def _terms(source: Source, key: Key, background: Background, dialect: Dialect) -
     if background.origins:
         terms["origin"] = f"coalesce(p.{_ORIGIN}, '{UNKNOWN}')"
     if year and background.reference_year is not None:
-        age = f"{background.reference_year} - TRY_CAST(coalesce({', '.join(year)}, '') AS BIGINT)"
-        bands = " ".join(f"WHEN {age} BETWEEN 0 AND {below - 1} THEN '{band}'" for below, band in _BANDS)
-        terms["age"] = f"CASE {bands} ELSE '{UNKNOWN}' END"
+        terms["age"] = _age(f"coalesce({', '.join(year)}, '')", background.reference_year)
     return terms
+
+
+def register_terms(background: Background) -> dict[str, str]:
+    """Breakdown -> SQL of a person's category in the register ``p`` alone."""
+    terms: dict[str, str] = {}
+    if background.persons:
+        terms["sex"] = f"coalesce(p.{_SEX}, '{UNKNOWN}')"
+    if background.origins:
+        terms["origin"] = f"coalesce(p.{_ORIGIN}, '{UNKNOWN}')"
+    if background.persons and background.reference_year is not None:
+        terms["age"] = _age(f"coalesce(p.{_BIRTH_YEAR}, '')", background.reference_year)
+    return terms
+
+
+def _age(year: str, reference_year: int) -> str:
+    age = f"{reference_year} - TRY_CAST({year} AS BIGINT)"
+    bands = " ".join(f"WHEN {age} BETWEEN 0 AND {below - 1} THEN '{band}'" for below, band in _BANDS)
+    return f"CASE {bands} ELSE '{UNKNOWN}' END"
 
 
 def _query(

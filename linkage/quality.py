@@ -21,6 +21,7 @@ from linkage.key_totals import KeyTotal, cell_totals, key_total, numeric_columns
 from linkage.person_model import PASSES
 from linkage.report import SMALL, Counts, Group, KeyReport, mask_groups
 from linkage.sources import Source
+from linkage.subgroups import SubgroupRates
 
 WEIGHT_BY = ("sex", "age", "supplier")
 NOTABLE = 0.1
@@ -84,6 +85,7 @@ class KeyQuality(_Record):
     balance: tuple[Balance, ...]
     weights: tuple[CellWeight, ...]
     totals: tuple[KeyTotal, ...] = ()
+    subgroups: tuple[SubgroupRates, ...] = ()
     evidence: MatchEvidence | None = None
 
     def for_researchers(self) -> KeyQuality:
@@ -99,6 +101,7 @@ class KeyQuality(_Record):
                 "balance": _masked_balance(self.balance),
                 "precision": _coarse(self.precision),
                 "recall": _coarse(self.recall),
+                "subgroups": tuple(found.for_researchers() for found in self.subgroups),
                 "totals": tuple(found.for_researchers() for found in self.totals),
                 "duplicate_precision": None if self.duplicate_precision is None else round(self.duplicate_precision, 2),
                 "evidence": None,

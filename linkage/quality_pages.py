@@ -32,7 +32,15 @@ def page(report: QualityReport, drawn: Container[str]) -> str:
     """The report as Markdown, with the pictures whose names are in ``drawn``."""
     lines = [f"# Linkage quality: {report.project}", ""]
     for key in report.keys:
-        lines += [*_head(key), *_passes(key), *_balance(key), *_weights(key), *_totals(key), *_evidence(key)]
+        lines += [
+            *_head(key),
+            *_passes(key),
+            *_subgroups(key),
+            *_balance(key),
+            *_weights(key),
+            *_totals(key),
+            *_evidence(key),
+        ]
     return "\n".join(line for line in lines if not (found := _PICTURE.match(line)) or found[1] in drawn)
 
 
@@ -122,6 +130,25 @@ def _weights(key: KeyQuality) -> list[str]:
         "|---|--:|",
     ]
     return [*lines, *(f"| {found.cell} | {found.weight:.3f} |" for found in key.weights), ""]
+
+
+def _subgroups(key: KeyQuality) -> list[str]:
+    if not key.subgroups:
+        return []
+    lines = [
+        "### For whom it is right",
+        "",
+        "Records with an identifier, linked without it, by what the register says of them (95 %).",
+        "",
+        "| By | Category | Precision | Recall |",
+        "|---|---|--:|--:|",
+    ]
+    rows = [f"| {g.by} | {g.category} | {_between(g.precision)} | {_between(g.recall)} |" for g in key.subgroups]
+    return [*lines, *rows, ""]
+
+
+def _between(share: Any) -> str:
+    return "·" if share is None else f"{100 * share.low:.1f}–{100 * share.high:.1f} %"
 
 
 def _totals(key: KeyQuality) -> list[str]:
