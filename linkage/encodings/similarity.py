@@ -26,6 +26,7 @@ MOST_COMPARISONS = 2e10
 _LEFT, _RIGHT = 32, 1024  # a tile of counts stays in the second-level cache
 _GATHERED = 1 << 18
 _HELD = 1 << 22
+_PARTS = 1 << 15
 CANDIDATES = 16
 """Of each record only the most similar so many are kept: what bounds memory, and what nobody would link anyway."""
 _SAMPLE = 20_000
@@ -75,10 +76,13 @@ def similar_pairs(left: Bytes, right: Bytes, threshold: float, blocking: Blockin
     """
     found = _all(left, right, threshold) if blocking is None else _blocked(left, right, threshold, blocking)
     held: list[Pairs] = []
+    size = 0
     for part in found:
         held.append(part)
-        if sum(map(len, held)) > _HELD:
+        size += len(part)
+        if size > _HELD or len(held) > _PARTS:
             held = [most_similar(held)]
+            size = len(held[0])
     return most_similar(held)
 
 
