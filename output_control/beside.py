@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enclave.errors import Refused
 from enclave.fingerprints import Json
 from output_control.dossier import Contents, table_contents
-from output_control.earlier_findings import NONE_SHARED, findings, told_of
+from output_control.earlier_findings import NONE_SHARED, findings, told_before, told_of
 from output_control.ledger.history import History
 from output_control.ledger.joint import Together, protect_together
 from output_control.ledger.neighbours import Compared
@@ -31,9 +31,11 @@ APART = (
     "not compared cell by cell: the ledger cannot compare tables protected in this way; no earlier release and no "
     "other table of this analysis shares units with this one"
 )
-NO_SMALL_DIFFERENCE = "no difference with a cell of an earlier release is of fewer units than the minimum frequency"
+NO_SMALL_DIFFERENCE = (
+    "this table adds no difference with a cell of an earlier release that is of fewer units than the minimum frequency"
+)
 ALL_TOGETHER = "hidden cells of this table and of all earlier releases that share records with it stay open together"
-EACH_TWO = "hidden cells of this table and of earlier ones stay open beside what follows from each two tables"
+EACH_TWO = "this table gives no hidden cell away, new or old, beside what follows from each two tables"
 NOT_ALL_TOGETHER = (
     "not all releases were checked together: sums of three or more tables were looked for in part of them only; the "
     "checkers' annex says in which not"
@@ -130,8 +132,8 @@ def _table(
     found = [each for each in together.compared if each.table == name]
     made = table_contents(
         protected, rules,
-        earlier=findings(together.touched, found, together.left_out, confidential=True),
-        for_author=findings(together.touched, found, together.left_out, confidential=False),
+        earlier=findings(together.touched, found, together.left_out, together.given_before, confidential=True),
+        for_author=findings(together.touched, found, together.left_out, together.given_before, confidential=False),
     )  # fmt: skip
     return _told(replace(made, request=judged.asked), found, together)
 
@@ -163,6 +165,7 @@ def _told(contents: Contents, found: Sequence[Compared], together: Together) -> 
                 ],
                 "attacker": "relations between each two tables" if _in_part(together) else "atoms of all tables",
                 "left_out": _left_out(together.left_out),
+                "given_before": _given_before(together.given_before),
             }
         )
     }
@@ -185,3 +188,11 @@ def _left_out(left_out: LeftOut) -> dict[str, Json] | None:
         return None
     said = told_of(left_out)
     return {"nl": said["nl"], "en": said["en"], "tables": list(left_out.tables), "columns": list(left_out.columns)}
+
+
+def _given_before(names: Sequence[str]) -> dict[str, Json] | None:
+    """For the annex: in words, and all names."""
+    if not names:
+        return None
+    said = told_before(names)
+    return {"nl": said["nl"], "en": said["en"], "names": list(names)}

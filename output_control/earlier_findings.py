@@ -31,14 +31,26 @@ LEFT_OUT: Texts = {
     "{tables} tables, nor in {columns} columns of others ({some}). See for yourself whether such a sum leaves a small "
     "group over.",
 }
+GIVEN_BEFORE: Texts = {
+    "nl": "Eerdere uitgaven geven samen al zeker {count} verborgen cellen of kleine verschillen prijs ({some}). Deze "
+    "tabel kan dat niet herstellen en voegt er niets aan toe. Ga na of een eerdere uitgave moet worden ingetrokken.",
+    "en": "Earlier releases together give away at least {count} hidden cells or small differences already ({some}). "
+    "This table cannot mend that and adds nothing to it. See whether an earlier release must be revoked.",
+}
 NAMED = 5
 
 
 def findings(
-    releases: Sequence[str], found: Sequence[Compared], left_out: LeftOut, *, confidential: bool
+    releases: Sequence[str],
+    found: Sequence[Compared],
+    left_out: LeftOut,
+    given_before: Sequence[str],
+    *,
+    confidential: bool,
 ) -> tuple[EarlierFinding, ...]:
     """For the report; its author sees which releases, as in the evidence, and nothing else."""
-    lines = [EarlierFinding("!", told_of(left_out))] if left_out and confidential else []
+    lines = [EarlierFinding("!", told_before(given_before))] if given_before and confidential else []
+    lines += [EarlierFinding("!", told_of(left_out))] if left_out and confidential else []
     lines += [] if releases else [EarlierFinding("–", NONE_SHARED)]
     for release in releases:
         here = [each for each in found if each.release == release] if confidential else []
@@ -49,10 +61,19 @@ def findings(
 
 def told_of(left_out: LeftOut) -> Texts:
     """What was not held against the new tables together, in one plain sentence with the first few names."""
-    named = [*left_out.tables, *left_out.columns]
-    some = "; ".join(named[:NAMED]) + ("; …" if len(named) > NAMED else "")
+    some = _first([*left_out.tables, *left_out.columns])
     counts = {"tables": len(left_out.tables), "columns": len(left_out.columns)}
     return {language: text.format(**counts, some=some) for language, text in LEFT_OUT.items()}
+
+
+def told_before(given_before: Sequence[str]) -> Texts:
+    """What earlier releases give away by themselves, in plain sentences with the first few names."""
+    some = _first(given_before)
+    return {language: text.format(count=len(given_before), some=some) for language, text in GIVEN_BEFORE.items()}
+
+
+def _first(named: Sequence[str]) -> str:
+    return "; ".join(named[:NAMED]) + ("; …" if len(named) > NAMED else "")
 
 
 def _counted(each: Compared, language: Language) -> str:

@@ -76,13 +76,14 @@ def similar_pairs(left: Bytes, right: Bytes, threshold: float, blocking: Blockin
     """
     found = _all(left, right, threshold) if blocking is None else _blocked(left, right, threshold, blocking)
     held: list[Pairs] = []
-    size = 0
+    size, most = 0, _HELD
     for part in found:
         held.append(part)
         size += len(part)
-        if size > _HELD or len(held) > _PARTS:
+        if size > most or len(held) > _PARTS:
             held = [most_similar(held)]
             size = len(held[0])
+            most = _HELD + 2 * size  # what many records keep is not sorted again for each part
     return most_similar(held)
 
 

@@ -7,13 +7,14 @@ as many more suppressed cells as that takes, at least cost, and the audit tries 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from enclave.errors import CannotProtect, Refused
 from output_control.attacker import Attacker
 from output_control.audit import SLACK, AuditReport, audit, full_equations
+from output_control.ledger.before import shut
 from output_control.ledger.combined import Combination
 from output_control.ledger.grid import Grid
 from output_control.ledger.history import History
@@ -41,6 +42,7 @@ class Together:
 
     ``joined``: whether others were in the system of a table. ``exact``: the attacker's view was worked out over atoms;
     otherwise over relations between each two tables. ``left_out``: what was not looked at in three and more together.
+    ``given_before``: hidden cells and small differences that earlier releases give away whatever the new tables hide.
     """
 
     patterns: tuple[Pattern, ...]
@@ -51,6 +53,7 @@ class Together:
     joined: tuple[bool, ...]
     exact: bool
     left_out: LeftOut
+    given_before: tuple[str, ...]
 
 
 def protect_together(
@@ -96,6 +99,7 @@ def protect_together(
         joined=tuple(at in found.joined for at in range(len(asked))),
         exact=found.exact,
         left_out=found.left_out,
+        given_before=tuple(sorted(found.before)),
     )
 
 
@@ -107,6 +111,7 @@ class _Found:
         self.of: dict[int, tuple[Pattern, AuditReport]] = {}
         self.moves = dict.fromkeys(range(len(asked)), Moves.none())
         self.joined: set[int] = set()
+        self.before: set[str] = set()
         self.exact = True
         self.left_out = LeftOut()
 
@@ -128,9 +133,9 @@ class _Found:
             for place, cells in hidden.items():
                 system.cost[system.columns[place][cells]] = 0.0
             also = sorted({label for each in given for label in each.releases} - {table.label for table in tables})
-            done, moves = _protect(system, tables, len(new), self._options, also)
-            shut = {at: pattern.suppressed for at, (pattern, _) in zip(new, done, strict=True)}
-            more = [each for family in combined for each in family.given_away(shut)]
+            done = _protect(system, tables, len(new), self._options, also)
+            gone = {at: pattern.suppressed for at, (pattern, _) in zip(new, done.parts, strict=True)}
+            more = [each for family in combined for each in family.given_away(gone)]
             if not more:
                 break
             given += [each.among(new) for each in more]
@@ -139,8 +144,9 @@ class _Found:
         self.exact &= system.exact
         self.left_out = sum((each.left_out(tables, exact=system.exact) for each in combined), self.left_out)
         self.joined |= set(new)
-        self.moves[new[0]] = moves
-        self.of |= dict(zip(new, done, strict=True))
+        self.before |= set(done.before)
+        self.moves[new[0]] = done.moves
+        self.of |= dict(zip(new, done.parts, strict=True))
 
     def hide_alike(self) -> None:
         """Hide in a sum what is hidden in its counts, and the other way round."""
@@ -167,26 +173,39 @@ def _hiding(
     return wider, replace(report, intervals_exact=False)
 
 
-def _protect(
-    system: System, tables: Sequence[ReleasedTable], new: int, options: Options, also: Sequence[str]
-) -> tuple[list[tuple[Pattern, AuditReport]], Moves]:
-    """A pattern of the new tables that keeps every hidden cell of the system open, and the moves that were found."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Done:
+    """Pattern and audit per new table, the moves that were found, and what earlier releases had given away."""
+
+    parts: list[tuple[Pattern, AuditReport]]
+    moves: Moves = field(default_factory=Moves.none)
+    before: tuple[str, ...] = ()
+
+
+def _protect(system: System, tables: Sequence[ReleasedTable], new: int, options: Options, also: Sequence[str]) -> _Done:
+    """A pattern of the new tables that keeps every hidden cell of the system open."""
     low = system.least if options.occupied else np.zeros(len(system.joint))
     options = replace(options, cost=system.cost, keep=system.known, hidden=system.fixed & ~system.known, least=low)
     kept, primary, joint = moves_in(system, tables), system.primary, system.joint
     done = _alone(system, tables, new, options)
     if done is not None:
-        return done
+        return _Done(*done)
+    cannot = shut(system, tables, new, options)
+    if cannot.hopeless:
+        raise _refusal("sensitive cells stay open to an attacker even with every other cell hidden", tables, new, also)
+    primary = replace(primary, mask=primary.mask & ~cannot.before)
+    always: BoolArray = system.fixed | cannot.before
+    options = replace(options, hidden=always & ~system.known)
     for _ in range(ROUNDS):
         shown = Shown.of(
-            kept, joint.relations, joint.value - least(joint, options), (system.fixed | primary.mask) & ~system.known
+            kept, joint.relations, joint.value - least(joint, options), (always | primary.mask) & ~system.known
         )
         open_ = _open(system, primary, shown, options)
         try:
             pattern = suppress(joint, replace(primary, mask=primary.mask & ~open_), options=options)
         except CannotProtect as error:
             raise _refusal(error.what, tables, new, also) from None
-        hidden: BoolArray = pattern.suppressed | system.fixed | primary.mask
+        hidden: BoolArray = pattern.suppressed | always | primary.mask
         whole = replace(pattern, suppressed=hidden, witnesses=shown.beside(pattern.witnesses, open_))
         report = audit(joint, primary, whole, options)
         if not report.safe or bool((primary.mask & system.known).any()):
@@ -194,7 +213,10 @@ def _protect(
         exposed = _exposed(system, whole, options)
         if not len(exposed):
             moves = Moves.of(pattern.witnesses.moves, _keys(tables), system.columns)
-            return [_part(system, at, table, whole, report) for at, table in enumerate(tables[:new])], moves
+            parts = [_part(system, at, table, whole, (primary, report)) for at, table in enumerate(tables[:new])]
+            return _Done(
+                parts, moves, tuple(sorted({joint.name(cell) for cell in np.flatnonzero(cannot.before).tolist()}))
+            )
         mask = primary.mask.copy()
         mask[exposed] = True
         primary = replace(primary, mask=mask)
@@ -225,7 +247,7 @@ def _alone(
     if not report.safe or len(_exposed(system, whole, options)):
         return None
     moves = Moves.none() if report.moves is None else Moves.of(report.moves, _keys(tables), system.columns)
-    return [_part(system, at, table, whole, report) for at, table in enumerate(tables[:new])], moves
+    return [_part(system, at, table, whole, (primary, report)) for at, table in enumerate(tables[:new])], moves
 
 
 def _open(system: System, primary: PrimaryResult, shown: Shown, options: Options) -> BoolArray:
@@ -275,16 +297,21 @@ def _moves(attacker: Attacker, atom: int, enough: float) -> bool:
 
 
 def _part(
-    system: System, at: int, table: ReleasedTable, pattern: Pattern, report: AuditReport
+    system: System,
+    at: int,
+    table: ReleasedTable,
+    pattern: Pattern,
+    audited: tuple[PrimaryResult, AuditReport],
 ) -> tuple[Pattern, AuditReport]:
-    """One new table's share of the pattern and the report."""
+    """One new table's share of the pattern and of the report on what was ``audited``; what was known before is a
+    point."""
+    primary, report = audited
     columns = system.columns[at]
     suppressed: BoolArray = pattern.suppressed[columns]
     secondary = suppressed & ~table.primary.mask
-    position = np.full(len(system.joint), -1, dtype=np.int64)
-    audited = np.flatnonzero(system.primary.mask)
-    position[audited] = np.arange(len(audited))
-    mine = position[columns[np.flatnonzero(table.primary.mask)]]
+    lower, upper = system.joint.value.copy(), system.joint.value.copy()
+    lower[primary.mask], upper[primary.mask] = report.lower, report.upper
+    mine = columns[table.primary.mask]
     own = Pattern(
         suppressed=suppressed,
         secondary=secondary,
@@ -298,8 +325,8 @@ def _part(
         report,
         primaries=len(mine),
         checked=len(mine),
-        lower=report.lower[mine],
-        upper=report.upper[mine],
+        lower=lower[mine],
+        upper=upper[mine],
         failed=np.zeros(0, dtype=np.int64),
     )
     return own, told

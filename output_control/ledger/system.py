@@ -248,7 +248,9 @@ class _Work:
         low = np.zeros(self.count)
         low[: self.of_tables] = self._gather(lambda t: least(t.table, Options(occupied=True)))
         columns = tuple(self.columns)
-        return System(joint, self._primary(minimum), known, fixed, cost, low, columns, rests, small, exact)
+        # a revised cell that was published under another name tells nothing new
+        revised = [cell for cell in self.revised if not known[cell]]
+        return System(joint, self._primary(minimum, revised), known, fixed, cost, low, columns, rests, small, exact)
 
     def _own(self, of: Callable[[CellTable], sparse.csr_array]) -> sparse.csr_array:
         entries = _Entries()
@@ -265,7 +267,7 @@ class _Work:
             np.maximum.at(found, column[there], np.asarray(of(table)[there], dtype=np.float64))
         return found
 
-    def _primary(self, minimum: int) -> PrimaryResult:
+    def _primary(self, minimum: int, revised: Sequence[int]) -> PrimaryResult:
         found = PrimaryResult.none(self.count)
         inside = slice(0, self.of_tables)
         found.mask[inside] = self._gather(lambda t: t.primary.mask) > 0
@@ -275,10 +277,10 @@ class _Work:
         for table, column in zip(self.tables, self.columns, strict=True):
             held = np.flatnonzero((column >= 0) & (table.primary.anchor >= 0))
             found.anchor[column[held]] = column[table.primary.anchor[held]]
-        for few in (self.revised, self.of_tables + np.arange(len(self.rests))):
+        for few in (np.array(revised, dtype=np.int64), self.of_tables + np.arange(len(self.rests))):
             found.mask[few] = True
             found.threshold[few] = minimum
-        found.reason[self.revised] = "revised"
+        found.reason[revised] = "revised"
         found.reason[inside] = np.where(found.mask[inside] & (found.reason[inside] == ""), "rule", found.reason[inside])
         return found
 

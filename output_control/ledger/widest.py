@@ -161,8 +161,9 @@ class _Refined:
         self._people = people
         every = np.zeros(0, dtype=np.int64)
         for held in sorted(people.values(), key=lambda held: -len(held.row)):
-            if not _inside(held.row, every).all():
-                every = np.union1d(every, held.row)
+            if not (there := _inside(held.row, every)).all():
+                # two sorted runs, which a stable sort only merges
+                every = np.sort(np.concatenate([every, held.row[~there]]), kind="stable")
         self._at = {population: np.searchsorted(every, held.row) for population, held in people.items()}
         self._bits = {population: self._packed(at, len(every)) for population, at in self._at.items()}
         self.label: IntArray = np.zeros(len(every), dtype=np.int64)

@@ -87,7 +87,9 @@ def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> P
     if routed:
         search = reroute(search, REROUTED)
     if options.method == "optimal" or (options.method == "auto" and problem.size <= EXACT_UP_TO):
-        best = optimise(search, THOROUGH if options.method == "optimal" else BOUNDED, guide.bound or 0.0)
+        small = not problem.integral and problem.size <= PROVEN_UP_TO
+        effort = THOROUGH if options.method == "optimal" or small else BOUNDED
+        best = optimise(search, effort, guide.bound or 0.0)
         search, bound, proven, method = best.search, best.bound, best.proven, "optimal"
         if not proven and options.method == "auto":
             if not is_close(search, bound) or problem.size <= BOUNDED.close_from:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse import csgraph
 
 from output_control.suppression.boxed import certify_by_boxes, serve_by_boxes
 from output_control.suppression.lp import Model
@@ -20,6 +21,7 @@ from output_control.suppression.search import Search
 from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 BALL = 1500
+SYSTEM = 30_000
 NEARBY = 200
 FREE_ROUNDS = 12
 REWARDS = (1.0, 4.0, 16.0, 64.0)
@@ -46,18 +48,74 @@ def cover(search: Search) -> list[Target]:
 def certify(search: Search, rounds: int = FREE_ROUNDS, targets: Sequence[Target] | None = None) -> None:
     """Prove what the hidden cells alone already prove, by random objectives over balls of hidden cells."""
     wanted = search.proof.open_targets() if targets is None else list(targets)
-    idle = 0
+    idle, size = 0, SYSTEM if is_system(search) else BALL
     for _ in range(rounds):
         queue = [target for target in wanted if not target.met]
         if not queue or idle == 3:
             return
         before = len(queue)
         while queue:
-            ball = search.near.around(np.array([queue[0].cell]), search.hidden, BALL, hidden_only=True)
+            ball = search.near.around(np.array([queue[0].cell]), search.hidden, size, hidden_only=True)
             inside = _inside(queue, ball)
             push(search, ball, inside)
             queue = _left(queue, ball, inside)
         idle = idle + 1 if len([target for target in wanted if not target.met]) == before else 0
+
+
+def is_system(search: Search) -> bool:
+    """Whether this is a system of counts of several tables: it has no boxes, and what hangs together in it is wide and
+    thin, so that programmes over all hidden cells at once cost less than many balls of it."""
+    return search.problem.boxes is None and search.problem.integral and int(search.hidden.sum()) <= SYSTEM
+
+
+def stuck(search: Search, targets: Sequence[Target]) -> list[Target]:
+    """Prove open ``targets`` from all hidden cells by one model whose objective alone changes.
+
+    Returns those that nothing hidden can move at all, so that there is no use in looking closer.
+    """
+    ball = search.near.around(np.zeros(0, dtype=np.int64), search.hidden, SYSTEM, hidden_only=True)
+    if not targets or not len(ball.cells):
+        return list(targets)
+    lower, upper = limits(search.problem, ball, 1.0, WIDE)
+    zero = np.zeros(ball.matrix.shape[0])
+    model, lost = Model(ball.matrix, np.zeros(len(lower)), lower, upper, (zero, zero)), []
+    model.keep_vertex()
+    place = np.searchsorted(ball.cells, [target.cell for target in targets])
+    here = ball.cells[np.minimum(place, len(ball.cells) - 1)] == [target.cell for target in targets]
+    for _ in range(FREE_ROUNDS):
+        left = place[here & [not target.met for target in targets]]
+        if len(left):
+            _pushed(search, ball, model, left, search.signs(len(left)))
+    for target, at, inside in zip(targets, place.tolist(), here.tolist(), strict=True):
+        if not target.met:
+            one = np.array([at])
+            reached = [inside and _pushed(search, ball, model, one, np.array([-side])) for side in _open_sides(target)]
+            if not target.met and not any(reached):
+                lost.append(target)
+    return lost
+
+
+def _open_sides(target: Target) -> tuple[float, ...]:
+    """Up and down, as far as something is still to be shown there."""
+    return ((1.0,) if target.needs_up else ()) + ((-1.0,) if target.needs_down else ())
+
+
+def _pushed(search: Search, ball: Ball, model: Model, at: IntArray, cost: FloatArray) -> bool:
+    """Whether one of some cells can move at this cost; what moves with one alone, or anything with many, is kept."""
+    whole = np.zeros(len(ball.cells))
+    whole[at] = cost
+    model.set_cost(whole)
+    search.count()
+    found = model.solve()
+    if found is None:
+        return True
+    moving = np.flatnonzero(np.abs(found.x) > 1e-7)
+    if len(at) == 1 and len(moving):
+        touching = abs(sparse.csc_array(search.problem.columns[:, ball.cells[moving]]))
+        label = csgraph.connected_components(sparse.csr_array(touching.T @ touching), directed=False)[1]
+        moving = moving[label == label[np.searchsorted(moving, at[0])]] if at[0] in moving else moving[:0]
+    search.proof.add(ball.cells[moving], found.x[moving])
+    return bool((np.abs(found.x[at]) > 1e-6).any())
 
 
 def _left(queue: Sequence[Target], ball: Ball, served: Sequence[Target]) -> list[Target]:
@@ -233,7 +291,7 @@ def _serve_in(search: Search, ball: Ball, target: Target) -> bool:
         for _ in range(2):
             moves = [
                 move
-                for side in ((1.0,) if target.needs_up else ()) + ((-1.0,) if target.needs_down else ())
+                for side in _open_sides(target)
                 if (move := _cheapest_move(search, ball, target, at, side=side, stretch=stretch)) is not None
             ]
             if not moves or not _accept(search, ball, min(moves, key=lambda move: move[0])[1]):
@@ -383,8 +441,9 @@ def cheapest_move(search: Search, target: Target, size: int, *, avoid: int, belo
     if at == len(ball.cells) or ball.cells[at] != target.cell:
         return None
     barred = np.flatnonzero(ball.cells == avoid)
-    sides = ((1.0,) if target.needs_up else ()) + ((-1.0,) if target.needs_down else ())
-    found = [_cheapest_move(search, ball, target, at, side=side, stretch=1.0, barred=barred) for side in sides]
+    found = [
+        _cheapest_move(search, ball, target, at, side=side, stretch=1.0, barred=barred) for side in _open_sides(target)
+    ]
     moves = [move for move in found if move is not None]
     best = min(moves, key=lambda move: move[0], default=None)
     if best is None or best[0] >= below:

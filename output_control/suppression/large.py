@@ -20,7 +20,7 @@ from output_control.protection import Witnesses
 from output_control.suppression.boxes import Boxes, Found
 from output_control.suppression.dropping import drop_by_boxes
 from output_control.suppression.exact import Guidance, guidance
-from output_control.suppression.flow import BALL, certify, prove_alone, push_short, serve
+from output_control.suppression.flow import certify, prove_alone, push_short, serve
 from output_control.suppression.large_state import Large
 from output_control.suppression.neighbourhood import ball
 from output_control.suppression.problem import Problem, Target
@@ -151,7 +151,7 @@ def _holds(cells: IntArray, cell: int) -> bool:
 
 
 def _prove_left(state: Large) -> None:
-    """LPs over balls of hidden groups, for targets whose moves leave their part; many in such a state need more hidden."""
+    """LPs over balls of hidden groups, for the targets whose moves leave their part; where many are, more is hidden."""
     search = state.search
     left = [state.problem.targets[at] for at in state.open_targets().tolist()]
     if len(left) > LEFT_UP_TO:

@@ -11,6 +11,7 @@ from scipy import sparse
 from output_control.tables.table import BoolArray, FloatArray
 
 SEED = 7
+PRIMAL = 4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +65,10 @@ class Model:
         """Branch by what earlier branchings brought, with cuts at the root alone: more nodes, each for far less."""
         self._highs.setOptionValue("mip_pscost_minreliable", 0)
         self._highs.setOptionValue("mip_allow_cut_separation_at_nodes", False)
+
+    def keep_vertex(self) -> None:
+        """Go on from the last vertex (primal simplex): for a row of solves of which only the objective changes."""
+        self._highs.setOptionValue("simplex_strategy", PRIMAL)
 
     def set_cost(self, cost: FloatArray) -> None:
         """Another objective, same basis."""

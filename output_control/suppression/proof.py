@@ -22,7 +22,7 @@ class Proof:
         self.problem = problem
         self.moves: list[Move] = []
         self._targets_of: dict[int, list[Target]] = {}
-        # per group the targets that ever leaned on it, by their place; who does so no more is weeded out when asked
+        # per secondary the targets that ever leaned on it, by their place; who does so no more is weeded out when asked
         self._leaning: dict[int, dict[int, Target]] = {}
         self._place: dict[int, int] = {}
         self._registered = 0
@@ -51,22 +51,29 @@ class Proof:
         place = self._place.pop(id(target))
         for by in (target.up_by, target.down_by, *target.also):
             if by >= 0:
-                for cell in self.moves[by][0].tolist():
+                for cell in self._secondaries(by):
                     self._leaning.get(cell, {}).pop(place, None)
 
     def _lean(self, target: Target, by: int) -> None:
         place = self._place[id(target)]
-        for cell in self.moves[by][0].tolist():
+        for cell in self._secondaries(by):
             self._leaning.setdefault(cell, {})[place] = target
 
+    def _secondaries(self, move: int) -> list[int]:
+        """What a move changes of groups that may be published again."""
+        cells = self.moves[move][0]
+        found: list[int] = cells[~self.problem.primary[cells]].tolist()
+        return found
+
     def leaning_on(self, cell: int) -> list[tuple[Target, set[int]]]:
-        """The targets whose proof moves ``cell``, in a fixed order, each with the moves that do."""
-        found = []
+        """The targets whose proof moves ``cell``, no primary, in a fixed order, each with the moves that do."""
+        found, uses = [], dict[int, bool]()
         users = self._leaning.get(cell, {})
         for place in sorted(users):
             target = users[place]
-            by = (target.up_by, target.down_by, *target.also)
-            hit = {move for move in by if move >= 0 and cell in self.moves[move][0]}
+            by = [move for move in (target.up_by, target.down_by, *target.also) if move >= 0]
+            uses |= {move: bool((self.moves[move][0] == cell).any()) for move in by if move not in uses}
+            hit = {move for move in by if uses[move]}
             if hit:
                 found.append((target, hit))
             else:

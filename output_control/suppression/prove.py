@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from output_control.suppression.boxed import certify_by_boxes
-from output_control.suppression.flow import certify, prove_alone
+from output_control.suppression.flow import certify, is_system, prove_alone, stuck
 from output_control.suppression.problem import Target
 from output_control.suppression.search import Search
 from output_control.suppression.singletons import open_against_contributors
@@ -29,4 +29,7 @@ def prove_all(search: Search, targets: Sequence[Target]) -> list[Target]:
     """Prove ``targets`` from hidden cells only; returns those that fail."""
     certify_by_boxes(search, targets)
     certify(search, rounds=4, targets=targets)
-    return [target for target in targets if not target.met and not prove_alone(search, target)]
+    left = [target for target in targets if not target.met]
+    lost = stuck(search, [target for target in left if not target.held]) if is_system(search) else []
+    known = {id(target) for target in lost}
+    return [target for target in left if id(target) in known or not (target.met or prove_alone(search, target))]

@@ -15,7 +15,7 @@ from output_control.suppression.flow import serve
 from output_control.suppression.lp import Model
 from output_control.suppression.problem import Problem
 from output_control.suppression.pruning import prune
-from output_control.suppression.search import Search
+from output_control.suppression.search import OutOfBudget, Search
 from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 SEED = 31
@@ -37,13 +37,16 @@ def reroute(search: Search, lps: int) -> Search:
     What an LP leaves fractional is no route: such targets are served last, beside all the others.
     """
     routes = _Routes(search)
-    routes.draw()
-    routes.improve(search.counter.solved + lps)
-    made = search.over([target.fresh() for target in search.problem.targets], search.problem.primary | (routes.used > 0))
-    for cells, change in routes.moves.values():
-        made.proof.add(cells, change)
-    # nothing else is as good as what there was: not every demand can be met from here
-    if not all([serve(made, target) for target in made.proof.open_targets()]):
+    fresh = [target.fresh() for target in search.problem.targets]
+    try:
+        routes.draw()
+        routes.improve(search.counter.solved + lps)
+        made = search.over(fresh, search.problem.primary | (routes.used > 0))
+        for cells, change in routes.moves.values():
+            made.proof.add(cells, change)
+        if not all(serve(made, target) for target in made.proof.open_targets()):
+            return search
+    except OutOfBudget:
         return search
     prune(made, lps, swap=False)
     return min(search, made, key=_cost)
@@ -150,5 +153,3 @@ class _Routes:
         if move is not None:
             self.used[move[0]] -= 1
         return move
-
-
