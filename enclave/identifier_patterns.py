@@ -1,4 +1,4 @@
-"""Identifiers inside free text, found by their form and their own check: numbers, e-mail, IBAN, phone, address.
+"""Identifiers inside free text, found by their form and their own check: numbers, e-mail, IBAN, phone, address, plate.
 
 Works on whole string arrays: digit groups are found in the byte buffer itself, the rest by RE2. Says which rows hold
 something, never what. A number that only looks like an identifier counts as one: the price of a false alarm is a
@@ -9,17 +9,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from enclave.account_numbers import passes_mod_97
+from enclave.identifier_shapes import rows_with_plate, rows_with_street
 from enclave.identifiers import BAG_OBJECT_TYPES, Bools, Bytes, byte_view, passes_eleven_test
-
-Ints: TypeAlias = NDArray[np.int64]
+from enclave.text_runs import Ints, Runs, byte_class
 
 
 class LeakKind(Enum):
@@ -32,8 +31,11 @@ class LeakKind(Enum):
     IBAN = "iban"
     PHONE = "phone"
     ADDRESS = "address"
+    STREET = "street"
+    PLATE = "licence-plate"
     NAME = "name"
     OWN_NUMBER = "own-number"
+    COPY = "copy"
     DENSITY = "density"
 
     def description(self) -> str:
@@ -49,14 +51,18 @@ _DESCRIPTIONS = {
     LeakKind.IBAN: "holds a bank account number",
     LeakKind.PHONE: "holds a phone number",
     LeakKind.ADDRESS: "holds a postcode with a house number",
+    LeakKind.STREET: "holds a street with a house number",
+    LeakKind.PLATE: "holds a licence plate",
     LeakKind.NAME: "holds a name that stands in the delivery's own name columns",
     LeakKind.OWN_NUMBER: "holds a number that identifies the same record",
-    LeakKind.DENSITY: "passes the eleven-test far more often than one number in eleven would by chance",
+    LeakKind.COPY: "repeats an identifier of the same record",
+    LeakKind.DENSITY: "passes an identifier's check (such as the eleven-test) far more often than chance explains",
 }
 
 _GROUPINGS = ((4, 2, 3), (3, 3, 3), (2, 3, 3), (2, 2, 2, 3), (3, 2, 2, 2), (3, 2, 4), (1,) * 8, (1,) * 9)
 """How people part a BSN; with a word like *bsn* in the same text any parting counts."""
 
+_FIGURES = byte_class(b"0123456789")
 _SEPARATORS = np.frombuffer(b" .-/_", dtype=np.uint8)
 _INVISIBLE = r"[\x{AD}\x{200B}-\x{200F}\x{2060}\x{FEFF}]"
 _BSN_WORDS = r"(?i)bsn|burger\s?service|sofi|rsin|fiscaal"
@@ -75,6 +81,7 @@ _ADDRESS = (
 _REGISTER = (
     r"(?i)\b(?:k\.?v\.?k|kamer van koophandel)[^0-9]{0,25}[0-9]{4}[ .]?[0-9]{4}\b"
     r"|(?i)\bvestiging[^0-9]{0,25}[0-9]{4}[ .]?[0-9]{4}[ .]?[0-9]{4}\b"
+    r"|(?:^|[^0-9.,])0000[ .]?[0-9]{4}[ .]?[0-9]{4}(?:[^0-9]|$)"  # all establishment numbers begin so
 )
 _IBAN_START = r"(?i)(?P<head>\b[a-z]{2}[0-9]{2})(?P<rest>(?:[ .-]?[a-z0-9]){11,30})"
 _IBAN_ROUNDS = 200
@@ -101,6 +108,8 @@ def find_patterns(texts: Any, *, any_parting: bool = False) -> dict[LeakKind, Bo
             (LeakKind.IBAN, rows_with_iban(plain)),
             (LeakKind.PHONE, _matches(undated, _PHONE)),
             (LeakKind.ADDRESS, _matches(undated, _ADDRESS)),
+            (LeakKind.STREET, rows_with_street(undated)),
+            (LeakKind.PLATE, rows_with_plate(undated)),
         ):
             found[kind][rows] = hit
         if any_parting:
@@ -139,22 +148,13 @@ class DigitGroups:
     @classmethod
     def of(cls, texts: Any) -> DigitGroups:
         """The groups of a string array without nulls."""
-        starts, lengths, data = byte_view(texts)
-        first, last = (int(starts[0]), int(starts[-1] + lengths[-1])) if len(texts) else (0, 0)
-        data = data[first:last]
-        figure = data - np.uint8(48) <= 9
-        border = np.zeros(len(data) + 1, dtype=np.bool_)
-        border[starts - first] = True
-        border[-1] = True
-        begins = np.flatnonzero(figure & (border[:-1] | ~np.concatenate(([False], figure[:-1]))))
-        ends = np.flatnonzero(figure & (border[1:] | ~np.concatenate((figure[1:], [False])))) + 1
-        row = np.searchsorted(starts - first, begins, side="right") - 1
-        width = ends - begins
+        runs = Runs.of(texts, _FIGURES)
+        row, width, ends = runs.row, runs.width, runs.begin + runs.width
         linked = np.zeros(len(row), dtype=np.bool_)
         if len(row) > 1:
-            parted = np.isin(data[np.minimum(ends[:-1], len(data) - 1)], _SEPARATORS)
-            linked[:-1] = (begins[1:] - ends[:-1] == 1) & parted & (row[1:] == row[:-1])
-        return cls(len(texts), row, width, linked, np.cumsum(width) - width, data[figure])
+            parted = np.isin(runs.data[np.minimum(ends[:-1], len(runs.data) - 1)], _SEPARATORS)
+            linked[:-1] = (runs.begin[1:] - ends[:-1] == 1) & parted & (row[1:] == row[:-1])
+        return cls(len(texts), row, width, linked, np.cumsum(width) - width, runs.data[runs.member])
 
     def rows_with_bsn(self, in_context: Bools) -> Bools:
         """Texts with 8 or 9 figures that pass the eleven-test: in one run, in a customary grouping, or, in texts that

@@ -15,6 +15,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from enclave.errors import BadInput, Fault, Refused
+from enclave.filters import FEWEST_BITS, MOST_BITS, EncodingLabel
 from enclave.requests import ColumnName, Slug
 from enclave.yaml_files import NotYaml, read_fields
 
@@ -52,6 +53,27 @@ class Probabilistic(_File):
         return self
 
 
+class Encoded(_File):
+    """How filters of persons (a delivery's column of kind ``clk``) are matched to those of the key register.
+
+    A record is linked when Dice's coefficient with its best unit is at least ``threshold`` and no other candidate comes
+    within ``margin`` of it. ``linkage_schema`` (SHA-256) and ``secret_check`` are those of the linkage authority
+    (``zicht encoding label``): filters made otherwise are refused. ``one_to_one``: no unit takes two records.
+    """
+
+    linkage_schema: str = Field(pattern=r"^[0-9a-f]{64}$")
+    secret_check: str = Field(pattern=r"^[0-9a-f]{16}$")
+    bits: int = Field(default=1024, ge=FEWEST_BITS, le=MOST_BITS, multiple_of=8)
+    threshold: float = Field(default=0.85, ge=0.6, le=1)
+    margin: float = Field(default=0.03, ge=0, le=0.3)
+    one_to_one: bool = True
+
+    @property
+    def label(self) -> EncodingLabel:
+        """What filters must have been made under."""
+        return EncodingLabel(linkage_schema=self.linkage_schema, secret_check=self.secret_check, bits=self.bits)
+
+
 class Key(_File):
     """A unit key of a data set.
 
@@ -59,12 +81,30 @@ class Key(_File):
     identifier columns of the schema in order of preference. ``name`` is the column of random integers in the linked
     data set; ``<name>_status`` stands beside it. With ``probabilistic``, records of a delivery whose identifiers are
     all unusable are matched by what they say of the person, and ``<name>_pass`` and ``<name>_weight`` stand beside too.
+    With ``encoded``, ``source`` is one column of filters, and the weight is Dice's coefficient.
     """
 
     name: ColumnName
     kind: UnitKind
     source: tuple[str, ...] = Field(min_length=1)
     probabilistic: Probabilistic | None = None
+    encoded: Encoded | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Key:
+        if self.encoded is not None and (self.probabilistic is not None or len(self.source) != 1):
+            raise ValueError("a key of filters has one source column, and no other way to be matched")
+        return self
+
+    @property
+    def is_matched(self) -> bool:
+        """Whether units are found for records by likeness, and not only by identifier."""
+        return self.probabilistic is not None or self.encoded is not None
+
+    @property
+    def hashed(self) -> tuple[str, ...]:
+        """The source columns that are hashed identifiers."""
+        return () if self.encoded is not None else self.source
 
 
 class DataSet(_File):
@@ -78,9 +118,9 @@ class DataSet(_File):
     def _one_source(self) -> DataSet:
         if bool(self.register_file) == bool(self.delivery):
             raise ValueError("a data set comes from a register or from a delivery, exactly one")
-        matched = [key for key in self.keys if key.probabilistic is not None]
+        matched = [key for key in self.keys if key.is_matched]
         if any(not self.delivery or key.kind not in ("person", "owner") for key in matched):
-            raise ValueError("probabilistic linkage is for keys of persons in deliveries")
+            raise ValueError("linkage by name or by filter is for keys of persons in deliveries")
         return self
 
 

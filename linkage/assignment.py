@@ -61,8 +61,8 @@ def choose(pairs: Pairs, *, one_to_one: bool) -> Chosen:
         first = np.unique(pairs.record, return_index=True)[1]
         return Chosen(pairs.take(first), (odds / (1 + _sums(pairs.record, odds)))[first])
     assigned = assignment(pairs)
-    unit_taken = _weight_of(pairs.unit, pairs, assigned)
-    record_taken = _weight_of(pairs.record, pairs, assigned)
+    unit_taken = weight_of(pairs.unit, pairs, assigned)
+    record_taken = weight_of(pairs.record, pairs, assigned)
     of_record = np.where(~assigned & (unit_taken > pairs.weight), 0.0, odds)
     of_unit = np.where(~assigned & (record_taken > pairs.weight), 0.0, odds)
     probability = odds / (1 + np.maximum(_sums(pairs.record, of_record), _sums(pairs.unit, of_unit)))
@@ -89,6 +89,31 @@ def assignment(pairs: Pairs) -> Bools:
         rows = contested[group]
         chosen[rows[_solved(pairs.record[rows], pairs.unit[rows], pairs.weight[rows])]] = True
     return chosen
+
+
+def mutual_best(pairs: Pairs) -> Bools:
+    """Which pairs belong to the one-to-one assignment that takes the heaviest pair first, then the next that is free.
+
+    Equal weights are decided by record and unit. Works in rounds of pairs that are best for both sides, which are the
+    same pairs; needs no tables, however much hangs together. For weights that are similarities and not odds: a sum of
+    them means nothing, so there is no highest one to look for.
+    """
+    order = np.lexsort((pairs.unit, pairs.record, -pairs.weight))
+    chosen = np.zeros(len(pairs), dtype=np.bool_)
+    while len(order):
+        record, unit = pairs.record[order], pairs.unit[order]
+        first = _is_first(record) & _is_first(unit)
+        taken = order[first]
+        chosen[taken] = True
+        order = order[~np.isin(record, pairs.record[taken]) & ~np.isin(unit, pairs.unit[taken])]
+    return chosen
+
+
+def _is_first(values: Ints) -> Bools:
+    """Whether each value has not come before."""
+    first = np.zeros(len(values), dtype=np.bool_)
+    first[np.unique(values, return_index=True)[1]] = True
+    return first
 
 
 def _groups(row: Ints, column: Ints) -> Iterator[Ints]:
@@ -130,7 +155,7 @@ def _sums(groups: Ints, values: Floats) -> Floats:
     return sums
 
 
-def _weight_of(groups: Ints, pairs: Pairs, assigned: Bools) -> Floats:
+def weight_of(groups: Ints, pairs: Pairs, assigned: Bools) -> Floats:
     """Per row the weight of the assigned pair of its group; minus infinity when it has none."""
     if not len(groups):
         return pairs.weight

@@ -1,4 +1,4 @@
-"""Matched and unmatched records of a delivery by supplier, municipality, sex and age band.
+"""Matched and unmatched records of a delivery by supplier, municipality, sex, age band and origin country group.
 
 Sex and birth year come from the delivery where it has them, so that unmatched records have one too; else from the
 register, for matched records only (unmatched ones are then *unknown*).
@@ -15,11 +15,13 @@ import pyarrow.parquet as pq
 
 from enclave.engine import Dialect, Engine
 from enclave.project import Key
+from linkage.key_totals import numeric_columns, total_terms
 from linkage.report import Counts, Group
 from linkage.sources import SUPPLIER, Source
 
 UNKNOWN = "unknown"
 _SEX, _BIRTH_YEAR, _MUNICIPALITY = "GBAGESLACHT", "GBAGEBOORTEJAAR", "gem2016"
+_ORIGIN = "GBAHERKOMSTGROEPERING"
 _BANDS = ((18, "0-17"), (30, "18-29"), (45, "30-44"), (65, "45-64"), (120, "65+"))
 _DELIVERED_SEX = re.compile(r"(^|_)sex$")
 _DELIVERED_YEAR = re.compile(r"(^|_)birth_(date_)?year$")
@@ -27,10 +29,14 @@ _DELIVERED_YEAR = re.compile(r"(^|_)birth_(date_)?year$")
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """Which registers describe persons and objects, and the year that ages refer to (None: no age bands)."""
+    """Which registers describe persons and objects, and the year that ages refer to (None: no age bands).
+
+    ``origins``: whether the register of persons says the country group they come from.
+    """
 
     persons: bool
     objects: bool
+    origins: bool
     reference_year: int | None
 
 
@@ -44,7 +50,8 @@ def attach_background(sources: Sequence[Source], engine: Engine, reference_year:
         reference_year = reference_year or (int(year.group(1)) if year else None)
     if objects is not None and objects.path is not None:
         engine.attach("background_objects", objects.path)
-    return Background(persons is not None, objects is not None, reference_year)
+    origins = persons is not None and _ORIGIN in persons.available
+    return Background(persons is not None, objects is not None, origins, reference_year)
 
 
 def context_columns(source: Source) -> list[str]:
@@ -58,7 +65,8 @@ def groups_of(
     """Counts by category, categories sorted within each breakdown."""
     terms = _terms(source, key, background, engine.dialect)
     view = f"categories_{source.name}_{key.name}"
-    engine.define(view, _query(source, key, terms, background, engine.dialect))
+    numbers = numeric_columns(source, engine) if key.is_matched else ()
+    engine.define(view, _query(source, key, terms, background, engine.dialect, numbers=numbers))
     # one query for all breakdowns: what it joins is read once
     sets = ", ".join(f"({by}, status)" for by in terms)
     texts = ", ".join(f"CAST({by} AS STRING) AS {by}" for by in terms)
@@ -104,14 +112,40 @@ def _terms(source: Source, key: Key, background: Background, dialect: Dialect) -
         sex, year = [*sex, f"p.{_SEX}"], [*year, f"p.{_BIRTH_YEAR}"]
     if sex:
         terms["sex"] = f"coalesce({', '.join(sex)}, '{UNKNOWN}')"
+    if background.origins:
+        terms["origin"] = f"coalesce(p.{_ORIGIN}, '{UNKNOWN}')"
     if year and background.reference_year is not None:
-        age = f"{background.reference_year} - TRY_CAST(coalesce({', '.join(year)}, '') AS BIGINT)"
-        bands = " ".join(f"WHEN {age} BETWEEN 0 AND {below - 1} THEN '{band}'" for below, band in _BANDS)
-        terms["age"] = f"CASE {bands} ELSE '{UNKNOWN}' END"
+        terms["age"] = _age(f"coalesce({', '.join(year)}, '')", background.reference_year)
     return terms
 
 
-def _query(source: Source, key: Key, terms: Mapping[str, str], background: Background, dialect: Dialect) -> str:
+def register_terms(background: Background) -> dict[str, str]:
+    """Breakdown -> SQL of a person's category in the register ``p`` alone."""
+    terms: dict[str, str] = {}
+    if background.persons:
+        terms["sex"] = f"coalesce(p.{_SEX}, '{UNKNOWN}')"
+    if background.origins:
+        terms["origin"] = f"coalesce(p.{_ORIGIN}, '{UNKNOWN}')"
+    if background.persons and background.reference_year is not None:
+        terms["age"] = _age(f"coalesce(p.{_BIRTH_YEAR}, '')", background.reference_year)
+    return terms
+
+
+def _age(year: str, reference_year: int) -> str:
+    age = f"{reference_year} - TRY_CAST({year} AS BIGINT)"
+    bands = " ".join(f"WHEN {age} BETWEEN 0 AND {below - 1} THEN '{band}'" for below, band in _BANDS)
+    return f"CASE {bands} ELSE '{UNKNOWN}' END"
+
+
+def _query(
+    source: Source,
+    key: Key,
+    terms: Mapping[str, str],
+    background: Background,
+    dialect: Dialect,
+    *,
+    numbers: Sequence[str],
+) -> str:
     columns = ", ".join(f"{term} AS {by}" for by, term in terms.items())
     joins = []
     place = _object_key(source)
@@ -122,8 +156,9 @@ def _query(source: Source, key: Key, terms: Mapping[str, str], background: Backg
     if background.persons and key.kind in ("person", "owner"):
         joins.append(f"LEFT JOIN background_persons p ON k.{dialect.quote(key.name + '__unit')} = 'P' || p.RINPERSOON")
     status = dialect.quote(f"{key.name}_status")
-    if key.probabilistic is not None:
+    if key.is_matched:
         columns += f", k.{dialect.quote(key.name + '_pass')} AS pass"
+        columns += "".join(f", {term}" for term in total_terms(numbers, dialect))
     return f"SELECT {columns}, k.{status} AS status FROM keyed_{source.name} k {' '.join(joins)}"
 
 

@@ -22,12 +22,14 @@ from linkage.breakdown import Background, attach_background, context_columns, co
 from linkage.evidence import read_evidence
 from linkage.key_register import PAIRS, KeyTableVersion, versions
 from linkage.key_zone import KeyZone
+from linkage.matches import labelled_file, read_labelled
 from linkage.minimisation import minimise
 from linkage.quality import KeyQuality, QualityReport, key_quality
 from linkage.quality_pages import write_quality
 from linkage.rekeying import names_of_unmatched
 from linkage.report import DataSetReport, KeyReport, KeyTableReport, LinkageReport, total
 from linkage.sources import Source, attach_source, find_sources, output_columns
+from linkage.subgroups import SubgroupRates, subgroup_rates
 from linkage.tally import Tally
 from linkage.units import Assigned, assign, later_matched, load_units, update_remap
 
@@ -95,7 +97,10 @@ def link(
         frames[source.name], tally = _write(project, source, engine, out)
         names = (suppliers or {}).get(source.data.delivery) or [frame.path.parent.name for frame in source.frames]
         reports.append(_data_set_report(source, tally, engine, background, names))
-        qualities += _qualities(source, reports[-1], engine, names, zone)
+        qualities += [
+            quality.model_copy(update={"subgroups": _subgroups(source, quality.key, engine, background, zone)})
+            for quality in _qualities(source, reports[-1], engine, names, zone)
+        ]
     report = LinkageReport(
         project=project.name,
         key_tables=KeyTableReport(
@@ -203,14 +208,23 @@ def _data_set_report(
 def _qualities(
     source: Source, report: DataSetReport, engine: Engine, suppliers: Sequence[str], zone: KeyZone
 ) -> list[KeyQuality]:
-    """Of the keys that were matched by name."""
+    """Of the keys that were matched by name or by filter."""
     return [
         key_quality(
             source, key, counted, read_evidence(zone, source.name, key.name), engine=engine, suppliers=suppliers
         )
         for key, counted in zip(source.data.keys, report.keys, strict=True)
-        if key.probabilistic is not None
+        if key.is_matched
     ]
+
+
+def _subgroups(
+    source: Source, key: str, engine: Engine, background: Background, zone: KeyZone
+) -> tuple[SubgroupRates, ...]:
+    labelled = read_labelled(zone, labelled_file(source.name, key))
+    if labelled is None:
+        return ()
+    return subgroup_rates(labelled, f"labelled_{source.name}_{key}", engine=engine, background=background)
 
 
 def _attributes(

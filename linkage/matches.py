@@ -21,6 +21,17 @@ MATCHES = pa.schema(
 """``delivery`` is the frame, ``<folder>/<file>``; ``record`` its record number; ``unit`` the marked register key;
 ``pass`` counts from 1; ``weight`` is log2 of the odds of the pair."""
 
+LABELLED = pa.schema(
+    [
+        ("delivery", pa.string()),
+        ("unit", pa.string()),
+        ("linked", pa.bool_()),
+        ("correct", pa.bool_()),
+    ]
+)
+"""Records with an identifier that were tried without it: the unit that the identifier says (null: not in the register),
+whether a unit was chosen, and whether it was that one."""
+
 
 def matches_file(data_set: str, key: str) -> str:
     """Name of the table of one key."""
@@ -30,6 +41,24 @@ def matches_file(data_set: str, key: str) -> str:
 def evidence_file(data_set: str, key: str) -> str:
     """Name of what is known about the quality of these matches, beside it."""
     return f"matches-{data_set}-{key}.json"
+
+
+def labelled_file(data_set: str, key: str) -> str:
+    """Name of the table of labelled records, beside them."""
+    return f"labelled-{data_set}-{key}.parquet"
+
+
+def write_labelled(zone: KeyZone, name: str, labelled: pa.Table) -> Path:
+    """Write one key's labelled records."""
+    with zone.writing(name, LABELLED) as sink:
+        for batch in labelled.to_batches():
+            sink(batch)
+    return zone.folder / name
+
+
+def read_labelled(zone: KeyZone, name: str) -> pa.RecordBatchReader | None:
+    """The labelled records of one key; None where there are none, as of filters."""
+    return zone.reader([name], LABELLED) if (zone.folder / name).is_file() else None
 
 
 def delivery_name(path: Path) -> str:

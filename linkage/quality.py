@@ -10,19 +10,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
 from enclave.engine import Engine
 from enclave.project import Key
 from linkage.evidence import MatchEvidence, Share
+from linkage.key_totals import KeyTotal, cell_totals, key_total, numeric_columns
 from linkage.person_model import PASSES
 from linkage.report import SMALL, Counts, Group, KeyReport, mask_groups
 from linkage.sources import Source
+from linkage.subgroups import SubgroupRates
 
 WEIGHT_BY = ("sex", "age", "supplier")
 NOTABLE = 0.1
 """Standardised differences beyond this are called imbalance (Austin 2009)."""
+SIMILAR = "similar filters"
+"""The one pass of keys that are matched by filter."""
 _POOLED = "all other"
 
 
@@ -79,6 +84,8 @@ class KeyQuality(_Record):
     passes: tuple[PassCount, ...]
     balance: tuple[Balance, ...]
     weights: tuple[CellWeight, ...]
+    totals: tuple[KeyTotal, ...] = ()
+    subgroups: tuple[SubgroupRates, ...] = ()
     evidence: MatchEvidence | None = None
 
     def for_researchers(self) -> KeyQuality:
@@ -94,6 +101,8 @@ class KeyQuality(_Record):
                 "balance": _masked_balance(self.balance),
                 "precision": _coarse(self.precision),
                 "recall": _coarse(self.recall),
+                "subgroups": tuple(found.for_researchers() for found in self.subgroups),
+                "totals": tuple(found.for_researchers() for found in self.totals),
                 "duplicate_precision": None if self.duplicate_precision is None else round(self.duplicate_precision, 2),
                 "evidence": None,
             }
@@ -117,6 +126,11 @@ def key_quality(
     """The quality of a key, after :func:`linkage.breakdown.groups_of` has counted ``counted``."""
     view = f"categories_{source.name}_{key.name}"
     by = [name for name in WEIGHT_BY if any(group.by == name for group in counted.groups)]
+    cells = _cells(view, by, engine, suppliers)
+    weights = cell_weights(cells)
+    weighing = _weights_of(weights, _summed(cells, set(cells)))
+    columns = numeric_columns(source, engine)
+    rows = cell_totals(view, by, columns, engine) if columns else []
     return KeyQuality(
         data_set=source.name,
         key=key.name,
@@ -126,7 +140,11 @@ def key_quality(
         duplicate_precision=evidence.duplicate_precision,
         passes=_passes(view, key, engine),
         balance=balance(counted.groups),
-        weights=cell_weights(_cells(view, by, engine, suppliers)),
+        weights=weights,
+        totals=tuple(
+            key_total(column, {_cell_name(row, by, suppliers): row[column] for row in rows}, *weighing)
+            for column in columns
+        ),
         evidence=evidence,
     )
 
@@ -185,7 +203,9 @@ def _passes(view: str, key: Key, engine: Engine) -> tuple[PassCount, ...]:
     counted = engine.collect(
         f"SELECT pass, count(*) AS n FROM {view} WHERE pass IS NOT NULL AND status = 'R' GROUP BY pass", ["pass"]
     ).to_pylist()
-    names = [*(f"identifier {column}" for column in key.source), *(name for name, _ in PASSES)]
+    names = [*(f"identifier {column}" for column in key.hashed), *(name for name, _ in PASSES)]
+    if key.encoded is not None:
+        names = [SIMILAR]
     return tuple(PassCount(name=names[row["pass"] - 1], records=row["n"]) for row in counted)
 
 
@@ -196,13 +216,17 @@ def _cells(view: str, by: Sequence[str], engine: Engine, suppliers: Sequence[str
         f"SELECT {', '.join(by)}, count(*) AS delivered, count(CASE WHEN status = 'R' THEN 1 END) AS linked "
         f"FROM {view} GROUP BY {', '.join(by)}"
     ).to_pylist()
-    return {
-        ", ".join(f"{name} {suppliers[row[name]] if name == 'supplier' else row[name]}" for name in by): (
-            row["delivered"],
-            row["linked"],
-        )
-        for row in counted
-    }
+    return {_cell_name(row, by, suppliers): (row["delivered"], row["linked"]) for row in counted}
+
+
+def _weights_of(weights: Sequence[CellWeight], overall: tuple[int, int]) -> tuple[dict[str, float], float]:
+    """By cell, and for cells that were pooled, or have none."""
+    own = {found.cell: found.weight for found in weights}
+    return own, own.get(_POOLED, overall[0] / overall[1] if overall[1] else 1.0)
+
+
+def _cell_name(row: Mapping[str, Any], by: Sequence[str], suppliers: Sequence[str]) -> str:
+    return ", ".join(f"{name} {suppliers[row[name]] if name == 'supplier' else row[name]}" for name in by)
 
 
 def _pass_group(found: PassCount) -> Group:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from enclave.files import write_text
-from linkage.quality import NOTABLE, Balance, KeyQuality, QualityReport, Rates
+from linkage.quality import NOTABLE, SIMILAR, Balance, KeyQuality, QualityReport, Rates
 
 NAME = "linkage_quality"
 _PICTURE = re.compile(r"^!\[.*\]\((.*)\)$")
@@ -32,7 +32,15 @@ def page(report: QualityReport, drawn: Container[str]) -> str:
     """The report as Markdown, with the pictures whose names are in ``drawn``."""
     lines = [f"# Linkage quality: {report.project}", ""]
     for key in report.keys:
-        lines += [*_head(key), *_passes(key), *_balance(key), *_weights(key), *_evidence(key)]
+        lines += [
+            *_head(key),
+            *_passes(key),
+            *_subgroups(key),
+            *_balance(key),
+            *_weights(key),
+            *_totals(key),
+            *_evidence(key),
+        ]
     return "\n".join(line for line in lines if not (found := _PICTURE.match(line)) or found[1] in drawn)
 
 
@@ -60,7 +68,7 @@ def _head(key: KeyQuality) -> list[str]:
     return [
         f"## {key.data_set}: {key.key}",
         "",
-        f"Records without a usable identifier are linked when the probability is at least {key.threshold}.",
+        _when(key),
         "",
         "| Estimate | Value |",
         "|---|--:|",
@@ -69,6 +77,16 @@ def _head(key: KeyQuality) -> list[str]:
         f"| precision of single links by the duplicate method | {duplicates} |",
         "",
     ]
+
+
+def _when(key: KeyQuality) -> str:
+    if any(found.name == SIMILAR for found in key.passes):
+        return (
+            f"Records are filters, linked when the similarity (Dice) is at least {key.threshold} and no other "
+            "candidate is near. No record has an identifier to judge precision and recall by; the duplicate method "
+            "needs none."
+        )
+    return f"Records without a usable identifier are linked when the probability is at least {key.threshold}."
 
 
 def _passes(key: KeyQuality) -> list[str]:
@@ -112,6 +130,48 @@ def _weights(key: KeyQuality) -> list[str]:
         "|---|--:|",
     ]
     return [*lines, *(f"| {found.cell} | {found.weight:.3f} |" for found in key.weights), ""]
+
+
+def _subgroups(key: KeyQuality) -> list[str]:
+    if not key.subgroups:
+        return []
+    lines = [
+        "### For whom it is right",
+        "",
+        "Records with an identifier, linked without it, by what the register says of them (95 %).",
+        "",
+        "| By | Category | Precision | Recall |",
+        "|---|---|--:|--:|",
+    ]
+    rows = [f"| {g.by} | {g.category} | {_between(g.precision)} | {_between(g.recall)} |" for g in key.subgroups]
+    return [*lines, *rows, ""]
+
+
+def _between(share: Any) -> str:
+    return "·" if share is None else f"{100 * share.low:.1f}–{100 * share.high:.1f} %"
+
+
+def _totals(key: KeyQuality) -> list[str]:
+    if not key.totals:
+        return []
+    lines = [
+        "### Effect on key totals",
+        "",
+        "How far a total is off when linked records stand for all: each alike, and by the weights above.",
+        "",
+        "| Column | Linked | Not linked | Alike | Weighted |",
+        "|---|--:|--:|--:|--:|",
+    ]
+    rows = [
+        f"| {found.column} | {_count(found.linked)} | {_count(found.unlinked)} | {_effect(found.plain)} "
+        f"| {_effect(found.weighted)} |"
+        for found in key.totals
+    ]
+    return [*lines, *rows, ""]
+
+
+def _effect(share: float | None) -> str:
+    return "·" if share is None else f"{100 * share:+.1f} %"
 
 
 def _evidence(key: KeyQuality) -> list[str]:

@@ -60,12 +60,12 @@ class Source:
 
     def hash_columns(self) -> tuple[str, ...]:
         """Columns of keyed hashes of all keys, without repeats."""
-        return tuple(dict.fromkeys(f"{column}_hash" for key in self.data.keys for column in key.source))
+        return tuple(dict.fromkeys(f"{column}_hash" for key in self.data.keys for column in key.hashed))
 
     @property
     def is_matched(self) -> bool:
-        """Whether records without an identifier were matched by name."""
-        return any(key.probabilistic is not None for key in self.data.keys)
+        """Whether records were matched by name or by filter."""
+        return any(key.is_matched for key in self.data.keys)
 
 
 def find_sources(
@@ -179,7 +179,7 @@ def _faults(source: Source) -> list[Fault]:
 
 def output_columns(key: Key) -> tuple[str, ...]:
     """Linked columns of a key: its integers, the status, and where records are matched by name, pass and weight."""
-    more = ("pass", "weight") if key.probabilistic is not None else ()
+    more = ("pass", "weight") if key.is_matched else ()
     return (key.name, *(f"{key.name}_{name}" for name in ("status", *more)))
 
 
@@ -212,7 +212,7 @@ def attach_source(
             which += f", {engine.dialect.literal(delivery_name(frame.path))} AS {DELIVERY}"
         parts.append(f"SELECT {which}, {', '.join(map(quote, columns))} FROM {part}")
     for key in source.data.keys:
-        if key.probabilistic is not None:
+        if key.is_matched:
             engine.load(f"matches_{source.name}_{key.name}", read_matches(zone, matches_file(source.name, key.name)))
     engine.define(f"source_{source.name}", " UNION ALL ".join(parts))
     kept = [f"s.{quote(name)}" for name in dict.fromkeys([*source.declared, *context])] + [f"s.{SUPPLIER}"]
@@ -258,19 +258,19 @@ def delivery_units(source: Source, kept: list[str], dialect: Dialect, *, renamed
     """
     joins, terms = [], []
     for at, key in enumerate(source.data.keys):
-        hashes = [f"s.{dialect.quote(column + '_hash')}" for column in key.source]
+        hashes = [f"s.{dialect.quote(column + '_hash')}" for column in key.hashed]
         aliases = [f"h{at}_{i}" for i in range(len(hashes))]
         joins += [f"LEFT JOIN hashes {a} ON {h} = {a}.hash" for a, h in zip(aliases, hashes, strict=True)]
         units = [f"{a}.unit" for a in aliases]
-        filled = f"coalesce({', '.join(hashes)}, NULL)"
-        if key.probabilistic is not None:
+        filled = f"coalesce({', '.join(hashes)}, NULL)" if hashes else "CAST(NULL AS BINARY)"
+        if key.is_matched:
             named = f"m{at}"
             joins.append(
                 f"LEFT JOIN matches_{source.name}_{key.name} {named} ON {filled} IS NULL "
                 f"AND s.{DELIVERY} = {named}.delivery AND s.{RECORD} = {named}.record"
             )
             exact = " ".join(f"WHEN {unit} IS NOT NULL THEN {nth}" for nth, unit in enumerate(units, start=1))
-            passed = f"CASE {exact} ELSE {named}.pass + {len(units)} END"
+            passed = f"CASE {exact} ELSE {named}.pass + {len(units)} END" if exact else f"{named}.pass"
             terms.append(f"CAST({passed} AS BIGINT) AS {dialect.quote(key.name + '_pass')}")
             terms.append(f"{named}.weight AS {dialect.quote(key.name + '_weight')}")
             units.append(f"{named}.unit")

@@ -16,6 +16,7 @@ from enclave.fingerprints import Json, digest_file
 from enclave.journal import size_class
 from enclave.zones import Workspace, Zone
 from linkage.review_sample import read_review_sample, review_file
+from pipeline.encoded_matching import encoded_keys, encoded_step
 from pipeline.expiry import refuse_resurrected
 from pipeline.lineage import journal_use, untold
 from pipeline.linking import link_step
@@ -244,12 +245,18 @@ class CustodianDesk:
         return outcomes
 
     def _matching(self, accepted: Iterable[Receipt]) -> Iterator[Step]:
-        """Steps that match records without an identifier by name, for the keys that the project file says."""
+        """Steps that match records without an identifier by name or by filter, as the project file says."""
         for matched in matched_keys(self.office):
-            frames = [self._accepted_path(r) for r in accepted if r.findings.schema_name == matched.schema_name]
-            if frames:
+            if frames := self._frames_of(accepted, matched.schema_name):
                 schema = self.schemas()[matched.schema_name]
-                yield match_step(self.office, self.custody, matched, sorted(frames), schema)
+                yield match_step(self.office, self.custody, matched, frames, schema)
+        for encoded in encoded_keys(self.office):
+            if frames := self._frames_of(accepted, encoded.schema_name):
+                schema = self.schemas()[encoded.schema_name]
+                yield encoded_step(self.office, self.custody, encoded, frames, schema)
+
+    def _frames_of(self, accepted: Iterable[Receipt], schema_name: str) -> list[Path]:
+        return sorted(self._accepted_path(r) for r in accepted if r.findings.schema_name == schema_name)
 
     def review_sample(self, data_set: str, key: str) -> pa.Table:
         """The clerical-review sample of a key, for the custodian's eyes; looking is journalled.
@@ -271,7 +278,9 @@ class CustodianDesk:
     def _pseudonymising(self, receipt: Receipt) -> Step:
         found = receipt.findings
         target = self.pseudonymised_path(receipt)
-        numbered = any(matched.schema_name == found.schema_name for matched in matched_keys(self.office))
+        by_name, by_filter = matched_keys(self.office), encoded_keys(self.office)
+        likened = {matched.schema_name for matched in by_name} | {encoded.schema_name for encoded in by_filter}
+        numbered = found.schema_name in likened
         schema = self.schemas()[found.schema_name]
         version = self.custody.hash_version
         bridging = version > 1 and version - 1 in self.custody.hash_versions()

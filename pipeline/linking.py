@@ -15,7 +15,7 @@ from enclave.zones import Pseudonymised, Zone
 from linkage.key_register import SOURCES, KeyTableVersion, build_key_table
 from linkage.key_zone import KeyZone
 from linkage.link import LinkResult, link
-from linkage.matches import evidence_file, matches_file
+from linkage.matches import evidence_file, labelled_file, matches_file
 from linkage.minimisation import names_in_code
 from linkage.rekeying import Carry
 from pipeline.ledger_units import MAP_FILE, RECIPIENT, write_map
@@ -71,8 +71,8 @@ def _matches(office: Office) -> dict[str, Path]:
         file(name, key.name)
         for name, data in office.project.data.items()
         for key in data.keys
-        if key.probabilistic is not None
-        for file in (matches_file, evidence_file)
+        if key.is_matched
+        for file in (matches_file, evidence_file, *((labelled_file,) if key.probabilistic is not None else ()))
     ]
     missing = sorted(name for name in names if not (folder / name).is_file())
     if missing:

@@ -16,6 +16,7 @@ from pipeline.commands import (
     delivery,
     demo,
     docs,
+    encoding,
     journal,
     ledger,
     plausibility,
@@ -37,8 +38,11 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-PARTS = (country, delivery, custodian, custody, plausibility, research, review, release, ledger, journal, status)
-for part in (*PARTS, protect, scan, demo, docs):
+PARTS = (
+    *(country, delivery, encoding, custodian, custody, plausibility),
+    *(research, review, release, ledger, journal, status, protect, scan, demo, docs),
+)
+for part in PARTS:
     part.register(app)
 
 

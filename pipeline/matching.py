@@ -24,11 +24,20 @@ from enclave.identifiers import check
 from enclave.journal import size_class
 from enclave.project import Key, Probabilistic
 from enclave.zones import Identified, Zone
-from linkage.evidence import MatchEvidence, evidence_of
+from linkage.evidence import MatchEvidence, evidence_of, is_right
 from linkage.key_zone import read_batches
-from linkage.matches import MATCHES, delivery_name, evidence_file, matches_file, write_matches
+from linkage.matches import (
+    LABELLED,
+    MATCHES,
+    delivery_name,
+    evidence_file,
+    labelled_file,
+    matches_file,
+    write_labelled,
+    write_matches,
+)
 from linkage.person_fields import FIELDS, REGISTER_COLUMNS, prepare
-from linkage.probabilistic import Found, Room, match_persons
+from linkage.probabilistic import Found, Labelled, Room, match_persons
 from linkage.review_sample import draw_review_sample, review_file, write_review_sample
 from pipeline.linking import key_zone
 from pipeline.office import Office
@@ -98,6 +107,7 @@ def _match(
     matches = write_matches(zone, matches_file(*names), _table(linked, origin))
     about = zone.folder / evidence_file(*names)
     write_text(about, evidence.model_dump_json(indent=1) + "\n", mode=0o600)
+    labelled = write_labelled(zone, labelled_file(*names), _outcomes(result.labelled, origin, how.threshold))
     sample = draw_review_sample(result, how)
     review = write_review_sample(
         office.workspace.path(Zone.IDENTIFIED) / "review" / review_file(office.project.name, *names),
@@ -107,7 +117,7 @@ def _match(
         encryption=custody.encryption(office.project.name, _earliest(office, frames, custody)),
         decryption=custody.decryption,
     )
-    return {"matches": matches, "evidence": about, "review": review}, evidence
+    return {"matches": matches, "evidence": about, "labelled": labelled, "review": review}, evidence
 
 
 def _earliest(office: Office, frames: Sequence[Path], custody: Custody) -> date:
@@ -160,6 +170,19 @@ def _register_batches(path: Path, custody: Custody) -> Iterator[pa.RecordBatch]:
             "identifier", pc.binary_join_element_wise(_REGISTER_IDENTIFIER, identifier, ":")
         )
         yield from made.filter(pc.not_equal(unit, _PERSON)).to_batches()
+
+
+def _outcomes(labelled: Labelled, origin: pa.Table, threshold: float) -> pa.Table:
+    """Per labelled record whether it was linked, and rightly."""
+    found, size = labelled.found, len(labelled.record)
+    linked, correct = np.zeros(size, dtype=np.bool_), np.zeros(size, dtype=np.bool_)
+    at = np.searchsorted(labelled.record, found.record)
+    accepted = found.probability >= threshold
+    linked[at] = accepted
+    correct[at] = accepted & is_right(labelled)
+    deliveries = origin["delivery"].take(pa.array(labelled.record))
+    columns = [deliveries, labelled.truth, pa.array(linked), pa.array(correct)]
+    return pa.table(columns, schema=LABELLED)
 
 
 def _table(linked: Found, origin: pa.Table) -> pa.Table:

@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from enclave import identifiers
+from enclave.filters import FULL_SHARE, bits_set, read_filters
 from enclave.identifier_forms import mask, matches
 from pseudonymise.cells import Cells
 from pseudonymise.dates_and_numbers import dates, numbers
@@ -115,6 +116,8 @@ def _typed(spec: ColumnSpec, schema: DeliverySchema, cells: Cells) -> tuple[Any,
     empty = cells.empty
     if empty.any():
         text = pc.if_else(pa.array(empty), pa.scalar(None, pa.string()), text)
+    if spec.bits is not None:
+        return _filters(text, spec.bits)
     return text, np.zeros(len(text), dtype=np.int8)
 
 
@@ -122,3 +125,12 @@ def _checked_identifier(kind: str, text: Any, *, refuse_test_ranges: bool) -> tu
     checked = identifiers.check(kind, text, refuse_test_ranges=refuse_test_ranges)
     reason = checked.reason.to_numpy(zero_copy_only=False)
     return checked.canonical, _FORM_OF_REASON[reason] if reason.any() else reason
+
+
+def _filters(text: Any, bits: int) -> tuple[Any, Codes]:
+    """Filters of the declared length; empty ones, and ones so full that they are like everybody, are set aside."""
+    read, good = read_filters(text, bits)
+    counts = bits_set(read)
+    form = np.where(good, 0, FORM_CODES[Defect.MALFORMED])
+    form = np.where(good & (counts > FULL_SHARE * bits), FORM_CODES[Defect.FAILED_CHECK], form)
+    return text, np.where(good & (counts == 0), FORM_CODES[Defect.ALL_ZERO], form).astype(np.int8)

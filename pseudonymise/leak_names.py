@@ -14,8 +14,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from enclave.identifier_patterns import Ints
-from enclave.identifiers import Bools, byte_view
+from enclave.identifiers import Bools
+from enclave.text_runs import Ints, Runs, byte_class, plain_rows
 
 SHORTEST_WORD = 3
 """Letters; shorter words (initials, *de*, *Li*) are not looked for."""
@@ -126,6 +126,7 @@ ORDINARY_WORDS = (
 )
 """Surnames and first names that a remark may well hold in lower case without meaning anyone."""
 
+_LETTER = byte_class(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
 _LETTERS = (
     ("ß", "ss"),
     ("ø", "o"),
@@ -150,20 +151,40 @@ class Words:
     @classmethod
     def of(cls, texts: Any) -> Words:
         """Words of :data:`SHORTEST_WORD` letters and more, particles and legal forms left out; null has none."""
-        lists = pc.split_pattern_regex(_without_marks(pc.fill_null(texts, "")), r"\PL+")
+        texts = pc.fill_null(texts, "")
+        plain = plain_rows(texts)
+        if plain.all():
+            return cls._plain(texts)
+        places = [np.flatnonzero(rows) for rows in (plain, ~plain)]
+        parts = [of(texts.take(pa.array(rows))) for of, rows in zip((cls._plain, cls._marked), places, strict=True)]
+        row = np.concatenate([rows[part.row] for rows, part in zip(places, parts, strict=True)])
+        order = np.argsort(row, kind="stable")
+        folded = pa.concat_arrays([part.folded for part in parts]).take(pa.array(order))
+        return cls(row[order], folded, np.concatenate([part.capital for part in parts])[order])
+
+    @classmethod
+    def _plain(cls, texts: Any) -> Words:
+        """Of texts that hold ASCII only."""
+        runs = Runs.of(texts, _LETTER)
+        capital: Bools = runs.data[runs.begin] < ord("a")
+        return cls._kept(runs.row, pc.ascii_lower(runs.texts()), capital)
+
+    @classmethod
+    def _marked(cls, texts: Any) -> Words:
+        lists = pc.split_pattern_regex(_without_marks(texts), r"\PL+")
         flat = pc.list_flatten(lists)
-        folded = pc.utf8_lower(flat)
+        capital = pc.match_substring_regex(flat, r"^\p{Lu}").to_numpy(zero_copy_only=False)
+        row = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False).astype(np.int64)
+        return cls._kept(row, pc.utf8_lower(flat), capital)
+
+    @classmethod
+    def _kept(cls, row: Ints, folded: Any, capital: Bools) -> Words:
         keep = pc.and_(
             pc.greater_equal(pc.utf8_length(folded), SHORTEST_WORD),
             pc.invert(pc.is_in(folded, pa.array(NOT_NAMES))),
         )
-        capital = pc.match_substring_regex(flat, r"^\p{Lu}")
-        row = pc.list_parent_indices(lists)
-        return cls(
-            row.filter(keep).to_numpy(zero_copy_only=False).astype(np.int64),
-            folded.filter(keep),
-            capital.filter(keep).to_numpy(zero_copy_only=False),
-        )
+        kept = keep.to_numpy(zero_copy_only=False)
+        return cls(row[kept], folded.filter(keep), capital[kept])
 
 
 class NameWords:
@@ -192,7 +213,12 @@ class NameWords:
         paired[:-1] |= adjacent
         paired[1:] |= adjacent
         unusual = pc.invert(pc.is_in(words.folded, pa.array(ORDINARY_WORDS))).to_numpy(zero_copy_only=False)
-        counts = known & (unusual | words.capital | paired | self._stands_in_own(words.row, number, own))
+        counts = known & (unusual | words.capital | paired)
+        doubtful = np.flatnonzero(known & ~counts)
+        if doubtful.size:
+            rows = np.unique(words.row[doubtful])
+            own = [column.take(pa.array(rows)) for column in own]
+            counts[doubtful] = self._stands_in_own(np.searchsorted(rows, words.row[doubtful]), number[doubtful], own)
         hits = np.zeros(len(texts), dtype=np.bool_)
         hits[words.row[counts]] = True
         return hits
@@ -211,8 +237,6 @@ class NameWords:
 
 def _without_marks(texts: Any) -> Any:
     """Decomposed, combining marks removed; letters that do not decompose replaced."""
-    if not bool((byte_view(texts)[2] >= 128).any()):
-        return texts
     texts = pc.replace_substring_regex(pc.utf8_normalize(texts, form="NFKD"), r"\pM", "")
     for letter, plain in _LETTERS:
         texts = pc.replace_substring(texts, letter, plain)

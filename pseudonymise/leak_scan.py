@@ -15,8 +15,9 @@ import numpy as np
 import pyarrow.compute as pc
 
 from enclave.errors import Fault
-from enclave.identifier_patterns import Ints, LeakKind, find_patterns
+from enclave.identifier_patterns import LeakKind, find_patterns
 from enclave.identifiers import Bools, as_strings
+from enclave.text_runs import Ints
 from pseudonymise.leak_names import NameWords
 from pseudonymise.leak_own import rows_with_own_numbers
 

@@ -17,6 +17,7 @@ from pydantic_core import PydanticCustomError
 
 from enclave.entropy import Entropy
 from enclave.errors import BadInput, Fault
+from enclave.filters import EncodingLabel
 from enclave.project import Project
 from enclave.requests import Slug
 from enclave.yaml_files import NotYaml, read_yaml
@@ -54,6 +55,7 @@ class Manifest(_File):
     ``token`` (12 hexadecimal digits) is drawn at random, once, and makes the delivery's name. ``withdrawal`` is the
     SHA-256 of a secret that the supplier keeps: who shows the secret later may withdraw the delivery. ``replaces``
     names an earlier delivery that this one takes the place of, and ``replaces_proof`` shows that one's secret.
+    ``encoding``: for filters of persons, what they were made under.
     """
 
     supplier: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{1,39}$")
@@ -69,6 +71,7 @@ class Manifest(_File):
     withdrawal: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
     replaces: str = Field(default="", pattern=rf"^({DELIVERY_ID.pattern})?$")
     replaces_proof: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    encoding: EncodingLabel | None = None
 
     @model_validator(mode="after")
     def _files_are_told_apart(self) -> Manifest:
@@ -77,6 +80,8 @@ class Manifest(_File):
         schemas = [file.schema_name for file in self.files]
         if "" in schemas or len(set(schemas)) < len(schemas) or any(not file.schema_version for file in self.files):
             raise PydanticCustomError("files_alike", "several files each need a schema and version of their own")
+        if self.encoding is not None:
+            raise PydanticCustomError("filters_alone", "filters of persons are delivered by themselves")
         return self
 
     @property
@@ -162,7 +167,7 @@ def _plain(kind: str) -> str:
 
 def _place(parts: tuple[int | str, ...]) -> str:
     """Where in the manifest; names that the supplier made up are not repeated."""
-    known = {*Manifest.model_fields, *DeliveredFile.model_fields, "schema"}
+    known = {*Manifest.model_fields, *DeliveredFile.model_fields, *EncodingLabel.model_fields, "schema"}
     return ".".join(str(part) if part in known or isinstance(part, int) else "…" for part in parts)
 
 
@@ -215,8 +220,34 @@ def _schema_faults(
         yield "schema", "schema_version", f"the schema in use is version {schema.version}"
     if not manifest.file.name.lower().endswith(tuple(f".{form}" for form in schema.formats)):
         yield "file_name", "files", f"the schema asks for a {' or '.join(f'.{form}' for form in schema.formats)} file"
+    yield from _encoding_faults(manifest, project, schema)
     if not _is_expected(manifest, project):
         yield "expected", "supplier", f"project {project.name} expects no such delivery from this supplier and period"
+
+
+def _encoding_faults(manifest: Manifest, project: Project, schema: DeliverySchema) -> Iterator[tuple[str, str, str]]:
+    """Filters made under another schema or secret are like nobody's: they would be received, and never be linked."""
+    if (schema.filters is None) != (manifest.encoding is None):
+        yield "encoding", "encoding", "filters of persons, and only they, come with what they were made under"
+        return
+    if schema.filters is None or manifest.encoding is None:
+        return
+    wanted = [
+        key.encoded.label
+        for data in project.data.values()
+        for key in data.keys
+        if data.delivery == schema.name and key.encoded is not None
+    ]
+    if not wanted:
+        yield "encoding", "encoding", f"project {project.name} does not say how filters of this schema are made"
+    for label in wanted:
+        given = manifest.encoding
+        if given.secret_check != label.secret_check:
+            yield "encoding", "secret_check", "the filters were made with another secret than the project's"
+        if given.linkage_schema != label.linkage_schema:
+            yield "encoding", "linkage_schema", "the filters were made by another linkage schema than the project's"
+        if not given.bits == label.bits == schema.filters.bits:
+            yield "encoding", "bits", "the filters have another length than the project and the schema say"
 
 
 def public_name(manifest: Manifest, project: Project) -> str:

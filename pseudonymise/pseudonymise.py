@@ -21,9 +21,10 @@ import pyarrow.parquet as pq
 
 from enclave.errors import BadInput, Fault, Refused, Tampered, WrongZone
 from enclave.frames import Frame, FrameManifest, manifest_columns, open_frame, writing_frame
-from enclave.identifier_density import DensityCheck
-from enclave.identifier_patterns import Ints, LeakKind
+from enclave.identifier_density import FORMS, CopyCheck, DensityCheck, bare
+from enclave.identifier_patterns import LeakKind
 from enclave.identifiers import Reason, as_strings, check
+from enclave.text_runs import Ints
 from enclave.zones import Identified, Pseudonymised, Zone
 from pseudonymise.coarsening import coarsening
 from pseudonymise.custody import CMAC, Custody
@@ -162,9 +163,11 @@ class _Run:
         self.targets = {name: made for column in present for name, made in _targets(column, source.types)}
         self._texts = [column.name for column in present if column.treatment in _TEXT]
         self._names = [column.name for column in present if column.kind == "name"] if self._texts else []
-        self._numbers = [c.name for c in present if c.kind in _NUMBER_KINDS] if self._texts else []
+        self._numbers = [c.name for c in present if c.kind in _NUMBER_KINDS]
         self._leaks = LeakTally()
-        self._density = {name: DensityCheck() for name, made in self.targets.items() if made.role == "attribute"}
+        kept = [name for name, made in self.targets.items() if made.role == "attribute"]
+        self._density = {name: DensityCheck(tuple(FORMS)) for name in kept}
+        self._copies = {name: CopyCheck() for name in kept}
         self._blanked = dict.fromkeys((c.name for c in present if c.treatment == BLANK_ON_LEAK), 0)
         self._counts = {c.name: np.zeros(len(Reason), dtype=np.int64) for c in present if c.treatment == "hash"}
         self.record_field = [pa.field(RECORD, pa.int64())] if record_numbers else []
@@ -183,14 +186,15 @@ class _Run:
             records = np.arange(done, done + batch.num_rows) + 1
             if record:
                 records = batch.column(record).to_numpy(zero_copy_only=False)
+            own = [bare(batch.column(name)) for name in self._numbers] if self._copies else []
             texts = {name: self._scanned(name, batch, known, records) for name in self._texts}
             numbers = {field.name: pa.array(records, pa.int64()) for field in self.record_field}
             yield pa.table(
-                numbers | {name: self._made(name, made, batch, texts) for name, made in self.targets.items()}
+                numbers | {name: self._made(name, made, batch, texts, own) for name, made in self.targets.items()}
             )
             done += batch.num_rows
 
-    def _made(self, name: str, made: _Target, batch: Any, texts: Mapping[str, Any]) -> Any:
+    def _made(self, name: str, made: _Target, batch: Any, texts: Mapping[str, Any], own: list[Any]) -> Any:
         source = made.source.name
         if made.role.startswith("key:"):
             return self._hashed(made.source, batch.column(source))
@@ -200,6 +204,7 @@ class _Run:
         if made.source.treatment.startswith("coarsen:"):
             values = coarsening(made.source.treatment.removeprefix("coarsen:")).apply(values)
         self._density[name].add(values)
+        self._copies[name].add(values, own)
         return _as_dates(values) if pa.types.is_date(made.type) else values
 
     def _hashed(self, column: ColumnSpec, values: Any) -> Any:
@@ -232,9 +237,10 @@ class _Run:
         """Raise Refused when an identifier stayed behind where the schema does not have it blanked."""
         faults = [fault for fault in self._leaks.faults(self._file) if fault.column not in self._blanked]
         faults += [
-            Fault(self._file, f"leak:{LeakKind.DENSITY.value}", LeakKind.DENSITY.description(), name)
-            for name, density in self._density.items()
-            if density.leaks()
+            Fault(self._file, f"leak:{kind.value}", kind.description(), name)
+            for kind, checks in ((LeakKind.DENSITY, self._density), (LeakKind.COPY, self._copies))
+            for name, judged in checks.items()
+            if judged.leaks()
         ]
         if faults:
             raise Refused(

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from enclave.errors import BadInput, Fault
+from enclave.filters import FEWEST_BITS, MOST_BITS
 from enclave.requests import ColumnName, Slug
 from enclave.yaml_files import NotYaml, read_fields
 from pseudonymise.coarsening import RULES
@@ -38,13 +39,16 @@ IdentifierKind = Literal[
     "phone",
     "email",
     "foreign",
+    "clk",
 ]
 CHECKED_KINDS = frozenset(
     {"bsn", "rsin", "kvk", "establishment", "bag", "postcode", "own_number"}
     | {"licence_plate", "iban", "phone", "email", "foreign"}
 )
 _DIRECT_KINDS = frozenset({"house_number", "addition", "name", "birth_date", "own_number"})
-FileFormat = Literal["csv", "xlsx", "sav"]
+FILTERS = "clk"
+"""Bloom filters of persons, made at the source: see :mod:`enclave.filters`."""
+FileFormat = Literal["csv", "xlsx", "sav", "json"]
 _TREATMENT = r"^(hash|drop|keep|text-scan|text-drop-on-leak|coarsen:[a-z0-9_]+)$"
 _KEPT = ("keep", "text-scan", "text-drop-on-leak")
 _PERIOD = re.compile(r"^(\d{4})(?:-(\d{4}))?$")
@@ -60,9 +64,10 @@ class ColumnSpec(_File):
 
     ``required``: the column must stand in the file; ``nullable``: a cell may be empty. ``codes``: allowed values of a
     ``code`` column with their meaning. ``minimum``/``maximum`` are inclusive, numbers only. ``pattern`` is a regular
-    expression that the whole value must match. ``treatment``: ``hash`` (keyed hash), ``drop``, ``keep``,
-    ``coarsen:<rule>`` (a coarser value, rule known to ``pseudonymise``), ``text-scan`` (kept when the scan for
-    identifiers finds nothing), ``text-drop-on-leak`` (texts in which it finds something are blanked).
+    expression that the whole value must match. ``bits``: length of the filters of a ``clk`` column. ``treatment``:
+    ``hash`` (keyed hash), ``drop``, ``keep``, ``coarsen:<rule>`` (a coarser value, rule known to ``pseudonymise``),
+    ``text-scan`` (kept when the scan for identifiers finds nothing), ``text-drop-on-leak`` (texts in which it finds
+    something are blanked).
     """
 
     name: ColumnName
@@ -76,6 +81,7 @@ class ColumnSpec(_File):
     minimum: float | None = None
     maximum: float | None = None
     pattern: str = ""
+    bits: int | None = Field(default=None, ge=FEWEST_BITS, le=MOST_BITS, multiple_of=8)
     max_length: int = Field(default=4000, ge=1, le=MAX_CELL)
     example: str
     treatment: Annotated[str, Field(pattern=_TREATMENT)]
@@ -92,6 +98,8 @@ class ColumnSpec(_File):
         yield (self.type == "identifier") != (self.kind is not None), "identifier columns, and only they, have a kind"
         yield (self.type == "code") != bool(self.codes), "code columns, and only they, list their codes"
         yield not numeric and (self.minimum, self.maximum) != (None, None), "only numbers have a range"
+        yield (self.kind == FILTERS) != (self.bits is not None), "columns of filters, and only they, have bits"
+        yield self.kind == FILTERS and self.treatment != "drop", "filters are dropped once they are matched"
         yield self.treatment == "hash" and self.kind not in CHECKED_KINDS, "only checked identifiers can be hashed"
         direct = self.kind in _DIRECT_KINDS or self.kind == "postcode"
         yield direct and self.treatment in _KEPT, "a direct identifier is dropped, hashed or coarsened"
@@ -218,7 +226,15 @@ class DeliverySchema(_File):
             raise ValueError(f"keys or rules name columns that are not declared: {', '.join(unknown)}")
         if any(self.column(rule.identifier).kind not in ("bsn", "bag") for rule in self.rules.against_register):
             raise ValueError("the register is asked by bsn or bag")
+        filters = [column for column in self.columns if column.kind == FILTERS]
+        if len(filters) > 1 or (self.format == "json" and len(self.columns) > len(filters)):
+            raise ValueError("a delivery has one column of filters at most, and one in JSON no other column")
         return self
+
+    @property
+    def filters(self) -> ColumnSpec | None:
+        """The column of filters, if there is one."""
+        return next((column for column in self.columns if column.kind == FILTERS), None)
 
     def _mentioned(self) -> set[str]:
         rules = self.rules

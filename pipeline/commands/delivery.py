@@ -162,6 +162,7 @@ def manifest(
 
     pairs = _with_schemas(files, schema, schemas)
     reports = check_files(pairs, period)
+    made_under = _encoding_of(*pairs[0]) if len(pairs) == 1 else {}
     faults = [fault for report in reports if not report.acceptable for fault in report.faults]
     if faults:
         raise BadInput("the file does not pass the check", where=files[0].name, faults=faults)
@@ -173,6 +174,7 @@ def manifest(
         purpose=purpose,
         retention_date=retention_date,
         contact=contact,
+        **made_under,
     )
     write_text(out, yaml.safe_dump(described.as_json(), sort_keys=False, allow_unicode=True))
     named = " ".join(file.name for file in files)
@@ -316,6 +318,15 @@ def _recipient(to: str) -> str:
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+def _encoding_of(file: Path, schema: DeliverySchema) -> dict[str, object]:
+    """What the filters of a file were made under, for its manifest; nothing for other files."""
+    if schema.filters is None:
+        return {}
+    from linkage.encodings.files import read_label
+
+    return {"encoding": read_label(file).model_dump()}
 
 
 def _period_of(file: Path) -> str:

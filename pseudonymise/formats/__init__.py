@@ -1,4 +1,4 @@
-"""Readers of delivered files: CSV, XLSX and SPSS, all yielding batches of text columns with record numbers."""
+"""Readers of delivered files: CSV, XLSX, SPSS, JSON; all yield batches of text columns with record numbers."""
 
 from __future__ import annotations
 
@@ -22,6 +22,8 @@ def read_batches(source: Source, schema: DeliverySchema) -> Iterator[Batch]:
         from pseudonymise.formats.delimited import read_delimited as read
     elif form == "xlsx":
         from pseudonymise.formats.workbook import read_workbook as read
+    elif form == "json":
+        from pseudonymise.formats.filter_list import read_filter_list as read
     else:
         from pseudonymise.formats.spss import read_spss as read
     try:

@@ -137,6 +137,16 @@ def test_figures_of_two_texts_are_never_read_as_one() -> None:
         ("vestigingsnummer 000009123456", LeakKind.REGISTER),
         ("object 9001010000000001", LeakKind.BAG),
         ("9001 01 0000000001", LeakKind.BAG),
+        ("nr 0000 0912 3456", LeakKind.REGISTER),
+        ("op Kerkstraat 12", LeakKind.STREET),
+        ("Oude weg 3a", LeakKind.STREET),
+        ("Laan van Nieuw Nergens 101", LeakKind.STREET),
+        ("hoek dorpsplein nr. 4", LeakKind.STREET),
+        ("auto 12-GHJ-3 weggesleept", LeakKind.PLATE),
+        ("gh-12-jk", LeakKind.PLATE),
+        ("2-KLM-34, blauw", LeakKind.PLATE),
+        ("kenteken GHJ12K", LeakKind.PLATE),
+        ("busje 12 GH JK", LeakKind.PLATE),
     ],
 )
 def test_every_other_identifier_is_found(text: str, kind: LeakKind) -> None:
@@ -158,6 +168,14 @@ def test_every_other_identifier_is_found(text: str, kind: LeakKind) -> None:
         "NL92ABNA0417164300",  # check digits 92 in place of 91
         "ZZ91ABNA0417164300",
         "meter 20160001 niet verzegeld",
+        "kans 0.000012345678",
+        "langs de snelweg 2 km verder",
+        "Middelburg 120, Moerdijk 34",
+        "in de straat 3 auto's",
+        "12-34-56",
+        "GHJ-12 en AB 12",
+        "auto van 1234 GH",
+        "lijn GH12JK",  # no hyphens, and nothing in the text that drives
     ],
 )
 def test_ordinary_remarks_raise_no_alarm(text: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,7 +30,7 @@ def project_with(project: Project, how: Probabilistic | None) -> Project:
         Key(name="occupant", kind="person", source=("occupant_bsn",), probabilistic=how),
     )
     data = {"clearances": DataSet(delivery="hemp_clearances", keys=keys)}
-    question = Question(text="?", uses={"clearances": ("clearance_date",)})
+    question = Question(text="?", uses={"clearances": ("clearance_date", "plants")})
     return project.model_copy(update={"data": data, "questions": {"Q1": question}, "analyses": ()})
 
 
@@ -127,6 +128,7 @@ def test_the_quality_report_counts_passes_and_keeps_small_ones_from_researchers(
     full, theirs = ((folder / "linkage_quality.md").read_text() for folder in (matched.zone.folder, matched.out))
     assert "| address | 1 |" in full
     assert "| address | · |" in theirs
+    assert re.search(r"\| plants \| [0-9,]+ \| [0-9,]+ \| [+-][0-9.]+ % \| [+-][0-9.]+ % \|", full)
     assert "For the custodian" in full
     assert "For the custodian" not in theirs
     assert not (matched.out / "linkage_quality-clearances-occupant-weights.svg").exists()
@@ -159,6 +161,7 @@ def test_without_the_option_nothing_is_added(site: Site, project: Project, tmp_p
         "occupant",
         "occupant_status",
         "clearance_date",
+        "plants",
     ]
     assert not list(here.out.glob("linkage_quality*"))
 

@@ -81,7 +81,11 @@ def test_a_postcode_without_letters_still_tells_the_place() -> None:
     assert made["number"].to_pylist() == ["12", "12", None]
 
 
-@given(st.lists(st.one_of(st.none(), st.text(max_size=30)), min_size=1, max_size=8))
+# Arrow knows letters of a newer Unicode than Python does, which takes them for unassigned
+KNOWN = st.characters(exclude_categories=("Cs", "Cn"))
+
+
+@given(st.lists(st.one_of(st.none(), st.text(KNOWN, max_size=30)), min_size=1, max_size=8))
 def test_any_text_gives_parts_of_letters_or_nothing(texts: list[str | None]) -> None:
     table = pa.table({name: pa.array(texts, pa.string()) for name in "nbph"})
     made = prepare(table, {"full_name": "n", "birth_date": "b", "postcode": "p", "house_number": "h"})

@@ -1,0 +1,74 @@
+"""Identifiers that only their form gives away: licence plates, and a street with a house number.
+
+Neither has a check of its own. So plates count when they are parted by hyphens as the law writes them, or stand in a
+text that speaks of a vehicle; and streets when the name ends as Dutch streets do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from enclave.identifiers import Bools
+
+_SIDECODES = (
+    *("LL-DD-DD", "DD-DD-LL", "DD-LL-DD", "LL-DD-LL", "LL-LL-DD", "DD-LL-LL", "DD-LLL-D"),
+    *("D-LLL-DD", "LL-DDD-L", "L-DDD-LL", "LLL-DD-L", "D-LL-DDD", "DDD-LL-D", "L-DD-LLL", "LL-DD-DDD"),
+)
+"""Groups of letters and figures on Dutch plates since 1951 (RDW, *sidecodes* 1–14, and trade plates)."""
+_LETTER = "[B-DF-HJ-NP-TV-Z]"
+"""Plates hold consonants only, but for the first series and some trailers."""
+_VEHICLE = (
+    r"(?i)kente[ek]*en|nummerplaat|voertuig|\bauto|wagen\b|bestelbus|\bbus(?:je)?\b|\bmotor|scooter|brommer|caravan|"
+    r"aanhang|vrachtwagen|\btaxi|geparkeerd"
+)
+
+
+def _plate(separator: str) -> str:
+    forms = [
+        code.replace("-", separator).replace("D", "[0-9]").replace("L", _LETTER)
+        for code in _SIDECODES
+        # without hyphens this one is a postcode, and a postcode alone singles out nobody
+        if separator == "-" or code != "DD-DD-LL"
+    ]
+    return rf"(?i)\b(?:{'|'.join(forms)})\b"
+
+
+_PARTED, _TOGETHER = _plate("-"), _plate("[ .-]?")
+
+_ENDINGS = r"(?:straat(?:je)?|str\.|laan(?:tje)?|weg|plein|gracht|kade|singel|steeg|plantsoen|dreef|boulevard)"
+"""Not *dijk*, *hof*, *park* and the like: names of places end so, and stand before figures in every table."""
+_NUMBER = r"(?: |  |, ?(?:huis)?(?:nr|nummer)\.? ?| (?:huis)?(?:nr|nummer)\.? ?)[0-9]{1,5}"
+_STREET = (
+    rf"(?:^|[^\pL])\p{{Lu}}[\pL'’.-]{{2,}}{_ENDINGS}{_NUMBER}"  # Kerkstraat 12; capitals tell a name from a word
+    rf"|(?:^|[^\pL])\p{{Lu}}[\pL'’.-]+ {_ENDINGS}{_NUMBER}"  # Oude weg 12
+    rf"|(?:^|[^\pL])(?i:straat|laan|weg|plein|gracht)(?: van| der| den| de| het| ten| ter| 't){{1,2}}"
+    rf"(?: \p{{Lu}}[\pL'’.-]+){{1,3}}{_NUMBER}"  # Laan van Meerdervoort 12
+    rf"|(?:^|[^\pL])[a-z]{{3,}}(?:straat|laan|plein|gracht|singel|plantsoen|steeg){_NUMBER}"  # kerkstraat 12
+)
+_NO_STREETS = r"(?i)\b(?:snel|spoor|om|uit|onder|rijks|zij|hoofd|winkel|oprij)(?:weg|straat|laan)\b"
+"""Words, not names, though they end like streets."""
+
+
+def rows_with_plate(texts: Any) -> Bools:
+    """Texts of a string array without nulls that hold a licence plate."""
+    parted = _matches(texts, _PARTED)
+    hits: Bools = parted | (_matches(texts, _VEHICLE) & _matches(texts, _TOGETHER))
+    return hits
+
+
+def rows_with_street(texts: Any) -> Bools:
+    """Texts of a string array without nulls that hold a street's name with a house number."""
+    hits = _matches(texts, _STREET)
+    rows = np.flatnonzero(hits)
+    if rows.size:
+        hits[rows] = _matches(pc.replace_substring_regex(texts.take(pa.array(rows)), _NO_STREETS, "#"), _STREET)
+    return hits
+
+
+def _matches(texts: Any, pattern: str) -> Bools:
+    hits: Bools = pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
+    return hits.copy()
