@@ -149,6 +149,21 @@ _SENTENCES = {
     "there is no such schema": "dit schema bestaat niet",
     "the schema in use is version {}": "het schema dat geldt is versie {}",
     "the schema asks for a {} file": "gevraagd is een bestand {}",
+    "filters of persons, and only they, come with what they were made under": (
+        "filters van personen, en alleen die, gaan samen met waaronder zij zijn gemaakt"
+    ),
+    "project {} does not say how filters of this schema are made": (
+        "project {} zegt niet hoe filters van dit schema worden gemaakt"
+    ),
+    "the filters have another length than the project and the schema say": (
+        "de filters hebben een andere lengte dan het project en het schema zeggen"
+    ),
+    "the filters were made by another linkage schema than the project's": (
+        "de filters zijn gemaakt volgens een ander koppelschema dan dat van het project"
+    ),
+    "the filters were made with another secret than the project's": (
+        "de filters zijn gemaakt met een ander geheim dan dat van het project"
+    ),
     "project {} expects no such delivery from this supplier and period": (
         "project {} verwacht deze levering niet van deze leverancier en over deze periode"
     ),

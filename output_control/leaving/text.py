@@ -7,7 +7,10 @@ spans of round amounts. In what leaves, figures are an identifier however they a
 
 from __future__ import annotations
 
+import sys
+import unicodedata
 from collections.abc import Iterator
+from functools import cache
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,6 +27,7 @@ _YEARS = rf"(^|[^0-9.,/_ -]|[^0-9] ){_YEAR}(?:[.,/_ -]{_YEAR})+($|[^0-9.,/_ -]| 
 _SPANS = r"(^|[^0-9.,/_ -]|[^0-9] )[0-9]{1,5}00-[0-9]{1,5}(?:00|99)($|[^0-9.,/_ -]| [^0-9])"  # 10000-19999
 _DATE = r"\b(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}\b"
 _LONG_NUMBER = r"[0-9](?:[^0-9A-Za-z]?[0-9]){7}"
+_FOREIGN = r"[^\x00-\x7F]"
 _TIMES = r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,16}(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
 
 
@@ -49,9 +53,29 @@ def holds_long_numbers(codes: pa.Array) -> bool:
     return bool(pc.any(pc.match_substring_regex(undated, _LONG_NUMBER)).as_py())
 
 
+@cache
+def _figures() -> tuple[str, ...]:
+    """For each figure, a class of the characters of other scripts and widths that stand for it."""
+    of: list[list[str]] = [[] for _ in range(10)]
+    for character in map(chr, range(128, sys.maxunicode + 1)):
+        figure = unicodedata.decimal(character, None)
+        if figure is not None:
+            of[figure].append(character)
+    return tuple(f"[{''.join(each)}]" for each in of)
+
+
+def _in_ascii(texts: pa.Array) -> pa.Array:
+    """Figures of every script and width as 0 to 9."""
+    if not pc.any(pc.match_substring_regex(texts, _FOREIGN)).as_py():
+        return texts
+    for figure, characters in enumerate(_figures()):
+        texts = pc.replace_substring_regex(texts, characters, str(figure))
+    return texts
+
+
 def _without_codes(texts: pa.Array) -> pa.Array:
     """What is no identifier made unrecognisable."""
-    plain = pc.replace_substring_regex(texts, _SIGNED, "#")
+    plain = pc.replace_substring_regex(_in_ascii(texts), _SIGNED, "#")
     for pattern in (_TIMES, _AREAS, _DIGESTS):
         plain = pc.replace_substring_regex(plain, pattern, "#")
     for pattern in (_YEARS, _SPANS):

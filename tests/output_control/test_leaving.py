@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from output_control.leaving import faults_of_leaving
+from output_control.leaving.text import holds_long_numbers
 from output_control.outputs import OutputColumn, csv_bytes, csvw_bytes, json_bytes, status_columns
 
 BSN = "123456782"  # 9+16+21+24+25+24+21+16−2 = 154 = 14 × 11
@@ -229,3 +230,8 @@ def test_any_evidence_is_judged_without_a_crash_and_without_quoting_it(said: dic
 
 def _finite(said: dict[str, object]) -> bool:
     return all(np.isfinite(v).all() for v in said.values() if isinstance(v, list))
+
+
+@pytest.mark.parametrize("code", ["١٢٣٤٥٦٧٨٢", "１２３４５６７８", "९९९४००१३१"])
+def test_figures_are_figures_in_any_script(code: str) -> None:
+    assert holds_long_numbers(pa.array([code]))

@@ -13,7 +13,7 @@ import pytest
 from enclave.errors import Refused
 from output_control.ledger import atoms
 from output_control.ledger.released import ReleasedTable, pack
-from output_control.tables.table import IntArray
+from output_control.tables.table import Dimension, FloatArray, IntArray
 from tests.output_control.ledger_tables import Shelf, a_dimension, a_table
 from tests.output_control.ledger_world import Past, about, cells_of, flat, homes, table_request
 
@@ -125,3 +125,66 @@ def test_checkers_are_told_what_earlier_releases_give_away_and_nobody_else_is(tm
     assert any("Earlier releases together give away at least 1" in page for page in pages)
     others = [*out.evidence.values(), *out.outputs.values(), *out.researcher_files.values()]
     assert not any(b"give away" in text or b"given_before" in text for text in others)
+
+
+def hidden_or_refused(shelf: Shelf, table: ReleasedTable, cells: IntArray) -> bool:
+    """Whether ``cells`` of ``table`` stay unknown."""
+    try:
+        together = shelf.check(table)
+    except Refused:
+        return True
+    return bool(together.released[0].hidden[cells].all())
+
+
+@pytest.mark.usefixtures("relations_only")
+@pytest.mark.parametrize("one", [4, 8])
+def test_the_sex_of_one_whose_existence_is_known_is_not_told(tmp_path: Path, one: int) -> None:
+    """All by area and all but one by area and sex left before: that there is one more is known, and not its sex."""
+    shelf = Shelf(tmp_path)
+    released_unchecked(shelf, counted("all", ID > 0), counted("but one", one != ID, by_sex=True))
+    both = counted("both", ID > 0, by_sex=True)
+    cells = np.flatnonzero((both.table.codes[:, 0] == 1 + one % 4) & (both.table.codes[:, 1] > 0))
+    assert hidden_or_refused(shelf, both, cells)
+
+
+@pytest.mark.usefixtures("relations_only")
+def test_three_who_were_left_over_under_a_lower_minimum_keep_their_sex(tmp_path: Path) -> None:
+    """The minimum frequency was 3, and is 5: three men more in the new table's men than in those published."""
+    men = np.flatnonzero((HERE == 1) & (SEXES == 1))[:3]
+    shelf = Shelf(tmp_path, minimum=3)
+    shelf.release(counted("all", ID > 0))
+    shelf.release(counted("but three", ~np.isin(ID, ID[men]), by_sex=True))
+    assert not any(table.hidden.any() for table in shelf.released)
+    shelf.minimum = 5
+    both = counted("both", ID > 0, by_sex=True)
+    assert hidden_or_refused(shelf, both, np.flatnonzero((both.table.codes[:, 0] == 1) & (both.table.codes[:, 1] > 0)))
+
+
+def summed(name: str, dim: Dimension, code: list[str], amount: FloatArray) -> ReleasedTable:
+    """Amounts of a unit each by code."""
+    at = np.array([dim.index[each] for each in code])
+    counted = a_table(name, [dim], at[:, None], np.arange(1, len(code) + 1))
+    value = np.zeros(len(counted.table))
+    for cell, (position,) in enumerate(counted.table.codes.tolist()):
+        inside = at.copy()
+        while (inside >= 0).any():
+            value[cell] += amount[inside == position].sum()
+            inside = np.where(inside > 0, dim.parent[inside], -1)
+    table = replace(counted.table, value=value, integral=False)
+    return replace(counted, quantity="worth", table=table, rows=replace(counted.rows, amount=amount))
+
+
+@pytest.mark.usefixtures("relations_only")
+@pytest.mark.parametrize("large", [1e3, 1e9])
+def test_a_small_amount_that_is_open_beside_large_ones_is_not_excused(tmp_path: Path, large: float) -> None:
+    """Of t1 and t2 only their sum of 0.9 is known. The new table shows t1 with three others who are published."""
+    tree = {"all": ("A", "B"), "A": ("t1", "t2", "ok", "more"), "B": tuple(f"b{i}" for i in range(250))}
+    code = ["t1", "t2", *["ok"] * 4, *["more"] * 4, *(f"b{i}" for i in range(250))]
+    amount = np.array([0.5, 0.4, *[25.0] * 8, *[large] * 250])
+    old = summed("old", Dimension("x", "all", tree), code, amount)
+    assert old.primary.mask.sum() == 252
+    shelf = Shelf(tmp_path)
+    released_unchecked(shelf, replace(old, hidden=old.primary.mask.copy()))
+    there = ["n" if each in {"t1", "ok"} else "m" for each in code]
+    new = summed("new", Dimension("y", "all", {"all": ("n", "m")}), there, amount)
+    assert hidden_or_refused(shelf, new, np.array([1, 2]))
