@@ -1,4 +1,4 @@
-"""YAML that people write, read strictly: no key twice, no aliases, no tags, no nesting without end."""
+"""YAML that people write, read strictly: no key twice, no tags, no nesting and no repeating without end."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 DEEPEST = 50
+MOST_NODES = 100_000
 
 
 class NotYaml(ValueError):
@@ -18,9 +19,13 @@ class _Strict(yaml.SafeLoader):
 
     depth = 0
 
+    def get_single_node(self) -> yaml.Node | None:
+        node = super().get_single_node()
+        if node is not None:
+            _expanded(node, {})
+        return node
+
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        if self.check_event(yaml.AliasEvent):
-            raise NotYaml(f"line {self.peek_event().start_mark.line + 1} refers to another part by *")  # type: ignore[no-untyped-call]
         self.depth += 1
         if self.depth > DEEPEST:
             raise NotYaml(f"nested more than {DEEPEST} deep")
@@ -35,6 +40,18 @@ class _Strict(yaml.SafeLoader):
                 raise NotYaml(f"line {key.start_mark.line + 1}: the key stands twice")
             seen.add(str(key.value))
         return super().construct_mapping(node, deep)
+
+
+def _expanded(node: yaml.Node, sizes: dict[int, int]) -> int:
+    """How many values a node stands for, when what it refers to is written out."""
+    if id(node) not in sizes:
+        sizes[id(node)] = MOST_NODES  # what holds itself never ends
+        inside = node.value if isinstance(node, yaml.CollectionNode) else ()
+        parts = [part for each in inside for part in (each if isinstance(each, tuple) else (each,))]
+        sizes[id(node)] = 1 + sum(_expanded(part, sizes) for part in parts)
+    if sizes[id(node)] > MOST_NODES:
+        raise NotYaml(f"it stands for more than {MOST_NODES:,} values")
+    return sizes[id(node)]
 
 
 def read_yaml(content: bytes | str) -> Any:

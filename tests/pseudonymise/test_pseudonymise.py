@@ -178,6 +178,8 @@ def test_unusable_identifiers_keep_a_null_hash_and_are_counted(tmp_path: Path, c
         Reason.MALFORMED: 0,
         Reason.FAILED_CHECK: 1,
         Reason.ALL_ZERO: 1,
+        Reason.TEST: 0,
+        Reason.UNKNOWN: 0,
     }
     assert told[0].rows == 6
 
