@@ -27,12 +27,17 @@ class Fault:
     count: int = 1
 
     def __str__(self) -> str:
-        place = self.file + (f", column {self.column}" if self.column else "")
+        place = printable(self.file) + (f", column {printable(self.column)}" if self.column else "")
         if not self.rows:
             return f"{place}: {self.message}"
         shown = ", ".join(str(row) for row in self.rows)
         more = f" and {self.count - len(self.rows)} more" if self.count > len(self.rows) else ""
         return f"{place}, row {shown}{more}: {self.message}"
+
+
+def printable(name: str) -> str:
+    """A name that others chose, such as a file's, without what moves a terminal's cursor or starts a new line."""
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in name)
 
 
 class EnclaveError(Exception):
@@ -47,7 +52,7 @@ class EnclaveError(Exception):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        lines = [f"{self.where}: {self.what}" if self.where else self.what]
+        lines = [f"{printable(self.where)}: {self.what}" if self.where else self.what]
         if self.next_step:
             lines.append(f"Next: {self.next_step}")
         return "\n".join(lines)

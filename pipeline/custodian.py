@@ -27,7 +27,7 @@ from pipeline.progress import Teller
 from pipeline.rotation import carried_over, refuse_unfinished, write_bridge_of
 from pipeline.runner import Outcome, Runner, Step
 from pseudonymise.custody import Custody
-from pseudonymise.handing_in import copy_on
+from pseudonymise.handing_in import copy_on, is_plain
 from pseudonymise.manifest import DELIVERY_ID
 from pseudonymise.pseudonymise import pseudonymise
 from pseudonymise.receipt import Receipt
@@ -138,14 +138,14 @@ class CustodianDesk:
     def handed_in(self, folder: Path) -> list[Path]:
         """Sealed deliveries in a supplier's hand-in folder; those that were withdrawn are left alone."""
         gone = Withdrawals.of(self.office.journal)
-        return [file for file in sorted(folder.glob(f"*{SUFFIX}")) if file.stem not in gone]
+        return [file for file in sorted(folder.glob(f"*{SUFFIX}")) if is_plain(file) and file.stem not in gone]
 
     def answer(self, folder: Path, withdrawn: Iterable[Confirmation]) -> tuple[Path, ...]:
         """Put the answers to what lies in a supplier's hand-in folder into its ``receipts/``.
 
         A receipt counts rows: it goes where the sealed file lies that it is about, whatever files are called.
         """
-        sealed = {digest_file(file) for file in folder.glob(f"*{SUFFIX}")}
+        sealed = {digest_file(file) for file in folder.glob(f"*{SUFFIX}") if is_plain(file)}
         answers = [f"{confirmation.delivery}.withdrawn.json" for confirmation in withdrawn]
         for receipt in receipts(self.office.workspace, self.custody):
             found = receipt.findings

@@ -5,7 +5,9 @@ The copy grows beside its final name, which it gets when it is whole: the enclav
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from pathlib import Path
 from typing import BinaryIO
 
@@ -35,7 +37,7 @@ def copy_on(source: Path, target: Path, *, mode: int = 0o640) -> int:
     part = target.with_name(target.name + INCOMPLETE)
     with storage_errors(target.name):
         target.parent.mkdir(parents=True, exist_ok=True)
-        with source.open("rb") as whole, part.open("a+b", buffering=0) as copy:
+        with source.open("rb") as whole, _opened_itself(part) as copy:
             lock_file(copy.fileno())
             kept = _agreeing(whole, copy)
             os.ftruncate(copy.fileno(), kept)
@@ -50,6 +52,41 @@ def copy_on(source: Path, target: Path, *, mode: int = 0o640) -> int:
         part.replace(target)
         flush(target.parent)
     return kept
+
+
+def _opened_itself(part: Path) -> BinaryIO:
+    """The file of that name for appending, never one that it leads to: others write in these folders.
+
+    Raises:
+        BadInput: the name, or its folder's, is a link, or the file has another name too.
+    """
+    try:
+        if part.parent.is_symlink():
+            raise OSError
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        handle = os.open(part, flags | getattr(os, "O_BINARY", 0), 0o600)
+    except OSError as error:
+        if error.errno in (None, errno.ELOOP, errno.ENXIO):
+            raise _not_itself(part) from None
+        raise
+    found = os.fstat(handle)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+        os.close(handle)
+        raise _not_itself(part)
+    return os.fdopen(handle, "a+b", buffering=0)
+
+
+def _not_itself(part: Path) -> BadInput:
+    return BadInput(
+        "a link or special file stands where a copy goes",
+        where=part.name,
+        next_step="find out who put it there, and remove it",
+    )
+
+
+def is_plain(file: Path) -> bool:
+    """Whether this is a file itself: no link, folder, pipe or device."""
+    return file.is_file() and not file.is_symlink()
 
 
 def _agreeing(whole: BinaryIO, copy: BinaryIO) -> int:

@@ -130,6 +130,7 @@ def receive_files(
         subject = public_name(manifest, project)
         _check_claims(manifest, files, intake, schemas)
         with one_at_a_time(workspace.path(Zone.IDENTIFIED)):
+            _refuse_anothers_name(files, intake)
             answered = _answered_before(files, intake)
             if answered is not None:
                 return answered
@@ -210,6 +211,37 @@ def _check_claims(
             faults=faults,
             next_step="correct the manifest or the file, seal them again and hand them in",
         )
+
+
+def _refuse_anothers_name(files: Sequence[SealedFile], intake: _Intake) -> None:
+    """A token is one sealed delivery's: who reads it in a name must not deliver under it.
+
+    Raises:
+        BadInput: a file under this token was answered that is none of these, or has other bytes or another secret.
+    """
+    parts = {file.manifest.delivery_id: file.manifest for file in files}
+    token = token_of(files[0].manifest.delivery_id)
+    for entry in intake.journal.entries():
+        if entry.action not in (ACCEPTED, REJECTED) or token_of(entry.subject) != token:
+            continue
+        own = parts.get(entry.subject)
+        if own is None or not _is_the_same(own, entry.details, Places.of(own, intake.workspace)):
+            raise BadInput(
+                "another delivery has this name",
+                where=files[0].name,
+                next_step="seal the file anew, with a new manifest",
+            )
+
+
+def _is_the_same(manifest: Manifest, told: Mapping[str, Json], places: Places) -> bool:
+    """Whether what was answered under this name had the same bytes and secret, as far as findings are still there."""
+    if told.get("withdrawal", "") != manifest.withdrawal:
+        return False
+    try:
+        kept = KeptFindings.model_validate_json(places.findings.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return True
+    return kept.findings.sha256 == manifest.file.sha256
 
 
 def _answered_before(files: Sequence[SealedFile], intake: _Intake) -> tuple[Receipt, ...] | None:

@@ -116,12 +116,13 @@ def receive(
 
     Example: zicht receive build/run/inbox/*.zicht --passphrase-file custodian.pass
     """
+    from pseudonymise.handing_in import is_plain
     from pseudonymise.withdrawal import NOTICE_SUFFIX
 
     desk = _desk(workspace, passphrase_file, as_json=as_json)
     notices = [file for file in sealed or () if file.suffix == NOTICE_SUFFIX]
     deliveries = [file for file in sealed or () if file.suffix != NOTICE_SUFFIX]
-    notices += sorted(hand_in.glob(f"*{NOTICE_SUFFIX}")) if hand_in else []
+    notices += [file for file in sorted(hand_in.glob(f"*{NOTICE_SUFFIX}")) if is_plain(file)] if hand_in else []
     withdrawn, refused = desk.withdraw_on(notices)
     _tell_withdrawn(withdrawn, desk)
     deliveries += desk.handed_in(hand_in) if hand_in else []

@@ -6,6 +6,7 @@ import json
 
 import typer
 
+from enclave.zones import Zone
 from pipeline.commands.options import (
     DEFAULT_WORKSPACE,
     JsonOption,
@@ -14,7 +15,7 @@ from pipeline.commands.options import (
     opened,
     teller,
 )
-from pipeline.office import read_passphrase
+from pipeline.office import read_given
 
 
 def register(app: typer.Typer) -> None:
@@ -36,8 +37,7 @@ def plausibility(
     from pipeline.custodian import open_desk
 
     office = opened(workspace)
-    passphrase = read_passphrase("the custodian's key store", passphrase_file)
-    desk = open_desk(office, passphrase, teller(as_json=as_json))
+    desk = open_desk(office, read_given(office.workspace.path(Zone.KEY), passphrase_file), teller(as_json=as_json))
     odd = 0
     for found in desk.plausibility():
         name = found.receipt.findings.delivery

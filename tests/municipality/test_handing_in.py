@@ -129,3 +129,28 @@ def test_the_suppliers_journal_says_what_was_done_and_nothing_of_the_file(sealed
     (secret,) = (outbox.folder / "secrets").iterdir()
     assert secret.stat().st_mode & 0o777 == 0o600
     assert secret.read_text().strip() not in said
+
+
+@pytest.mark.parametrize("trap", ["link", "second name", "pipe", "folder"])
+def test_a_copy_never_goes_through_a_link_that_somebody_put_there(tmp_path: Path, trap: str) -> None:
+    """Others write in a hand-in folder; the custodian's answer must not land in a file of the custodian."""
+    source, kept = tmp_path / "receipt.json", tmp_path / "key-store.json"
+    source.write_bytes(b"receipt")
+    kept.write_bytes(b"keys")
+    folder = tmp_path / "receipts"
+    part = folder / f"receipt.json{INCOMPLETE}"
+    if trap == "folder":
+        (tmp_path / "elsewhere").mkdir()
+        folder.symlink_to(tmp_path / "elsewhere")
+    else:
+        folder.mkdir()
+    if trap == "link":
+        part.symlink_to(kept)
+    elif trap == "second name":
+        part.hardlink_to(kept)
+    elif trap == "pipe":
+        os.mkfifo(part)
+    with pytest.raises(BadInput, match="a link or special file stands where a copy goes"):
+        copy_on(source, folder / "receipt.json")
+    assert kept.read_bytes() == b"keys"
+    assert not any((tmp_path / "elsewhere").glob("*"))
