@@ -321,6 +321,10 @@ class CustodianDesk:
         missing = sum(not path.is_file() for path in frames)
         if missing or not frames:
             raise NotReady(f"{missing or 'all'} deliveries are not pseudonymised yet", next_step="zicht pseudonymise")
+        for step in self._matching(accepted):
+            last = self.runner.records().get(step.name)
+            if last is None or last.fingerprint != self.runner.fingerprint(step):
+                raise NotReady(f"{step.name} was not run on the deliveries that stand", next_step="zicht pseudonymise")
         with self.journalling_keys("link"):
             return self.runner.run(link_step(self.office, self.custody, frames, self.schemas()), again=again)
 

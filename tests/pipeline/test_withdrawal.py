@@ -88,6 +88,9 @@ def test_after_a_withdrawal_nothing_runs_until_it_is_linked_again_without_the_de
     assert not list(job.workspace.glob(f"*/{hemp.supplier}/hemp_clearances_2016.parquet"))
     assert job.zicht("run", "doorsluishuizen").code == 10
     assert "hold a delivery that was withdrawn" in job.zicht("check", "doorsluishuizen").said
+    done = job.zicht("link", *phrase)  # records were matched by name while the delivery stood
+    assert done.code == 10
+    assert "match clearances occupant was not run on the deliveries that stand" in done.said
     for step in ("receive", "pseudonymise", "link"):
         done = job.zicht(step, *phrase)
         assert done.code == 0, done.said
