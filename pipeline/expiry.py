@@ -29,7 +29,7 @@ from pipeline.rotation import ends, refuse_unfinished
 from pseudonymise.custody import Custody, is_key_of_project
 from pseudonymise.destruction import BY_REMOVAL, BY_STORE, IN_HARDWARE, Certificate, Destroyed, Kind, certify
 from pseudonymise.receipt import JournalHead, Receipt
-from pseudonymise.receive import receipts
+from pseudonymise.receive import REFUSED, receipts
 from pseudonymise.sealing import SUFFIX
 
 if TYPE_CHECKING:
@@ -226,8 +226,10 @@ def _samples(office: Office, schema_name: str) -> list[Path]:
 
 
 def _waiting(desk: CustodianDesk) -> int:
-    """Sealed deliveries that nobody has answered."""
-    answered = {receipt.findings.sealed_sha256 for receipt in receipts(desk.office.workspace, desk.custody)}
+    """Sealed deliveries that were neither answered nor refused."""
+    journal = desk.office.journal
+    refused = {str(e.details.get("sealed_sha256", "")) for e in journal.entries() if e.action == REFUSED}
+    answered = refused | {receipt.findings.sealed_sha256 for receipt in receipts(desk.office.workspace, desk.custody)}
     names = {receipt.findings.delivery for receipt in receipts(desk.office.workspace, desk.custody)}
     return sum(path.stem not in names and digest_file(path) not in answered for path in desk.inbox())
 

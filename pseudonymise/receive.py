@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from enclave.errors import BadInput, EnclaveError, Fault, Tampered
+from enclave.errors import BadInput, EnclaveError, Fault, KeyUnavailable, Tampered
 from enclave.files import storage_errors, sweep_temporaries, write_bytes
 from enclave.fingerprints import Json, canonical_json, digest_file
 from enclave.frames import Frame, FrameSink, open_frame
@@ -141,6 +141,8 @@ def receive_files(
         listed = error.faults if isinstance(error, BadInput) else ()
         faults: list[Json] = [f"{fault.check} {fault.column}".rstrip() for fault in listed]
         details: dict[str, Json] = {"error": type(error).__name__, "reason": error.what, "faults": faults}
+        if isinstance(error, (BadInput, Tampered, KeyUnavailable)) and sealed.is_file():
+            details["sealed_sha256"] = digest_file(sealed)
         intake.tell(REFUSED, subject, details)
         raise
 

@@ -230,8 +230,9 @@ def remove_withdrawn(receipt: Receipt, workspace: Workspace, journal: Journal, k
     ):
         if path.is_file() and digest_file(path) == sha256:  # another digest: a newer version took its place
             path.unlink()
-    for delivery in found.parts or (found.delivery,):
-        (inbox / f"{delivery}{SUFFIX}").unlink(missing_ok=True)
+    for sealed in inbox.glob(f"*{SUFFIX}"):  # it may lie there under another name
+        if sealed.stem in (found.parts or (found.delivery,)) or digest_file(sealed) == found.sealed_sha256:
+            sealed.unlink()
     (identified / "findings" / f"{found.delivery}.json").unlink(missing_ok=True)
     confirmation = _confirmed(Withdrawals.of(journal).entries[found.delivery], key)
     content = json.dumps(confirmation.model_dump(mode="json"), indent=1, sort_keys=True).encode() + b"\n"
