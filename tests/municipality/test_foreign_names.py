@@ -11,13 +11,11 @@ from enclave.errors import BadInput
 from enclave.fingerprints import digest_file
 from pseudonymise.manifest import Manifest, parse_manifest
 from pseudonymise.outbox import Outbox
-from pseudonymise.receipt import Receipt
-from pseudonymise.receive import accepted_frame, receipts, receive_files
+from pseudonymise.receive import accepted_frame, receipts
 from pseudonymise.withdrawal import Reason
 from pseudonymise.withdrawing import Withdrawer
 from tests.pseudonymise.small_town import (
     NOW,
-    SCHEMAS,
     Enclave,
     csv_bytes,
     debt_rows,
@@ -25,19 +23,6 @@ from tests.pseudonymise.small_town import (
     hemp_rows,
     manifest_fields,
 )
-
-
-def received(enclave: Enclave, sealed: Path) -> tuple[Receipt, ...]:
-    return receive_files(
-        sealed,
-        custody=enclave.custody,
-        project=enclave.project,
-        schemas=SCHEMAS,
-        workspace=enclave.workspace,
-        journal=enclave.journal,
-        actor="custodian",
-        now=NOW,
-    )
 
 
 def sealed_by(enclave: Enclave, who: str, files: list[Path], manifest: Manifest) -> Path:
@@ -53,7 +38,7 @@ def hemp(enclave: Enclave, name: str, rows: int, **fields: object) -> tuple[Path
 @pytest.mark.parametrize("beside", [False, True])
 def test_nobody_delivers_under_a_name_that_stands(enclave: Enclave, beside: bool) -> None:
     file, manifest = hemp(enclave, "hemp.csv", 20)
-    (first,) = received(enclave, sealed_by(enclave, "supplier", [file], manifest))
+    (first,) = enclave.receive_all(sealed_by(enclave, "supplier", [file], manifest))
     token = first.findings.delivery[-12:]
     other, foreign = hemp(enclave, "other.csv", 7, token=token)
     files = [other]
@@ -67,7 +52,7 @@ def test_nobody_delivers_under_a_name_that_stands(enclave: Enclave, beside: bool
         ]
         foreign = parse_manifest(manifest_fields(other, "hemp_clearances", 7, files=listed, token=token))
     with pytest.raises(BadInput, match="another delivery has this name"):
-        received(enclave, sealed_by(enclave, "stranger", files, foreign))
+        enclave.receive_all(sealed_by(enclave, "stranger", files, foreign))
     assert receipts(enclave.workspace, enclave.custody) == (first,)
     frame = accepted_frame(first, enclave.workspace, custody=enclave.custody)
     assert pq.read_table(frame.path, decryption_properties=enclave.custody.decryption()).num_rows == 20
@@ -75,11 +60,11 @@ def test_nobody_delivers_under_a_name_that_stands(enclave: Enclave, beside: bool
 
 def test_nobody_gets_a_name_like_anothers_and_with_it_the_right_to_withdraw(enclave: Enclave) -> None:
     file, manifest = hemp(enclave, "hemp.csv", 20)
-    (first,) = received(enclave, sealed_by(enclave, "supplier", [file], manifest))
+    (first,) = enclave.receive_all(sealed_by(enclave, "supplier", [file], manifest))
     debts = enclave.file("debts.xlsx", lambda path: debt_xlsx(path, debt_rows(20)))
     fields = manifest_fields(debts, "debt_assistance", 20, token=first.findings.delivery[-12:])
     with pytest.raises(BadInput, match="another delivery has this name"):
-        received(enclave, sealed_by(enclave, "stranger", [debts], parse_manifest(fields)))
+        enclave.receive_all(sealed_by(enclave, "stranger", [debts], parse_manifest(fields)))
     notice = Outbox(enclave.home / "supplier").withdraw(
         first.findings.delivery, Reason.ERRORS, enclave.custody.seal_recipient("demo"), now=NOW
     )

@@ -15,13 +15,12 @@ from enclave.zones import Workspace, Zone
 from pseudonymise.custody import Custody
 from pseudonymise.delivery import check_files, describe_files, seal
 from pseudonymise.manifest import Manifest, parse_manifest
-from pseudonymise.receipt import Receipt
-from pseudonymise.receive import receipts, receive_files
+from pseudonymise.receive import receipts
 from pseudonymise.references import reading_order
 from pseudonymise.schemas import DeliverySchema, load_schemas
 from pseudonymise.sealing import open_delivery
 from tests.municipality.scenes import KILLED, played
-from tests.pseudonymise.small_town import CONFIGS, NOW, SCHEMAS, Enclave, Row, bsns, csv_bytes, hemp_rows
+from tests.pseudonymise.small_town import CONFIGS, SCHEMAS, Enclave, Row, bsns, csv_bytes, hemp_rows
 
 CLEARANCES, OCCUPANTS = SCHEMAS["hemp_clearances"], SCHEMAS["hemp_occupants"]
 DECLARED: dict[str, Any] = {
@@ -55,22 +54,9 @@ def sealed(enclave: Enclave, files: list[tuple[Path, DeliverySchema]]) -> tuple[
     return seal([path for path, _ in files], manifest, enclave.custody.seal_recipient("demo"), inbox), manifest
 
 
-def received(enclave: Enclave, whole: Path) -> tuple[Receipt, ...]:
-    return receive_files(
-        whole,
-        custody=enclave.custody,
-        project=enclave.project,
-        schemas=SCHEMAS,
-        workspace=enclave.workspace,
-        journal=enclave.journal,
-        actor="custodian",
-        now=NOW,
-    )
-
-
 def test_both_files_are_accepted_each_with_a_receipt_that_names_the_other(enclave: Enclave) -> None:
     whole, manifest = sealed(enclave, written(enclave, hemp_rows(30), occupants(45, 30)))
-    people, cases = received(enclave, whole)
+    people, cases = enclave.receive_all(whole)
     assert (people.findings.accepted, cases.findings.accepted) == (45, 30)
     assert people.findings.parts == cases.findings.parts == tuple(part.delivery_id for part in manifest.parts())
     assert people.findings.delivery.replace("occupants", "clearances") == cases.findings.delivery
@@ -78,7 +64,7 @@ def test_both_files_are_accepted_each_with_a_receipt_that_names_the_other(enclav
     assert enclave.accepted(cases).num_rows == 30
     for receipt in (people, cases):
         receipt.verify(enclave.custody.receipt_key().public)
-    assert received(enclave, whole) == (people, cases)
+    assert enclave.receive_all(whole) == (people, cases)
 
 
 def test_rows_that_refer_to_nothing_are_told_at_home_and_set_aside_in_the_enclave(enclave: Enclave) -> None:
@@ -90,7 +76,7 @@ def test_rows_that_refer_to_nothing_are_told_at_home_and_set_aside_in_the_enclav
     assert [(fault.check, fault.rows) for fault in at_home.row_faults] == [("unknown_key", (5, 10, 40))]
     assert "refers to a record that the other file does not hold" in str(at_home)
     assert of_cases.quarantined == 1
-    answered, _ = received(enclave, sealed(enclave, files)[0])
+    answered, _ = enclave.receive_all(sealed(enclave, files)[0])
     assert answered.findings.by_reason == {"dossier:unknown_key": 3}
     assert enclave.quarantined(answered).column("record").to_pylist() == [5, 10, 40]
 
@@ -104,7 +90,7 @@ def test_a_reference_that_does_not_hold_its_form_has_one_fault(enclave: Enclave)
 
 def test_one_bad_file_rejects_the_whole_delivery(enclave: Enclave) -> None:
     cases = [{**row, "plants": "x"} for row in hemp_rows(30)]
-    people, of_cases = received(enclave, sealed(enclave, written(enclave, cases, occupants(45, 30)))[0])
+    people, of_cases = enclave.receive_all(sealed(enclave, written(enclave, cases, occupants(45, 30)))[0])
     assert (people.accepted, of_cases.accepted) == (False, False)
     assert not list(enclave.workspace.path(Zone.IDENTIFIED).rglob("*.parquet"))
     assert "plants:not_a_number" in of_cases.findings.by_reason
@@ -116,7 +102,7 @@ def test_a_file_that_comes_without_the_one_it_refers_to_is_refused(enclave: Encl
     assert not report.acceptable
     assert "refers to a file hemp_clearances: deliver them together" in str(report)
     with pytest.raises(BadInput, match="deliver them together"):
-        received(enclave, sealed(enclave, alone)[0])
+        enclave.receive_all(sealed(enclave, alone)[0])
 
 
 def test_every_byte_of_every_file_in_a_seal_is_verified(enclave: Enclave) -> None:

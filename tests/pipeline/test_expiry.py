@@ -39,7 +39,7 @@ def country(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def linked_office(root: Path, country: Path, **locked: object) -> CustodiansOffice:
-    office = CustodiansOffice.make(root, country, **locked)  # type: ignore[arg-type]
+    office = CustodiansOffice.make(root, country, **locked)  # type: ignore[arg-type]  # the locks of the parameter
     desk = office.desk()
     office.deliver(desk, retention={LAST: EARLY})
     desk.pseudonymise()
@@ -271,13 +271,13 @@ def test_killed_at_any_file_operation_a_second_run_ends_the_same(
     expected = content(whole)
     for point in points:
         office = standing.at(tmp_path / str(point))
-        if not audited(lambda office=office: expired(office, EARLY), point):  # type: ignore[misc]
+        if not audited(lambda office=office: expired(office, EARLY), point):  # type: ignore[misc]  # mypy infers no default
             break
         expired(office, EARLY)
         assert content(office) == expected, point
         said = [entry.subject for entry in office.desk().office.journal.entries() if entry.action == "destroyed"]
         assert sorted(said) == sorted(set(said)), point
-        assert len(said) == len(expected["said"]), point  # type: ignore[arg-type]
+        assert len(said) == len(expected["said"]), point  # type: ignore[arg-type]  # a list
         office.desk().office.journal.verify()
         shutil.rmtree(office.root)
     else:

@@ -22,7 +22,7 @@ from pseudonymise.custody import Custody
 from pseudonymise.delivery import seal
 from pseudonymise.manifest import Manifest, parse_manifest
 from pseudonymise.receipt import Receipt
-from pseudonymise.receive import receive
+from pseudonymise.receive import receive, receive_files
 from pseudonymise.schemas import DeliverySchema, load_schemas
 
 CONFIGS = Path(__file__).resolve().parent.parent.parent / "configs"
@@ -235,6 +235,19 @@ class Enclave:
             journal=self.journal,
             actor="custodian",
             now=now,
+        )
+
+    def receive_all(self, sealed: Path) -> tuple[Receipt, ...]:
+        """Receive a sealed delivery of one or several files."""
+        return receive_files(
+            sealed,
+            custody=self.custody,
+            project=self.project,
+            schemas=SCHEMAS,
+            workspace=self.workspace,
+            journal=self.journal,
+            actor="custodian",
+            now=NOW,
         )
 
     def hemp(self, rows: Sequence[Row], **changes: Any) -> Receipt:

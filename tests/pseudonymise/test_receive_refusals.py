@@ -40,7 +40,7 @@ def test_a_manifest_that_lies_about_the_digest_is_refused(standing: Enclave, mon
     class Trusting(sealing._Reader):
         def __init__(self, head: bytes, files: Any) -> None:
             super().__init__(head, files)
-            self.digests = [_Zeros()]  # type: ignore[list-item]
+            self.digests = [_Zeros()]  # type: ignore[list-item]  # stands in for the digest
 
     class _Zeros:
         def update(self, _: bytes) -> None: ...

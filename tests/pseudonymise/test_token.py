@@ -149,7 +149,7 @@ def test_the_key_store_of_a_token_opens_by_that_token_only(token_lock: TokenLock
         Custody.open(tmp_path / "keys", b"not the pin")
     again = Custody.open(tmp_path / "keys", token_lock.pin)
     assert again.seal_recipient("demo") == recipient
-    again.store.token.destroy(again.store._body()["lock"]["name"] + "/kek")  # type: ignore[union-attr]
+    again.store.token.destroy(again.store._body()["lock"]["name"] + "/kek")  # type: ignore[union-attr]  # this store has a token
     again.close()
     with pytest.raises(KeyUnavailable, match="kek is not in this token"):
         Custody.open(tmp_path / "keys", token_lock.pin)
