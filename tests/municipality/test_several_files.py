@@ -158,10 +158,10 @@ def check_killed(enclave: Enclave, root: Path, kill_at: int) -> bool:
     """Whether the kill came before the end."""
     whole, _ = sealed(enclave, written(enclave, hemp_rows(20), occupants(25, 20)))
     undisturbed, part = copied(enclave, root / f"whole-{kill_at}"), copied(enclave, root / f"killed-{kill_at}")
-    expected = received(undisturbed, whole)
+    expected = undisturbed.receive_all(whole)
     killed = played("receive", kill_at, part.workspace.root, whole) == KILLED
     assert len(receipts(part.workspace, part.custody)) in (0, 2)
-    again = received(part, whole)
+    again = part.receive_all(whole)
     for one, other in zip(again, expected, strict=True):
         assert part.accepted(one).equals(undisturbed.accepted(other), check_metadata=True)
     assert set(part.bytes_of_zones()) == set(undisturbed.bytes_of_zones())
