@@ -185,10 +185,15 @@ def receipts(workspace: Workspace, custody: Custody) -> tuple[Receipt, ...]:
 
     A receipt of a withdrawn delivery does not stand; nor does one whose delivery has files that are not answered yet.
     """
+    kept = receipts_kept(workspace, custody)
+    return tuple(receipt for receipt in kept.values() if set(receipt.findings.parts) <= set(kept))
+
+
+def receipts_kept(workspace: Workspace, custody: Custody) -> dict[str, Receipt]:
+    """All receipts that lie there, by delivery name, whether or not they stand."""
     key = custody.receipt_key().public
     folder = workspace.path(Zone.IDENTIFIED) / "receipts"
-    found = {path.stem: load_receipt(path, key) for path in sorted(folder.glob("*.json"))}
-    return tuple(receipt for receipt in found.values() if set(receipt.findings.parts) <= set(found))
+    return {path.stem: load_receipt(path, key) for path in sorted(folder.glob("*.json"))}
 
 
 def _check_claims(
@@ -393,17 +398,17 @@ def _read_all(readings: Sequence[_Reading], keys: KnownKeys, intake: _Intake, re
                 rejected |= one.faults
         if rejected:
             raise _Rejected(rejected)
+    # the newer version lies in its place: a kill before this line leaves it to be received again
+    journal_withdrawal(
+        replaced,
+        intake.journal,
+        actor=intake.actor,
+        reason=Reason.REPLACED,
+        by="supplier",
+        replaced_by=readings[0].file.manifest.delivery_id,
+        now=intake.now,
+    )
     for receipt in replaced:
-        # the newer version lies in its place: a kill before this line leaves it to be received again
-        journal_withdrawal(
-            receipt,
-            intake.journal,
-            actor=intake.actor,
-            reason=Reason.REPLACED,
-            by="supplier",
-            replaced_by=readings[0].file.manifest.delivery_id,
-            now=intake.now,
-        )
         remove_withdrawn(receipt, intake.workspace, intake.journal, intake.custody.receipt_key())
 
 

@@ -144,6 +144,14 @@ def token_of(delivery: str) -> str:
     return f"{found['supplier']} {delivery[-12:]}" if found else ""
 
 
+def withdrawn_by(entry: Entry) -> tuple[str, ...]:
+    """Names of what a journal entry withdraws: all files of a delivery in one; none when it is about something else."""
+    if entry.action != WITHDRAWN:
+        return ()
+    parts = entry.details.get("parts")
+    return tuple(map(str, parts)) if isinstance(parts, list) else (entry.subject,)
+
+
 @dataclass(frozen=True, slots=True)
 class Withdrawals:
     """What the journal says of withdrawn deliveries: the last entry of each."""
@@ -153,7 +161,7 @@ class Withdrawals:
     @classmethod
     def of(cls, journal: Journal) -> Withdrawals:
         """All that were withdrawn."""
-        return cls({entry.subject: entry for entry in journal.entries() if entry.action == WITHDRAWN})
+        return cls({name: entry for entry in journal.entries() for name in withdrawn_by(entry)})
 
     def __contains__(self, delivery: object) -> bool:
         return delivery in self.entries
@@ -195,7 +203,7 @@ def check_proof(delivery: str, proof: str, journal: Journal) -> None:
 
 
 def journal_withdrawal(
-    receipt: Receipt,
+    receipts: Sequence[Receipt],
     journal: Journal,
     *,
     actor: str,
@@ -204,11 +212,16 @@ def journal_withdrawal(
     now: datetime,
     replaced_by: str = "",
 ) -> None:
-    """Write down that a delivery is withdrawn; once is enough."""
-    delivery = receipt.findings.delivery
-    if delivery not in Withdrawals.of(journal):
+    """Write down that a delivery, all ``receipts`` of it, is withdrawn; once is enough.
+
+    It is one entry: a kill leaves all of its files withdrawn, or none.
+    """
+    gone = Withdrawals.of(journal)
+    parts = [receipt.findings.delivery for receipt in receipts if receipt.findings.delivery not in gone]
+    if parts:
         details: dict[str, Json] = {"reason": reason.value, "by": by, "replaced_by": replaced_by}
-        journal.append(actor=actor, action=WITHDRAWN, subject=delivery, details=details, now=now)
+        details |= {"parts": list(parts)} if len(parts) > 1 else {}
+        journal.append(actor=actor, action=WITHDRAWN, subject=parts[0], details=details, now=now)
 
 
 def remove_withdrawn(receipt: Receipt, workspace: Workspace, journal: Journal, key: SigningKey) -> Confirmation:
@@ -234,7 +247,7 @@ def remove_withdrawn(receipt: Receipt, workspace: Workspace, journal: Journal, k
         if sealed.stem in (found.parts or (found.delivery,)) or digest_file(sealed) == found.sealed_sha256:
             sealed.unlink()
     (identified / "findings" / f"{found.delivery}.json").unlink(missing_ok=True)
-    confirmation = _confirmed(Withdrawals.of(journal).entries[found.delivery], key)
+    confirmation = _confirmed(found.delivery, Withdrawals.of(journal).entries[found.delivery], key)
     content = json.dumps(confirmation.model_dump(mode="json"), indent=1, sort_keys=True).encode() + b"\n"
     write_bytes(inbox / "receipts" / f"{found.delivery}.withdrawn.json", content, mode=0o640)
     _move(identified / "receipts" / f"{found.delivery}.json", identified / "withdrawn" / f"{found.delivery}.json")
@@ -247,9 +260,9 @@ def _move(source: Path, target: Path) -> None:
     source.unlink()
 
 
-def _confirmed(entry: Entry, key: SigningKey) -> Confirmation:
+def _confirmed(delivery: str, entry: Entry, key: SigningKey) -> Confirmation:
     bare = Confirmation(
-        delivery=entry.subject,
+        delivery=delivery,
         reason=Reason(entry.details["reason"]),
         by=str(entry.details["by"]),
         replaced_by=str(entry.details["replaced_by"]),
@@ -275,9 +288,3 @@ def load_confirmation(file: Path, key: PublicKey) -> Confirmation:
         raise Tampered("the confirmation is not whole", where=file.name, next_step="ask for it again") from None
     found.verify(key)
     return found
-
-
-def unfinished(receipts: Sequence[Receipt], journal: Journal) -> tuple[Receipt, ...]:
-    """Receipts of deliveries that were withdrawn, and of which something may be left."""
-    gone = Withdrawals.of(journal)
-    return tuple(receipt for receipt in receipts if receipt.findings.delivery in gone)

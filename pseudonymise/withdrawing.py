@@ -11,7 +11,7 @@ from enclave.journal import Journal
 from enclave.zones import Workspace, Zone
 from pseudonymise.custody import Custody
 from pseudonymise.receipt import Receipt
-from pseudonymise.receive import one_at_a_time, receipts
+from pseudonymise.receive import one_at_a_time, receipts, receipts_kept
 from pseudonymise.withdrawal import (
     Confirmation,
     Reason,
@@ -22,7 +22,6 @@ from pseudonymise.withdrawal import (
     open_notice,
     remove_withdrawn,
     token_of,
-    unfinished,
 )
 
 
@@ -60,8 +59,10 @@ class Withdrawer:
             return self._finish()
 
     def _finish(self) -> tuple[Confirmation, ...]:
-        left = unfinished(receipts(self.workspace, self.custody), self.journal)
-        return tuple(self._remove(receipt) for receipt in left)
+        """As long as a receipt lies where receipts lie, something of its file may be left."""
+        gone = Withdrawals.of(self.journal)
+        kept = receipts_kept(self.workspace, self.custody)
+        return tuple(self._remove(receipt) for name, receipt in kept.items() if name in gone)
 
     def _withdraw(self, delivery: str, reason: Reason, by: str, now: datetime) -> tuple[Confirmation, ...]:
         """All files of a delivery go together."""
@@ -74,8 +75,7 @@ class Withdrawer:
             ]
             if not standing:
                 return self._confirmed_before(delivery)
-            for receipt in standing:
-                journal_withdrawal(receipt, self.journal, actor=self.actor, reason=reason, by=by, now=now)
+            journal_withdrawal(standing, self.journal, actor=self.actor, reason=reason, by=by, now=now)
             return tuple(self._remove(receipt) for receipt in standing)
 
     def _confirmed_before(self, delivery: str) -> tuple[Confirmation, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from enclave.errors import BadInput, NotReady, Tampered
+from enclave.fingerprints import digest_file
 from enclave.journal import Journal
 from enclave.signatures import SigningKey
 from enclave.zones import Workspace, Zone
@@ -22,7 +23,15 @@ from pseudonymise.receive import receipts
 from pseudonymise.withdrawal import Reason, load_confirmation
 from pseudonymise.withdrawing import Withdrawer
 from tests.municipality.scenes import KILLED, played
-from tests.pseudonymise.small_town import NOW, Enclave, csv_bytes, hemp_rows, manifest_fields
+from tests.pseudonymise.small_town import (
+    NOW,
+    Enclave,
+    csv_bytes,
+    debt_rows,
+    debt_xlsx,
+    hemp_rows,
+    manifest_fields,
+)
 
 LATER = NOW + timedelta(days=1)
 
@@ -179,13 +188,13 @@ def comparable(enclave: Enclave) -> set[str]:
     return set(enclave.bytes_of_zones())
 
 
-def check_killed_withdrawal(enclave: Enclave, accepted: Receipt, root: Path, kill_at: int) -> bool:
+def check_killed_withdrawal(enclave: Enclave, accepted: Sequence[Receipt], root: Path, kill_at: int) -> bool:
     """Whether the kill came before the end."""
-    asked = notice(enclave, accepted.findings.delivery)
+    asked = notice(enclave, accepted[0].findings.delivery)
     undisturbed, part = copied(enclave, root / f"whole-{kill_at}"), copied(enclave, root / f"killed-{kill_at}")
     withdrawer(undisturbed).on_notice(asked, "demo", NOW)
     killed = played("withdraw", kill_at, part.workspace.root, asked) == KILLED
-    standing = [] if "delivery-withdrawn" in part.actions() else [accepted.findings.delivery]
+    standing = [] if "delivery-withdrawn" in part.actions() else sorted(r.findings.delivery for r in accepted)
     withdrawer(part).finish()
     assert [receipt.findings.delivery for receipt in receipts(part.workspace, part.custody)] == standing
     withdrawer(part).on_notice(asked, "demo", NOW)
@@ -195,9 +204,9 @@ def check_killed_withdrawal(enclave: Enclave, accepted: Receipt, root: Path, kil
     return killed
 
 
-def check_killed_replacement(enclave: Enclave, accepted: Receipt, root: Path, kill_at: int) -> bool:
+def check_killed_replacement(enclave: Enclave, accepted: Sequence[Receipt], root: Path, kill_at: int) -> bool:
     """Whether the kill came before the end."""
-    newer = sealed(enclave, 30, replaces=accepted.findings.delivery)
+    newer = sealed(enclave, 30, replaces=accepted[0].findings.delivery)
     undisturbed, part = copied(enclave, root / f"whole-{kill_at}"), copied(enclave, root / f"killed-{kill_at}")
     expected = undisturbed.receive(newer)
     killed = played("receive", kill_at, part.workspace.root, newer) == KILLED
@@ -210,26 +219,41 @@ def check_killed_replacement(enclave: Enclave, accepted: Receipt, root: Path, ki
     return killed
 
 
-@pytest.mark.parametrize("kill_at", [2, 5, 8])
+@pytest.fixture
+def both(enclave: Enclave) -> tuple[Receipt, ...]:
+    """An accepted delivery of two files."""
+    cases = enclave.file("hemp_clearances_2016.csv", csv_bytes(hemp_rows(20)))
+    debts = enclave.file("debts_2016.xlsx", lambda path: debt_xlsx(path, debt_rows(20)))
+    named = ((cases, "hemp_clearances"), (debts, "debt_assistance"))
+    listed = [
+        {"name": file.name, "sha256": digest_file(file), "rows": 20, "schema": schema, "schema_version": 1}
+        for file, schema in named
+    ]
+    manifest = parse_manifest(manifest_fields(cases, "hemp_clearances", 20, files=listed))
+    outbox, recipient = Outbox(enclave.home / "outbox"), enclave.custody.seal_recipient("demo")
+    return enclave.receive_all(outbox.seal([cases, debts], manifest, recipient, now=NOW))
+
+
+@pytest.mark.parametrize("kill_at", [2, 6, 9, 14])
 def test_a_killed_withdrawal_is_finished_by_the_next_command(
-    enclave: Enclave, accepted: Receipt, tmp_path: Path, kill_at: int
+    enclave: Enclave, both: tuple[Receipt, ...], tmp_path: Path, kill_at: int
 ) -> None:
-    assert check_killed_withdrawal(enclave, accepted, tmp_path, kill_at)
+    assert check_killed_withdrawal(enclave, both, tmp_path, kill_at)
 
 
 @pytest.mark.parametrize("kill_at", [8, 14, 20])
 def test_a_killed_replacement_is_finished_by_the_next_command(
-    enclave: Enclave, accepted: Receipt, tmp_path: Path, kill_at: int
+    enclave: Enclave, both: tuple[Receipt, ...], tmp_path: Path, kill_at: int
 ) -> None:
-    assert check_killed_replacement(enclave, accepted, tmp_path, kill_at)
+    assert check_killed_replacement(enclave, both, tmp_path, kill_at)
 
 
 @pytest.mark.sweep
 @pytest.mark.parametrize("check", [check_killed_withdrawal, check_killed_replacement])
 def test_a_kill_at_every_operation_is_finished_by_the_next_command(
-    check: Callable[..., bool], enclave: Enclave, accepted: Receipt, tmp_path: Path
+    check: Callable[..., bool], enclave: Enclave, both: tuple[Receipt, ...], tmp_path: Path
 ) -> None:
     kill_at = 1
-    while check(enclave, accepted, tmp_path, kill_at):
+    while check(enclave, both, tmp_path, kill_at):
         kill_at += 1
-    assert kill_at > 8
+    assert kill_at > 16
