@@ -18,7 +18,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from enclave.errors import BadInput, EnclaveError, Fault, KeyUnavailable, Tampered
-from enclave.files import storage_errors, sweep_temporaries, write_bytes
+from enclave.files import storage_errors, sweep_temporaries, together, write_bytes
 from enclave.fingerprints import Json, canonical_json, digest_file
 from enclave.frames import Frame, FrameSink, open_frame
 from enclave.journal import Head, Journal
@@ -381,12 +381,17 @@ def _read_all(readings: Sequence[_Reading], keys: KnownKeys, intake: _Intake, re
         place.parent for reading in readings for place in (reading.places.accepted, reading.places.quarantine)
     }:
         sweep_temporaries(folder)
-    with contextlib.ExitStack() as frames:
+    with together() as replace, contextlib.ExitStack() as frames:
         for reading in readings:
             manifest = reading.file.manifest
             accepted, quarantine = frames.enter_context(
                 writing_both(
-                    reading.places, reading.schema, manifest, project=intake.project.name, custody=intake.custody
+                    reading.places,
+                    reading.schema,
+                    manifest,
+                    project=intake.project.name,
+                    custody=intake.custody,
+                    replace=replace,
                 )
             )
             validator = Validator(reading.schema, manifest.period, salt=reading.file.sha256.encode(), keys=keys)

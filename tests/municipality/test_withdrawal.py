@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from enclave.errors import BadInput, NotReady, Tampered
+from enclave.errors import BadInput, NotReady, StorageFailed, Tampered
 from enclave.fingerprints import digest_file
 from enclave.journal import Journal
 from enclave.signatures import SigningKey
@@ -219,19 +220,41 @@ def check_killed_replacement(enclave: Enclave, accepted: Sequence[Receipt], root
     return killed
 
 
+def sealed_both(enclave: Enclave, rows: int, *, replaces: str = "") -> Path:
+    """A delivery of two files, the first of so many rows."""
+    cases = enclave.file("hemp_clearances_2016.csv", csv_bytes(hemp_rows(rows)))
+    debts = enclave.file("debts_2016.xlsx", lambda path: debt_xlsx(path, debt_rows(20)))
+    listed = [
+        {"name": file.name, "sha256": digest_file(file), "rows": count, "schema": schema, "schema_version": 1}
+        for file, schema, count in ((cases, "hemp_clearances", rows), (debts, "debt_assistance", 20))
+    ]
+    manifest = parse_manifest(manifest_fields(cases, "hemp_clearances", rows, files=listed))
+    outbox, recipient = Outbox(enclave.home / "outbox"), enclave.custody.seal_recipient("demo")
+    return outbox.seal([cases, debts], manifest, recipient, now=NOW, replaces=replaces)
+
+
 @pytest.fixture
 def both(enclave: Enclave) -> tuple[Receipt, ...]:
-    """An accepted delivery of two files."""
-    cases = enclave.file("hemp_clearances_2016.csv", csv_bytes(hemp_rows(20)))
-    debts = enclave.file("debts_2016.xlsx", lambda path: debt_xlsx(path, debt_rows(20)))
-    named = ((cases, "hemp_clearances"), (debts, "debt_assistance"))
-    listed = [
-        {"name": file.name, "sha256": digest_file(file), "rows": 20, "schema": schema, "schema_version": 1}
-        for file, schema in named
-    ]
-    manifest = parse_manifest(manifest_fields(cases, "hemp_clearances", 20, files=listed))
-    outbox, recipient = Outbox(enclave.home / "outbox"), enclave.custody.seal_recipient("demo")
-    return enclave.receive_all(outbox.seal([cases, debts], manifest, recipient, now=NOW))
+    return enclave.receive_all(sealed_both(enclave, 20))
+
+
+def test_a_disk_that_is_full_at_the_last_frame_leaves_the_earlier_delivery_whole(
+    enclave: Enclave, both: tuple[Receipt, ...]
+) -> None:
+    """The frames of the small file are whole by then, and wait for the others."""
+    newer = sealed_both(enclave, 4000, replaces=both[0].findings.delivery)
+    before, tables = enclave.bytes_of_zones(), [enclave.accepted(receipt) for receipt in both]
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, unlimited[1]))
+    try:
+        with pytest.raises(StorageFailed, match="the disk is full while writing hemp_clearances_2016"):
+            enclave.receive_all(newer)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert enclave.bytes_of_zones() == before
+    assert [enclave.accepted(receipt) for receipt in both] == tables
+    assert receipts(enclave.workspace, enclave.custody) == tuple(sorted(both, key=lambda r: r.findings.delivery))
+    assert [enclave.accepted(receipt).num_rows for receipt in enclave.receive_all(newer)] == [4000, 20]
 
 
 @pytest.mark.parametrize("kill_at", [2, 12, 22, 30])
