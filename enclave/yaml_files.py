@@ -31,8 +31,8 @@ class _Strict(yaml.SafeLoader):
         self.depth += 1
         if self.depth > DEEPEST:
             raise NotYaml(f"nested more than {DEEPEST} deep")
-        event = self.peek_event()
-        if isinstance(event, yaml.NodeEvent) and getattr(event, "tag", None) is not None:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # the stubs give it no type
+        if getattr(event, "tag", None) is not None:
             raise NotYaml(f"line {event.start_mark.line + 1}: a value must not say its own type (!…)")
         node = super().compose_node(parent, index)
         self.depth -= 1

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from enclave.errors import BadInput, EnclaveError, Fault, KeyUnavailable, NotReady, Tampered
-from enclave.fingerprints import Json, digest_file
+from enclave.fingerprints import Json
 from enclave.journal import size_class
 from enclave.zones import Workspace, Zone
 from linkage.review_sample import read_review_sample, review_file
@@ -28,7 +28,7 @@ from pipeline.progress import Teller
 from pipeline.rotation import carried_over, refuse_unfinished, write_bridge_of
 from pipeline.runner import Outcome, Runner, Step
 from pseudonymise.custody import Custody
-from pseudonymise.handing_in import copy_on, is_plain
+from pseudonymise.handing_in import copy_on, digest_itself, is_plain
 from pseudonymise.manifest import DELIVERY_ID
 from pseudonymise.pseudonymise import pseudonymise
 from pseudonymise.receipt import Receipt
@@ -134,8 +134,7 @@ class CustodianDesk:
             raise BadInput("nothing was received", faults=absent, next_step="name sealed deliveries (*.zicht)")
         for file in files:
             target = inbox / f"{self._public_name(file)}{SUFFIX}"
-            if not target.exists() or digest_file(target) != digest_file(file):
-                copy_on(file, target, mode=0o440)
+            copy_on(file, target, mode=0o440)
             targets.append(target)
         return tuple(targets)
 
@@ -149,7 +148,7 @@ class CustodianDesk:
 
         A receipt counts rows: it goes where the sealed file lies that it is about, whatever files are called.
         """
-        sealed = {digest_file(file) for file in folder.glob(f"*{SUFFIX}") if is_plain(file)}
+        sealed = {digest_itself(file) for file in folder.glob(f"*{SUFFIX}") if is_plain(file)}
         answers = [f"{confirmation.delivery}.withdrawn.json" for confirmation in withdrawn]
         for receipt in receipts(self.office.workspace, self.custody):
             found = receipt.findings
@@ -211,7 +210,7 @@ class CustodianDesk:
         """The file's name when sealing gave it; else a digest: it goes into the journal, and could name anybody."""
         known = DELIVERY_ID.fullmatch(sealed.stem)
         expected = known and self.office.project.expects(known["supplier"], known["schema"], known["period"])
-        return sealed.stem if expected else f"unexpected-{digest_file(sealed)[:12]}"
+        return sealed.stem if expected else f"unexpected-{digest_itself(sealed)[:12]}"
 
     def plausibility(self) -> tuple[Checked, ...]:
         """What there is to look at in each accepted delivery; looking is journalled with the keys that it used."""

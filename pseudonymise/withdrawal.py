@@ -26,6 +26,7 @@ from enclave.fingerprints import Json, canonical_json, digest_file
 from enclave.journal import Entry, Journal
 from enclave.signatures import PayloadType, PublicKey, SigningKey
 from enclave.zones import Workspace, Zone
+from pseudonymise.handing_in import opened_itself
 from pseudonymise.manifest import DELIVERY_ID, Manifest
 from pseudonymise.receipt import JournalHead, Receipt, key_id
 from pseudonymise.sealing import SUFFIX, parse_recipient
@@ -124,12 +125,12 @@ def open_notice(file: Path, secret: str) -> Notice:
     import pyrage
 
     try:
-        with file.open("rb") as handle:
+        with opened_itself(file) as handle:
             sealed = handle.read(_MAX_NOTICE)
         opened = pyrage.decrypt(sealed, [pyrage.x25519.Identity.from_str(secret)])
         if opened.startswith(_NOTICE_LINE):
             return Notice.model_validate_json(opened.removeprefix(_NOTICE_LINE))
-    except (OSError, ValueError, ValidationError, pyrage.DecryptError):
+    except (BadInput, OSError, ValueError, ValidationError, pyrage.DecryptError):
         pass
     raise BadInput(
         "this is no notice of withdrawal for this office",
