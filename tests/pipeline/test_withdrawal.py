@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from enclave.journal import Journal
 from enclave.project import load_project
 from pipeline.lineage import USED, journal_use, releases_using, told_uses, untold, withdrawn_since_linked
 from pipeline.office import open_office
+from pipeline.overview import overview
 from pipeline.progress import Style, Teller
 from pipeline.research import ResearchDesk
 from pseudonymise.receipt import Receipt
@@ -77,6 +79,12 @@ def test_uses_are_told_once(tmp_path: Path) -> None:
     assert told_uses(journal) == {LAND: ("ondermijning/doorsluishuizen-v1-aaaaaaaaaaaa",)}
 
 
+def received(job: Job) -> list[int]:
+    """How many deliveries were received, and how many withdrawn, as ``zicht status`` says."""
+    (line,) = [line.says for line in overview(open_office(job.workspace))[0] if line.zone == "identified"]
+    return [int(count) for count in re.findall(r"([0-9]+) (?:deliveries received|withdrawn)", line)]
+
+
 @pytest.mark.xdist_group("small-job")
 def test_after_a_withdrawal_nothing_runs_until_it_is_linked_again_without_the_delivery(
     small_job: Job, tmp_path_factory: pytest.TempPathFactory
@@ -95,11 +103,13 @@ def test_after_a_withdrawal_nothing_runs_until_it_is_linked_again_without_the_de
     matching = [path for path in job.workspace.rglob("*-clearances-occupant.*") if "linkage" not in path.name]
     assert len(matching) == 4
     kept = {path: path.read_bytes() for path in matching}
+    before = received(job)
     done = job.zicht("withdraw", hemp.delivery, "--reason", "errors", *phrase)
     assert done.code == 0, done.said
     assert not list(job.workspace.glob(f"*/{hemp.supplier}/hemp_clearances_2016.parquet"))
     assert job.zicht("run", "doorsluishuizen").code == 10
     assert "hold a delivery that was withdrawn" in job.zicht("check", "doorsluishuizen").said
+    assert received(job) == [before[0] - 1, 1]
     assert not any(path.exists() for path in matching)
     for path, content in kept.items():  # as a kill leaves them
         path.write_bytes(content)
