@@ -28,7 +28,7 @@ from enclave.signatures import PayloadType, PublicKey, SigningKey
 from enclave.zones import Workspace, Zone
 from pseudonymise.handing_in import opened_itself
 from pseudonymise.manifest import DELIVERY_ID, Manifest
-from pseudonymise.receipt import JournalHead, Receipt, key_id
+from pseudonymise.receipt import ACCEPTED, JournalHead, Receipt, key_id
 from pseudonymise.sealing import SUFFIX, parse_recipient
 
 WITHDRAWN = "delivery-withdrawn"
@@ -171,9 +171,9 @@ class Withdrawals:
         return iter(self.entries)
 
 
-def refuse_withdrawn(manifest: Manifest, journal: Journal) -> None:
+def refuse_withdrawn(manifest: Manifest, gone: Withdrawals) -> None:
     """Raise when this very delivery was withdrawn: it is not taken up again."""
-    if any(part.delivery_id in Withdrawals.of(journal) for part in manifest.parts()):
+    if any(part.delivery_id in gone for part in manifest.parts()):
         raise BadInput(
             "this delivery was withdrawn",
             where=manifest.delivery_id,
@@ -181,21 +181,16 @@ def refuse_withdrawn(manifest: Manifest, journal: Journal) -> None:
         )
 
 
-def check_proof(delivery: str, proof: str, journal: Journal) -> None:
-    """Raise unless ``proof`` is the secret of a delivery that was accepted.
+def check_proof(delivery: str, proof: str, answer: Entry | None) -> None:
+    """Raise unless ``proof`` is the secret of a delivery that was accepted; ``answer`` is the journal's last one to it.
 
     Raises:
         NotReady: no such delivery was accepted.
         BadInput: another secret, or the delivery was sealed without one.
     """
-    known = [
-        str(entry.details.get("withdrawal", ""))
-        for entry in journal.entries()
-        if entry.subject == delivery and entry.action == "delivery-accepted"
-    ]
-    if not known:
+    if answer is None or answer.action != ACCEPTED:
         raise NotReady("no such delivery was accepted", where=delivery, next_step="take its name from the receipt")
-    if not proof or not hmac.compare_digest(digest_of_proof(proof), known[-1]):
+    if not proof or not hmac.compare_digest(digest_of_proof(proof), str(answer.details.get("withdrawal", ""))):
         raise BadInput(
             "this does not come from who sealed the delivery: the secret is another one",
             where=delivery,

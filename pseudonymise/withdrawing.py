@@ -9,6 +9,7 @@ from pathlib import Path
 from enclave.errors import NotReady
 from enclave.journal import Journal
 from enclave.zones import Workspace, Zone
+from pseudonymise.answered import Told
 from pseudonymise.custody import Custody
 from pseudonymise.receipt import Receipt
 from pseudonymise.receive import one_at_a_time, receipts, receipts_kept
@@ -42,7 +43,7 @@ class Withdrawer:
             NotReady: no such delivery stands.
         """
         notice = open_notice(file, self.custody.seal_identity(project))
-        check_proof(notice.delivery, notice.proof, self.journal)
+        check_proof(notice.delivery, notice.proof, Told.of(self.journal).answers.get(notice.delivery))
         return self._withdraw(notice.delivery, notice.reason, "supplier", now)
 
     def by_hand(self, delivery: str, reason: Reason, now: datetime) -> tuple[Confirmation, ...]:
