@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from benchmarks.measuring import peak_mebibytes, say
+from enclave.frames import streamed
 from enclave.identifiers import check
 from pseudonymise.custody import CMAC
 from pseudonymise.keyed_hash import HashKey, hash_values
@@ -65,7 +66,7 @@ def write_input(path: Path, rows: int) -> None:
 
 def copy(source: Path, target: Path, *, hashing: bool) -> None:
     """Stream ``source`` to ``target``, the BSN as it is or checked and hashed."""
-    with pq.ParquetFile(source) as file:
+    with streamed(source) as file:
         schema = file.schema_arrow
         if hashing:
             schema = schema.set(0, pa.field("bsn_hash", pa.binary(16)))
