@@ -8,11 +8,23 @@ from __future__ import annotations
 
 import codecs
 
+import numpy as np
+
 from enclave.errors import Fault
 from pseudonymise.formats.batch import Note, Remark
 
-_CP1252_UNDEFINED = bytes([0x81, 0x8D, 0x8F, 0x90, 0x9D])
+_CP1252_UNDEFINED = frozenset(bytes([code]) for code in (0x81, 0x8D, 0x8F, 0x90, 0x9D))
+_HIGH_BITS = np.uint64(0x8080808080808080)
 _BOM_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+def beyond_ascii(block: bytes) -> list[bytes]:
+    """The different bytes beyond ASCII in ``block``, ascending; looked for eight bytes at a time."""
+    whole = len(block) // 8 * 8
+    words = np.frombuffer(block, dtype=np.uint64, count=whole // 8)
+    held = words[(words & _HIGH_BITS) != 0].tobytes() + block[whole:]
+    counts = np.bincount(np.frombuffer(held, dtype=np.uint8), minlength=256)
+    return [bytes([code]) for code in np.flatnonzero(counts[128:]) + 128]
 
 
 class EncodingSurvey:
@@ -30,10 +42,9 @@ class EncodingSurvey:
         if len(self._start) < 4:
             self._start += block[:4]
         self._nul = self._nul or b"\0" in block
-        if self._decoder is None or not block.isascii():
-            self._ascii = self._ascii and block.isascii()
-            # deleting characters is the quickest way to ask whether any of them is there
-            self._undefined = self._undefined or len(block.translate(None, _CP1252_UNDEFINED)) < len(block)
+        if not block.isascii():
+            self._ascii = False
+            self._undefined = self._undefined or any(code in block for code in _CP1252_UNDEFINED)
         if self._decoder is not None:
             self._try_utf8(block)
 
