@@ -14,7 +14,7 @@ import pyarrow.csv as pacsv
 
 from enclave.errors import BadInput, Fault
 from pseudonymise.formats.batch import Batch, BrokenRow, Remark, Source, blocks
-from pseudonymise.formats.encoding import EncodingSurvey, beyond_ascii, confirm
+from pseudonymise.formats.encoding import EncodingSurvey, confirm
 from pseudonymise.formats.header import match_header
 from pseudonymise.formats.records import Records, scan_records
 from pseudonymise.schemas import DeliverySchema
@@ -74,17 +74,20 @@ def _decoded(data: bytes, encoding: str) -> str:
     return data.decode("utf-8" if encoding.startswith("utf-8") else "cp1252", errors="replace")
 
 
-def _in_utf8(data: bytes, encoding: str) -> bytes:
-    """The same text in UTF-8. Most blocks hold few different letters with accents: each is replaced in one quick pass,
-    unless a replacement holds the byte of another."""
-    if encoding.startswith("utf-8") or data.isascii():
-        return data
-    letters = {code: code.decode("cp1252", errors="replace").encode() for code in beyond_ascii(data)}
-    if any(code in utf8 for code in letters for utf8 in letters.values()):
-        return _decoded(data, encoding).encode()
-    for code, utf8 in letters.items():
-        data = data.replace(code, utf8)
-    return data
+_UTF8_BYTES = np.array([len(bytes([code]).decode("cp1252", errors="replace").encode()) for code in range(256)])
+
+
+def text_of(cells: pa.BinaryArray) -> pa.StringArray:
+    """Cells that came in cp1252. ASCII is the same text in UTF-8: most columns are taken as they stand."""
+    validity, places, bytes_ = cells.buffers()
+    offsets = np.frombuffer(places, dtype=np.int32, count=len(cells) + 1)
+    data = np.frombuffer(bytes_ or b"", dtype=np.uint8)
+    if data.max(initial=0) >= 128:
+        odd = np.flatnonzero(data >= 128)
+        longer = np.append(0, np.cumsum(_UTF8_BYTES[data[odd]] - 1))
+        places = pa.py_buffer((offsets + longer[np.searchsorted(odd, offsets)]).astype(np.int32))
+        bytes_ = pa.py_buffer(_decoded(data.tobytes(), "cp1252").encode())
+    return pa.StringArray.from_buffers(len(cells), places, bytes_, validity, cells.null_count)
 
 
 def _header_cells(records: Records, separator: str, encoding: str) -> list[str]:
@@ -116,8 +119,11 @@ class _RecordReader:
         self._parse = pacsv.ParseOptions(
             delimiter=schema.separator, newlines_in_values=True, ignore_empty_lines=len(names) > 1
         )
+        self._is_text = encoding.startswith("utf-8")
         self._convert = pacsv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
+            column_types=dict.fromkeys(names, pa.string() if self._is_text else pa.binary()),
+            null_values=[""],
+            strings_can_be_null=True,
         )
 
     def batch(self, records: Records, remarks: tuple[Remark, ...]) -> Batch:
@@ -153,19 +159,21 @@ class _RecordReader:
         """The columns of whole records; None when the parser finds other rows than those."""
         if not rows:
             return self._schema.empty_table()
-        text = _in_utf8(data, self._encoding)
-        options = pacsv.ReadOptions(use_threads=False, column_names=self._names, block_size=len(text) + 1)
+        options = pacsv.ReadOptions(use_threads=False, column_names=self._names, block_size=len(data) + 1)
         table = None
         with contextlib.suppress(pa.ArrowException):  # its message may hold a row
             table = pacsv.read_csv(
-                pa.BufferReader(text), read_options=options, parse_options=self._parse, convert_options=self._convert
+                pa.BufferReader(data), read_options=options, parse_options=self._parse, convert_options=self._convert
             )
         if table is None or table.num_rows != rows:
             return None
-        absent = [name for name in self._schema.names if name not in self._names]
-        for name in absent:
-            table = table.append_column(name, pa.nulls(table.num_rows, pa.string()))
-        return table.select(self._schema.names)
+        return pa.table([self._column(table, name) for name in self._schema.names], schema=self._schema)
+
+    def _column(self, table: pa.Table, name: str) -> pa.Array | pa.ChunkedArray:
+        if name not in self._names:
+            return pa.nulls(table.num_rows, pa.string())
+        column = table.column(name)
+        return column if self._is_text else pa.chunked_array(map(text_of, column.chunks), pa.string())
 
     def _broken(self, records: Records, broken: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> tuple[BrokenRow, ...]:
         starts, ends, misquoted = records.starts, records.ends, records.misquoted

@@ -8,23 +8,11 @@ from __future__ import annotations
 
 import codecs
 
-import numpy as np
-
 from enclave.errors import Fault
 from pseudonymise.formats.batch import Note, Remark
 
 _CP1252_UNDEFINED = frozenset(bytes([code]) for code in (0x81, 0x8D, 0x8F, 0x90, 0x9D))
-_HIGH_BITS = np.uint64(0x8080808080808080)
 _BOM_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-
-
-def beyond_ascii(block: bytes) -> list[bytes]:
-    """The different bytes beyond ASCII in ``block``, ascending; looked for eight bytes at a time."""
-    whole = len(block) // 8 * 8
-    words = np.frombuffer(block, dtype=np.uint64, count=whole // 8)
-    held = words[(words & _HIGH_BITS) != 0].tobytes() + block[whole:]
-    counts = np.bincount(np.frombuffer(held, dtype=np.uint8), minlength=256)
-    return [bytes([code]) for code in np.flatnonzero(counts[128:]) + 128]
 
 
 class EncodingSurvey:
