@@ -9,7 +9,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from enclave.identifier_forms import Bools, Bytes, Checked, completed, fixed_width, null_unless, reasons, strings_from
+from enclave.identifier_forms import (
+    Bools,
+    Bytes,
+    Checked,
+    all_columns,
+    completed,
+    fixed_width,
+    null_unless,
+    reasons,
+    strings_from,
+)
 
 SIDECODES = (
     "XX9999",
@@ -50,6 +60,14 @@ def check_plates(values: Any) -> Checked:
     matrix = np.zeros((len(values), 6), dtype=np.uint8)
     matrix[rows] = six
     return completed(strings_from(matrix, good), good, values, _any_plates)
+
+
+def written_usually(values: Any) -> Bools:
+    """Which plates are six capitals and figures in three groups parted by hyphens, as on the plate."""
+    rows, written = fixed_width(values, 8)
+    usual = np.zeros(len(values), dtype=np.bool_)
+    usual[rows] = all_columns(_without_hyphens(written), lambda six: _KINDS_OF_CHARACTERS[six] != 0)
+    return usual
 
 
 def _without_hyphens(written: Bytes) -> Bytes:

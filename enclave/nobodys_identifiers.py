@@ -6,6 +6,7 @@ number was ever given out.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -39,8 +40,6 @@ EXAMPLES = {
     }.items()
 }
 
-_TAILS = {kind: {value[-2:].encode() for value in values.to_pylist()} for kind, values in EXAMPLES.items()}
-
 TEST_RANGES = {
     "bsn": "^9999",  # reserved for tests with the population register
     "rsin": "^9999",
@@ -69,16 +68,18 @@ def is_example(kind: str, canonical: Any) -> Bools:
     last = np.maximum(starts + lengths - 1, 1)
     tails = np.zeros((len(last), 2), dtype=np.uint8)
     tails[:, 0], tails[:, 1] = data[last - 1], data[last]
-    likely = np.flatnonzero(_ends_as(tails.view(">u2").ravel(), kind))
+    likely = np.flatnonzero(_endings(kind)[tails.view("<u2").ravel()])
     if likely.size:
         found[likely] = pc.is_in(canonical.take(pa.array(likely)), EXAMPLES[kind]).to_numpy(zero_copy_only=False)
     return found
 
 
-def _ends_as(tails: NDArray[np.uint16], kind: str) -> Bools:
+@functools.cache
+def _endings(kind: str) -> Bools:
+    """Whether two bytes, as they stand in a word, are the last of an example."""
     flags = np.zeros(1 << 16, dtype=np.bool_)
-    flags[[int.from_bytes(tail) for tail in _TAILS[kind]]] = True
-    return flags[tails]
+    flags[[int.from_bytes(value[-2:].encode(), "little") for value in EXAMPLES[kind].to_pylist()]] = True
+    return flags
 
 
 def says_unknown(kind: str, texts: Any, reason: NDArray[np.int8]) -> Bools:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from enclave import identifiers
 from enclave.filters import FULL_SHARE, bits_set, read_filters
-from enclave.identifier_forms import mask, matches, same_bytes
+from enclave.identifier_forms import mask, same_bytes
 from pseudonymise.cells import Cells
 from pseudonymise.dates_and_numbers import dates, numbers
 from pseudonymise.formats.batch import Note
@@ -101,10 +101,7 @@ def _repaired(kind: str, raw: Any, typed: Any) -> Bools:
     if same_bytes(typed, raw):
         return np.zeros(len(raw), dtype=np.bool_)
     changed = mask(pc.not_equal(typed, raw))
-    if kind in identifiers.USUAL_SPELLING and changed.any():
-        rows = np.flatnonzero(changed)
-        changed[rows] = ~matches(raw.take(pa.array(rows)), identifiers.USUAL_SPELLING[kind])
-    return changed
+    return changed & ~identifiers.spelled_usually(kind, raw) if changed.any() else changed
 
 
 def _typed(spec: ColumnSpec, schema: DeliverySchema, cells: Cells) -> tuple[Any, Codes]:
