@@ -81,7 +81,9 @@ class Key(_File):
     identifier columns of the schema in order of preference. ``name`` is the column of random integers in the linked
     data set; ``<name>_status`` stands beside it. With ``probabilistic``, records of a delivery whose identifiers are
     all unusable are matched by what they say of the person, and ``<name>_pass`` and ``<name>_weight`` stand beside too.
-    With ``encoded``, ``source`` is one column of filters, and the weight is Dice's coefficient.
+    With ``encoded``, ``source`` is one column of filters, and the weight is Dice's coefficient. ``nonlinkage_weights``
+    puts ``<name>_nonlinkage`` beside the linked records of a delivery: delivered over linked records of their class,
+    for use as the weight of a table. It tells a record's class (supplier; sex and age band where delivered).
     """
 
     name: ColumnName
@@ -89,6 +91,7 @@ class Key(_File):
     source: tuple[str, ...] = Field(min_length=1)
     probabilistic: Probabilistic | None = None
     encoded: Encoded | None = None
+    nonlinkage_weights: bool = False
 
     @model_validator(mode="after")
     def _one_way(self) -> Key:
@@ -121,6 +124,8 @@ class DataSet(_File):
         matched = [key for key in self.keys if key.is_matched]
         if any(not self.delivery or key.kind not in ("person", "owner") for key in matched):
             raise ValueError("linkage by name or by filter is for keys of persons in deliveries")
+        if self.register_file and any(key.nonlinkage_weights for key in self.keys):
+            raise ValueError("weights for non-linkage are for deliveries: a register's records are all linked")
         return self
 
 

@@ -30,6 +30,7 @@ from linkage.units import UNMATCHED
 SUPPLIER = "supplier__index"
 DELIVERY = "delivery__name"
 RECORD = "record"
+NONLINKAGE = "nonlinkage"
 _UNIT_COLUMNS = re.compile(r"^(RIN|SOORTRIN|SOORTOBJECT|BEID$)")
 # (kind letter in the register, mark of the unit, status): S is a person whose number is no register key (CBS).
 _LETTERS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
@@ -178,8 +179,9 @@ def _faults(source: Source) -> list[Fault]:
 
 
 def output_columns(key: Key) -> tuple[str, ...]:
-    """Linked columns of a key: its integers, the status, and where records are matched by name, pass and weight."""
-    more = ("pass", "weight") if key.is_matched else ()
+    """Linked columns of a key: its integers, the status; pass and weight where records are matched by likeness; the
+    weight for non-linkage where the project asks for it."""
+    more = [*(("pass", "weight") if key.is_matched else ()), *((NONLINKAGE,) if key.nonlinkage_weights else ())]
     return (key.name, *(f"{key.name}_{name}" for name in ("status", *more)))
 
 
@@ -215,7 +217,8 @@ def attach_source(
         if key.is_matched:
             engine.load(f"matches_{source.name}_{key.name}", read_matches(zone, matches_file(source.name, key.name)))
     engine.define(f"source_{source.name}", " UNION ALL ".join(parts))
-    kept = [f"s.{quote(name)}" for name in dict.fromkeys([*source.declared, *context])] + [f"s.{SUPPLIER}"]
+    own = [SUPPLIER, *((DELIVERY, RECORD) if source.is_matched else ())]
+    kept = [f"s.{quote(name)}" for name in dict.fromkeys([*source.declared, *context, *own])]
     engine.define(f"keyed_{source.name}", delivery_units(source, kept, engine.dialect, renamed=renamed))
 
 

@@ -180,8 +180,8 @@ def _outcomes(labelled: Labelled, origin: pa.Table, threshold: float) -> pa.Tabl
     accepted = found.probability >= threshold
     linked[at] = accepted
     correct[at] = accepted & is_right(labelled)
-    deliveries = origin["delivery"].take(pa.array(labelled.record))
-    columns = [deliveries, labelled.truth, pa.array(linked), pa.array(correct)]
+    own = origin.take(pa.array(labelled.record))
+    columns = [own["delivery"], own[RECORD], labelled.truth, pa.array(linked), pa.array(correct)]
     return pa.table(columns, schema=LABELLED)
 
 
