@@ -163,7 +163,7 @@ def test_the_page_of_researchers_shows_only_pictures_that_are_there_and_nothing_
     assert "| pass 1 | · |" in text
     assert page(report, drawn).count("For the custodian") == 1
     alone = html_page(text, pictures_by_name(theirs.keys[0]))
-    assert alone.count("<svg") == len(drawn) == 4
+    assert alone.count("<svg") == len(drawn) == 2
     assert "http" not in alone.replace("http://www.w3.org/", "")
     ids = re.findall(r'id="([^"]+)"', alone)
     assert len(set(ids)) == len(ids) > 0
