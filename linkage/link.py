@@ -8,7 +8,7 @@ then one data set after the other (each appears whole). Running again finds what
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from enclave.engine import Engine
@@ -16,7 +16,7 @@ from enclave.entropy import Entropy
 from enclave.errors import NotReady
 from enclave.files import write_text
 from enclave.frames import Frame, FrameManifest, manifest_columns, open_frame, writing_frame
-from enclave.project import Project
+from enclave.project import Key, Project
 from enclave.zones import Linked, Pseudonymised, Zone
 from linkage.breakdown import (
     Background,
@@ -258,18 +258,20 @@ def _qualities(
         evidence = read_evidence(zone, source.name, key.name) if key.is_matched else None
         cells = counted[key.name].cells
         quality = key_quality(source, key, found, cells, evidence, engine=engine, suppliers=suppliers)
-        subgroups = _subgroups(source, key.name, engine, background, zone)
+        subgroups = _subgroups(source, key, engine, background, zone)
         made.append(quality.model_copy(update={"subgroups": subgroups}))
     return made
 
 
 def _subgroups(
-    source: Source, key: str, engine: Engine, background: Background, zone: KeyZone
+    source: Source, key: Key, engine: Engine, background: Background, zone: KeyZone
 ) -> tuple[SubgroupRates, ...]:
-    labelled = read_labelled(zone, labelled_file(source.name, key))
+    labelled = read_labelled(zone, labelled_file(source.name, key.name))
     if labelled is None:
         return ()
-    table = f"labelled_{source.name}_{key}"
+    if key.kind not in ("person", "owner"):
+        background = replace(background, persons=False, origins=False)
+    table = f"labelled_{source.name}_{key.name}"
     return subgroup_rates(labelled, table, engine=engine, background=background, source=source)
 
 

@@ -18,10 +18,10 @@ from enclave.project import Key
 from linkage.evidence import MatchEvidence, Share
 from linkage.key_totals import KeyTotal, cell_totals, key_total, numeric_columns
 from linkage.nonlinkage import Cells, CellWeight, cell_label, cell_weights, weight_of_every_cell
-from linkage.person_model import PASSES
 from linkage.report import Counts, Group, KeyReport, mask_groups
 from linkage.sources import Source
 from linkage.subgroups import SubgroupRates
+from linkage.unit_models import model_of
 
 NOTABLE = 0.1
 """Standardised differences beyond this are called imbalance (Austin 2009)."""
@@ -188,9 +188,9 @@ def _passes(view: str, key: Key, engine: Engine) -> tuple[PassCount, ...]:
     counted = engine.collect(
         f"SELECT pass, count(*) AS n FROM {view} WHERE pass IS NOT NULL AND status = 'R' GROUP BY pass", ["pass"]
     ).to_pylist()
-    names = [*(f"identifier {column}" for column in key.hashed), *(name for name, _ in PASSES)]
-    if key.encoded is not None:
-        names = [SIMILAR]
+    names = [SIMILAR]
+    if key.probabilistic is not None:
+        names = [*(f"identifier {column}" for column in key.hashed), *(name for name, _ in model_of(key.kind).passes)]
     return tuple(PassCount(name=names[row["pass"] - 1], records=row["n"]) for row in counted)
 
 

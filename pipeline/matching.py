@@ -1,4 +1,4 @@
-"""The match step: records of a delivery without a usable identifier, by name, before names are dropped.
+"""The match step: records of a delivery without a usable identifier, by likeness, before names are dropped.
 
 Names stay in the custodian's process and in the identified zone: its scratch while the step runs, and the encrypted
 clerical-review sample. What goes to the key zone is record number, register unit, pass and weight, and counts.
@@ -6,7 +6,7 @@ clerical-review sample. What goes to the key zone is record number, register uni
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -36,9 +36,11 @@ from linkage.matches import (
     write_labelled,
     write_matches,
 )
-from linkage.person_fields import FIELDS, REGISTER_COLUMNS, prepare
-from linkage.probabilistic import Found, Labelled, Room, match_persons
+from linkage.probabilistic import Found, Labelled, Room, match_units
 from linkage.review_sample import draw_review_sample, review_file, write_review_sample
+from linkage.unit_model import UnitModel
+from linkage.unit_models import model_of
+from linkage.unit_register import read_units
 from pipeline.linking import key_zone
 from pipeline.office import Office
 from pipeline.runner import Step
@@ -47,19 +49,21 @@ from pseudonymise.quarantine import RECORD
 from pseudonymise.schemas import DeliverySchema
 
 CODE = ("enclave", "linkage", "pipeline/matching.py")
-_PERSONS = "persons.parquet"
-_PERSON = "P"
-_REGISTER_IDENTIFIER, _REGISTER_UNIT = "bsn", "RINPERSOON"
 
 
 @dataclass(frozen=True, slots=True)
 class Matched:
-    """A key that is matched by name: its data set, and how."""
+    """A key that is matched by likeness: its data set, and how."""
 
     data_set: str
     schema_name: str
     key: Key
     how: Probabilistic
+
+    @property
+    def units(self) -> UnitModel:
+        """What is known of its kind of unit."""
+        return model_of(self.key.kind)
 
 
 def matched_keys(office: Office) -> list[Matched]:
@@ -85,7 +89,9 @@ def match_step(
         counts.update({name: size_class(count) for name, count in shown.items()})  # everyone reads the journal
         return written
 
-    inputs = {delivery_name(path): path for path in frames} | {"key register": office.key_register / _PERSONS}
+    inputs = {delivery_name(path): path for path in frames} | {
+        "key register": office.key_register / matched.units.register
+    }
     parameters: dict[str, Json] = {"key": matched.key.model_dump(mode="json"), "project": office.project.name}
     return Step(f"match {matched.data_set} {matched.key.name}", inputs, CODE, parameters, action, lambda: counts)
 
@@ -96,9 +102,14 @@ def _match(
     how, settings = matched.how, office.settings
     delivered, origin = _delivered(matched, frames, schema, custody)
     room = Room(office.workspace.path(Zone.IDENTIFIED) / ".scratch", settings.threads, settings.memory_gib)
-    register = office.key_register / _PERSONS
-    result = match_persons(
-        delivered, _register(register, custody), room=room, threshold=how.threshold, one_to_one=how.one_to_one
+    register = office.key_register / matched.units.register
+    result = match_units(
+        matched.units,
+        delivered,
+        read_units(matched.units, register, custody.decryption),
+        room=room,
+        threshold=how.threshold,
+        one_to_one=how.one_to_one,
     )
     zone = key_zone(office, custody)
     names = (matched.data_set, matched.key.name)
@@ -134,11 +145,11 @@ def _delivered(
     kinds = {column: str(schema.column(column).kind) for column in matched.key.source}
     columns = [RECORD, *dict.fromkeys([*kinds, *matched.how.columns.values()])]
     nothing = pa.nulls(0, pa.string())
-    parts = [pa.table(dict.fromkeys((*FIELDS, "identifier"), nothing))]
+    parts = [pa.table(dict.fromkeys((*matched.units.fields, "identifier"), nothing))]
     origins = [pa.table({"delivery": nothing, RECORD: pa.array([], pa.int64())})]
     for path in frames:
         for batch in read_batches(path, columns, custody.decryption):
-            fields = prepare(batch, matched.how.columns)
+            fields = matched.units.prepare(batch, matched.how.columns)
             parts.append(fields.append_column("identifier", _identifiers(batch, kinds)))
             name = pa.repeat(delivery_name(path), batch.num_rows)
             origins.append(pa.table({"delivery": name, RECORD: batch.column(RECORD).cast(pa.int64())}))
@@ -153,23 +164,6 @@ def _identifiers(batch: pa.RecordBatch, kinds: Mapping[str, str]) -> Any:
         for name, kind in kinds.items()
     ]
     return pc.coalesce(*found)
-
-
-def _register(path: Path, custody: Custody) -> pa.RecordBatchReader:
-    schema = pa.schema([(name, pa.string()) for name in (*FIELDS, "unit", "identifier")])
-    return pa.RecordBatchReader.from_batches(schema, _register_batches(path, custody))
-
-
-def _register_batches(path: Path, custody: Custody) -> Iterator[pa.RecordBatch]:
-    columns = [*dict.fromkeys(REGISTER_COLUMNS.values()), _REGISTER_IDENTIFIER, _REGISTER_UNIT]
-    for batch in read_batches(path, columns, custody.decryption):
-        unit = pc.binary_join_element_wise(_PERSON, batch.column(_REGISTER_UNIT).cast(pa.string()), "")
-        identifier = check(_REGISTER_IDENTIFIER, batch.column(_REGISTER_IDENTIFIER)).canonical
-        fields = prepare(batch, REGISTER_COLUMNS)
-        made = fields.append_column("unit", unit).append_column(
-            "identifier", pc.binary_join_element_wise(_REGISTER_IDENTIFIER, identifier, ":")
-        )
-        yield from made.filter(pc.not_equal(unit, _PERSON)).to_batches()
 
 
 def _outcomes(labelled: Labelled, origin: pa.Table, threshold: float) -> pa.Table:
