@@ -96,7 +96,7 @@ def link(
     renamed = names_of_unmatched(zone, version.key_version)
     engine.load("unmatched", renamed.to_reader())
     for source in sources:
-        attach_source(source, engine, context_columns(source), zone, renamed=renamed.num_rows > 0)
+        attach_source(source, engine, context_columns(source), zone, registers=registers, renamed=renamed.num_rows > 0)
     assigned = _assign(project, sources, zone, engine, entropy)
     remapped = update_remap(version.version, zone=zone, engine=engine)
     background = attach_background(sources, engine, reference_year)
@@ -253,7 +253,7 @@ def _qualities(
     """Of every key of a delivery."""
     made = []
     for key, found in zip(source.data.keys, report.keys, strict=True):
-        if key.name not in counted:
+        if key.name not in counted or key.derived is not None:
             continue
         evidence = read_evidence(zone, source.name, key.name) if key.is_matched else None
         cells = counted[key.name].cells
