@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from enclave.errors import KeyUnavailable, Tampered
 from enclave.files import replacing, storage_errors
+from enclave.frames import streamed
 
 BATCH_ROWS = 64 * 1024
 _PRIVATE = 0o600
@@ -83,7 +84,7 @@ def _opened(path: Path, decryption: Callable[[], Any] | None) -> Iterator[pq.Par
             raise KeyUnavailable(f"{path.name} is encrypted and no key was given", next_step="unlock the key store")
         properties = decryption()
     try:
-        with pq.ParquetFile(path, decryption_properties=properties) as file:
+        with streamed(path, decryption=properties) as file:
             yield file
     except (OSError, UnicodeDecodeError, pa.ArrowException):
         raise Tampered(
