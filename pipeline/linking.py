@@ -82,7 +82,9 @@ def _matches(office: Office, delivered: Collection[str]) -> dict[str, Path]:
 
 
 def _registers(office: Office) -> dict[str, Path]:
-    files = sorted({data.register_file for data in office.project.data.values() if data.register_file})
+    found = {data.register_file for data in office.project.data.values() if data.register_file}
+    found |= {key.derived.register_file for data in office.project.data.values() for key in data.keys if key.derived}
+    files = sorted(found)
     return {name: office.registers / f"{name}.parquet" for name in files}
 
 

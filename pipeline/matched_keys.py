@@ -13,6 +13,8 @@ from enclave.zones import Zone
 from linkage.evidence import MatchEvidence
 from linkage.matches import delivery_name, evidence_file, labelled_file, matches_file
 from linkage.review_sample import review_file
+from linkage.unit_model import UnitModel
+from linkage.unit_models import model_of
 from pipeline.office import Office
 from pipeline.runner import Record, Step
 from pseudonymise.manifest import DELIVERY_ID
@@ -27,6 +29,11 @@ class MatchedKey:
     data_set: str
     schema_name: str
     key: Key
+
+    @property
+    def units(self) -> UnitModel:
+        """What is known of its kind of unit."""
+        return model_of(self.key.kind)
 
     @property
     def step(self) -> str:

@@ -68,4 +68,3 @@ def _without_nulls(texts: Any) -> Any:
     if np.diff(places)[~texts.is_valid().to_numpy(zero_copy_only=False)].any():
         return pc.fill_null(texts, "")
     return pa.StringArray.from_buffers(len(texts), offsets, data, None, 0, texts.offset)
-
