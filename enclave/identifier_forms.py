@@ -100,7 +100,8 @@ def outer_spaces(starts: NDArray[np.int64], lengths: NDArray[np.int64], data: By
     first, last = first[odd], last[odd]
     begins = (data[first] <= _SPACE) | np.isin(data[first], _LEADS)
     ends = (data[last] <= _SPACE) | (data[last - 1] == _LEADS[0]) | np.isin(data[last - 2], _LEADS[1:])
-    return filled[odd[begins | ends]]
+    found: NDArray[np.int64] = filled[odd[begins | ends]]
+    return found
 
 
 _SPACE = 32
