@@ -204,7 +204,8 @@ def test_what_pythons_csv_module_writes_is_read_back(
 
 def read_byte_by_byte(content: bytes) -> list[tuple[bytes, int, bool]] | None:
     """Each record's bytes and number of cells, and whether a mark in it is stray; None where quotes do not pair."""
-    content = content.rstrip(b"\r\n") + b"\n" if content.strip(b"\r\n") else b""
+    lines, tail = content[: content.rfind(b"\n") + 1], content[content.rfind(b"\n") + 1 :].rstrip(b"\r")
+    content = lines + (tail + b"\n" if tail else b"")
     found, raw, cells, stray, inside = [], b"", 1, False, False
     for before, byte, after in zip(b"\n" + content, content, content[1:] + b"\n", strict=False):
         if byte == ord('"'):
@@ -220,6 +221,8 @@ def read_byte_by_byte(content: bytes) -> list[tuple[bytes, int, bool]] | None:
                 raw, cells, stray = b"", 1, False
                 continue
         raw += bytes([byte])
+    while found and not found[-1][0].strip(b"\r"):
+        found.pop()
     return None if inside else found
 
 
