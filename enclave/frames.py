@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from enclave.encrypted_files import DataKey, EncryptedWriter
 from enclave.errors import BadInput, NotReady, Tampered, WrongZone
 from enclave.files import replacing, storage_errors
 from enclave.fingerprints import digest_file
@@ -142,11 +143,18 @@ class FrameSink:
 
 @contextlib.contextmanager
 def writing_frame(
-    path: Path, manifest: FrameManifest, schema: pa.Schema, *, encryption: Any = None, mode: int = 0o440
+    path: Path,
+    manifest: FrameManifest,
+    schema: pa.Schema,
+    *,
+    encryption: Any = None,
+    key: DataKey | None = None,
+    mode: int = 0o440,
 ) -> Iterator[FrameSink]:
     """Write a frame atomically: the file appears under ``path`` only when the block ends without an error.
 
-    The manifest's columns must be the schema's, in order. ``encryption`` is pyarrow's file encryption properties.
+    The manifest's columns must be the schema's, in order. ``encryption`` is pyarrow's file encryption properties; with
+    ``key`` the whole file lies encrypted (:mod:`enclave.encrypted_files`), and no plain byte reaches the disk.
     """
     if [c.name for c in manifest.columns] != schema.names:
         raise BadInput(f"the manifest of frame {manifest.name} names other columns than its schema")
@@ -155,8 +163,9 @@ def writing_frame(
     with (
         replacing(path, mode=mode) as temporary,
         storage_errors(path.name),
+        _target(temporary, key, f"{manifest.zone.value}/{manifest.name}") as target,
         pq.ParquetWriter(
-            temporary,
+            target,
             described,
             compression="zstd",
             use_dictionary=plain_hashes or False,
@@ -167,6 +176,18 @@ def writing_frame(
         sink = FrameSink(writer, described)
         yield sink
         sink.finish()
+
+
+@contextlib.contextmanager
+def _target(path: Path, key: DataKey | None, label: str) -> Iterator[Path | EncryptedWriter]:
+    """What Parquet is written to: the file itself, or what encrypts into it."""
+    if key is None:
+        yield path
+        return
+    with path.open("wb") as file:
+        writer = EncryptedWriter(file, key, label)
+        yield writer
+        writer.finish()
 
 
 def manifest_columns(schema: pa.Schema, roles: Mapping[str, str]) -> tuple[Column, ...]:

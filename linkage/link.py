@@ -11,11 +11,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from enclave.encrypted_files import DataKey
 from enclave.engine import Engine
 from enclave.entropy import Entropy
 from enclave.errors import NotReady
 from enclave.files import write_text
-from enclave.frames import Frame, FrameManifest, manifest_columns, open_frame, writing_frame
+from enclave.frames import Frame, FrameManifest, manifest_columns, writing_frame
 from enclave.project import Project
 from enclave.zones import Linked, Pseudonymised, Zone
 from linkage.breakdown import Background, attach_background, context_columns, counts_of, groups_of
@@ -58,6 +59,7 @@ def link(
     named: Mapping[str, Collection[str]] | None = None,
     reference_year: int | None = None,
     progress: Callable[[str], None] = lambda _: None,
+    key_of: Callable[[str, str], DataKey] | None = None,
 ) -> LinkResult:
     """Link all data sets of ``project`` into the folder ``out``.
 
@@ -66,7 +68,7 @@ def link(
         pseudonymised: delivery schema -> its frames, in a fixed order (suppliers sorted).
         registers: folder below which ``data.<set>.register`` names Parquet files, without the ending.
         zone: the project's key tables; :func:`linkage.key_register.build_key_table` has been run.
-        engine: may read ``registers`` and the frames; its scratch lies in the key zone.
+        engine: may read ``registers`` and the frames; its scratch is private and in no backup.
         out: ``linked/<project>``; gets ``<data set>.parquet`` and the researchers' report.
         entropy: source of the numbers.
         dropped: delivery schema -> columns that pseudonymisation removes, for a clearer refusal.
@@ -74,6 +76,7 @@ def link(
         named: analysis -> texts in its code, for the minimisation report.
         reference_year: year that age bands refer to; without it, the year in the person register's name.
         progress: told each data set's name before it is linked.
+        key_of: data set, retention date -> the key under which it lies; without it (tests) the sets are plain Parquet.
 
     Raises:
         NotReady: no key table yet, a register or a delivery is missing.
@@ -94,7 +97,7 @@ def link(
     frames, reports, qualities = {}, [], []
     for source in sources:
         progress(source.name)
-        frames[source.name], tally = _write(project, source, engine, out)
+        frames[source.name], tally = _write(project, source, engine, out, key_of)
         names = (suppliers or {}).get(source.data.delivery) or [frame.path.parent.name for frame in source.frames]
         reports.append(_data_set_report(source, tally, engine, background, names))
         qualities += [
@@ -144,7 +147,9 @@ def _assign(project: Project, sources: Sequence[Source], zone: KeyZone, engine: 
     return assign(" UNION ".join(needed), project=project.name, zone=zone, engine=engine, entropy=entropy)
 
 
-def _write(project: Project, source: Source, engine: Engine, out: Path) -> tuple[Frame[Linked], Tally]:
+def _write(
+    project: Project, source: Source, engine: Engine, out: Path, key_of: Callable[[str, str], DataKey] | None
+) -> tuple[Frame[Linked], Tally]:
     query = _query(source, engine)
     schema = engine.schema(query)
     roles = {key.name: f"key:{key.kind}" for key in source.data.keys}
@@ -163,10 +168,11 @@ def _write(project: Project, source: Source, engine: Engine, out: Path) -> tuple
     )
     path = out / f"{source.name}.parquet"
     keys = [key.name for key in source.data.keys]
-    with writing_frame(path, manifest, schema) as sink:
+    key = key_of(source.name, manifest.retention_date) if key_of else None
+    with writing_frame(path, manifest, schema, key=key) as sink:
         tally = Tally(keys, sink.write)
         engine.write(query, keys, tally)
-    return open_frame(path, Linked), tally
+    return Frame(path, Linked, manifest, sink.rows), tally
 
 
 def _query(source: Source, engine: Engine) -> str:

@@ -95,7 +95,7 @@ def _match(
 ) -> tuple[Mapping[str, Path], MatchEvidence]:
     how, settings = matched.how, office.settings
     delivered, origin = _delivered(matched, frames, schema, custody)
-    room = Room(office.workspace.path(Zone.IDENTIFIED) / ".scratch", settings.threads, settings.memory_gib)
+    room = Room(office.workspace.scratch, settings.threads, settings.memory_gib)
     register = office.key_register / _PERSONS
     result = match_persons(
         delivered, _register(register, custody), room=room, threshold=how.threshold, one_to_one=how.one_to_one
