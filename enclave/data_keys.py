@@ -28,7 +28,10 @@ class DataKeys:
 
     def hand_out(self, key: DataKey) -> None:
         """Put a working copy where researchers and the gate read it."""
-        write_bytes(self._path(key.name), key.secret.hex().encode() + b"\n", mode=0o440)
+        path = self._path(key.name)
+        with storage_errors("the keys of data sets"):
+            path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)  # takes over the group of the folder above
+        write_bytes(path, key.secret.hex().encode() + b"\n", mode=0o440)
 
     def has(self, name: str) -> bool:
         """Whether a working copy of this key lies here."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
 from enclave.journal import Journal
@@ -13,7 +12,7 @@ from enclave.project import load_project
 from pipeline.lineage import USED, journal_use, releases_using, told_uses, untold, withdrawn_since_linked
 from pseudonymise.receipt import Receipt
 from tests.conftest import CHECKOUT
-from tests.pipeline.job import Job
+from tests.pipeline.job import Job, read_linked
 from tests.pseudonymise.small_town import NOW
 
 PROJECT = load_project(CHECKOUT / "configs" / "projects" / "ondermijning.yaml")
@@ -82,7 +81,7 @@ def test_after_a_withdrawal_nothing_runs_until_it_is_linked_again_without_the_de
 
     hemp = accepted["hemp_clearances"].findings
     linked = job.workspace / "linked" / "ondermijning" / "clearances.parquet"
-    rows = pq.read_metadata(linked).num_rows
+    rows = read_linked(linked, job.workspace).num_rows
     done = job.zicht("withdraw", hemp.delivery, "--reason", "errors", *phrase)
     assert done.code == 0, done.said
     assert not list(job.workspace.glob(f"*/{hemp.supplier}/hemp_clearances_2016.parquet"))
@@ -94,7 +93,7 @@ def test_after_a_withdrawal_nothing_runs_until_it_is_linked_again_without_the_de
     for step in ("receive", "pseudonymise", "link"):
         done = job.zicht(step, *phrase)
         assert done.code == 0, done.said
-    assert pq.read_metadata(linked).num_rows == rows - hemp.accepted
+    assert read_linked(linked, job.workspace).num_rows == rows - hemp.accepted
     assert job.zicht("run", "doorsluishuizen").code == 0
 
     done = job.zicht("withdraw", accepted["land_registry"].findings.delivery, "--reason", "not-allowed", *phrase)
