@@ -1,10 +1,10 @@
 """Searching everything that was written for planted identifiers, in every shape in which they could have slipped out.
 
-A file is searched as it is and decoded: Parquet (linked data too, by their handed-out key) column by column (numbers as text), ZIP members (XLSX), gzip, SQLite
-tables, JSON with escapes undone, base64 inside texts. A pattern is an identifier as UTF-8, UTF-16 (both orders),
-cp1252, base64 at its three alignments, and, for numbers, without leading zeros. Numbers count only where no digit (or
-hexadecimal letter) stands beside them: a random 19-digit integer holds a planted nine-digit number by chance in one of
-a few thousand.
+A file is searched as it is and decoded: Parquet column by column (numbers as text), linked data too, by the key that
+was handed out; ZIP members (XLSX), gzip, SQLite tables, JSON with escapes undone, base64 inside texts. A pattern is an
+identifier as UTF-8, UTF-16 (both orders), cp1252, base64 at its three alignments, and, for numbers, without leading
+zeros. Numbers count only where no digit (or hexadecimal letter) stands beside them: a random 19-digit integer holds a
+planted nine-digit number by chance in one of a few thousand.
 """
 
 from __future__ import annotations
