@@ -88,7 +88,8 @@ class EncryptedWriter(io.RawIOBase):
         self._target.write(self._cipher.encrypt(_nonce(self._blocks), self._digest.digest(), _end_of(self._length)))
 
     def _put(self, size: int) -> None:
-        self._target.write(self._cipher.encrypt(_nonce(self._blocks), bytes(self._held[:size]), None))
+        with memoryview(self._held) as held:
+            self._target.write(self._cipher.encrypt(_nonce(self._blocks), held[:size], None))
         del self._held[:size]
         self._blocks += 1
 

@@ -15,7 +15,7 @@ from enclave.data_keys import DataKeys
 from enclave.encrypted_files import DataKey, content_digest, decrypt_file, encrypt_file
 from enclave.engine import open_engine
 from enclave.engine.scratch import own_scratch
-from enclave.errors import NotReady, Refused, StorageFailed
+from enclave.errors import BadInput, NotReady, Refused, StorageFailed
 from enclave.files import replacing_folder, write_bytes
 from enclave.fingerprints import Json, code_files, digest_bytes, digest_environment, digest_json
 from enclave.frames import Frame, open_frame
@@ -253,6 +253,8 @@ class ResearchDesk:
 
     def _inputs(self, use: AnalysisUse) -> dict[str, Path]:
         linked = self._linked(use)
+        if not linked:
+            raise BadInput(f"question {use.question} uses no data set", next_step="name some in the project file")
         missing = [name for name, path in linked.items() if not path.is_file()]
         if missing:
             raise NotReady(f"{len(missing)} linked data sets are missing", next_step="zicht link")
