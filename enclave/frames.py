@@ -72,6 +72,14 @@ class Frame(Generic[Tag]):
         return digest_file(self.path)
 
 
+def streamed(path: Path, *, decryption: Any = None) -> pq.ParquetFile:
+    """The Parquet file, to be read batch by batch in bounded memory.
+
+    pyarrow's own default reads ahead into a buffer that keeps every row group until the file is closed.
+    """
+    return pq.ParquetFile(path, decryption_properties=decryption, pre_buffer=False)
+
+
 def open_frame(path: Path, tag: type[Tag], *, sha256: str | None = None, decryption: Any = None) -> Frame[Tag]:
     """Open a frame of zone ``tag``; with ``sha256`` also check that its bytes are the journalled ones.
 

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from enclave.errors import KeyUnavailable, Tampered
 from enclave.files import replacing, storage_errors
+from enclave.frames import streamed
 
 BATCH_ROWS = 64 * 1024
 _PRIVATE = 0o600
@@ -71,7 +72,7 @@ def read_batches(
             raise KeyUnavailable(f"{path.name} is encrypted and no key was given", next_step="unlock the key store")
         properties = decryption()
     try:
-        with pq.ParquetFile(path, decryption_properties=properties) as file:
+        with streamed(path, decryption=properties) as file:
             yield from file.iter_batches(BATCH_ROWS, columns=columns, use_threads=False)
     except (OSError, UnicodeDecodeError, pa.ArrowException):
         raise Tampered(

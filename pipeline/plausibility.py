@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from enclave.frames import streamed
 from enclave.zones import Workspace
 from pseudonymise.custody import Custody
 from pseudonymise.plausibility import Caution, Profile, compare, profile_of
@@ -97,7 +97,7 @@ def _doubts(path: Path, schema: DeliverySchema, register: IdentifiedRegister, cu
     found: dict[tuple[str, Doubt], Doubted] = {}
     if not columns:
         return ()
-    with pq.ParquetFile(path, decryption_properties=custody.decryption()) as file:
+    with streamed(path, decryption=custody.decryption()) as file:
         for batch in file.iter_batches(BATCH_ROWS, columns=[RECORD, *columns], use_threads=False):
             table = pa.Table.from_batches([batch])
             records = batch.column(RECORD).to_numpy()

@@ -14,10 +14,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
-from enclave.frames import Frame
+from enclave.frames import Frame, streamed
 from enclave.zones import Identified
 from pseudonymise.custody import Custody
 from pseudonymise.schemas import ColumnSpec, DeliverySchema, period_years
@@ -102,7 +101,7 @@ def profile_of(
     Raises:
         KeyUnavailable: the delivery has expired.
     """
-    with pq.ParquetFile(frame.path, decryption_properties=custody.decryption()) as file:
+    with streamed(frame.path, decryption=custody.decryption()) as file:
         columns = {
             spec.name: column_profile(spec, file.read(columns=[spec.name]).column(0), period)
             for spec in schema.columns

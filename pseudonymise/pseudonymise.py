@@ -17,10 +17,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from enclave.errors import BadInput, Fault, Refused, Tampered, WrongZone
-from enclave.frames import Frame, FrameManifest, manifest_columns, open_frame, writing_frame
+from enclave.frames import Frame, FrameManifest, manifest_columns, open_frame, streamed, writing_frame
 from enclave.identifier_density import FORMS, CopyCheck, DensityCheck, bare
 from enclave.identifier_patterns import LeakKind
 from enclave.identifiers import Reason, as_strings, check
@@ -134,7 +133,7 @@ class _Source:
                 yield batch
 
     def _open(self) -> Any:
-        return pq.ParquetFile(self.frame.path, decryption_properties=self._custody.decryption())
+        return streamed(self.frame.path, decryption=self._custody.decryption())
 
     def _arrow_types(self) -> Any:
         with self._open() as file:

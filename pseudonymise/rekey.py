@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from enclave.errors import Refused, Tampered
-from enclave.frames import Frame, open_frame, writing_frame
+from enclave.frames import Frame, open_frame, streamed, writing_frame
 from enclave.identifiers import check
 from enclave.zones import Identified, Pseudonymised
 from pseudonymise.custody import CMAC, Custody
@@ -76,7 +75,7 @@ def rekey(
         }
     )
     try:
-        with pq.ParquetFile(frame.path, decryption_properties=decryption) as file:
+        with streamed(frame.path, decryption=decryption) as file:
             schema = file.schema_arrow.remove_metadata()
             with writing_frame(out, manifest, schema, encryption=encryption) as sink:
                 for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
@@ -104,7 +103,7 @@ def bridging_pairs(
     new = IdentifierHasher(project, custody, version=version)
     again = custody.hash_again_with(project, version)
     hashed = [column for column in schema.columns if column.treatment == "hash"]
-    with pq.ParquetFile(frame.path, decryption_properties=custody.decryption()) as file:
+    with streamed(frame.path, decryption=custody.decryption()) as file:
         present = [column for column in hashed if column.name in file.schema_arrow.names]
         names = [column.name for column in present]
         for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=names, use_threads=False):

@@ -24,6 +24,7 @@ from enclave.engine.dialect import Dialect
 from enclave.engine.failures import native_of, run_fails, statement_fails
 from enclave.engine.paths import require_readable
 from enclave.errors import EnclaveError, NotReady
+from enclave.frames import streamed
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -134,7 +135,7 @@ class SparkEngine:
             try:
                 self._ordered(frame, order_by).write.parquet(str(spilled))
                 for part in sorted(spilled.glob("part-*.parquet")):
-                    with pq.ParquetFile(part) as file:
+                    with streamed(part) as file:
                         for batch in canonical_batches(file.iter_batches(BATCH_ROWS), schema):
                             sink(batch)
             finally:

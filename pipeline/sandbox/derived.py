@@ -12,12 +12,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from enclave.classifications import Classification
 from enclave.errors import BadInput, Refused
 from enclave.files import replacing_folder, write_bytes
-from enclave.frames import FrameManifest, manifest_columns, writing_frame
+from enclave.frames import FrameManifest, manifest_columns, streamed, writing_frame
 from enclave.requests import OutputRequest, dump_requests
 from pipeline.sandbox.job import REPORT_NAME
 
@@ -105,7 +104,7 @@ def take_frame(outlet: Outlet, name: str, rules: FrameRules, folder: Path) -> No
         BadInput: the file is not readable.
     """
     try:
-        with pq.ParquetFile(outlet.made / f"{name}.parquet") as file:
+        with streamed(outlet.made / f"{name}.parquet") as file:
             schema = _checked_schema(file.schema_arrow, rules, name)
             allowed = _allowed_codes(schema, rules, outlet.lists, name)
             described = outlet.manifest.model_copy(

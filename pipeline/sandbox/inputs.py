@@ -9,10 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from enclave.errors import Fault, Refused
-from enclave.frames import Frame, open_frame, writing_frame
+from enclave.frames import Frame, open_frame, streamed, writing_frame
 from enclave.zones import Linked
 
 Declared = Mapping[str, Sequence[str]]
@@ -67,7 +66,7 @@ def _reduced(frame: Frame[Linked], declared: Sequence[str], target: Path) -> Pat
         return frame.path
     columns = tuple(column for column in frame.manifest.columns if column.name in kept)
     manifest = frame.manifest.model_copy(update={"columns": columns})
-    with pq.ParquetFile(frame.path) as source:
+    with streamed(frame.path) as source:
         schema = source.schema_arrow.remove_metadata()
         reduced = pa.schema([schema.field(name) for name in kept])
         with writing_frame(target, manifest, reduced, mode=0o400) as sink:

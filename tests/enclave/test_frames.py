@@ -24,6 +24,7 @@ from enclave.frames import (
     FrameManifest,
     manifest_columns,
     open_frame,
+    streamed,
     writing_frame,
 )
 from enclave.zones import Derived, Identified, Linked, Pseudonymised, Zone, ZoneTag
@@ -215,3 +216,17 @@ def test_a_kill_while_writing_leaves_the_earlier_frame(tmp_path: Path) -> None:
     assert os.WIFSIGNALED(os.waitpid(child, 0)[1])
     assert path.read_bytes() == before
     assert open_frame(path, Linked).rows == 3
+
+
+def test_a_table_read_batch_by_batch_is_never_held_whole(tmp_path: Path) -> None:
+    group, groups = 1 << 20, 40
+    noise = pa.table({"noise": [os.urandom(group)]})
+    with pq.ParquetWriter(tmp_path / "large.parquet", noise.schema, compression="none") as writer:
+        for _ in range(groups):
+            writer.write_table(noise)
+    before, most = pa.total_allocated_bytes(), 0
+    with streamed(tmp_path / "large.parquet") as file:
+        for batch in file.iter_batches(batch_size=1, use_threads=False):
+            assert batch.num_rows == 1
+            most = max(most, pa.total_allocated_bytes() - before)
+    assert group <= most < groups / 4 * group

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
 from tests.canary_search import Canaries, leaking_files
-from tests.pipeline.job import Job, run_job, zicht
+from tests.conftest import CHECKOUT
+from tests.pipeline.job import Done, Job, zicht
+from tests.pipeline.observed import process_list
 
 pytestmark = pytest.mark.xdist_group("small-job")
 MAY_HOLD_IDENTIFIERS = {"identified", "keys"}
@@ -22,8 +26,8 @@ def written_outside(job: Job) -> list[Path]:
     return [path for path in job.workspace.iterdir() if path.is_dir() and path.name not in MAY_HOLD_IDENTIFIERS]
 
 
-def check_nothing_leaks(job: Job) -> None:
-    canaries = canaries_of(job)
+def check_nothing_leaks(job: Job, canaries: Canaries | None = None) -> None:
+    canaries = canaries or canaries_of(job)
     assert leaking_files(written_outside(job), canaries) == []
     assert not canaries.found_in(job.done.said.encode())
     deliveries = [path for path in (job.country / "deliveries").rglob("*") if ".manifest." not in path.name]
@@ -72,5 +76,32 @@ def test_the_search_finds_an_identifier_in_every_shape(small_job: Job, tmp_path:
 
 
 @pytest.mark.sweep
-def test_nothing_leaks_at_fifty_thousand_persons(tmp_path: Path) -> None:
-    check_nothing_leaks(run_job(tmp_path, persons=50_000, seed=5, options=("--dirty",)))
+@pytest.mark.parametrize(
+    ("persons", "engine", "dirty"),
+    [(1000, "duckdb", False), (1000, "spark", False), (50_000, "duckdb", True), (1_000_000, "duckdb", True)],
+)
+def test_nothing_leaks_into_files_process_lists_plans_and_logs(
+    persons: int, engine: str, dirty: bool, tmp_path: Path
+) -> None:
+    """With the engines made to say all they can."""
+    told = tmp_path / "told"
+    size = ("--persons", str(persons), "--seed", "5", "--engine", engine, *(("--dirty",) if dirty else ()))
+    command = [sys.executable, "-m", "tests.pipeline.observed", told, "demo", *size, "--workspace", tmp_path / "run"]
+    with process_list() as seen:
+        done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    job = Job(tmp_path, Done(done.returncode, done.stdout, done.stderr))
+    assert any(b"pipeline" in line for line in seen)
+    canaries = canaries_of(job)
+    assert leaking_files([told], canaries) == []
+    assert not any(canaries.found_in(line) for line in seen)
+    assert talks(told, engine)
+    check_nothing_leaks(job, canaries)
+
+
+def talks(told: Path, engine: str) -> bool:
+    """Whether what the engine said is there."""
+    if engine == "spark":
+        return any(b"SparkListenerSQLExecutionStart" in path.read_bytes() for path in told.rglob("*") if path.is_file())
+    entries = [path.read_text() for path in told.rglob("duckdb_log_entries.csv")]
+    return "HASH_JOIN" in "".join(entries) and "Hash Join" in (told / "plans.txt").read_text()
