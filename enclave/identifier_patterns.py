@@ -61,9 +61,9 @@ _DESCRIPTIONS = {
 
 _GROUPINGS = ((4, 2, 3), (3, 3, 3), (2, 3, 3), (2, 2, 2, 3), (3, 2, 2, 2), (3, 2, 4), (1,) * 8, (1,) * 9)
 """How people part a BSN; with a word like *bsn* in the same text any parting counts."""
-_LISTED = (b", ", b". ", b"; ", b": ", b"  ")
+_LISTED = (b". ", b"; ", b": ", b"  ")
 """Partings that lists of numbers have too: groups parted so count by themselves, in a customary grouping of three or
-four."""
+four. A comma and a space part nearly all lists, and are none of them."""
 
 _FIGURES = byte_class(b"0123456789")
 _SEPARATORS = np.frombuffer(b" .-/_", dtype=np.uint8)

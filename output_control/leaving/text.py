@@ -1,8 +1,8 @@
 """Identifiers and hidden characters in texts that leave.
 
 Two things look like identifiers and are none, and nobody but the gate writes them: codes of areas (``BU`` and eight
-figures) and digests. They are taken out whole before anything is looked for, and so are years beside each other and
-spans of round amounts. In what leaves, figures are an identifier however they are parted.
+figures) and digests. They are taken out whole before anything is looked for, and so are years beside each other, and
+spans of round amounts, of times and of shares. In what leaves, figures are an identifier however they are parted.
 """
 
 from __future__ import annotations
@@ -27,6 +27,11 @@ _ROUND = r"[0-9](?:\.?[0-9]){0,2}"  # the figures of an amount before its nought
 _SPANS = (  # 10000-19999, 1.000 - 1.500
     rf"(^|[^0-9.,/_ -]|[^0-9] ){_ROUND}(?:\.?0){{2,5}} ?- ?{_ROUND}(?:(?:\.?0){{2,5}}|(?:\.?9){{2,5}})"
     r"($|[^0-9.,/_ -]| [^0-9])"
+)
+_TIME = r"[0-2]?[0-9]:[0-5][0-9](?::[0-5][0-9])?"
+_PAIRS = (  # 10:30 - 11:45; 0.25 - 0.375
+    rf"(^|[^0-9.,:/_ -]|[^0-9] )(?:{_TIME} ?- ?{_TIME}|[01]\.[0-9]{{1,3}} ?- ?[01]\.[0-9]{{1,3}})"
+    r"($|[^0-9.,:/_ -]| [^0-9])"
 )
 _PARTED = (  # 1234+5678, 1234 - 5678, 1234--5678: what is replaced by one hyphen, which is none of them
     r"([0-9])(?:[^0-9A-Za-z .\-/_]| [-/_]{1,2} ?|[-/_]{1,2} |[^0-9A-Za-z\s]{2})([0-9])"
@@ -86,6 +91,6 @@ def _without_codes(texts: pa.Array) -> pa.Array:
     plain = pc.replace_substring_regex(_in_ascii(texts), _SIGNED, "#")
     for pattern in (_TIMES, _AREAS, _DIGESTS):
         plain = pc.replace_substring_regex(plain, pattern, "#")
-    for pattern in (_YEARS, _SPANS):
+    for pattern in (_YEARS, _SPANS, _PAIRS):
         plain = pc.replace_substring_regex(plain, pattern, r"\1#\2")
     return plain

@@ -87,11 +87,12 @@ def _shared(overlap: Overlap, mine: _Division, theirs: _Division) -> tuple[IntAr
         return mine.part[overlap.p], theirs.part[overlap.q], overlap.n.astype(np.float64)
     key = theirs.part[overlap.q] * wide + mine.part[overlap.p]
     if wide * len(theirs.cell) <= AT_ONCE:
-        counted = np.bincount(key, weights=overlap.n)
-        found = np.flatnonzero(counted)
+        counted = np.asarray(np.bincount(key, weights=overlap.n), dtype=np.float64)
+        found: IntArray = np.flatnonzero(counted).astype(np.int64)
         return found % wide, found // wide, counted[found]
     found, place = np.unique(key, return_inverse=True)
-    return found % wide, found // wide, np.bincount(place.reshape(-1), weights=overlap.n)
+    times = np.bincount(place.reshape(-1), weights=overlap.n)
+    return found % wide, found // wide, np.asarray(times, dtype=np.float64)
 
 
 def _rest(

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from output_control.leaving import faults_of_leaving
-from output_control.leaving.text import long_numbers
+from output_control.leaving.text import faults_of_texts, long_numbers
 from output_control.outputs import OutputColumn, csv_bytes, csvw_bytes, json_bytes, status_columns
 
 BSN = "123456782"  # 9+16+21+24+25+24+21+16−2 = 154 = 14 × 11
@@ -112,6 +112,17 @@ def test_years_and_spans_of_amounts_are_no_identifiers(shape: str) -> None:
             for b, c in (("000", "500"), ("500", "499"))
         ]
         assert found(table(spans, [1.0] * len(spans))) == ""
+
+
+def test_spans_of_times_and_shares_and_lists_of_numbers_are_no_identifiers() -> None:
+    """In a title; one in eleven of all would pass the eleven-test by chance."""
+    rng = np.random.default_rng(1)
+    times = [f"{a:02}:{b:02} - {b % 24:02}:{a:02}" for a, b in rng.integers(0, 24, (100, 2)).tolist()]
+    shares = [f"0.{a} - 1.{b}" for a, b in rng.integers(100, 999, (100, 2)).tolist()]
+    lists = [f"({a}, {b}, {c})" for a, b, c in rng.integers(100, 999, (100, 3)).tolist()]
+    said = [*times, *shares, *lists]
+    assert list(faults_of_texts(pa.array(said))) == []
+    assert list(faults_of_texts(pa.array(["10:30 - 456782", "0.12 - 3456782"])))
 
 
 @given(st.lists(st.integers(1, 8), unique=True, max_size=8), st.text("<>=.,+_/% -", min_size=8, max_size=8))
