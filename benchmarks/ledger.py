@@ -97,17 +97,21 @@ def measure(people: People, ledger: Ledger, asked_for: str, entries: int) -> dic
     asked = tabulated("asked", variables, people, project(number, people, THIS_YEAR))
     history = History(ledger, ledger.entries()[:entries], ProjectIds())
     started, used = time.perf_counter(), time.process_time()
-    done = protect_together([asked], history, OPTIONS, MINIMUM)
-    return {
+    try:
+        done = protect_together([asked], history, OPTIONS, MINIMUM)
+    except Refused:
+        done = None
+    found = {
         "wall": time.perf_counter() - started,
         "used": time.process_time() - used,
         "peak": peak_mebibytes() / 1024,
         "cells": len(asked.table),
         "primary": int(asked.primary.mask.sum()),
-        "hidden": int(done.released[0].hidden.sum()),
-        "beside": len(done.compared),
-        "links": sum(sum(each.relations.values()) for each in done.compared),
     }
+    if done is None:
+        return found
+    links = sum(sum(each.relations.values()) for each in done.compared)
+    return found | {"hidden": int(done.released[0].hidden.sum()), "beside": len(done.compared), "links": links}
 
 
 def in_its_own_process(folder: Path, persons: int, asked_for: str, entries: int) -> dict[str, float]:
@@ -140,10 +144,12 @@ def report(folder: Path, persons: int, sizes: list[int]) -> None:
 
 def told(size: int, found: dict[str, float]) -> float:
     """Print one check; returns its seconds of processor."""
+    outcome = "refused"
+    if "hidden" in found:
+        outcome = f"{found['hidden']} hidden, {found['beside']} with records in common, {found['links']} links"
     say(
-        f"{size:4} releases, {found['beside']} with records in common: {found['used']:.1f} s of processor, "
-        f"{found['wall']:.1f} s, peak {found['peak']:.2f} GiB; {found['cells']} cells, {found['primary']} primary, "
-        f"{found['hidden']} hidden, {found['links']} links"
+        f"{size:4} releases: {found['used']:.1f} s of processor, {found['wall']:.1f} s, peak {found['peak']:.2f} GiB; "
+        f"{found['cells']} cells, {found['primary']} primary: {outcome}"
     )
     return found["used"]
 

@@ -25,8 +25,12 @@ SETS = (
     ("region", "household"),
 )  # fmt: skip
 # the new table: over variables that nobody asked for before, of everyone; and over variables that all projects asked
-# for, of everyone, with borders of its own
-ASKED = {"new": (("municipality", "origin", "sex"), 0), "known": (("municipality", "offence", "sex"), 998)}
+# for: of a random part of everyone, and of everyone with borders and bands of its own
+ASKED = {
+    "new": (("municipality", "origin", "sex"), 0),
+    "theme": (("municipality", "offence", "sex"), 997),
+    "known": (("municipality", "offence", "sex"), 998),
+}
 KINDS = ("everyone", "theme", "regrouped", "subgroup", "regrouped theme", "regrouped subgroup")
 BANDED = ("age", "offence", "income", "household", "origin")
 FINE, BLOCKS, BANDS = 2_700, 40, 8

@@ -25,7 +25,8 @@ from benchmarks.measuring import say
 from enclave.engine import open_engine
 from enclave.project import DataSet, Key, PersonField
 from linkage.person_fields import REGISTER_COLUMNS, prepare
-from linkage.probabilistic import Room, match_persons
+from linkage.person_model import PERSONS
+from linkage.probabilistic import Room, match_units
 from linkage.sources import Source, delivery_units
 from synthetic.misspelt_persons import misspelt_persons
 
@@ -66,7 +67,8 @@ def probabilistic(persons: int) -> dict[str, float]:
     register = register.append_column("unit", planted.register["RINPERSOON"])
     register = register.append_column("identifier", planted.register["bsn"])
     with tempfile.TemporaryDirectory() as folder:
-        result = match_persons(
+        result = match_units(
+            PERSONS,
             delivered,
             register.to_reader(),
             room=Room(Path(folder), THREADS, MEMORY_GIB),
@@ -174,7 +176,7 @@ def _febrl(records: dict[str, list[str]], threshold: float, *, identified: bool)
     units = prepare(register, FEBRL_COLUMNS).append_column("unit", register["entity"])
     units = units.append_column("identifier", register["soc_sec_id"])
     with tempfile.TemporaryDirectory() as folder:
-        found = match_persons(prepared, units.to_reader(), room=Room(Path(folder)), threshold=threshold).found
+        found = match_units(PERSONS, prepared, units.to_reader(), room=Room(Path(folder)), threshold=threshold).found
     linked = found.take(found.probability >= threshold)
     truth = np.array(delivery["entity"].to_pylist())
     right = int((truth[linked.record] == np.array(linked.unit.to_pylist())).sum())

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from enclave.identifier_forms import (
+    Bools,
     Checked,
     completed,
     digits_form,
@@ -46,6 +47,14 @@ def check_phones(values: Any) -> Checked:
     matrix[:, :3] = np.frombuffer(b"+31", dtype=np.uint8)
     matrix[rows, 3:] = written[:, 1:]
     return completed(strings_from(matrix, good), good, values, _any_phones)
+
+
+def written_usually(values: Any) -> Bools:
+    """Which phone numbers are a nought and nine figures, as people write them."""
+    rows, written = fixed_width(values, 10)
+    usual = np.zeros(len(values), dtype=np.bool_)
+    usual[rows] = digits_form(written) & (written[:, 0] == ord("0"))
+    return usual
 
 
 def _any_phones(values: Any) -> Checked:

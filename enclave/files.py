@@ -7,7 +7,9 @@ import errno
 import secrets
 import shutil
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Protocol
 
 from enclave.errors import StorageFailed
 from enclave.locks import flush
@@ -46,6 +48,13 @@ def sync_tree(folder: Path) -> None:
             sync_folder(entry)
 
 
+class Replacing(Protocol):
+    """:func:`replacing`, or what :func:`together` yields."""
+
+    def __call__(self, path: Path, *, mode: int = 0o640) -> AbstractContextManager[Path]:
+        """A temporary path beside ``path``, whose content takes its place."""
+
+
 @contextlib.contextmanager
 def replacing(path: Path, *, mode: int = 0o640) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success fsync and rename it over ``path``, else remove it.
@@ -53,16 +62,37 @@ def replacing(path: Path, *, mode: int = 0o640) -> Iterator[Path]:
     Raises:
         StorageFailed: the disk is full or the folder may not be written.
     """
-    temporary = path.with_name(f".{path.name}{TEMPORARY_MARK}{secrets.token_hex(4)}")
-    with storage_errors(path.name):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            yield temporary
-            sync_folder(temporary)
-            temporary.chmod(mode)
-            temporary.replace(path)
-            sync_folder(path.parent)
-        finally:
+    with together() as staged, staged(path, mode=mode) as temporary:
+        yield temporary
+
+
+@contextlib.contextmanager
+def together() -> Iterator[Replacing]:
+    """Yield a :func:`replacing` for files that belong together: none is renamed before all are whole on the disk."""
+    whole: list[tuple[Path, Path]] = []
+
+    @contextlib.contextmanager
+    def staged(path: Path, *, mode: int = 0o640) -> Iterator[Path]:
+        temporary = path.with_name(f".{path.name}{TEMPORARY_MARK}{secrets.token_hex(4)}")
+        with storage_errors(path.name):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                yield temporary
+                sync_folder(temporary)
+                temporary.chmod(mode)
+                whole.append((temporary, path))
+            finally:
+                if (temporary, path) not in whole:
+                    temporary.unlink(missing_ok=True)
+
+    try:
+        yield staged
+        for temporary, path in whole:
+            with storage_errors(path.name):
+                temporary.replace(path)
+                sync_folder(path.parent)
+    finally:
+        for temporary, _ in whole:
             temporary.unlink(missing_ok=True)
 
 

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from enclave.errors import BadInput, NotReady, Tampered, WrongZone
-from enclave.files import replacing, storage_errors
+from enclave.files import Replacing, replacing, storage_errors
 from enclave.fingerprints import digest_file
 from enclave.zones import Tag, Zone
 
@@ -28,8 +28,8 @@ ROW_GROUP_ROWS = 128 * 1024
 class Column(BaseModel):
     """One column of a frame: its name, Arrow type, and what it is for.
 
-    ``role``: ``key:<kind>`` (unit key of a person, object, entity or household), ``status:<kind>``, ``record`` (row
-    number in the delivery), ``identifier`` (identified zone only), ``attribute``, ``text``.
+    ``role``: ``key:<kind>`` (unit key of a person, object, entity, household or family), ``status:<kind>``, ``record``
+    (row number in the delivery), ``identifier`` (identified zone only), ``attribute``, ``text``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -150,18 +150,25 @@ class FrameSink:
 
 @contextlib.contextmanager
 def writing_frame(
-    path: Path, manifest: FrameManifest, schema: pa.Schema, *, encryption: Any = None, mode: int = 0o440
+    path: Path,
+    manifest: FrameManifest,
+    schema: pa.Schema,
+    *,
+    encryption: Any = None,
+    mode: int = 0o440,
+    replace: Replacing = replacing,
 ) -> Iterator[FrameSink]:
     """Write a frame atomically: the file appears under ``path`` only when the block ends without an error.
 
     The manifest's columns must be the schema's, in order. ``encryption`` is pyarrow's file encryption properties.
+    ``replace``: for frames that are written together (:func:`enclave.files.together`).
     """
     if [c.name for c in manifest.columns] != schema.names:
         raise BadInput(f"the manifest of frame {manifest.name} names other columns than its schema")
     described = schema.with_metadata({MANIFEST_KEY: manifest.model_dump_json().encode()})
     plain_hashes = [field.name for field in schema if not pa.types.is_fixed_size_binary(field.type)]
     with (
-        replacing(path, mode=mode) as temporary,
+        replace(path, mode=mode) as temporary,
         storage_errors(path.name),
         pq.ParquetWriter(
             temporary,

@@ -59,7 +59,7 @@ class Checked:
 def as_strings(values: Any) -> Any:
     """One ``string`` array of an array or chunked array of any string, dictionary or number type."""
     if isinstance(values, pa.ChunkedArray):
-        values = values.combine_chunks()
+        values = values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
         if isinstance(values, pa.ChunkedArray):
             values = pa.concat_arrays(values.chunks) if values.num_chunks else pa.array([], values.type)
     return values if values.type == pa.string() else values.cast(pa.string())
@@ -82,22 +82,62 @@ def byte_view(values: Any) -> tuple[NDArray[np.int64], NDArray[np.int64], Bytes]
 def fixed_width(values: Any, width: int) -> tuple[NDArray[np.int64], Bytes]:
     """Row numbers of the values that are ``width`` bytes long, and those bytes as ``(rows, width)``."""
     starts, lengths, data = byte_view(values)
-    if len(values) and bool((lengths == width).all()):
-        first = int(starts[0])
-        return np.arange(len(values)), data[first : first + len(values) * width].reshape(len(values), width)
     rows = np.flatnonzero(lengths == width)
+    if len(rows) and int(starts[-1] + lengths[-1] - starts[0]) == len(rows) * width:
+        # all others are empty: what is left lies side by side
+        first = int(starts[0])
+        return rows, data[first : first + len(rows) * width].reshape(len(rows), width)
     return rows, data[starts[rows, None] + np.arange(width)]
+
+
+def outer_spaces(starts: NDArray[np.int64], lengths: NDArray[np.int64], data: Bytes) -> NDArray[np.int64]:
+    """Row numbers of the values that may begin or end with a space, Unicode's included (UTF-8)."""
+    if not len(starts) or not _is_odd(data[starts[0] : starts[-1] + lengths[-1]]).any():
+        return np.zeros(0, dtype=np.int64)
+    filled = np.flatnonzero(lengths)
+    first, last = starts[filled], starts[filled] + lengths[filled] - 1
+    odd = np.flatnonzero(_is_odd(data[first]) | _is_odd(data[last]))
+    first, last = first[odd], last[odd]
+    begins = (data[first] <= _SPACE) | np.isin(data[first], _LEADS)
+    ends = (data[last] <= _SPACE) | (data[last - 1] == _LEADS[0]) | np.isin(data[last - 2], _LEADS[1:])
+    return filled[odd[begins | ends]]
+
+
+_SPACE = 32
+_LEADS = np.array([0xC2, 0xE1, 0xE2, 0xE3], dtype=np.uint8)
+"""First bytes of the spaces beyond ASCII: of two bytes (U+0085, U+00A0), and of three (U+1680, U+2000 to U+3000)."""
+
+
+def _is_odd(data: Bytes) -> Bools:
+    """Bytes that are, or may belong to, a space: control characters, spaces and what is beyond ASCII."""
+    odd: Bools = data - np.uint8(_SPACE + 1) > 126 - (_SPACE + 1)
+    return odd
 
 
 def strings_from(matrix: Bytes, usable: Bools) -> Any:
     """ASCII rows of ``matrix`` as a string array, null where not ``usable``."""
-    offsets = np.zeros(len(matrix) + 1, dtype=np.int32)
-    np.cumsum(usable * np.int32(matrix.shape[1]), out=offsets[1:])
-    data = matrix if bool(usable.all()) else matrix[usable]
+    rows, width = matrix.shape
+    if bool(usable.all()):
+        offsets = np.arange(rows + 1, dtype=np.int32) * np.int32(width)
+        return pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(matrix)))
+    offsets = np.zeros(rows + 1, dtype=np.int32)
+    np.cumsum(usable * np.int32(width), out=offsets[1:])
     bitmap = pa.py_buffer(np.packbits(usable, bitorder="little").tobytes())
-    return pa.StringArray.from_buffers(
-        len(matrix), pa.py_buffer(offsets), pa.py_buffer(np.ascontiguousarray(data)), bitmap
-    )
+    return pa.StringArray.from_buffers(rows, pa.py_buffer(offsets), pa.py_buffer(matrix[usable]), bitmap)
+
+
+def same_bytes(one: Any, other: Any) -> bool:
+    """Whether two string arrays hold the same texts everywhere (null counts as empty), seen at a glance."""
+    if one is other:
+        return True
+    starts, lengths, data = byte_view(one)
+    others, other_lengths, other_data = byte_view(other)
+    if not np.array_equal(lengths, other_lengths) or not len(starts):
+        return not len(starts)
+    size = int(lengths.sum())
+    if size != starts[-1] + lengths[-1] - starts[0] or size != others[-1] + lengths[-1] - others[0]:
+        return False  # nulls that hold bytes
+    return np.array_equal(data[starts[0] : starts[0] + size], other_data[others[0] : others[0] + size])
 
 
 def mask(values: Any) -> Bools:
@@ -131,14 +171,18 @@ def completed(fast: Any, good: Bools, values: Any, slow: Callable[[Any], Checked
 
 def null_unless(values: Any, usable: Bools) -> Any:
     """The values, null where not ``usable``."""
+    if bool(usable.all()):
+        return values
     return pc.if_else(pa.array(usable), values, pa.scalar(None, pa.string()))
 
 
 def all_columns(matrix: Bytes, test: Callable[[Bytes], Bools]) -> Bools:
     """Rows of which every byte passes; column by column, since numpy reduces short rows slowly."""
+    tested = test(matrix)
     passed = np.ones(len(matrix), dtype=np.bool_)
-    for column in matrix.T:
-        passed &= test(column)
+    if not tested.all():
+        for column in tested.T:
+            passed &= column
     return passed
 
 
@@ -161,7 +205,11 @@ class Form:
     fits: Callable[[Bytes], Bools]
 
     def read(self, values: Any) -> tuple[Bytes, NDArray[np.int8]]:
-        """Canonical bytes, zero-padded on the left, and reasons (OK, MISSING or MALFORMED)."""
+        """Canonical bytes, zero-padded on the left, and reasons (OK, MISSING or MALFORMED). The bytes may be those of
+        ``values``: they are not to be written to."""
+        rows, found = fixed_width(values, self.width)
+        if len(rows) == len(values) and bool(self.fits(found).all()):
+            return found, np.zeros(len(values), dtype=np.int8)
         matrix = np.full((len(values), self.width), 48, dtype=np.uint8)
         reason = np.full(len(values), Reason.MALFORMED, dtype=np.int8)
         reason[byte_view(values)[1] == 0] = Reason.MISSING
@@ -178,10 +226,6 @@ class Form:
         for width in (self.width, *self.shorter):
             rows, found = fixed_width(values, width)
             fit = self.fits(found)
-            if len(rows) == len(places) and bool(fit.all()) and width == self.width:
-                matrix[places] = found
-                reason[places] = Reason.OK
-                return
             matrix[places[rows[fit]], self.width - width :] = found[fit]
             reason[places[rows[fit]]] = Reason.OK
 
@@ -190,5 +234,6 @@ def judged(matrix: Bytes, reason: NDArray[np.int8], check_passed: Callable[[Byte
     """The verdict on values that were read into fixed-width rows."""
     formed = reason == Reason.OK
     reason[formed & ~check_passed(matrix)] = Reason.FAILED_CHECK
-    reason[formed & all_columns(matrix, lambda column: column == 48)] = Reason.ALL_ZERO
+    zero = np.flatnonzero(formed & (matrix[:, -1] == 48))
+    reason[zero[(matrix[zero] == 48).all(axis=1)]] = Reason.ALL_ZERO
     return Checked(strings_from(matrix, reason == Reason.OK), pa.array(reason))

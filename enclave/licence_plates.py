@@ -7,8 +7,19 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
-from enclave.identifier_forms import Bools, Bytes, Checked, completed, fixed_width, null_unless, reasons, strings_from
+from enclave.identifier_forms import (
+    Bools,
+    Bytes,
+    Checked,
+    all_columns,
+    completed,
+    fixed_width,
+    null_unless,
+    reasons,
+    strings_from,
+)
 
 SIDECODES = (
     "XX9999",
@@ -43,24 +54,57 @@ def check_plates(values: Any) -> Checked:
     Malformed: none of the fourteen sidecodes. Failed: letters, or a word of letters, that sidecodes 4 to 14 leave out.
     """
     rows, written = fixed_width(values, 8)
-    kept = written != ord("-")
-    settled = kept.sum(axis=1) == 6
-    six = written[settled][kept[settled]].reshape(-1, 6)
-    plain = _good_plates(six)
+    six = _without_hyphens(written)
     good = np.zeros(len(values), dtype=np.bool_)
-    good[rows[settled]] = plain
+    good[rows] = _good_plates(six)
     matrix = np.zeros((len(values), 6), dtype=np.uint8)
-    matrix[rows[settled]] = six
+    matrix[rows] = six
     return completed(strings_from(matrix, good), good, values, _any_plates)
+
+
+def written_usually(values: Any) -> Bools:
+    """Which plates are six capitals and figures in three groups parted by hyphens, as on the plate."""
+    rows, written = fixed_width(values, 8)
+    usual = np.zeros(len(values), dtype=np.bool_)
+    usual[rows] = all_columns(_without_hyphens(written), lambda six: _KINDS_OF_CHARACTERS[six] != 0)
+    return usual
+
+
+def _without_hyphens(written: Bytes) -> Bytes:
+    """Six characters of eight, where the other two are hyphens that stand as on a plate; else zeros.
+
+    Eight characters are one word, the first in its lowest byte: what follows a hyphen moves down over it.
+    """
+    words = np.ascontiguousarray(written).view("<u8").ravel()
+    plain = np.zeros(len(words), dtype="<u8")
+    for first, second in _HYPHENS:
+        hyphens = np.uint64(_HYPHEN << 8 * first | _HYPHEN << 8 * second)
+        rows = np.flatnonzero((words & _bytes(first, second)) == hyphens)
+        word = words[rows]
+        middle = word & _bytes(*range(first + 1, second))
+        tail = word & _bytes(*range(second + 1, 8))
+        plain[rows] = (word & _bytes(*range(first))) | (middle >> np.uint64(8)) | (tail >> np.uint64(16))
+    return plain.view(np.uint8).reshape(-1, 8)[:, :6]
+
+
+def _bytes(*places: int) -> np.uint64:
+    """A word with all bits of these bytes set."""
+    return np.uint64(sum(0xFF << 8 * place for place in places))
 
 
 def _good_plates(six: Bytes) -> Bools:
     """Plates of capitals and figures that are surely good: of a sidecode, without any letter that is ever left out."""
-    letters = six - np.uint8(65) <= 25
-    figures = six - np.uint8(48) <= 9
-    signature = letters @ _BITS
-    doubtful = _ODD[six].any(axis=1) | _THREE[signature] & _IN_WORDS[six].any(axis=1)
-    good: Bools = (letters | figures).all(axis=1) & _KNOWN[signature] & ~doubtful
+    kinds = np.zeros((len(six), 8), dtype=np.uint8)
+    kinds[:, :6] = _KINDS_OF_CHARACTERS[six]
+    words = kinds.view("<u8").ravel()
+
+    def marked(kind: int) -> NDArray[np.uint64]:
+        return words >> np.uint64(kind) & _EACH
+
+    letters = marked(_LETTER)
+    signature = letters * _GATHER >> np.uint64(58)
+    doubtful = (marked(_IS_ODD) != 0) | _THREE[signature] & (marked(_IN_WORD) != 0)
+    good: Bools = (letters | marked(_FIGURE) == _EACH) & _KNOWN[signature] & ~doubtful
     return good
 
 
@@ -79,7 +123,16 @@ _THREE = _flags(64, [_signature(code) for code in SIDECODES if "XXX" in code and
 # since sidecode 4 (RDW): no vowels and neither C nor Q, since they make words or look like a nought
 _LEFT_OUT = _flags(256, list(b"AEIOUCQ"))
 # letters that some plates may not have, or only in one place, and those that every refused word of three has one of
-_ODD, _IN_WORDS = _flags(256, list(b"AEIOUCQS")), _flags(256, list(b"SKVF"))
+_LETTER, _FIGURE, _IS_ODD, _IN_WORD = range(4)
+_KINDS_OF_CHARACTERS = np.zeros(256, dtype=np.uint8)
+for _kind, _characters_of in enumerate((range(65, 91), range(48, 58), b"AEIOUCQS", b"SKVF")):
+    _KINDS_OF_CHARACTERS[list(_characters_of)] |= np.uint8(1 << _kind)
+_EACH = np.uint64(0x010101010101)
+"""The lowest bit of each of six bytes; times the next, these six bits stand in a row at the top of the word."""
+_GATHER = np.uint64(0x8040201008040201)
+_HYPHEN = ord("-")
+_HYPHENS = ((2, 5), (2, 6), (1, 5), (3, 6), (1, 4))
+"""Where sidecodes have their hyphens."""
 
 
 def _any_plates(values: Any) -> Checked:

@@ -6,6 +6,7 @@ number was ever given out.
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from enclave.identifier_forms import Bools, Reason, matches
+from enclave.identifier_forms import Bools, Reason, byte_view, matches
 
 EXAMPLES = {
     kind: pa.array(values)
@@ -57,15 +58,43 @@ _NINES = {"bsn": 8, "rsin": 8, "kvk": 8, "establishment": 12, "bag": 16, "phone"
 """Kinds of figures only: so many nines, or more, say unknown (no such number passes for a person's)."""
 
 
+def is_example(kind: str, canonical: Any) -> Bools:
+    """Which canonical values are a well-known example; null is none."""
+    found = np.zeros(len(canonical), dtype=np.bool_)
+    starts, lengths, data = byte_view(canonical)
+    if kind not in EXAMPLES or len(data) < 2:
+        return found
+    # a cheap look first: few values end as an example does
+    last = np.maximum(starts + lengths - 1, 1)
+    tails = np.zeros((len(last), 2), dtype=np.uint8)
+    tails[:, 0], tails[:, 1] = data[last - 1], data[last]
+    likely = np.flatnonzero(_endings(kind)[tails.view("<u2").ravel()])
+    if likely.size:
+        found[likely] = pc.is_in(canonical.take(pa.array(likely)), EXAMPLES[kind]).to_numpy(zero_copy_only=False)
+    return found
+
+
+@functools.cache
+def _endings(kind: str) -> Bools:
+    """Whether two bytes, as they stand in a word, are the last of an example."""
+    flags = np.zeros(1 << 16, dtype=np.bool_)
+    flags[[int.from_bytes(value[-2:].encode(), "little") for value in EXAMPLES[kind].to_pylist()]] = True
+    return flags
+
+
 def says_unknown(kind: str, texts: Any, reason: NDArray[np.int8]) -> Bools:
     """Which values say that the identifier is not known; looked for among the unusable ones, and among nines."""
     unknown = np.zeros(len(texts), dtype=np.bool_)
+    starts, lengths, data = byte_view(texts)
     odd = np.flatnonzero((reason == Reason.MALFORMED) | ((reason == Reason.OK) if kind == "own_number" else False))
     if odd.size:
+        # cheap looks first: no such word ends in a figure, and few values start with 99
+        odd = odd[data[starts[odd] + lengths[odd] - 1] - np.uint8(48) > 9]
         unknown[odd] = matches(texts.take(pa.array(odd)), _WORDS)
     if kind in _NINES:
-        # a cheap look first: few values start with 99
-        likely = np.flatnonzero(pc.fill_null(pc.starts_with(texts, "99"), False).to_numpy(zero_copy_only=False))
+        likely = np.flatnonzero(lengths >= _NINES[kind])
+        for place in (0, 1):
+            likely = likely[data[starts[likely] + place] == ord("9")]
         if likely.size:
             unknown[likely] |= matches(texts.take(pa.array(likely)), rf"^9{{{_NINES[kind]},}}\s*$")
     return unknown

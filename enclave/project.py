@@ -7,10 +7,11 @@ Everything that a run does follows from it; a column that no question declares d
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -20,8 +21,16 @@ from enclave.requests import ColumnName, Slug
 from enclave.yaml_files import NotYaml, read_fields
 
 MUNICIPALITY = re.compile(r"^GM[0-9]{4}$")
-UnitKind = Literal["person", "object", "entity", "household", "owner"]
+UnitKind = Literal["person", "object", "entity", "household", "family", "owner"]
 PersonField = Literal["surname", "first_names", "full_name", "birth_date", "sex", "postcode", "house_number"]
+EntityField = Literal["name", "postcode", "house_number"]
+ObjectField = Literal["street", "house_number", "addition", "postcode", "municipality"]
+_FIELDS: Mapping[str, frozenset[str]] = {
+    "person": frozenset(get_args(PersonField)),
+    "owner": frozenset(get_args(PersonField)),
+    "entity": frozenset(get_args(EntityField)),
+    "object": frozenset(get_args(ObjectField)),
+}
 
 
 class _File(BaseModel):
@@ -29,28 +38,40 @@ class _File(BaseModel):
 
 
 class Probabilistic(_File):
-    """How records without a usable identifier are matched to the key register by name, birth date, sex and address.
+    """How records without a usable identifier are matched to the key register: persons by name, birth date, sex and
+    address, entities by name and address, objects by address.
 
     ``columns`` says which column of the delivery holds what (``full_name`` where surname and first names stand in one
-    column). A record is linked when the probability that the best register unit is its own is at least ``threshold``;
-    from ``review`` up to it, records are drawn for clerical review. ``one_to_one``: no unit takes two records.
+    column; ``house_number`` may hold the addition too). A record is linked when the probability that the best register
+    unit is its own is at least ``threshold``; from ``review`` up to it, records are drawn for clerical review.
+    ``one_to_one``: no unit takes two records.
     """
 
-    columns: dict[PersonField, ColumnName]
+    columns: dict[PersonField | EntityField | ObjectField, ColumnName]
     threshold: float = Field(default=0.99, ge=0.5, le=1)
     review: float = Field(default=0.5, ge=0.01, le=1)
     one_to_one: bool = False
 
     @model_validator(mode="after")
     def _holds_together(self) -> Probabilistic:
-        names = {"surname", "full_name"} & set(self.columns)
-        if len(names) != 1 or "birth_date" not in self.columns:
-            raise ValueError("probabilistic linkage needs a birth date, and either a surname or a full name")
-        if "full_name" in self.columns and "first_names" in self.columns:
-            raise ValueError("a full name holds the first names already")
         if self.review > self.threshold:
             raise ValueError("review must not lie above threshold")
         return self
+
+    def faults_for(self, kind: UnitKind) -> list[str]:
+        """What keeps units of this kind from being matched so."""
+        given = frozenset(self.columns)
+        faults = [f"a unit of kind {kind} is not matched by {name}" for name in sorted(given - _FIELDS[kind])]
+        if kind in ("person", "owner"):
+            if len({"surname", "full_name"} & given) != 1 or "birth_date" not in given:
+                faults.append("probabilistic linkage needs a birth date, and either a surname or a full name")
+            if {"full_name", "first_names"} <= given:
+                faults.append("a full name holds the first names already")
+        if kind == "entity" and "name" not in given:
+            faults.append("probabilistic linkage of entities needs their name")
+        if kind == "object" and not ("house_number" in given and {"street", "postcode"} & given):
+            faults.append("probabilistic linkage of addresses needs the house number, and the postcode or the street")
+        return faults
 
 
 class Encoded(_File):
@@ -74,26 +95,71 @@ class Encoded(_File):
         return EncodingLabel(linkage_schema=self.linkage_schema, secret_check=self.secret_check, bits=self.bits)
 
 
+class Membership(_File):
+    """Which household or family a person belongs to, from a register at a reference date.
+
+    ``person`` is the key of persons in the same data set. ``unit`` names the register's column of the unit's number,
+    or the pair (kind letter, number); ``person_columns`` the pair of its person. Where rows are spells, ``spell`` names
+    the columns of their first and last day (yyyymmdd) and ``on`` is the reference date. ``members``: pairs of further
+    persons whom a row names as of the same unit, such as parents.
+    """
+
+    person: ColumnName
+    register_file: str = Field(alias="register")
+    unit: tuple[str, ...] = Field(min_length=1, max_length=2)
+    person_columns: tuple[str, str] = ("RINPERSOONS", "RINPERSOON")
+    spell: tuple[str, str] | None = None
+    on: date | None = None
+    members: tuple[tuple[str, str], ...] = ()
+
+    @model_validator(mode="after")
+    def _on_a_date(self) -> Membership:
+        if (self.spell is None) != (self.on is None):
+            raise ValueError("spells need a reference date, and only spells do")
+        return self
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """All columns of the register that it reads."""
+        pairs = [*self.person_columns, *(self.spell or ()), *(name for pair in self.members for name in pair)]
+        return tuple(dict.fromkeys([*self.unit, *pairs]))
+
+
 class Key(_File):
     """A unit key of a data set.
 
     ``source`` names the columns that hold it: for registers the pair (kind letter, number), for deliveries the
     identifier columns of the schema in order of preference. ``name`` is the column of random integers in the linked
     data set; ``<name>_status`` stands beside it. With ``probabilistic``, records of a delivery whose identifiers are
-    all unusable are matched by what they say of the person, and ``<name>_pass`` and ``<name>_weight`` stand beside too.
-    With ``encoded``, ``source`` is one column of filters, and the weight is Dice's coefficient.
+    all unusable are matched by what they say of the unit, and ``<name>_pass`` and ``<name>_weight`` stand beside too.
+    A household or family may be ``derived`` from a key of persons instead of a ``source``. With ``encoded``,
+    ``source`` is one column of filters, and the weight is Dice's coefficient. ``nonlinkage_weights`` puts
+    ``<name>_nonlinkage`` beside the linked records of a delivery: delivered over linked records of their class, for use
+    as the weight of a table. It tells a record's class (supplier; sex and age band where delivered).
     """
 
     name: ColumnName
     kind: UnitKind
-    source: tuple[str, ...] = Field(min_length=1)
+    source: tuple[str, ...] = ()
+    derived: Membership | None = None
     probabilistic: Probabilistic | None = None
     encoded: Encoded | None = None
+    nonlinkage_weights: bool = False
 
     @model_validator(mode="after")
     def _one_way(self) -> Key:
         if self.encoded is not None and (self.probabilistic is not None or len(self.source) != 1):
             raise ValueError("a key of filters has one source column, and no other way to be matched")
+        if bool(self.source) == (self.derived is not None):
+            raise ValueError("a key has source columns or is derived, exactly one")
+        if self.kind in ("household", "family") and self.is_matched:
+            raise ValueError("households and families are not matched by likeness: derive them from persons")
+        if self.derived is not None and (self.kind not in ("household", "family") or self.nonlinkage_weights):
+            raise ValueError("households and families are derived, without weights of their own, and nothing else is")
+        if self.kind == "family" and self.derived is None:
+            raise ValueError("a family is derived from persons")
+        if self.probabilistic is not None and (faults := self.probabilistic.faults_for(self.kind)):
+            raise ValueError("; ".join(faults))
         return self
 
     @property
@@ -119,8 +185,15 @@ class DataSet(_File):
         if bool(self.register_file) == bool(self.delivery):
             raise ValueError("a data set comes from a register or from a delivery, exactly one")
         matched = [key for key in self.keys if key.is_matched]
-        if any(not self.delivery or key.kind not in ("person", "owner") for key in matched):
-            raise ValueError("linkage by name or by filter is for keys of persons in deliveries")
+        if matched and not self.delivery:
+            raise ValueError("linkage by likeness or by filter is for keys of deliveries")
+        if any(key.encoded is not None and key.kind not in ("person", "owner") for key in matched):
+            raise ValueError("filters are of persons")
+        persons = {key.name for key in self.keys if key.kind in ("person", "owner")}
+        if any(key.derived is not None and key.derived.person not in persons for key in self.keys):
+            raise ValueError("a household or family is derived from a key of persons of the same data set")
+        if self.register_file and any(key.nonlinkage_weights for key in self.keys):
+            raise ValueError("weights for non-linkage are for deliveries: a register's records are all linked")
         return self
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from typing import Any
 
 import yaml
 
 DEEPEST = 50
+_MERGE = "tag:yaml.org,2002:merge"
 MOST_NODES = 100_000
 
 
@@ -29,16 +31,25 @@ class _Strict(yaml.SafeLoader):
         self.depth += 1
         if self.depth > DEEPEST:
             raise NotYaml(f"nested more than {DEEPEST} deep")
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]  # the stubs give it no type
+        if getattr(event, "tag", None) is not None:
+            raise NotYaml(f"line {event.start_mark.line + 1}: a value must not say its own type (!…)")
         node = super().compose_node(parent, index)
         self.depth -= 1
         return node
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
+        seen: set[Any] = set()
         for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and key.value in seen:
-                raise NotYaml(f"line {key.start_mark.line + 1}: the key stands twice")
-            seen.add(str(key.value))
+            line = f"line {key.start_mark.line + 1}"
+            if key.tag == _MERGE:
+                raise NotYaml(f"{line}: another mapping cannot be taken in (<<): write its fields out")
+            said = self.construct_object(key, deep=True)
+            if not isinstance(said, Hashable):
+                raise NotYaml(f"{line}: a list or mapping is no key")
+            if said in seen:  # 1 and 0x1, yes and true: one key in two spellings
+                raise NotYaml(f"{line}: the key stands twice")
+            seen.add(said)
         return super().construct_mapping(node, deep)
 
 

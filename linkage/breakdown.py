@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from enclave.engine import Dialect, Engine
 from enclave.project import Key
 from linkage.key_totals import numeric_columns, total_terms
+from linkage.nonlinkage import SEPARATOR
 from linkage.report import Counts, Group
 from linkage.sources import SUPPLIER, Source
 
@@ -65,7 +66,7 @@ def groups_of(
     """Counts by category, categories sorted within each breakdown."""
     terms = _terms(source, key, background, engine.dialect)
     view = f"categories_{source.name}_{key.name}"
-    numbers = numeric_columns(source, engine) if key.is_matched else ()
+    numbers = numeric_columns(source, engine)
     engine.define(view, _query(source, key, terms, background, engine.dialect, numbers=numbers))
     # one query for all breakdowns: what it joins is read once
     sets = ", ".join(f"({by}, status)" for by in terms)
@@ -100,14 +101,10 @@ def _register_with(sources: Sequence[Source], columns: set[str]) -> Source | Non
 
 def _terms(source: Source, key: Key, background: Background, dialect: Dialect) -> dict[str, str]:
     """Breakdown -> SQL of its category."""
-    terms = {"supplier": f"k.{SUPPLIER}"}
-    if background.objects and _object_key(source) is not None:
-        terms["municipality"] = f"coalesce(CASE WHEN o.{_MUNICIPALITY} <> '' THEN o.{_MUNICIPALITY} END, '{UNKNOWN}')"
+    terms = {"supplier": f"k.{SUPPLIER}", **place_terms(source, background)}
     if key.kind not in ("person", "owner"):
         return terms
-    delivered = context_columns(source)
-    sex = [f"CAST(k.{dialect.quote(n)} AS STRING)" for n in delivered if _DELIVERED_SEX.search(n)]
-    year = [f"CAST(k.{dialect.quote(n)} AS STRING)" for n in delivered if _DELIVERED_YEAR.search(n)]
+    sex, year = _delivered(source, _DELIVERED_SEX, dialect), _delivered(source, _DELIVERED_YEAR, dialect)
     if background.persons:
         sex, year = [*sex, f"p.{_SEX}"], [*year, f"p.{_BIRTH_YEAR}"]
     if sex:
@@ -117,6 +114,32 @@ def _terms(source: Source, key: Key, background: Background, dialect: Dialect) -
     if year and background.reference_year is not None:
         terms["age"] = _age(f"coalesce({', '.join(year)}, '')", background.reference_year)
     return terms
+
+
+def class_terms(source: Source, key: Key, background: Background, dialect: Dialect) -> dict[str, str]:
+    """Breakdown -> SQL, over ``keyed_<data set>`` as ``k`` alone, of the category as delivered.
+
+    Known whether or not the record was linked.
+    """
+    terms = {"supplier": f"k.{SUPPLIER}"}
+    if key.kind not in ("person", "owner"):
+        return terms
+    sex, year = _delivered(source, _DELIVERED_SEX, dialect), _delivered(source, _DELIVERED_YEAR, dialect)
+    if sex:
+        terms["sex"] = f"coalesce({', '.join(sex)}, '{UNKNOWN}')"
+    if year and background.reference_year is not None:
+        terms["age"] = _age(f"coalesce({', '.join(year)}, '')", background.reference_year)
+    return terms
+
+
+def cell_term(source: Source, key: Key, background: Background, dialect: Dialect) -> str:
+    """SQL of the class by which non-linkage is weighed: all of :func:`class_terms`."""
+    terms = [f"CAST({term} AS STRING)" for term in class_terms(source, key, background, dialect).values()]
+    return f"concat_ws('{SEPARATOR}', {', '.join(terms)})"
+
+
+def _delivered(source: Source, pattern: re.Pattern[str], dialect: Dialect) -> list[str]:
+    return [f"CAST(k.{dialect.quote(n)} AS STRING)" for n in context_columns(source) if pattern.search(n)]
 
 
 def register_terms(background: Background) -> dict[str, str]:
@@ -147,20 +170,33 @@ def _query(
     numbers: Sequence[str],
 ) -> str:
     columns = ", ".join(f"{term} AS {by}" for by, term in terms.items())
-    joins = []
-    place = _object_key(source)
-    if background.objects and place is not None:
-        joins.append(
-            f"LEFT JOIN background_objects o ON k.{dialect.quote(place.name + '__unit')} = 'O' || o.RINOBJECTNUMMER"
-        )
+    columns += f", {cell_term(source, key, background, dialect)} AS cell"
+    joins = [place_join(source, dialect)] if _has_place(source, background) else []
     if background.persons and key.kind in ("person", "owner"):
         joins.append(f"LEFT JOIN background_persons p ON k.{dialect.quote(key.name + '__unit')} = 'P' || p.RINPERSOON")
     status = dialect.quote(f"{key.name}_status")
+    columns += "".join(f", {term}" for term in total_terms(numbers, dialect))
     if key.is_matched:
         columns += f", k.{dialect.quote(key.name + '_pass')} AS pass"
-        columns += "".join(f", {term}" for term in total_terms(numbers, dialect))
     return f"SELECT {columns}, k.{status} AS status FROM keyed_{source.name} k {' '.join(joins)}"
 
 
-def _object_key(source: Source) -> Key | None:
-    return next((key for key in source.data.keys if key.kind == "object"), None)
+def place_terms(source: Source, background: Background) -> dict[str, str]:
+    """The municipality of a record's first object, after :func:`place_join`; nothing where it has none."""
+    if not _has_place(source, background):
+        return {}
+    return {"municipality": f"coalesce(CASE WHEN o.{_MUNICIPALITY} <> '' THEN o.{_MUNICIPALITY} END, '{UNKNOWN}')"}
+
+
+def place_join(source: Source, dialect: Dialect) -> str:
+    """Joins the register of objects as ``o`` to ``keyed_<data set>`` as ``k``."""
+    unit = dialect.quote(_object_keys(source)[0].name + "__unit")
+    return f"LEFT JOIN background_objects o ON k.{unit} = 'O' || o.RINOBJECTNUMMER"
+
+
+def _has_place(source: Source, background: Background) -> bool:
+    return background.objects and bool(_object_keys(source))
+
+
+def _object_keys(source: Source) -> list[Key]:
+    return [key for key in source.data.keys if key.kind == "object"]

@@ -18,7 +18,6 @@ from enclave.errors import NotReady, Tampered
 from linkage.assignment import Floats, Ints
 from linkage.key_zone import KeyZone
 from linkage.matches import evidence_file
-from linkage.person_model import PASSES
 from linkage.probabilistic import Labelled, Result
 
 _Z = 1.959963984540054
@@ -97,7 +96,7 @@ def evidence_of(result: Result, *, threshold: float, review: float, one_to_one: 
     right = is_right(labelled)
     accepted = labelled.found.probability >= threshold
     in_register = len(labelled.record) - labelled.truth.null_count
-    counts = np.bincount(found.rule[linked], minlength=len(PASSES))
+    counts = np.bincount(found.rule[linked], minlength=len(result.units.passes))
     return MatchEvidence(
         threshold=threshold,
         one_to_one=one_to_one,
@@ -107,7 +106,7 @@ def evidence_of(result: Result, *, threshold: float, review: float, one_to_one: 
         wanted=len(result.wanted),
         linked=int(linked.sum()),
         review=int(((found.probability >= review) & ~linked).sum()),
-        passes={name: int(n) for (name, _), n in zip(PASSES, counts, strict=True) if n},
+        passes={name: int(n) for (name, _), n in zip(result.units.passes, counts, strict=True) if n},
         expected_precision=_mean(found.probability[linked]),
         expected_recall=_expected_recall(found.probability, linked),
         precision=share_of(int((right & accepted).sum()), int(accepted.sum())),

@@ -89,8 +89,8 @@ def cell_totals(view: str, by: Sequence[str], columns: Sequence[str], engine: En
     ]
 
 
-def key_total(column: str, cells: Mapping[str, CellTotal], weights: Mapping[str, float], pooled: float) -> KeyTotal:
-    """The effect on one column; ``weights`` by cell, ``pooled`` for cells without one of their own."""
+def key_total(column: str, cells: Mapping[str, CellTotal], weights: Mapping[str, float]) -> KeyTotal:
+    """The effect on one column; ``weights`` by cell."""
     total = sum(cell.delivered for cell in cells.values())
     linked = sum(cell.linked for cell in cells.values())
     records = sum(cell.records for cell in cells.values())
@@ -98,7 +98,7 @@ def key_total(column: str, cells: Mapping[str, CellTotal], weights: Mapping[str,
     plain = weighted = None
     if total and linked_records:
         plain = linked * records / linked_records / total - 1
-        weighted = sum(weights.get(name, pooled) * cell.linked for name, cell in cells.items()) / total - 1
+        weighted = sum(weights[name] * cell.linked for name, cell in cells.items()) / total - 1
     return KeyTotal(
         column=column,
         linked=linked_records,

@@ -66,6 +66,18 @@ def read_batches(
         KeyUnavailable: the file is encrypted and there is no key for it.
         Tampered: the file is damaged, or under another key.
     """
+    with _opened(path, decryption) as file:
+        yield from file.iter_batches(BATCH_ROWS, columns=columns, use_threads=False)
+
+
+def column_names(path: Path, decryption: Callable[[], Any] | None = None) -> list[str]:
+    """The columns that a Parquet file has; raises as :func:`read_batches`."""
+    with _opened(path, decryption) as file:
+        return list(file.schema_arrow.names)
+
+
+@contextlib.contextmanager
+def _opened(path: Path, decryption: Callable[[], Any] | None) -> Iterator[pq.ParquetFile]:
     properties = None
     if is_encrypted(path):
         if decryption is None:
@@ -73,7 +85,7 @@ def read_batches(
         properties = decryption()
     try:
         with streamed(path, decryption=properties) as file:
-            yield from file.iter_batches(BATCH_ROWS, columns=columns, use_threads=False)
+            yield file
     except (OSError, UnicodeDecodeError, pa.ArrowException):
         raise Tampered(
             f"{path.name} is not a whole table, or not under this key", next_step="restore the key zone from its backup"

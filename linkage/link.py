@@ -8,7 +8,7 @@ then one data set after the other (each appears whole). Running again finds what
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from enclave.engine import Engine
@@ -16,19 +16,28 @@ from enclave.entropy import Entropy
 from enclave.errors import NotReady
 from enclave.files import write_text
 from enclave.frames import Frame, FrameManifest, manifest_columns, open_frame, writing_frame
-from enclave.project import Project
+from enclave.project import Key, Project
 from enclave.zones import Linked, Pseudonymised, Zone
-from linkage.breakdown import Background, attach_background, context_columns, counts_of, groups_of
+from linkage.breakdown import (
+    Background,
+    attach_background,
+    cell_term,
+    class_terms,
+    context_columns,
+    counts_of,
+    groups_of,
+)
 from linkage.evidence import read_evidence
 from linkage.key_register import PAIRS, KeyTableVersion, versions
 from linkage.key_zone import KeyZone
 from linkage.matches import labelled_file, read_labelled
 from linkage.minimisation import minimise
+from linkage.nonlinkage import Cells, count_cells, load_weights
 from linkage.quality import KeyQuality, QualityReport, key_quality
 from linkage.quality_pages import write_quality
 from linkage.rekeying import names_of_unmatched
-from linkage.report import DataSetReport, KeyReport, KeyTableReport, LinkageReport, total
-from linkage.sources import Source, attach_source, find_sources, output_columns
+from linkage.report import DataSetReport, Group, KeyReport, KeyTableReport, LinkageReport, total
+from linkage.sources import NONLINKAGE, Source, attach_source, find_sources, output_columns
 from linkage.subgroups import SubgroupRates, subgroup_rates
 from linkage.tally import Tally
 from linkage.units import Assigned, assign, later_matched, load_units, update_remap
@@ -87,20 +96,20 @@ def link(
     renamed = names_of_unmatched(zone, version.key_version)
     engine.load("unmatched", renamed.to_reader())
     for source in sources:
-        attach_source(source, engine, context_columns(source), zone, renamed=renamed.num_rows > 0)
+        attach_source(source, engine, context_columns(source), zone, registers=registers, renamed=renamed.num_rows > 0)
     assigned = _assign(project, sources, zone, engine, entropy)
     remapped = update_remap(version.version, zone=zone, engine=engine)
     background = attach_background(sources, engine, reference_year)
     frames, reports, qualities = {}, [], []
     for source in sources:
         progress(source.name)
-        frames[source.name], tally = _write(project, source, engine, out)
         names = (suppliers or {}).get(source.data.delivery) or [frame.path.parent.name for frame in source.frames]
-        reports.append(_data_set_report(source, tally, engine, background, names))
-        qualities += [
-            quality.model_copy(update={"subgroups": _subgroups(source, quality.key, engine, background, zone)})
-            for quality in _qualities(source, reports[-1], engine, names, zone)
-        ]
+        keys = _counted(source, engine, background, names) if source.is_delivery else {}
+        frames[source.name], tally = _write(project, source, engine, out, background)
+        reports.append(_data_set_report(source, tally, {name: found.groups for name, found in keys.items()}))
+        qualities += _qualities(
+            source, reports[-1], keys, engine=engine, background=background, suppliers=names, zone=zone
+        )
     report = LinkageReport(
         project=project.name,
         key_tables=KeyTableReport(
@@ -144,8 +153,31 @@ def _assign(project: Project, sources: Sequence[Source], zone: KeyZone, engine: 
     return assign(" UNION ".join(needed), project=project.name, zone=zone, engine=engine, entropy=entropy)
 
 
-def _write(project: Project, source: Source, engine: Engine, out: Path) -> tuple[Frame[Linked], Tally]:
-    query = _query(source, engine)
+@dataclass(frozen=True, slots=True)
+class _Counted:
+    """Of one key of a delivery: counts by category, and by the classes that weights are made of."""
+
+    groups: tuple[Group, ...]
+    cells: Cells
+
+
+def _counted(source: Source, engine: Engine, background: Background, suppliers: Sequence[str]) -> dict[str, _Counted]:
+    """Per key; makes the tables of weights that :func:`_query` joins."""
+    made = {}
+    for key in source.data.keys:
+        groups = groups_of(source, key, engine=engine, background=background, suppliers=suppliers)
+        by = list(class_terms(source, key, background, engine.dialect))
+        cells = count_cells(f"categories_{source.name}_{key.name}", by, engine)
+        if key.nonlinkage_weights:
+            load_weights(f"nonlinkage_{source.name}_{key.name}", cells, engine)
+        made[key.name] = _Counted(groups, cells)
+    return made
+
+
+def _write(
+    project: Project, source: Source, engine: Engine, out: Path, background: Background
+) -> tuple[Frame[Linked], Tally]:
+    query = _query(source, engine, background)
     schema = engine.schema(query)
     roles = {key.name: f"key:{key.kind}" for key in source.data.keys}
     roles |= {name: f"status:{key.kind}" for key in source.data.keys for name in output_columns(key)[1:]}
@@ -169,27 +201,30 @@ def _write(project: Project, source: Source, engine: Engine, out: Path) -> tuple
     return open_frame(path, Linked), tally
 
 
-def _query(source: Source, engine: Engine) -> str:
+def _query(source: Source, engine: Engine, background: Background) -> str:
     quote = engine.dialect.quote
     columns, joins = [], []
     for at, key in enumerate(source.data.keys):
-        columns += [f"u{at}.integer AS {quote(key.name)}", *(f"k.{quote(name)}" for name in output_columns(key)[1:])]
+        status = quote(f"{key.name}_status")
+        plain = [name for name in output_columns(key)[1:] if name != f"{key.name}_{NONLINKAGE}"]
+        columns += [f"u{at}.integer AS {quote(key.name)}", *(f"k.{quote(name)}" for name in plain)]
         joins.append(f"LEFT JOIN units u{at} ON k.{quote(key.name + '__unit')} = u{at}.unit")
+        if key.nonlinkage_weights:
+            cell = cell_term(source, key, background, engine.dialect)
+            joins.append(f"LEFT JOIN nonlinkage_{source.name}_{key.name} w{at} ON w{at}.cell = {cell}")
+            weight = f"CASE WHEN k.{status} = 'R' THEN w{at}.weight END"
+            columns.append(f"{weight} AS {quote(f'{key.name}_{NONLINKAGE}')}")
     columns += [f"k.{quote(name)}" for name in source.declared]
     return f"SELECT {', '.join(columns)} FROM keyed_{source.name} k {' '.join(joins)}"
 
 
-def _data_set_report(
-    source: Source, tally: Tally, engine: Engine, background: Background, suppliers: Sequence[str]
-) -> DataSetReport:
+def _data_set_report(source: Source, tally: Tally, groups: Mapping[str, tuple[Group, ...]]) -> DataSetReport:
     keys = tuple(
         KeyReport(
             key=key.name,
             kind=key.kind,
             counts=counts_of(tally.statuses[key.name]),
-            groups=groups_of(source, key, engine=engine, background=background, suppliers=suppliers)
-            if source.is_delivery
-            else (),
+            groups=groups.get(key.name, ()),
         )
         for key in source.data.keys
     )
@@ -206,25 +241,38 @@ def _data_set_report(
 
 
 def _qualities(
-    source: Source, report: DataSetReport, engine: Engine, suppliers: Sequence[str], zone: KeyZone
+    source: Source,
+    report: DataSetReport,
+    counted: Mapping[str, _Counted],
+    *,
+    engine: Engine,
+    background: Background,
+    suppliers: Sequence[str],
+    zone: KeyZone,
 ) -> list[KeyQuality]:
-    """Of the keys that were matched by name or by filter."""
-    return [
-        key_quality(
-            source, key, counted, read_evidence(zone, source.name, key.name), engine=engine, suppliers=suppliers
-        )
-        for key, counted in zip(source.data.keys, report.keys, strict=True)
-        if key.is_matched
-    ]
+    """Of every key of a delivery."""
+    made = []
+    for key, found in zip(source.data.keys, report.keys, strict=True):
+        if key.name not in counted or key.derived is not None:
+            continue
+        evidence = read_evidence(zone, source.name, key.name) if key.is_matched else None
+        cells = counted[key.name].cells
+        quality = key_quality(source, key, found, cells, evidence, engine=engine, suppliers=suppliers)
+        subgroups = _subgroups(source, key, engine, background, zone)
+        made.append(quality.model_copy(update={"subgroups": subgroups}))
+    return made
 
 
 def _subgroups(
-    source: Source, key: str, engine: Engine, background: Background, zone: KeyZone
+    source: Source, key: Key, engine: Engine, background: Background, zone: KeyZone
 ) -> tuple[SubgroupRates, ...]:
-    labelled = read_labelled(zone, labelled_file(source.name, key))
+    labelled = read_labelled(zone, labelled_file(source.name, key.name))
     if labelled is None:
         return ()
-    return subgroup_rates(labelled, f"labelled_{source.name}_{key}", engine=engine, background=background)
+    if key.kind not in ("person", "owner"):
+        background = replace(background, persons=False, origins=False)
+    table = f"labelled_{source.name}_{key.name}"
+    return subgroup_rates(labelled, table, engine=engine, background=background, source=source)
 
 
 def _attributes(

@@ -24,6 +24,7 @@ MATCHES = pa.schema(
 LABELLED = pa.schema(
     [
         ("delivery", pa.string()),
+        ("record", pa.int64()),
         ("unit", pa.string()),
         ("linked", pa.bool_()),
         ("correct", pa.bool_()),

@@ -64,12 +64,12 @@ class NameParts:
 
 def surname_parts(surname: Any, given: Any) -> NameParts:
     """Parts of separate columns; a tussenvoegsel in a column of its own need not be given."""
-    return _parts(_plain(surname), _plain(given))
+    return _parts(plain_text(surname), plain_text(given))
 
 
 def full_name_parts(names: Any) -> NameParts:
     """Parts of whole names: ``Anna Maria de Vries``, ``A.M. de Vries``, ``Vries, A.M. de``."""
-    plain = _plain(names)
+    plain = plain_text(names)
     comma, whole = pc.extract_regex(plain, _COMMA), pc.extract_regex(plain, _WHOLE)
     surname = pc.coalesce(pc.struct_field(comma, "surname"), pc.struct_field(whole, "surname"), plain)
     given = pc.coalesce(pc.struct_field(comma, "given"), pc.struct_field(whole, "given"))
@@ -85,10 +85,10 @@ def _parts(surname: Any, given: Any) -> NameParts:
     other = pc.if_else(pc.or_kleene(pc.is_null(last), pc.equal(before, own)), pa.scalar(None, pa.string()), before)
     first = _letters(pc.replace_substring_regex(given, r"^[^\pL]*(\pL+).*$", r"\1"))
     initial = pc.utf8_slice_codeunits(first, 0, 1)
-    return NameParts(own, other, _sound(own), _sound(other), first, initial)
+    return NameParts(own, other, sound_of(own), sound_of(other), first, initial)
 
 
-def _plain(values: Any) -> Any:
+def plain_text(values: Any) -> Any:
     """Lower case without diacritics, apostrophes of one kind, blanks single."""
     text = pc.utf8_normalize(pc.utf8_lower(pc.utf8_trim_whitespace(values)), form="NFKD")
     text = pc.replace_substring_regex(text, r"\pM+", "")
@@ -111,7 +111,7 @@ def _letters(text: Any) -> Any:
     return pc.if_else(pc.equal(kept, ""), pa.scalar(None, pa.string()), kept)
 
 
-def _sound(name: Any) -> Any:
+def sound_of(name: Any) -> Any:
     """The first consonants as they sound, vowels as one: a key to find spellings by, not evidence."""
     text = name
     for spelt, heard in _SOUNDS:

@@ -1,54 +1,17 @@
 """How two records of persons are compared: levels of agreement, what finds the pairs, and what is known beforehand.
 
-A model of Fellegi and Sunter (1969, doi:10.1080/01621459.1969.10501049): per level, m is the probability that the two
-records of one person agree so, u that those of two persons do. The m given here are what Dutch registers and careful
-suppliers show; training moves them as far as the records of a project bear out.
+The m given here are what Dutch registers and careful suppliers show; training moves them as far as the records of a
+project bear out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from linkage.comparisons import Comparison, Level
+from linkage.person_fields import FIELDS, REGISTER_COLUMNS, prepare
+from linkage.unit_model import UnitModel
 
 _NULL = "{0}_l IS NULL OR {0}_r IS NULL"
 _EXCHANGED = "(surname_l = first_r AND first_l = surname_r AND surname_l <> surname_r)"
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """One way to agree: SQL that holds when no earlier level did, and its m (0–1).
-
-    ``exact``: the columns whose equality is this level, so that u can be counted over all pairs instead of a sample
-    (``less`` are the columns of the level before, which is subtracted). ``frequency``: the column whose rare values
-    count for more. ``u`` is None until trained.
-    """
-
-    label: str
-    condition: str
-    m: float
-    exact: tuple[str, ...] = ()
-    less: tuple[str, ...] = ()
-    frequency: str = ""
-    u: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Levels from most to least agreement; the last is everything else. ``missing``: SQL of what says nothing."""
-
-    name: str
-    missing: str
-    levels: tuple[Level, ...]
-
-    def trained(self, parameters: Mapping[str, tuple[float, float]]) -> Comparison:
-        """With m and u by level's label."""
-        return replace(
-            self,
-            levels=tuple(
-                replace(level, m=parameters[level.label][0], u=parameters[level.label][1]) for level in self.levels
-            ),
-        )
 
 
 COMPARISONS = (
@@ -148,43 +111,17 @@ PASSES = (
 TRAINING = (("birth", "l.birth = r.birth"), ("surname, first", "l.surname = r.surname AND l.first = r.first"))
 """Pairs on which m is trained, and the comparisons that such pairs say nothing about."""
 
-
-def comparisons_for(present: set[str]) -> tuple[Comparison, ...]:
-    """The comparisons of which every column is in ``present``."""
-    needs = {"surname": "surname", "first": "first", "birth": "birth", "sex": "sex", "address": "place"}
-    return tuple(found for found in COMPARISONS if needs[found.name] in present)
-
-
-def splink_settings(
-    comparisons: tuple[Comparison, ...], rules: tuple[str, ...], *, prior: float, keep_levels: bool
-) -> dict[str, Any]:
-    """The settings of a linker: delivery against register, on column ``id``; ``prior`` for any pair, 0–1.
-
-    ``keep_levels`` has the level of every comparison stand in the result (``gamma_<name>``).
-    """
-    return {
-        "link_type": "link_only",
-        "unique_id_column_name": "id",
-        "probability_two_random_records_match": prior,
-        "comparisons": [_splink_comparison(found) for found in comparisons],
-        "blocking_rules_to_generate_predictions": [{"blocking_rule": rule} for rule in rules],
-        "retain_matching_columns": False,
-        "retain_intermediate_calculation_columns": keep_levels,
-        "em_convergence": 0.001,
-        "max_iterations": 25,
-    }
-
-
-def _splink_comparison(comparison: Comparison) -> dict[str, Any]:
-    levels: list[dict[str, Any]] = [
-        {"sql_condition": comparison.missing, "label_for_charts": "missing", "is_null_level": True}
-    ]
-    for level in comparison.levels:
-        made: dict[str, Any] = {"sql_condition": level.condition, "label_for_charts": level.label}
-        made["m_probability"] = level.m
-        if level.u is not None:
-            made["u_probability"] = level.u
-            if level.frequency:
-                made["tf_adjustment_column"] = level.frequency
-        levels.append(made)
-    return {"output_column_name": comparison.name, "comparison_levels": levels}
+PERSONS = UnitModel(
+    mark="P",
+    register="persons.parquet",
+    unit="RINPERSOON",
+    identifiers={"bsn": "bsn"},
+    register_columns=REGISTER_COLUMNS,
+    prepare=prepare,
+    fields=FIELDS,
+    shown=("surname", "other", "first", "birth", "sex", "postcode", "number"),
+    comparisons=COMPARISONS,
+    needs={"surname": "surname", "first": "first", "birth": "birth", "sex": "sex", "address": "place"},
+    passes=PASSES,
+    training=TRAINING,
+)

@@ -1,4 +1,4 @@
-"""Delivered records without a usable identifier → units of the key register, by name, birth date, sex and address.
+"""Delivered records without a usable identifier → units of the key register, by what is said of them.
 
 Runs inside the identified zone. Records *with* an identifier are matched too, a sample of them, as if they had none:
 the identifier then says how often that is right, which no weight can.
@@ -7,6 +7,7 @@ the identifier then says how often that is right, which no weight can.
 # ruff: noqa: S608 (statements hold names of our own, never a value)
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,10 @@ import pyarrow.compute as pc
 
 from enclave.engine import Engine, open_engine
 from linkage.assignment import Bools, Chosen, Floats, Ints, Pairs, choose
-from linkage.person_fields import FIELDS
-from linkage.person_model import PASSES, comparisons_for, splink_settings
+from linkage.comparisons import splink_settings
 from linkage.splink_session import SplinkSession, reported
 from linkage.training import Model, train
+from linkage.unit_model import UnitModel
 
 FLOOR = 0.01
 """Pairs less probable than this, taken by themselves, are neither candidates nor rivals."""
@@ -45,7 +46,7 @@ class Found:
     """The chosen unit of every record that has a candidate.
 
     ``record``, ``unit`` (text), ``weight`` (log2 of the odds by the pair alone), ``probability`` (0–1, among its
-    rivals), ``rule`` (position in :data:`linkage.person_model.PASSES`), all of one length. ``links``: per tried record
+    rivals), ``rule`` (position in the passes of the unit model), all of one length. ``links``: per tried record
     the number of units whose pair probability by itself reaches the threshold.
     """
 
@@ -78,6 +79,7 @@ class Labelled:
 class Result:
     """Matches of the records that were wanted, of the labelled ones, and the model."""
 
+    units: UnitModel
     wanted: Ints
     found: Found
     labelled: Labelled
@@ -86,7 +88,8 @@ class Result:
     pairs: int
 
 
-def match_persons(
+def match_units(
+    units: UnitModel,
     delivered: pa.Table,
     register: pa.RecordBatchReader,
     *,
@@ -98,9 +101,10 @@ def match_persons(
     """Find the register unit of every wanted record.
 
     Args:
-        delivered: ``record`` (int64, unique), the prepared :data:`linkage.person_fields.FIELDS`, ``identifier`` (text,
-            null where none is usable). Records without an identifier are wanted.
-        register: ``unit`` (text, unique), the fields, and ``identifier``.
+        units: the kind of unit.
+        delivered: ``record`` (int64, unique), the prepared fields, ``identifier`` (text, null where none is usable).
+            Records without an identifier are wanted.
+        register: ``unit`` (text, unique), the fields, ``identifier``, and where units have two, ``second``.
         room: scratch, threads, memory.
         threshold: pair probability for ``links``, 0–1.
         one_to_one: whether a unit takes one record at most.
@@ -110,51 +114,71 @@ def match_persons(
         StorageFailed: disk or memory did not suffice. BadInput: Splink failed; no value in the message.
     """
     if not delivered["identifier"].null_count:
-        return _nothing()
+        return _nothing(units)
     with (
         open_engine(
             "duckdb", scratch=room.scratch, readable=[], threads=room.threads, memory_gib=room.memory_gib
         ) as engine,
         reported(),
     ):
-        _load(engine, delivered, register)
+        _load(engine, units.fields, delivered, register)
         truth = _truth(engine, labelled)
-        share = _share(truth)
-        present = {name for name in FIELDS if delivered[name].null_count < delivered.num_rows}
-        model = train(comparisons_for(present), engine, share=share, scratch=room.scratch, memory_gib=room.memory_gib)
         engine.load("labelled", truth.to_reader())
+        share = _share(truth)
+        present = _filled(engine, units.fields)
+        model = train(units, present, engine, share=share, scratch=room.scratch, memory_gib=room.memory_gib)
         engine.define(
             "tried",
-            f"SELECT id, {', '.join(FIELDS)} FROM delivered "
+            f"SELECT id, {', '.join(units.fields)} FROM delivered "
             "WHERE identifier IS NULL OR record IN (SELECT record FROM labelled)",
         )
-        pairs, units = _scored(engine, model, present)
+        pairs, names = _scored(engine, units, model, present)
     registered = round(share / model.prior) if model.prior else 0
     wanted = delivered.filter(pc.is_null(delivered["identifier"]))["record"].to_numpy()
     labels: Ints = truth["record"].to_numpy()
     of_wanted, of_labels = (
-        _found(pairs.take(np.isin(pairs.record, records)), units, records, threshold, one_to_one=one_to_one)
+        _found(pairs.take(np.isin(pairs.record, records)), names, records, threshold, one_to_one=one_to_one)
         for records in (wanted, labels)
     )
     return Result(
-        wanted, of_wanted, Labelled(labels, truth["truth"].combine_chunks(), of_labels), model, registered, len(pairs)
+        units,
+        wanted,
+        of_wanted,
+        Labelled(labels, truth["truth"].combine_chunks(), of_labels),
+        model,
+        registered,
+        len(pairs),
     )
 
 
-def _nothing() -> Result:
+def _nothing(units: UnitModel) -> Result:
     """No record is wanted."""
     none, texts, numbers = np.empty(0, dtype=np.int64), pa.array([], pa.string()), np.empty(0)
     found = Found(none, texts, numbers, numbers, none, none)
-    return Result(none, found, Labelled(none, texts, found), Model((), 0.0, 0), 0, 0)
+    return Result(units, none, found, Labelled(none, texts, found), Model((), 0.0, 0), 0, 0)
 
 
-def _load(engine: Engine, delivered: pa.Table, register: pa.RecordBatchReader) -> None:
+def _load(engine: Engine, fields: Sequence[str], delivered: pa.Table, register: pa.RecordBatchReader) -> None:
     named = delivered.append_column("id", delivered["record"].cast(pa.string()))
     engine.load("delivered", pa.RecordBatchReader.from_batches(named.schema, named.to_batches()))
     engine.load("registered", register)
     # Splink wants the same columns on both sides
-    engine.define("delivery", f"SELECT id, {', '.join(FIELDS)} FROM delivered")
-    engine.define("register", f"SELECT unit AS id, {', '.join(FIELDS)} FROM registered")
+    engine.define("delivery", f"SELECT id, {', '.join(fields)} FROM delivered")
+    engine.define("register", f"SELECT unit AS id, {', '.join(fields)} FROM registered")
+    known = [name for name in ("identifier", "second") if name in register.schema.names]
+    engine.define(
+        "identified",
+        " UNION ALL ".join(f"SELECT unit, {n} AS identifier FROM registered WHERE {n} IS NOT NULL" for n in known),
+    )
+
+
+def _filled(engine: Engine, fields: Sequence[str]) -> set[str]:
+    """The fields that both sides have."""
+    counts = [
+        engine.collect(f"SELECT {', '.join(f'count({name}) AS {name}' for name in fields)} FROM {table}").to_pylist()[0]
+        for table in ("delivery", "register")
+    ]
+    return {name for name in fields if all(found[name] for found in counts)}
 
 
 def _truth(engine: Engine, wanted: int) -> pa.Table:
@@ -162,7 +186,7 @@ def _truth(engine: Engine, wanted: int) -> pa.Table:
     with_one = int(engine.collect("SELECT count(identifier) AS n FROM delivered")["n"][0].as_py())
     sampled = "" if with_one <= wanted else f"AND hash(id, 1) % {with_one} < {wanted}"
     return engine.collect(
-        "SELECT d.record, min(r.unit) AS truth FROM delivered d LEFT JOIN registered r ON d.identifier = r.identifier "
+        "SELECT d.record, min(r.unit) AS truth FROM delivered d LEFT JOIN identified r ON d.identifier = r.identifier "
         f"WHERE d.identifier IS NOT NULL {sampled} GROUP BY d.record HAVING count(r.unit) < 2",
         ["record"],
     )
@@ -174,9 +198,9 @@ def _share(truth: pa.Table) -> float:
     return float((known + USUAL_SHARE * _ENOUGH) / (truth.num_rows + _ENOUGH))
 
 
-def _scored(engine: Engine, model: Model, present: set[str]) -> tuple[Pairs, Any]:
-    rules = tuple(rule for _, rule in PASSES if _columns_of(rule) <= present)
-    positions = [at for at, (_, rule) in enumerate(PASSES) if _columns_of(rule) <= present]
+def _scored(engine: Engine, units: UnitModel, model: Model, present: set[str]) -> tuple[Pairs, Any]:
+    positions = units.passes_for(present)
+    rules = tuple(units.passes[at][1] for at in positions)
     session = SplinkSession(engine, "tried", "register")
     linker = session.linker(splink_settings(model.comparisons, rules, prior=model.prior, keep_levels=False))
     table = linker.inference.predict(threshold_match_probability=FLOOR, warning_mode="never").physical_name
@@ -186,17 +210,10 @@ def _scored(engine: Engine, model: Model, present: set[str]) -> tuple[Pairs, Any
         ["record", "unit"],
     )
     session.clear()
-    units = pc.dictionary_encode(scored["unit"].combine_chunks())
+    names = pc.dictionary_encode(scored["unit"].combine_chunks())
     rule = np.asarray(positions, dtype=np.int64)[scored["rule"].to_numpy()]
-    unit = units.indices.to_numpy().astype(np.int64)
-    return Pairs(scored["record"].to_numpy(), unit, scored["weight"].to_numpy(), rule), units.dictionary
-
-
-def _columns_of(rule: str) -> set[str]:
-    return {word.split(".")[1].strip(",") for word in rule.replace("(", " ").split() if word[:2] in ("l.", "r.")} - {
-        "swapped",
-        "other_sound",
-    }
+    unit = names.indices.to_numpy().astype(np.int64)
+    return Pairs(scored["record"].to_numpy(), unit, scored["weight"].to_numpy(), rule), names.dictionary
 
 
 def _found(pairs: Pairs, units: Any, records: Ints, threshold: float, *, one_to_one: bool) -> Found:

@@ -1,4 +1,4 @@
-"""The linkage-quality report of keys that were matched by name: how much, how well, whom it misses, and what to do.
+"""The linkage-quality report of delivered data sets: how much, how well, whom it misses, and what to do.
 
 Beside the counts of the linkage report it says how probable the links are, how the linked records differ from all that
 were delivered, and by which weights an analysis may make up for records that were not linked. The full report stays in
@@ -9,8 +9,7 @@ the key zone. Researchers see no count of 1–9 and none that subtraction would 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
@@ -18,17 +17,16 @@ from enclave.engine import Engine
 from enclave.project import Key
 from linkage.evidence import MatchEvidence, Share
 from linkage.key_totals import KeyTotal, cell_totals, key_total, numeric_columns
-from linkage.person_model import PASSES
-from linkage.report import SMALL, Counts, Group, KeyReport, mask_groups
+from linkage.nonlinkage import Cells, CellWeight, cell_label, cell_weights, weight_of_every_cell
+from linkage.report import Counts, Group, KeyReport, mask_groups
 from linkage.sources import Source
 from linkage.subgroups import SubgroupRates
+from linkage.unit_models import model_of
 
-WEIGHT_BY = ("sex", "age", "supplier")
 NOTABLE = 0.1
 """Standardised differences beyond this are called imbalance (Austin 2009)."""
 SIMILAR = "similar filters"
 """The one pass of keys that are matched by filter."""
-_POOLED = "all other"
 
 
 class _Record(BaseModel):
@@ -45,7 +43,8 @@ class PassCount(_Record):
 class Balance(_Record):
     """One category among all delivered records and among the linked ones.
 
-    ``rate`` is linked over delivered. ``difference`` is the standardised difference of the category's share between
+    ``rate`` is linked over delivered; ``share`` of all delivered and ``linked_share`` of all linked records are of this
+    category. ``difference`` is the standardised difference of the category's share between
     linked and delivered records, (p - q) / sqrt((p(1-p) + q(1-q)) / 2) (Austin 2009, doi:10.1080/03610910902859574).
     All None: hidden.
     """
@@ -55,14 +54,9 @@ class Balance(_Record):
     delivered: int | None
     linked: int | None
     rate: float | None
+    share: float | None
+    linked_share: float | None
     difference: float | None
-
-
-class CellWeight(_Record):
-    """Weight of a linked record of a cell, delivered over linked: the inverse of its chance to be linked."""
-
-    cell: str
-    weight: float
 
 
 class Rates(_Record):
@@ -73,13 +67,17 @@ class Rates(_Record):
 
 
 class KeyQuality(_Record):
-    """Quality of one key. ``evidence`` is None in the researchers' version, which has the intervals instead."""
+    """Quality of one key. ``evidence`` is None in the researchers' version, which has the intervals instead.
+
+    ``threshold``, ``precision`` and ``recall`` are None where records are linked by identifier only: nothing then says
+    how often an identifier is another's.
+    """
 
     data_set: str
     key: str
-    threshold: float
-    precision: Rates
-    recall: Rates
+    threshold: float | None
+    precision: Rates | None
+    recall: Rates | None
     duplicate_precision: float | None
     passes: tuple[PassCount, ...]
     balance: tuple[Balance, ...]
@@ -99,8 +97,8 @@ class KeyQuality(_Record):
             update={
                 "passes": passes,
                 "balance": _masked_balance(self.balance),
-                "precision": _coarse(self.precision),
-                "recall": _coarse(self.recall),
+                "precision": self.precision and _coarse(self.precision),
+                "recall": self.recall and _coarse(self.recall),
                 "subgroups": tuple(found.for_researchers() for found in self.subgroups),
                 "totals": tuple(found.for_researchers() for found in self.totals),
                 "duplicate_precision": None if self.duplicate_precision is None else round(self.duplicate_precision, 2),
@@ -110,7 +108,7 @@ class KeyQuality(_Record):
 
 
 class QualityReport(_Record):
-    """All keys of a project that were matched by name."""
+    """All keys of delivered data sets."""
 
     project: str
     keys: tuple[KeyQuality, ...]
@@ -121,28 +119,37 @@ class QualityReport(_Record):
 
 
 def key_quality(
-    source: Source, key: Key, counted: KeyReport, evidence: MatchEvidence, *, engine: Engine, suppliers: Sequence[str]
+    source: Source,
+    key: Key,
+    counted: KeyReport,
+    cells: Cells,
+    evidence: MatchEvidence | None,
+    *,
+    engine: Engine,
+    suppliers: Sequence[str],
 ) -> KeyQuality:
-    """The quality of a key, after :func:`linkage.breakdown.groups_of` has counted ``counted``."""
+    """The quality of a key, after :func:`linkage.breakdown.groups_of` has counted ``counted``.
+
+    ``evidence``: of a key that was matched by likeness.
+    """
     view = f"categories_{source.name}_{key.name}"
-    by = [name for name in WEIGHT_BY if any(group.by == name for group in counted.groups)]
-    cells = _cells(view, by, engine, suppliers)
-    weights = cell_weights(cells)
-    weighing = _weights_of(weights, _summed(cells, set(cells)))
     columns = numeric_columns(source, engine)
-    rows = cell_totals(view, by, columns, engine) if columns else []
+    totals = {row["cell"]: row for row in cell_totals(view, ["cell"], columns, engine)} if columns else {}
     return KeyQuality(
         data_set=source.name,
         key=key.name,
-        threshold=evidence.threshold,
-        precision=_rates(evidence.precision),
-        recall=_rates(evidence.recall),
-        duplicate_precision=evidence.duplicate_precision,
-        passes=_passes(view, key, engine),
+        threshold=evidence.threshold if evidence else None,
+        precision=_rates(evidence.precision) if evidence else None,
+        recall=_rates(evidence.recall) if evidence else None,
+        duplicate_precision=evidence.duplicate_precision if evidence else None,
+        passes=_passes(view, key, engine) if key.is_matched else (),
         balance=balance(counted.groups),
-        weights=weights,
+        weights=tuple(
+            found.model_copy(update={"cell": cell_label(found.cell, cells.by, suppliers)})
+            for found in cell_weights(cells.counts)
+        ),
         totals=tuple(
-            key_total(column, {_cell_name(row, by, suppliers): row[column] for row in rows}, *weighing)
+            key_total(column, {cell: row[column] for cell, row in totals.items()}, weight_of_every_cell(cells.counts))
             for column in columns
         ),
         evidence=evidence,
@@ -162,6 +169,8 @@ def balance(groups: Sequence[Group]) -> tuple[Balance, ...]:
                 delivered=n,
                 linked=m,
                 rate=round(m / n, 4) if n else None,
+                share=round(n / delivered, 4) if delivered else None,
+                linked_share=round(m / linked, 4) if linked else None,
                 difference=standardised_difference(m / linked, n / delivered) if linked and delivered else None,
             )
             for category, n, m in mine
@@ -175,58 +184,14 @@ def standardised_difference(p: float, q: float) -> float | None:
     return round((p - q) / math.sqrt(spread), 4) if spread > 0 else (0.0 if p == q else None)
 
 
-def cell_weights(cells: Mapping[str, tuple[int, int]]) -> tuple[CellWeight, ...]:
-    """Weights by cell of (delivered, linked) records.
-
-    A cell with fewer than ten linked records, or with 1–9 unlinked ones, is pooled with others of that kind, and with
-    further ones (smallest first) until the pool has neither: a weight of few records is noise, and tells on them.
-    """
-    pooled = {cell for cell, found in cells.items() if _is_thin(*found)}
-    rest = sorted(set(cells) - pooled, key=lambda cell: (cells[cell][0], cell))
-    while rest and pooled and _is_thin(*_summed(cells, pooled)):
-        pooled.add(rest.pop(0))
-    alone = [(cell, *cells[cell]) for cell in sorted(set(cells) - pooled)]
-    if pooled and not _is_thin(*_summed(cells, pooled)):
-        alone.append((_POOLED, *_summed(cells, pooled)))
-    return tuple(CellWeight(cell=cell, weight=round(delivered / linked, 4)) for cell, delivered, linked in alone)
-
-
-def _is_thin(delivered: int, linked: int) -> bool:
-    return linked < SMALL or 0 < delivered - linked < SMALL
-
-
-def _summed(cells: Mapping[str, tuple[int, int]], which: set[str]) -> tuple[int, int]:
-    return sum(cells[cell][0] for cell in which), sum(cells[cell][1] for cell in which)
-
-
 def _passes(view: str, key: Key, engine: Engine) -> tuple[PassCount, ...]:
     counted = engine.collect(
         f"SELECT pass, count(*) AS n FROM {view} WHERE pass IS NOT NULL AND status = 'R' GROUP BY pass", ["pass"]
     ).to_pylist()
-    names = [*(f"identifier {column}" for column in key.hashed), *(name for name, _ in PASSES)]
-    if key.encoded is not None:
-        names = [SIMILAR]
+    names = [SIMILAR]
+    if key.probabilistic is not None:
+        names = [*(f"identifier {column}" for column in key.hashed), *(name for name, _ in model_of(key.kind).passes)]
     return tuple(PassCount(name=names[row["pass"] - 1], records=row["n"]) for row in counted)
-
-
-def _cells(view: str, by: Sequence[str], engine: Engine, suppliers: Sequence[str]) -> dict[str, tuple[int, int]]:
-    if not by:
-        return {}
-    counted = engine.collect(
-        f"SELECT {', '.join(by)}, count(*) AS delivered, count(CASE WHEN status = 'R' THEN 1 END) AS linked "
-        f"FROM {view} GROUP BY {', '.join(by)}"
-    ).to_pylist()
-    return {_cell_name(row, by, suppliers): (row["delivered"], row["linked"]) for row in counted}
-
-
-def _weights_of(weights: Sequence[CellWeight], overall: tuple[int, int]) -> tuple[dict[str, float], float]:
-    """By cell, and for cells that were pooled, or have none."""
-    own = {found.cell: found.weight for found in weights}
-    return own, own.get(_POOLED, overall[0] / overall[1] if overall[1] else 1.0)
-
-
-def _cell_name(row: Mapping[str, Any], by: Sequence[str], suppliers: Sequence[str]) -> str:
-    return ", ".join(f"{name} {suppliers[row[name]] if name == 'supplier' else row[name]}" for name in by)
 
 
 def _pass_group(found: PassCount) -> Group:
@@ -247,7 +212,7 @@ def _masked_balance(cells: tuple[Balance, ...]) -> tuple[Balance, ...]:
             for c in mine
         ]
         for cell, group in zip(mine, mask_groups(groups), strict=True):
-            hidden = dict.fromkeys(("delivered", "linked", "rate", "difference"))
+            hidden = dict.fromkeys(("delivered", "linked", "rate", "share", "linked_share", "difference"))
             made.append(cell.model_copy(update=hidden) if group.counts.hidden else cell)
     return tuple(made)
 

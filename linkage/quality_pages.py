@@ -13,6 +13,8 @@ from typing import Any
 
 from enclave.files import write_text
 from linkage.quality import NOTABLE, SIMILAR, Balance, KeyQuality, QualityReport, Rates
+from linkage.quality_html import html_page
+from linkage.subgroups import SubgroupRates
 
 NAME = "linkage_quality"
 _PICTURE = re.compile(r"^!\[.*\]\((.*)\)$")
@@ -20,9 +22,15 @@ _INK, _QUIET, _WRONG = "#14487a", "#b6c7d6", "#b3541e"
 
 
 def write_quality(report: QualityReport, folder: Path, *, mode: int) -> list[Path]:
-    """Write ``linkage_quality.json``, ``.md`` and one SVG per picture."""
+    """Write ``linkage_quality.json``, ``.md``, one SVG per picture, and ``.html`` with the pictures in it."""
     drawn = {_picture_name(key, what): svg for key in report.keys for what, svg in pictures(key).items()}
-    files = {f"{NAME}.json": report.model_dump_json(indent=1) + "\n", f"{NAME}.md": page(report, drawn), **drawn}
+    markdown = page(report, drawn)
+    files = {
+        f"{NAME}.json": report.model_dump_json(indent=1) + "\n",
+        f"{NAME}.md": markdown,
+        f"{NAME}.html": html_page(markdown, drawn),
+        **drawn,
+    }
     for name, text in files.items():
         write_text(folder / name, text, mode=mode)
     return [folder / name for name in files]
@@ -48,7 +56,10 @@ def pictures(key: KeyQuality) -> dict[str, str]:
     """SVG by what it shows; a picture of nothing is left out."""
     shown = [found for found in key.passes if found.records is not None]
     seen = [cell for cell in key.balance if cell.difference is not None]
+    judged = [found for found in key.subgroups if found.precision is not None or found.recall is not None]
     made = {}
+    if judged:
+        made["subgroups"] = _intervals(judged)
     if shown:
         made["passes"] = _bars([(found.name, found.records) for found in shown], "records linked, by pass")
     if seen:
@@ -70,16 +81,24 @@ def _head(key: KeyQuality) -> list[str]:
         "",
         _when(key),
         "",
+        *(_estimates(key.precision, key.recall, duplicates) if key.precision and key.recall else []),
+    ]
+
+
+def _estimates(precision: Rates, recall: Rates, duplicates: str) -> list[str]:
+    return [
         "| Estimate | Value |",
         "|---|--:|",
-        f"| precision (records with an identifier, linked without it; 95 %) | {_interval(key.precision)} |",
-        f"| recall (the same) | {_interval(key.recall)} |",
+        f"| precision (records with an identifier, linked without it; 95 %) | {_interval(precision)} |",
+        f"| recall (the same) | {_interval(recall)} |",
         f"| precision of single links by the duplicate method | {duplicates} |",
         "",
     ]
 
 
 def _when(key: KeyQuality) -> str:
+    if key.threshold is None:
+        return "Records are linked by identifier only. Nothing here says how often an identifier is another's."
     if any(found.name == SIMILAR for found in key.passes):
         return (
             f"Records are filters, linked when the similarity (Dice) is at least {key.threshold} and no other "
@@ -90,6 +109,8 @@ def _when(key: KeyQuality) -> str:
 
 
 def _passes(key: KeyQuality) -> list[str]:
+    if not key.passes:
+        return []
     lines = ["### By pass", "", f"![records by pass]({_picture_name(key, 'passes')})", ""]
     lines += ["| Pass | Records |", "|---|--:|"]
     return [*lines, *(f"| {found.name} | {_count(found.records)} |" for found in key.passes), ""]
@@ -103,28 +124,30 @@ def _balance(key: KeyQuality) -> list[str]:
         "",
         f"![standardised differences]({_picture_name(key, 'difference')})",
         "",
-        f"A standardised difference beyond ±{NOTABLE} is an imbalance worth an adjustment.",
+        "The linked records against all that were delivered. A standardised difference of their shares beyond "
+        f"±{NOTABLE} is an imbalance worth an adjustment.",
         "",
-        "| By | Category | Delivered | Linked | Rate | Difference |",
-        "|---|---|--:|--:|--:|--:|",
+        "| By | Category | Delivered | Linked | Rate | Share of delivered | Share of linked | Difference |",
+        "|---|---|--:|--:|--:|--:|--:|--:|",
     ]
     return [*lines, *map(_balance_row, key.balance), ""]
 
 
 def _balance_row(cell: Balance) -> str:
     if cell.delivered is None:
-        return f"| {cell.by} | {cell.category} | · | · | · | · |"
-    rate = "–" if cell.rate is None else f"{100 * cell.rate:.1f} %"
+        return f"| {cell.by} | {cell.category} | · | · | · | · | · | · |"
+    shares = ["–" if share is None else f"{100 * share:.1f} %" for share in (cell.rate, cell.share, cell.linked_share)]
     difference = "–" if cell.difference is None else f"{cell.difference:+.3f}"
-    return f"| {cell.by} | {cell.category} | {cell.delivered:,} | {_count(cell.linked)} | {rate} | {difference} |"
+    counts = [f"{cell.delivered:,}", _count(cell.linked)]
+    return "| " + " | ".join([cell.by, cell.category, *counts, *shares, difference]) + " |"
 
 
 def _weights(key: KeyQuality) -> list[str]:
     lines = [
         "### Weights for non-linkage",
         "",
-        "A linked record of a cell stands for so many delivered ones. The weights put right what differs between "
-        "cells, not what differs within them.",
+        "A linked record of a cell stands for so many delivered ones. Cells are of what was delivered, and so known "
+        "of unlinked records too. The weights put right what differs between cells, not what differs within them.",
         "",
         "| Cell | Weight |",
         "|---|--:|",
@@ -138,7 +161,10 @@ def _subgroups(key: KeyQuality) -> list[str]:
     lines = [
         "### For whom it is right",
         "",
-        "Records with an identifier, linked without it, by what the register says of them (95 %).",
+        "Records with an identifier, linked without it, by supplier, municipality and what the register says of the "
+        "true person (95 %).",
+        "",
+        f"![precision and recall by subgroup]({_picture_name(key, 'subgroups')})",
         "",
         "| By | Category | Precision | Recall |",
         "|---|---|--:|--:|",
@@ -237,6 +263,29 @@ def _dots(cells: Iterable[Balance], field: str, title: str, notable: float | Non
         rule = {"type": "rule", "color": _WRONG, "strokeDash": [4, 3]}
         layers.append({"data": bounds, "mark": rule, "encoding": {"x": {"field": "x", "type": "quantitative"}}})
     return _svg(values, *layers)
+
+
+def _intervals(groups: Sequence[SubgroupRates]) -> str:
+    kinds = ("precision", "recall")
+    values = [
+        {"name": f"{group.by}: {group.category}", "kind": kind, "low": share.low, "high": share.high}
+        for group in groups
+        for kind in kinds
+        if (share := getattr(group, kind)) is not None
+    ]
+    encoding = {
+        "x": {"field": "low", "type": "quantitative", "title": "95 % interval", "scale": {"zero": False}},
+        "x2": {"field": "high"},
+        "y": {"field": "name", "type": "nominal", "sort": None, "title": None},
+        "yOffset": {"field": "kind", "sort": list(kinds)},
+        "color": {
+            "field": "kind",
+            "type": "nominal",
+            "scale": {"domain": list(kinds), "range": [_INK, _WRONG]},
+            "title": None,
+        },
+    }
+    return _svg(values, {"mark": {"type": "bar", "height": 3}, "encoding": encoding})
 
 
 def _histogram(key: KeyQuality) -> str:

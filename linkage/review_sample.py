@@ -13,28 +13,26 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from enclave.errors import NotReady
 from enclave.files import replacing, storage_errors
 from enclave.project import Probabilistic
 from linkage.assignment import Ints
-from linkage.key_zone import read_batches
-from linkage.person_fields import FIELDS, REGISTER_COLUMNS, prepare
-from linkage.person_model import PASSES
+from linkage.key_zone import column_names, read_batches
 from linkage.probabilistic import Found, Result
+from linkage.unit_model import UnitModel
+from linkage.unit_register import find_units
 
 PER_STRATUM = 100
-_SHOWN = tuple(name for name in FIELDS if name not in ("sound", "other_sound", "swapped", "initial", "place"))
 _MULTIPLIER = 2654435761  # Knuth's multiplicative hash: spreads record numbers over the sample
-_UNIT = "RINPERSOON"
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewSample:
-    """Sampled pairs: why (``below threshold``, ``linked``), and the found pairs."""
+    """Sampled pairs: of what kind of unit, why (``below threshold``, ``linked``), and the found pairs."""
 
+    units: UnitModel
     stratum: tuple[str, ...]
     found: Found
 
@@ -54,7 +52,7 @@ def draw_review_sample(result: Result, how: Probabilistic) -> ReviewSample:
         rows = np.flatnonzero(stratum)
         chosen[rows[np.argsort(_spread(found.record[rows]), kind="stable")[:PER_STRATUM]]] = True
     names = np.where(linked[chosen], "linked", "below threshold")
-    return ReviewSample(tuple(names.tolist()), found.take(chosen))
+    return ReviewSample(result.units, tuple(names.tolist()), found.take(chosen))
 
 
 def write_review_sample(
@@ -68,19 +66,19 @@ def write_review_sample(
 ) -> Path:
     """Write the pairs with what is compared of both records: ``delivered_<field>`` and ``register_<field>``.
 
-    ``delivered`` is what was matched, rows by record; ``register`` the office's file of persons.
+    ``delivered`` is what was matched, rows by record; ``register`` the office's file of such units.
     """
     found = sample.found
     left = delivered.take(pa.array(found.record))
-    right = _registered(register, found.unit, decryption)
+    right = find_units(sample.units, register, found.unit, decryption)
     columns: dict[str, Any] = {
         "stratum": pa.array(sample.stratum, pa.string()),
         "record": pa.array(found.record),
         "weight": pa.array(found.weight),
         "probability": pa.array(np.round(found.probability, 6)),
-        "pass": pa.array([PASSES[rule][0] for rule in found.rule.tolist()], pa.string()),
+        "pass": pa.array([sample.units.passes[rule][0] for rule in found.rule.tolist()], pa.string()),
     }
-    for name in _SHOWN:
+    for name in sample.units.shown:
         columns |= {f"delivered_{name}": left[name], f"register_{name}": right[name]}
     table = pa.table(columns)
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -97,22 +95,7 @@ def read_review_sample(path: Path, decryption: Callable[[], Any] | None) -> pa.T
     """
     if not path.is_file():
         raise NotReady("no clerical-review sample was drawn for this key", next_step="zicht pseudonymise")
-    names = ["stratum", "record", "weight", "probability", "pass"]
-    names += [f"{side}_{name}" for name in _SHOWN for side in ("delivered", "register")]
-    return pa.Table.from_batches(list(read_batches(path, names, decryption)))
-
-
-def _registered(register: Path, units: Any, decryption: Callable[[], Any] | None) -> pa.Table:
-    wanted = pc.utf8_slice_codeunits(units, 1)
-    parts = [prepare(pa.table({name: [""] for name in REGISTER_COLUMNS.values()}), REGISTER_COLUMNS).slice(1)]
-    keys = [pa.array([], pa.string())]
-    for batch in read_batches(register, [*REGISTER_COLUMNS.values(), _UNIT], decryption):
-        own = batch.column(_UNIT).cast(pa.string())
-        here = pc.is_in(own, wanted)
-        if pc.any(here).as_py():
-            parts.append(prepare(batch.filter(here), REGISTER_COLUMNS))
-            keys.append(own.filter(here))
-    return pa.concat_tables(parts).take(pc.index_in(wanted, pa.concat_arrays(keys)))
+    return pa.Table.from_batches(list(read_batches(path, column_names(path, decryption), decryption)))
 
 
 def _spread(records: Ints) -> Ints:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,13 @@ from enclave.zones import Pseudonymised, Zone
 from linkage.key_register import KeyTableVersion, require_same_keys
 from linkage.key_zone import KeyZone, is_encrypted, read_batches
 from linkage.matches import delivery_name, matches_file, read_matches
+from linkage.memberships import attach_membership, membership_faults, with_memberships
 from linkage.units import UNMATCHED
 
 SUPPLIER = "supplier__index"
 DELIVERY = "delivery__name"
 RECORD = "record"
+NONLINKAGE = "nonlinkage"
 _UNIT_COLUMNS = re.compile(r"^(RIN|SOORTRIN|SOORTOBJECT|BEID$)")
 # (kind letter in the register, mark of the unit, status): S is a person whose number is no register key (CBS).
 _LETTERS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
@@ -63,6 +65,11 @@ class Source:
         return tuple(dict.fromkeys(f"{column}_hash" for key in self.data.keys for column in key.hashed))
 
     @property
+    def identified(self) -> list[Key]:
+        """The keys that columns say; the others are derived from them."""
+        return [key for key in self.data.keys if key.derived is None]
+
+    @property
     def is_matched(self) -> bool:
         """Whether records were matched by name or by filter."""
         return any(key.is_matched for key in self.data.keys)
@@ -94,13 +101,24 @@ def find_sources(
             sources.append(_delivery(project, name, data, frames, version))
         else:
             sources.append(_register(name, data, declared, registers / f"{data.register_file}.parquet"))
+    sources = [_with_memberships_digests(source, registers) for source in sources]
     refusals = [text for source in sources for text in _refusals(source, dropped.get(source.data.delivery, ()))]
     if refusals:
         raise Refused("; ".join(refusals), next_step="take the columns out of the questions in the project file")
     faults = [fault for source in sources for fault in _faults(source)]
+    faults += [f for s in sources for key in s.data.keys for f in membership_faults(s.name, key, registers)]
     if faults:
         raise BadInput("data sets of the project file don't fit their sources", where=project.name, faults=faults)
     return tuple(sources)
+
+
+def _with_memberships_digests(source: Source, registers: Path) -> Source:
+    files = sorted({key.derived.register_file for key in source.data.keys if key.derived})
+    found = {name: registers / f"{name}.parquet" for name in files}
+    return replace(
+        source,
+        parents={**source.parents, **{name: digest_file(path) for name, path in found.items() if path.is_file()}},
+    )
 
 
 def _register(name: str, data: DataSet, declared: tuple[str, ...], path: Path) -> Source:
@@ -169,7 +187,7 @@ def _faults(source: Source) -> list[Fault]:
     outputs = [name for key in source.data.keys for name in output_columns(key)] + list(source.declared)
     if len(set(outputs)) < len(outputs):
         faults.append(Fault(place, "columns", f"data set {source.name} would have two columns of one name"))
-    for key in source.data.keys:
+    for key in source.identified:
         if source.is_delivery and key.kind == "household":
             faults.append(Fault(place, "key", "a delivery has no household key", key.name))
         if not source.is_delivery and len(key.source) != 2 and not (key.kind == "entity" and len(key.source) == 1):
@@ -178,8 +196,9 @@ def _faults(source: Source) -> list[Fault]:
 
 
 def output_columns(key: Key) -> tuple[str, ...]:
-    """Linked columns of a key: its integers, the status, and where records are matched by name, pass and weight."""
-    more = ("pass", "weight") if key.is_matched else ()
+    """Linked columns of a key: its integers, the status; pass and weight where records are matched by likeness; the
+    weight for non-linkage where the project asks for it."""
+    more = [*(("pass", "weight") if key.is_matched else ()), *((NONLINKAGE,) if key.nonlinkage_weights else ())]
     return (key.name, *(f"{key.name}_{name}" for name in ("status", *more)))
 
 
@@ -190,17 +209,24 @@ def _key_columns(source: Source) -> tuple[str, ...]:
 
 
 def attach_source(
-    source: Source, engine: Engine, context: Sequence[str], zone: KeyZone, *, renamed: bool = False
+    source: Source,
+    engine: Engine,
+    context: Sequence[str],
+    zone: KeyZone,
+    *,
+    registers: Path,
+    renamed: bool = False,
 ) -> None:
-    """Make ``keyed_<data set>``; ``context`` names further columns of deliveries that the report needs.
+    """Make ``keyed_<data set>``; ``context`` names further columns of deliveries that the report needs, ``registers``
+    is the folder of those that households are derived from.
 
     ``renamed``: table ``unmatched`` says by which later hashes unmatched units are known (:mod:`linkage.rekeying`).
     """
     quote = engine.dialect.quote
     if source.path is not None:
         engine.attach(f"source_{source.name}", source.path)
-        selected = [*_register_units(source.data.keys, engine.dialect), *map(quote, source.declared)]
-        engine.define(f"keyed_{source.name}", f"SELECT {', '.join(selected)} FROM source_{source.name}")
+        selected = [*_register_units(source.identified, engine.dialect), *map(quote, source.declared)]
+        _define(source, f"SELECT {', '.join(selected)} FROM source_{source.name}", registers, engine)
         return
     columns = list(dict.fromkeys([*_key_columns(source), *source.declared, *context]))
     parts = []
@@ -215,8 +241,19 @@ def attach_source(
         if key.is_matched:
             engine.load(f"matches_{source.name}_{key.name}", read_matches(zone, matches_file(source.name, key.name)))
     engine.define(f"source_{source.name}", " UNION ALL ".join(parts))
-    kept = [f"s.{quote(name)}" for name in dict.fromkeys([*source.declared, *context])] + [f"s.{SUPPLIER}"]
-    engine.define(f"keyed_{source.name}", delivery_units(source, kept, engine.dialect, renamed=renamed))
+    own = [SUPPLIER, *((DELIVERY, RECORD) if source.is_matched else ())]
+    kept = [f"s.{quote(name)}" for name in dict.fromkeys([*source.declared, *context, *own])]
+    _define(source, delivery_units(source, kept, engine.dialect, renamed=renamed), registers, engine)
+
+
+def _define(source: Source, query: str, registers: Path, engine: Engine) -> None:
+    """Make ``keyed_<data set>`` of a query of what columns say."""
+    derived = [
+        (key, key.derived, f"members_{source.name}_{key.name}") for key in source.data.keys if key.derived is not None
+    ]
+    for key, membership, table in derived:
+        attach_membership(table, key, membership, registers, engine)
+    engine.define(f"keyed_{source.name}", with_memberships(query, derived, engine) if derived else query)
 
 
 def _attach_frame(
@@ -257,7 +294,7 @@ def delivery_units(source: Source, kept: list[str], dialect: Dialect, *, renamed
     Where no identifier is filled, a match by name says the unit.
     """
     joins, terms = [], []
-    for at, key in enumerate(source.data.keys):
+    for at, key in enumerate(source.identified):
         hashes = [f"s.{dialect.quote(column + '_hash')}" for column in key.hashed]
         aliases = [f"h{at}_{i}" for i in range(len(hashes))]
         joins += [f"LEFT JOIN hashes {a} ON {h} = {a}.hash" for a, h in zip(aliases, hashes, strict=True)]

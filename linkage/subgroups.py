@@ -1,7 +1,7 @@
 """Precision and recall of matching by name, by subgroup: of records with an identifier, linked as if they had none.
 
-The groups are those of the *true* unit in the project's own registers, and the supplier, so that records that were
-missed have one too.
+The groups are those of the *true* unit in the project's own registers, the supplier, and the municipality of the
+delivered address, so that records that were missed have one too.
 """
 
 # ruff: noqa: S608 (statements hold names from checked files and constants, never a value)
@@ -13,8 +13,9 @@ import pyarrow as pa
 from pydantic import BaseModel, ConfigDict
 
 from enclave.engine import Engine
-from linkage.breakdown import Background, register_terms
+from linkage.breakdown import Background, place_join, place_terms, register_terms
 from linkage.evidence import Share, share_of
+from linkage.sources import DELIVERY, RECORD, Source
 
 FEWEST = 100
 """Records of a category, for researchers to see its rates: an interval of fewer tells the counts."""
@@ -36,15 +37,21 @@ class SubgroupRates(BaseModel):
 
 
 def subgroup_rates(
-    labelled: pa.RecordBatchReader, table: str, *, engine: Engine, background: Background
+    labelled: pa.RecordBatchReader, table: str, *, engine: Engine, background: Background, source: Source | None = None
 ) -> tuple[SubgroupRates, ...]:
-    """Rates of every category; ``labelled`` has the columns of :data:`linkage.matches.LABELLED`."""
+    """Rates of every category; ``labelled`` has the columns of :data:`linkage.matches.LABELLED`, ``source`` is the data
+    set whose records they are."""
     engine.load(table, labelled)
+    places = place_terms(source, background) if source else {}
     joined = f"{table} l"
     if background.persons:
         joined += " LEFT JOIN background_persons p ON l.unit = 'P' || p.RINPERSOON"
+    if places and source:
+        joined += f" LEFT JOIN keyed_{source.name} k ON l.delivery = k.{DELIVERY} AND l.record = k.{RECORD} "
+        joined += place_join(source, engine.dialect)
     made = []
-    for by, term in {_SUPPLIER: "split_part(l.delivery, '/', 1)", **register_terms(background)}.items():
+    terms = {_SUPPLIER: "split_part(l.delivery, '/', 1)", **places, **register_terms(background)}
+    for by, term in terms.items():
         counted = engine.collect(
             f"SELECT {term} AS category, count(l.unit) AS known, "
             "count(CASE WHEN l.linked THEN 1 END) AS linked, "

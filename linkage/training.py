@@ -1,7 +1,8 @@
 """m and u of a model from the records themselves, the same on every run and for any number of threads.
 
 u of exact agreement is counted over all pairs; u of alikeness on a sample of pairs; m by expectation-maximisation
-(Winkler 1988) in Splink, on pairs that share a birth date or a name. Samples follow from record numbers; what adds
+(Winkler 1988) in Splink, on pairs that share a birth date or a name, or where the kind of unit has no such pairs,
+counted over the labelled records and their true units. Samples follow from record numbers; what adds
 floating-point numbers runs on one thread. What few records say is tempered by what is known beforehand: trained m count
 as many records as were trained on, the m of the model as :data:`PRIOR_RECORDS`.
 """
@@ -18,8 +19,9 @@ from typing import Any
 import pyarrow as pa
 
 from enclave.engine import Engine, open_engine
-from linkage.person_model import TRAINING, Comparison, Level, splink_settings
+from linkage.comparisons import Comparison, Level, splink_settings
 from linkage.splink_session import SplinkSession
+from linkage.unit_model import UnitModel, columns_of
 
 SAMPLE_PAIRS = 1_000_000
 TRAINING_RECORDS = 5_000
@@ -28,6 +30,7 @@ TRAINING_PAIRS = 5e10
 PRIOR_RECORDS = 200
 _DIGITS = 9
 _SMALLEST = 1e-9
+_FEWEST = 0.01
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +43,53 @@ class Model:
 
 
 def train(
-    comparisons: tuple[Comparison, ...], engine: Engine, *, share: float, scratch: Path, memory_gib: float
+    units: UnitModel, present: set[str], engine: Engine, *, share: float, scratch: Path, memory_gib: float
 ) -> Model:
     """Train on the tables ``delivery`` and ``register`` of ``engine``; ``share`` of the delivery is in the register.
 
-    Both tables have ``id`` and the prepared fields; see :mod:`linkage.person_fields`.
+    Both tables have ``id`` and the prepared fields, of which those ``present`` say something; ``labelled`` has
+    ``record`` (the delivery's ``id``) and ``truth`` (the register's, or null).
     """
+    comparisons = units.comparisons_for(present)
     delivered, registered = (_count(engine, table) for table in ("delivery", "register"))
     with open_engine("duckdb", scratch=scratch, readable=[], threads=1, memory_gib=memory_gib) as alone:
         u = _sampled_u(comparisons, engine, alone, delivered, registered)
-        u = _with_exact(u, comparisons, engine, expected=share * delivered, pairs=delivered * registered)
+        u = _with_exact(u, comparisons, engine, share=share, delivered=delivered, present=present)
         started = tuple(c.trained({v.label: (v.m, u[c.name][v.label]) for v in c.levels}) for c in comparisons)
-        m, records = _trained_m(started, engine, alone, registered, share / max(registered, 1))
+        if units.training:
+            found, records = _trained_m(units, present, started, engine, alone, prior=share / max(registered, 1))
+            m = {name: (runs, records) for name, runs in found.items()}
+        else:
+            m = {comparison.name: _labelled_m(comparison, units, engine) for comparison in started}
     made = []
     for comparison in started:
-        tempered = _tempered(comparison, m.get(comparison.name, []), records)
+        tempered = _tempered(comparison, *m.get(comparison.name, ([], 0)))
         made.append(
             comparison.trained({v.label: (tempered[v.label], u[comparison.name][v.label]) for v in comparison.levels})
         )
-    return Model(tuple(made), share / max(registered, 1), records)
+    trained_on = max((records for _, records in m.values()), default=0)
+    return Model(tuple(made), share / max(registered, 1), trained_on)
+
+
+def _labelled_m(comparison: Comparison, units: UnitModel, engine: Engine) -> tuple[list[dict[str, float]], int]:
+    """How often labelled records and their true units agree so; nothing where none says something."""
+    sides = ", ".join(f"l.{name} AS {name}_l, r.{name} AS {name}_r" for name in units.fields)
+    pairs = (
+        f"SELECT {sides} FROM labelled t JOIN delivery l ON l.id = CAST(t.record AS STRING) "
+        "JOIN register r ON r.id = t.truth"
+    )
+    *levels, last = enumerate(comparison.levels)
+    cases = " ".join(f"WHEN {level.condition} THEN {at}" for at, level in levels)
+    counted = engine.collect(
+        f"SELECT level, count(*) AS n FROM (SELECT CASE WHEN {comparison.missing} THEN NULL {cases} ELSE {last[0]} END "
+        f"AS level FROM ({pairs}) p) q WHERE level IS NOT NULL GROUP BY level",
+        ["level"],
+    ).to_pylist()
+    counts = {row["level"]: row["n"] for row in counted}
+    records = sum(counts.values())
+    if not records:
+        return [], 0
+    return [{level.label: counts.get(at, 0) / records for at, level in enumerate(comparison.levels)}], records
 
 
 def _count(engine: Engine, table: str) -> int:
@@ -105,31 +136,42 @@ def _with_exact(
     comparisons: tuple[Comparison, ...],
     engine: Engine,
     *,
-    expected: float,
-    pairs: int,
+    share: float,
+    delivered: int,
+    present: set[str],
 ) -> dict[str, dict[str, float]]:
-    """Exact levels counted over all pairs, less the pairs that are expected to be true; the last level is the rest."""
+    """Exact levels counted over all pairs, less the pairs that are expected to be true; the last level is the rest.
+
+    Of an ``own`` level, agreeing units beyond the first are rivals that are seen as such; u tells how often a record
+    whose unit is not in the register finds one.
+    """
     made = {}
     for comparison in comparisons:
         levels = dict(u[comparison.name])
         for level in comparison.levels:
-            if level.exact:
-                agreeing = _agreeing(engine, level.exact) - (_agreeing(engine, level.less) if level.less else 0)
-                false = max(agreeing - expected * level.m, 0.5)
-                levels[level.label] = false / max(_filled_pairs(engine, level.exact[:1]), 1)
+            if level.exact and present >= {*level.exact}:
+                less = level.less if present >= {*level.less} else ()
+                agreeing = _agreeing(engine, level.exact, own=level.own)
+                agreeing -= _agreeing(engine, less, own=level.own) if less else 0
+                false = max(1 - share, _FEWEST) * agreeing if level.own else agreeing - share * delivered * level.m
+                levels[level.label] = max(false, 0.5) / max(_filled_pairs(engine, level.exact[:1]), 1)
+            if level.fixed_u is not None:
+                levels[level.label] = level.fixed_u
         rest = comparison.levels[-1].label
         levels[rest] = max(1 - sum(value for label, value in levels.items() if label != rest), _SMALLEST)
         made[comparison.name] = {label: _rounded(value) for label, value in levels.items()}
     return made
 
 
-def _agreeing(engine: Engine, columns: tuple[str, ...]) -> int:
-    """Pairs of a delivered and a register record that are equal in all ``columns``."""
+def _agreeing(engine: Engine, columns: tuple[str, ...], *, own: bool) -> int:
+    """Pairs of a delivered and a register record that are equal in all ``columns``; with ``own``, beyond the first of
+    each delivered record."""
     listed = ", ".join(columns)
     filled = " AND ".join(f"{c} IS NOT NULL" for c in columns)
     counted = f"SELECT {listed}, count(*) AS n FROM {{}} WHERE {filled} GROUP BY {listed}"
     sql = (
-        f"SELECT CAST(coalesce(sum(l.n * r.n), 0) AS BIGINT) AS n FROM ({counted.format('delivery')}) l "
+        f"SELECT CAST(coalesce(sum(l.n * (r.n - {int(own)})), 0) AS BIGINT) AS n "
+        f"FROM ({counted.format('delivery')}) l "
         f"JOIN ({counted.format('register')}) r ON {' AND '.join(f'l.{c} = r.{c}' for c in columns)}"
     )
     return int(engine.collect(sql)["n"][0].as_py())
@@ -143,25 +185,29 @@ def _filled_pairs(engine: Engine, columns: tuple[str, ...]) -> int:
 
 
 def _trained_m(
-    started: tuple[Comparison, ...], engine: Engine, alone: Engine, registered: int, prior: float
+    units: UnitModel,
+    present: set[str],
+    started: tuple[Comparison, ...],
+    engine: Engine,
+    alone: Engine,
+    *,
+    prior: float,
 ) -> tuple[dict[str, list[dict[str, float]]], int]:
     """Per comparison the m of every training run that says something of it, and the number of records."""
-    wanted = int(min(TRAINING_RECORDS, TRAINING_PAIRS / max(registered, 1)))
+    wanted = int(min(TRAINING_RECORDS, TRAINING_PAIRS / max(_count(engine, "register"), 1)))
     records = _copy(
         engine, alone, _sampled(engine, "delivery", wanted, _count(engine, "delivery")), "training_delivery"
     )
     engine.define("training_delivery", _sampled(engine, "delivery", wanted, _count(engine, "delivery")))
     found: dict[str, list[dict[str, float]]] = {}
-    present = {comparison.name for comparison in started}
-    for at, (silent, rule) in enumerate(TRAINING):
-        blocked = set(silent.split(", "))
-        if not blocked <= present:
+    for at, (silent, rule) in enumerate(units.training):
+        useful = tuple(comparison for comparison in started if comparison.name not in silent.split(", "))
+        if not useful or not columns_of(rule) <= present:
             continue
         near = f"SELECT r.* FROM register r WHERE EXISTS (SELECT 1 FROM training_delivery l WHERE {rule})"
         if not records or not _copy(engine, alone, near, f"training_register_{at}"):
             continue
         session = SplinkSession(alone, "training_delivery", f"training_register_{at}")
-        useful = tuple(comparison for comparison in started if comparison.name not in blocked)
         linker = session.linker(splink_settings(useful, (), prior=prior, keep_levels=False))
         linker.training.estimate_parameters_using_expectation_maximisation(rule, estimate_without_term_frequencies=True)
         for name, levels in _parameters(linker, "m_probability").items():
@@ -187,8 +233,9 @@ def _tempered(comparison: Comparison, runs: list[dict[str, float]], records: int
     trained = {label: sum(run.get(label, m) for run in runs) / len(runs) if runs else m for label, m in known.items()}
     scale = sum(trained.values())
     weight = records if runs else 0
+    fixed = {level.label for level in comparison.levels if level.fixed_u is not None}
     tempered = {
-        label: (weight * trained[label] / scale + PRIOR_RECORDS * m) / (weight + PRIOR_RECORDS)
+        label: m if label in fixed else (weight * trained[label] / scale + PRIOR_RECORDS * m) / (weight + PRIOR_RECORDS)
         for label, m in known.items()
     }
     total = sum(tempered.values())

@@ -12,22 +12,23 @@ from pathlib import Path
 import pyarrow as pa
 
 from enclave.errors import BadInput, EnclaveError, Fault, KeyUnavailable, NotReady, Tampered
-from enclave.fingerprints import Json, digest_file
+from enclave.fingerprints import Json
 from enclave.journal import size_class
 from enclave.zones import Workspace, Zone
 from linkage.review_sample import read_review_sample, review_file
-from pipeline.encoded_matching import encoded_keys, encoded_step
+from pipeline.encoded_matching import filter_step
 from pipeline.expiry import refuse_resurrected
 from pipeline.lineage import journal_use, untold
 from pipeline.linking import link_step
-from pipeline.matching import match_step, matched_keys
+from pipeline.matched_keys import forget_withdrawn, matched_keys
+from pipeline.matching import name_step
 from pipeline.office import Office, utc_now
 from pipeline.plausibility import Checked, check_deliveries
 from pipeline.progress import Teller
 from pipeline.rotation import carried_over, refuse_unfinished, write_bridge_of
 from pipeline.runner import Outcome, Runner, Step
 from pseudonymise.custody import Custody
-from pseudonymise.handing_in import copy_on, is_plain
+from pseudonymise.handing_in import copy_on, digest_itself, is_plain
 from pseudonymise.manifest import DELIVERY_ID
 from pseudonymise.pseudonymise import pseudonymise
 from pseudonymise.receipt import Receipt
@@ -95,7 +96,7 @@ class CustodianDesk:
         """
         with self.journalling_keys("withdraw"):
             withdrawn = self._withdrawer.by_hand(delivery, reason, utc_now())
-            self._tell_uses()
+            self._finish_withdrawals()
         return withdrawn
 
     def withdraw_on(self, notices: Iterable[Path]) -> tuple[tuple[Confirmation, ...], tuple[Fault, ...]]:
@@ -108,11 +109,14 @@ class CustodianDesk:
                     done += self._withdrawer.on_notice(file, self.office.project.name, utc_now())
                 except (BadInput, NotReady) as error:
                     refused += _faults(file, error)
-            self._tell_uses()
+            self._finish_withdrawals()
         return tuple(done), tuple(refused)
 
-    def _tell_uses(self) -> None:
-        """Write down, of withdrawn deliveries of which that was not done yet, which releases used them."""
+    def _finish_withdrawals(self) -> None:
+        """Remove what is left of withdrawn deliveries, here and in what was made of several, and write down which
+        releases used them: all that a killed process left undone."""
+        self._withdrawer.finish()
+        forget_withdrawn(self.office, self.runner.records())
         for delivery in untold(self.office.journal):
             journal_use(self.office.journal, self.office.project, delivery, actor=ACTOR, now=utc_now())
 
@@ -130,8 +134,7 @@ class CustodianDesk:
             raise BadInput("nothing was received", faults=absent, next_step="name sealed deliveries (*.zicht)")
         for file in files:
             target = inbox / f"{self._public_name(file)}{SUFFIX}"
-            if not target.exists() or digest_file(target) != digest_file(file):
-                copy_on(file, target, mode=0o440)
+            copy_on(file, target, mode=0o440)
             targets.append(target)
         return tuple(targets)
 
@@ -145,7 +148,7 @@ class CustodianDesk:
 
         A receipt counts rows: it goes where the sealed file lies that it is about, whatever files are called.
         """
-        sealed = {digest_file(file) for file in folder.glob(f"*{SUFFIX}") if is_plain(file)}
+        sealed = {digest_itself(file) for file in folder.glob(f"*{SUFFIX}") if is_plain(file)}
         answers = [f"{confirmation.delivery}.withdrawn.json" for confirmation in withdrawn]
         for receipt in receipts(self.office.workspace, self.custody):
             found = receipt.findings
@@ -162,7 +165,7 @@ class CustodianDesk:
         """Receive every delivery in ``sealed``; faults of one do not keep the others out."""
         schemas = self.schemas()
         files = sorted(sealed)
-        self._withdrawer.finish()
+        self._finish_withdrawals()
         ran = 0
         refused = []
         with self.journalling_keys("receive"), self.teller.bar("receive") as tick:
@@ -174,7 +177,7 @@ class CustodianDesk:
                     ran += self.runner.run(self._receiving(file, schemas), again=again).ran
                 except (BadInput, KeyUnavailable, Tampered) as error:
                     refused += _faults(file, error)
-            self._tell_uses()
+            self._finish_withdrawals()
         answered = {receipt.findings.delivery: receipt for receipt in receipts(self.office.workspace, self.custody)}
         return Intake(tuple(answered[name] for name in sorted(answered)), ran, tuple(refused))
 
@@ -207,7 +210,7 @@ class CustodianDesk:
         """The file's name when sealing gave it; else a digest: it goes into the journal, and could name anybody."""
         known = DELIVERY_ID.fullmatch(sealed.stem)
         expected = known and self.office.project.expects(known["supplier"], known["schema"], known["period"])
-        return sealed.stem if expected else f"unexpected-{digest_file(sealed)[:12]}"
+        return sealed.stem if expected else f"unexpected-{digest_itself(sealed)[:12]}"
 
     def plausibility(self) -> tuple[Checked, ...]:
         """What there is to look at in each accepted delivery; looking is journalled with the keys that it used."""
@@ -229,7 +232,7 @@ class CustodianDesk:
         Raises:
             NotReady: nothing was accepted yet.
         """
-        self._withdrawer.finish()
+        self._finish_withdrawals()
         refuse_unfinished(self.custody)
         accepted = self.standing()
         if not accepted:
@@ -247,16 +250,14 @@ class CustodianDesk:
     def _matching(self, accepted: Iterable[Receipt]) -> Iterator[Step]:
         """Steps that match records without an identifier by name or by filter, as the project file says."""
         for matched in matched_keys(self.office):
-            if frames := self._frames_of(accepted, matched.schema_name):
-                schema = self.schemas()[matched.schema_name]
-                yield match_step(self.office, self.custody, matched, frames, schema)
-        for encoded in encoded_keys(self.office):
-            if frames := self._frames_of(accepted, encoded.schema_name):
-                schema = self.schemas()[encoded.schema_name]
-                yield encoded_step(self.office, self.custody, encoded, frames, schema)
-
-    def _frames_of(self, accepted: Iterable[Receipt], schema_name: str) -> list[Path]:
-        return sorted(self._accepted_path(r) for r in accepted if r.findings.schema_name == schema_name)
+            frames = {self._accepted_path(r): r for r in accepted if r.findings.schema_name == matched.schema_name}
+            if not frames:
+                continue
+            schema, key = self.schemas()[matched.schema_name], matched.key
+            if key.probabilistic is not None:
+                yield name_step(self.office, self.custody, matched, key.probabilistic, frames=frames, schema=schema)
+            elif key.encoded is not None:
+                yield filter_step(self.office, self.custody, matched, key.encoded, frames=frames, schema=schema)
 
     def review_sample(self, data_set: str, key: str) -> pa.Table:
         """The clerical-review sample of a key, for the custodian's eyes; looking is journalled.
@@ -267,6 +268,7 @@ class CustodianDesk:
         name = review_file(self.office.project.name, data_set, key)
         path = self.office.workspace.path(Zone.IDENTIFIED) / "review" / name
         with self.journalling_keys("clerical-review"):
+            self._finish_withdrawals()
             return read_review_sample(path, self.custody.decryption)
 
     def _accepted_path(self, receipt: Receipt) -> Path:
@@ -278,9 +280,7 @@ class CustodianDesk:
     def _pseudonymising(self, receipt: Receipt) -> Step:
         found = receipt.findings
         target = self.pseudonymised_path(receipt)
-        by_name, by_filter = matched_keys(self.office), encoded_keys(self.office)
-        likened = {matched.schema_name for matched in by_name} | {encoded.schema_name for encoded in by_filter}
-        numbered = found.schema_name in likened
+        numbered = found.schema_name in {matched.schema_name for matched in matched_keys(self.office)}
         schema = self.schemas()[found.schema_name]
         version = self.custody.hash_version
         bridging = version > 1 and version - 1 in self.custody.hash_versions()
@@ -310,11 +310,11 @@ class CustodianDesk:
         parameters: dict[str, Json] = {"project": self.office.project.name, "record numbers": numbered}
         parameters["key version"] = version
         name = f"pseudonymise {found.supplier} {found.schema_name} {found.period}"
-        return Step(name, inputs, CODE, parameters, action, partial(dict, counts))
+        return Step(name, inputs, CODE, parameters, action, partial(dict, counts), (found.delivery,))
 
     def link(self, *, again: bool = False) -> Outcome:
         """Link what was pseudonymised, and the registers, into the project's linked zone."""
-        self._withdrawer.finish()
+        self._finish_withdrawals()
         refuse_unfinished(self.custody)
         accepted = self.standing()
         frames = {self.pseudonymised_path(receipt): receipt for receipt in accepted}

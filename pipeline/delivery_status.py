@@ -14,8 +14,9 @@ from enclave.fingerprints import Json
 from enclave.journal import Entry
 from enclave.project import Owed, Project
 from pseudonymise.manifest import DELIVERY_ID
-from pseudonymise.receive import ACCEPTED, REFUSED, REJECTED
-from pseudonymise.withdrawal import WITHDRAWN
+from pseudonymise.receipt import ACCEPTED, REJECTED
+from pseudonymise.receive import REFUSED
+from pseudonymise.withdrawal import WITHDRAWN, withdrawn_by
 
 Key = tuple[str, str, str]
 """Supplier, schema, period."""
@@ -110,14 +111,15 @@ def delivery_status(
     for entry in entries:
         if entry.action not in _OF_ACTION:
             continue
-        answered.add(entry.subject)
-        named = DELIVERY_ID.fullmatch(entry.subject)
-        if named is None or entry.subject.startswith(_UNEXPECTED):
-            unexpected += entry.action == REFUSED
-            continue
-        key = (named["supplier"], named["schema"], named["period"])
-        line = lines.get(key) or DeliveryLine(*key, None, State.OWED)
-        lines[key] = _after(line, entry)
+        for delivery in withdrawn_by(entry) or (entry.subject,):
+            answered.add(delivery)
+            named = DELIVERY_ID.fullmatch(delivery)
+            if named is None or delivery.startswith(_UNEXPECTED):
+                unexpected += entry.action == REFUSED
+                continue
+            key = (named["supplier"], named["schema"], named["period"])
+            line = lines.get(key) or DeliveryLine(*key, None, State.OWED)
+            lines[key] = _after(line, entry, delivery)
     for name in sorted(set(waiting) - answered):
         named = DELIVERY_ID.fullmatch(name)
         if named is not None:
@@ -137,12 +139,12 @@ def _owed(owed: Owed, today: date) -> DeliveryLine:
     return DeliveryLine(*_key(owed), owed.due, State.LATE if late else State.OWED, late=late)
 
 
-def _after(line: DeliveryLine, entry: Entry) -> DeliveryLine:
+def _after(line: DeliveryLine, entry: Entry, delivery: str) -> DeliveryLine:
     """The line after one more entry; what stands accepted is not undone by another try that is turned away."""
     state = _OF_ACTION[entry.action]
     if state in (State.REJECTED, State.REFUSED) and line.state is State.ACCEPTED:
         return replace(line, attempts=line.attempts + 1)
-    if state is State.WITHDRAWN and line.delivery != entry.subject:
+    if state is State.WITHDRAWN and line.delivery != delivery:
         return line
     arrived = datetime.fromisoformat(entry.time).date()
     turned_away = state in (State.REJECTED, State.REFUSED)
@@ -155,7 +157,7 @@ def _after(line: DeliveryLine, entry: Entry) -> DeliveryLine:
         quarantined=str(entry.details.get("quarantined", "")) if state is State.ACCEPTED else "",
         why=_why(state, entry.details),
         attempts=line.attempts + turned_away,
-        delivery=entry.subject,
+        delivery=delivery,
     )
 
 

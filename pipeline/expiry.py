@@ -21,9 +21,7 @@ from enclave.fingerprints import Json, canonical_json, digest_file, digest_json
 from enclave.frames import open_frame
 from enclave.locks import flush
 from enclave.zones import Linked, Zone
-from linkage.review_sample import review_file
-from pipeline.linking import key_folder
-from pipeline.matching import matched_keys
+from pipeline.matched_keys import matched_keys
 from pipeline.office import Office
 from pipeline.rotation import ends, refuse_unfinished
 from pseudonymise.custody import Custody, is_key_of_project
@@ -174,7 +172,7 @@ def _due(alive: Iterable[str], project: str, on: date) -> set[str]:
 def _end_of_project(office: Office, alive: set[str]) -> Iterator[Destroyed]:
     project, workspace = office.project, office.workspace
     folders = (
-        key_folder(office),
+        office.key_folder,
         workspace.path(Zone.LINKED) / project.name,
         workspace.path(Zone.RESULTS) / project.name,
         workspace.path(Zone.IDENTIFIED) / "review",
@@ -217,12 +215,8 @@ def _files_of(desk: CustodianDesk, receipt: Receipt) -> Iterator[Path]:
 
 def _samples(office: Office, schema_name: str) -> list[Path]:
     """Samples for clerical review in which records of that schema's deliveries may stand."""
-    folder = office.workspace.path(Zone.IDENTIFIED) / "review"
-    return [
-        folder / review_file(office.project.name, matched.data_set, matched.key.name)
-        for matched in matched_keys(office)
-        if matched.schema_name == schema_name
-    ]
+    found = (matched.files(office) for matched in matched_keys(office) if matched.schema_name == schema_name)
+    return [files["review"] for files in found if "review" in files]
 
 
 def _waiting(desk: CustodianDesk) -> int:

@@ -1,6 +1,6 @@
 """Which releases rest on a delivery, and whether linked data rest on one that was withdrawn: told by the journal alone.
 
-Linking takes every delivery that stands; so what was accepted, and not withdrawn, before a link went into it.
+The entry of a link names the deliveries that went into it: one may be withdrawn while they are linked.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from enclave.journal import Entry, Journal
 from enclave.project import Project
 from output_control.review.cases import PREFIX
 from output_control.review.states import Action
-from pipeline.runner import ACTION
+from pipeline.runner import ACTION, deliveries_of
 from pseudonymise.manifest import DELIVERY_ID
-from pseudonymise.receive import ACCEPTED
-from pseudonymise.withdrawal import WITHDRAWN
+from pseudonymise.withdrawal import withdrawn_by
 
 RELEASED = PREFIX + Action.RELEASE.value
 USED = "withdrawn delivery was used"
@@ -27,30 +26,25 @@ def releases_using(journal: Journal, project: Project, delivery: str) -> tuple[s
     An analysis uses a delivery when its question may use a data set made of it; one that the project no longer has
     counts as using it.
     """
-    stands = linked = False
+    linked = False
     bundles: list[str] = []
     for entry in journal.entries():
-        if entry.subject == delivery and entry.action in (ACCEPTED, WITHDRAWN):
-            stands = entry.action == ACCEPTED
-        elif _is_link(entry):
-            linked = stands
+        if _is_link(entry):
+            linked = delivery in deliveries_of(entry.details)
         elif entry.action == RELEASED and linked and _may_use(project, entry.subject, delivery):
             bundles.append(str(entry.details["bundle"]))
     return tuple(dict.fromkeys(bundles))
 
 
 def withdrawn_since_linked(journal: Journal) -> tuple[str, ...]:
-    """Deliveries that the present linked data still hold, though they were withdrawn."""
-    standing: set[str] = set()
-    linked: set[str] = set()
+    """Deliveries that the present linked data still hold, though they were withdrawn, before linking or since."""
+    gone: set[str] = set()
+    linked: tuple[str, ...] = ()
     for entry in journal.entries():
-        if entry.action == ACCEPTED:
-            standing.add(entry.subject)
-        elif entry.action == WITHDRAWN:
-            standing.discard(entry.subject)
-        elif _is_link(entry):
-            linked = set(standing)
-    return tuple(sorted(linked - standing))
+        gone.update(withdrawn_by(entry))
+        if _is_link(entry):
+            linked = deliveries_of(entry.details)
+    return tuple(sorted(gone.intersection(linked)))
 
 
 def journal_use(journal: Journal, project: Project, delivery: str, *, actor: str, now: datetime) -> tuple[str, ...]:
@@ -65,9 +59,8 @@ def untold(journal: Journal) -> tuple[str, ...]:
     """Withdrawn deliveries of which the journal does not say yet which releases used them."""
     waiting: dict[str, None] = {}
     for entry in journal.entries():
-        if entry.action == WITHDRAWN:
-            waiting[entry.subject] = None
-        elif entry.action == USED:
+        waiting.update(dict.fromkeys(withdrawn_by(entry)))
+        if entry.action == USED:
             waiting.pop(entry.subject, None)
     return tuple(waiting)
 

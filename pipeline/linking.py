@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from enclave.engine import Engine, open_engine
@@ -15,10 +15,10 @@ from enclave.zones import Pseudonymised, Zone
 from linkage.key_register import SOURCES, KeyTableVersion, build_key_table
 from linkage.key_zone import KeyZone
 from linkage.link import LinkResult, link
-from linkage.matches import evidence_file, labelled_file, matches_file
 from linkage.minimisation import names_in_code
 from linkage.rekeying import Carry
 from pipeline.ledger_units import MAP_FILE, RECIPIENT, write_map
+from pipeline.matched_keys import matched_keys
 from pipeline.office import Office
 from pipeline.runner import CODE_ROOT, Step
 from pseudonymise.custody import Custody
@@ -55,33 +55,36 @@ def link_step(
         return {**made, **{path.name: path for path in sorted(out.glob("linkage*")) if path.is_file()}}
 
     inputs = {path.parent.name + "/" + path.name: path for path in sorted(frames)}
-    inputs |= _matches(office)
-    inputs |= {f"names {path.name}": path for path in sorted((key_folder(office)).glob("bridge-*.parquet"))}
+    inputs |= _matches(office, {receipt.findings.schema_name for receipt in frames.values()})
+    inputs |= {f"names {path.name}": path for path in sorted(office.key_folder.glob("bridge-*.parquet"))}
     inputs |= {f"register {name}": path for name, path in _registers(office).items()}
     inputs |= {f"key register {file}": office.key_register / f"{file}.parquet" for file in {s.file for s in SOURCES}}
     parameters: dict[str, Json] = {"project": office.project.model_dump(mode="json"), "engine": office.settings.engine}
     parameters["key version"] = custody.hash_version
-    return Step(STEP, inputs, ("enclave", "linkage", "pipeline/ledger_units.py"), parameters, action, lambda: counts)
+    deliveries = tuple(sorted(receipt.findings.delivery for receipt in frames.values()))
+    code = ("enclave", "linkage", "pipeline/ledger_units.py")
+    return Step(STEP, inputs, code, parameters, action, lambda: counts, deliveries)
 
 
-def _matches(office: Office) -> dict[str, Path]:
-    """The tables and evidence of keys that were matched by name."""
-    folder = office.workspace.path(Zone.KEY) / office.project.name
-    names = [
-        file(name, key.name)
-        for name, data in office.project.data.items()
-        for key in data.keys
-        if key.is_matched
-        for file in (matches_file, evidence_file, *((labelled_file,) if key.probabilistic is not None else ()))
+def _matches(office: Office, delivered: Collection[str]) -> dict[str, Path]:
+    """The tables and evidence of keys that were matched in what was delivered."""
+    files = [
+        path
+        for matched in matched_keys(office)
+        if matched.schema_name in delivered
+        for label, path in matched.files(office).items()
+        if label != "review"
     ]
-    missing = sorted(name for name in names if not (folder / name).is_file())
+    missing = sorted(path.name for path in files if not path.is_file())
     if missing:
         raise NotReady(f"the key zone lacks {', '.join(missing)}", next_step="zicht pseudonymise")
-    return {name: folder / name for name in names}
+    return {path.name: path for path in files}
 
 
 def _registers(office: Office) -> dict[str, Path]:
-    files = sorted({data.register_file for data in office.project.data.values() if data.register_file})
+    found = {data.register_file for data in office.project.data.values() if data.register_file}
+    found |= {key.derived.register_file for data in office.project.data.values() for key in data.keys if key.derived}
+    files = sorted(found)
     return {name: office.registers / f"{name}.parquet" for name in files}
 
 
@@ -147,14 +150,9 @@ def key_table(office: Office, custody: Custody, zone: KeyZone, engine: Engine) -
 def key_zone(office: Office, custody: Custody) -> KeyZone:
     """The project's key tables: encrypted until the project's retention date."""
     project = office.project
-    folder = key_folder(office)
+    folder = office.key_folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return KeyZone(folder, lambda: custody.encryption(project.name, project.retention_date), custody.decryption)
-
-
-def key_folder(office: Office) -> Path:
-    """Where the project's key tables lie."""
-    return office.workspace.path(Zone.KEY) / office.project.name
 
 
 def _dropped(schemas: Mapping[str, DeliverySchema]) -> dict[str, list[str]]:

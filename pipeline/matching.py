@@ -1,4 +1,4 @@
-"""The match step: records of a delivery without a usable identifier, by name, before names are dropped.
+"""The match step: records of a delivery without a usable identifier, by likeness, before names are dropped.
 
 Names stay in the custodian's process and in the identified zone: its scratch while the step runs, and the encrypted
 clerical-review sample. What goes to the key zone is record number, register unit, pass and weight, and counts.
@@ -6,8 +6,7 @@ clerical-review sample. What goes to the key zone is record number, register uni
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -18,106 +17,83 @@ import pyarrow.compute as pc
 
 from enclave.errors import BadInput, Fault
 from enclave.files import write_text
-from enclave.fingerprints import Json
 from enclave.frames import open_frame
 from enclave.identifiers import check
-from enclave.journal import size_class
-from enclave.project import Key, Probabilistic
+from enclave.project import Probabilistic
 from enclave.zones import Identified, Zone
 from linkage.evidence import MatchEvidence, evidence_of, is_right
 from linkage.key_zone import read_batches
-from linkage.matches import (
-    LABELLED,
-    MATCHES,
-    delivery_name,
-    evidence_file,
-    labelled_file,
-    matches_file,
-    write_labelled,
-    write_matches,
-)
-from linkage.person_fields import FIELDS, REGISTER_COLUMNS, prepare
-from linkage.probabilistic import Found, Labelled, Room, match_persons
-from linkage.review_sample import draw_review_sample, review_file, write_review_sample
+from linkage.matches import LABELLED, MATCHES, delivery_name, write_labelled, write_matches
+from linkage.probabilistic import Found, Labelled, Room, match_units
+from linkage.review_sample import draw_review_sample, write_review_sample
+from linkage.unit_register import read_units
 from pipeline.linking import key_zone
+from pipeline.matched_keys import MatchedKey, match_step
 from pipeline.office import Office
 from pipeline.runner import Step
 from pseudonymise.custody import Custody
 from pseudonymise.quarantine import RECORD
+from pseudonymise.receipt import Receipt
 from pseudonymise.schemas import DeliverySchema
 
 CODE = ("enclave", "linkage", "pipeline/matching.py")
-_PERSONS = "persons.parquet"
-_PERSON = "P"
-_REGISTER_IDENTIFIER, _REGISTER_UNIT = "bsn", "RINPERSOON"
 
 
-@dataclass(frozen=True, slots=True)
-class Matched:
-    """A key that is matched by name: its data set, and how."""
-
-    data_set: str
-    schema_name: str
-    key: Key
-    how: Probabilistic
-
-
-def matched_keys(office: Office) -> list[Matched]:
-    """All keys of the project that are matched by name, by data set."""
-    return [
-        Matched(name, data.delivery, key, key.probabilistic)
-        for name, data in sorted(office.project.data.items())
-        for key in data.keys
-        if key.probabilistic is not None
-    ]
-
-
-def match_step(
-    office: Office, custody: Custody, matched: Matched, frames: Sequence[Path], schema: DeliverySchema
+def name_step(
+    office: Office,
+    custody: Custody,
+    matched: MatchedKey,
+    how: Probabilistic,
+    *,
+    frames: Mapping[Path, Receipt],
+    schema: DeliverySchema,
 ) -> Step:
-    """The step that matches the records of ``frames``, the accepted frames of one schema."""
-    _refuse_undeclared(matched, schema)
-    counts: dict[str, Json] = {}
+    """The step that matches the records of ``frames``, the accepted frames of one schema, by name."""
+    _refuse_undeclared(matched, how, schema)
+    register = {"key register": office.key_register / matched.units.register}
 
-    def action() -> Mapping[str, Path]:
-        written, evidence = _match(office, custody, matched, frames, schema)
-        shown = {"wanted": evidence.wanted, "linked": evidence.linked, "review": evidence.review}
-        counts.update({name: size_class(count) for name, count in shown.items()})  # everyone reads the journal
-        return written
+    def match() -> MatchEvidence:
+        return _match(office, custody, matched, how, frames=sorted(frames), schema=schema)
 
-    inputs = {delivery_name(path): path for path in frames} | {"key register": office.key_register / _PERSONS}
-    parameters: dict[str, Json] = {"key": matched.key.model_dump(mode="json"), "project": office.project.name}
-    return Step(f"match {matched.data_set} {matched.key.name}", inputs, CODE, parameters, action, lambda: counts)
+    return match_step(office, matched, frames, register=register, code=CODE, match=match)
 
 
 def _match(
-    office: Office, custody: Custody, matched: Matched, frames: Sequence[Path], schema: DeliverySchema
-) -> tuple[Mapping[str, Path], MatchEvidence]:
-    how, settings = matched.how, office.settings
-    delivered, origin = _delivered(matched, frames, schema, custody)
+    office: Office,
+    custody: Custody,
+    matched: MatchedKey,
+    how: Probabilistic,
+    *,
+    frames: Sequence[Path],
+    schema: DeliverySchema,
+) -> MatchEvidence:
+    settings, files = office.settings, matched.files(office)
+    delivered, origin = _delivered(matched, how, frames, schema, custody)
     room = Room(office.workspace.path(Zone.IDENTIFIED) / ".scratch", settings.threads, settings.memory_gib)
-    register = office.key_register / _PERSONS
-    result = match_persons(
-        delivered, _register(register, custody), room=room, threshold=how.threshold, one_to_one=how.one_to_one
+    register = office.key_register / matched.units.register
+    result = match_units(
+        matched.units,
+        delivered,
+        read_units(matched.units, register, custody.decryption),
+        room=room,
+        threshold=how.threshold,
+        one_to_one=how.one_to_one,
     )
     zone = key_zone(office, custody)
-    names = (matched.data_set, matched.key.name)
     evidence = evidence_of(result, threshold=how.threshold, review=how.review, one_to_one=how.one_to_one)
     linked = result.found.take(result.found.probability >= how.threshold)
-    matches = write_matches(zone, matches_file(*names), _table(linked, origin))
-    about = zone.folder / evidence_file(*names)
-    write_text(about, evidence.model_dump_json(indent=1) + "\n", mode=0o600)
-    labelled = write_labelled(zone, labelled_file(*names), _outcomes(result.labelled, origin, how.threshold))
-    sample = draw_review_sample(result, how)
-    review = write_review_sample(
-        office.workspace.path(Zone.IDENTIFIED) / "review" / review_file(office.project.name, *names),
-        sample,
+    write_matches(zone, files["matches"].name, _table(linked, origin))
+    write_text(files["evidence"], evidence.model_dump_json(indent=1) + "\n", mode=0o600)
+    write_labelled(zone, files["labelled"].name, _outcomes(result.labelled, origin, how.threshold))
+    write_review_sample(
+        files["review"],
+        draw_review_sample(result, how),
         delivered,
         register,
         encryption=custody.encryption(office.project.name, _earliest(office, frames, custody)),
         decryption=custody.decryption,
     )
-    return {"matches": matches, "evidence": about, "labelled": labelled, "review": review}, evidence
+    return evidence
 
 
 def _earliest(office: Office, frames: Sequence[Path], custody: Custody) -> date:
@@ -128,17 +104,17 @@ def _earliest(office: Office, frames: Sequence[Path], custody: Custody) -> date:
 
 
 def _delivered(
-    matched: Matched, frames: Sequence[Path], schema: DeliverySchema, custody: Custody
+    matched: MatchedKey, how: Probabilistic, frames: Sequence[Path], schema: DeliverySchema, custody: Custody
 ) -> tuple[pa.Table, pa.Table]:
     """All records numbered from 0, prepared; and per number the delivery and its own record number."""
     kinds = {column: str(schema.column(column).kind) for column in matched.key.source}
-    columns = [RECORD, *dict.fromkeys([*kinds, *matched.how.columns.values()])]
+    columns = [RECORD, *dict.fromkeys([*kinds, *how.columns.values()])]
     nothing = pa.nulls(0, pa.string())
-    parts = [pa.table(dict.fromkeys((*FIELDS, "identifier"), nothing))]
+    parts = [pa.table(dict.fromkeys((*matched.units.fields, "identifier"), nothing))]
     origins = [pa.table({"delivery": nothing, RECORD: pa.array([], pa.int64())})]
     for path in frames:
         for batch in read_batches(path, columns, custody.decryption):
-            fields = prepare(batch, matched.how.columns)
+            fields = matched.units.prepare(batch, how.columns)
             parts.append(fields.append_column("identifier", _identifiers(batch, kinds)))
             name = pa.repeat(delivery_name(path), batch.num_rows)
             origins.append(pa.table({"delivery": name, RECORD: batch.column(RECORD).cast(pa.int64())}))
@@ -155,23 +131,6 @@ def _identifiers(batch: pa.RecordBatch, kinds: Mapping[str, str]) -> Any:
     return pc.coalesce(*found)
 
 
-def _register(path: Path, custody: Custody) -> pa.RecordBatchReader:
-    schema = pa.schema([(name, pa.string()) for name in (*FIELDS, "unit", "identifier")])
-    return pa.RecordBatchReader.from_batches(schema, _register_batches(path, custody))
-
-
-def _register_batches(path: Path, custody: Custody) -> Iterator[pa.RecordBatch]:
-    columns = [*dict.fromkeys(REGISTER_COLUMNS.values()), _REGISTER_IDENTIFIER, _REGISTER_UNIT]
-    for batch in read_batches(path, columns, custody.decryption):
-        unit = pc.binary_join_element_wise(_PERSON, batch.column(_REGISTER_UNIT).cast(pa.string()), "")
-        identifier = check(_REGISTER_IDENTIFIER, batch.column(_REGISTER_IDENTIFIER)).canonical
-        fields = prepare(batch, REGISTER_COLUMNS)
-        made = fields.append_column("unit", unit).append_column(
-            "identifier", pc.binary_join_element_wise(_REGISTER_IDENTIFIER, identifier, ":")
-        )
-        yield from made.filter(pc.not_equal(unit, _PERSON)).to_batches()
-
-
 def _outcomes(labelled: Labelled, origin: pa.Table, threshold: float) -> pa.Table:
     """Per labelled record whether it was linked, and rightly."""
     found, size = labelled.found, len(labelled.record)
@@ -180,8 +139,8 @@ def _outcomes(labelled: Labelled, origin: pa.Table, threshold: float) -> pa.Tabl
     accepted = found.probability >= threshold
     linked[at] = accepted
     correct[at] = accepted & is_right(labelled)
-    deliveries = origin["delivery"].take(pa.array(labelled.record))
-    columns = [deliveries, labelled.truth, pa.array(linked), pa.array(correct)]
+    own = origin.take(pa.array(labelled.record))
+    columns = [own["delivery"], own[RECORD], labelled.truth, pa.array(linked), pa.array(correct)]
     return pa.table(columns, schema=LABELLED)
 
 
@@ -197,8 +156,8 @@ def _table(linked: Found, origin: pa.Table) -> pa.Table:
     return pa.table(columns, schema=MATCHES)
 
 
-def _refuse_undeclared(matched: Matched, schema: DeliverySchema) -> None:
-    unknown = sorted({*matched.how.columns.values()} - set(schema.names))
+def _refuse_undeclared(matched: MatchedKey, how: Probabilistic, schema: DeliverySchema) -> None:
+    unknown = sorted({*how.columns.values()} - set(schema.names))
     if unknown:
         raise BadInput(
             f"key {matched.key.name} of data set {matched.data_set} is matched by columns that the schema has not",

@@ -26,7 +26,7 @@ from enclave.journal import Journal
 from enclave.project import Project, load_project
 from enclave.signatures import PublicKey, load_public
 from enclave.yaml_files import NotYaml, read_fields
-from enclave.zones import Workspace
+from enclave.zones import Workspace, Zone
 from pseudonymise.unlocking import Given
 
 SETTINGS = "office.yaml"
@@ -71,6 +71,11 @@ class Office:
     def key_register(self) -> Path:
         """The office's identified key register; read by the custodian only."""
         return self._path(self.settings.key_register)
+
+    @property
+    def key_folder(self) -> Path:
+        """Where the project's key tables lie."""
+        return self.workspace.path(Zone.KEY) / self.project.name
 
     @property
     def journal(self) -> Journal:

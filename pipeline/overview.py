@@ -16,6 +16,7 @@ from pipeline.office_setup import ROSTER
 from pipeline.research import REFUSED
 from pipeline.runner import Record, Runner
 from pseudonymise.sealing import SUFFIX
+from pseudonymise.withdrawal import Withdrawals
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +34,18 @@ def overview(office: Office) -> tuple[list[Line], list[str]]:
     requests = _requests(office)
     released = sorted(path.parent.name for path in office.workspace.root.glob("released/*/*/manifest.json"))
     sealed = _names(office.workspace.path(Zone.INBOX), f"*{SUFFIX}")
-    received, hashed = _of(records, "receive"), _of(records, "pseudonymise")
+    gone = frozenset(Withdrawals.of(office.journal))
+    answered, hashed = _of(records, "receive"), _of(records, "pseudonymise")
+    received = {name: record for name, record in answered.items() if not _answers(record) & gone}
+    hashed = {name: record for name, record in hashed.items() if not gone.intersection(record.deliveries)}
+    withdrawn = f", {len(answered) - len(received)} withdrawn" if len(answered) > len(received) else ""
     lines = [
         Line("inbox", "not readable by this user" if sealed is None else f"{len(sealed)} sealed deliveries"),
         Line("deliveries", deliveries_of(office).summary()),
         Line(
             "identified",
-            f"{len(received)} deliveries received, {_having(received, 'quarantined')} of them with rows in quarantine",
+            f"{len(received)} deliveries received, {_having(received, 'quarantined')} of them with rows in quarantine"
+            + withdrawn,
         ),
         Line("pseudonymised", f"{len(hashed)} deliveries"),
         Line("linked", _facts(records.get("link"), "not linked yet")),
@@ -117,6 +123,11 @@ def _names(folder: Path, pattern: str) -> list[str] | None:
 
 def _of(records: Mapping[str, Record], verb: str) -> dict[str, Record]:
     return {name.removeprefix(f"{verb} "): record for name, record in records.items() if name.startswith(f"{verb} ")}
+
+
+def _answers(record: Record) -> frozenset[str]:
+    """Names of the deliveries whose receipts a step wrote."""
+    return frozenset(Path(name).stem for name in record.outputs if Path(name).parent.name == "receipts")
 
 
 def _having(records: Mapping[str, Record], count: str) -> int:

@@ -30,6 +30,7 @@ from output_control.policy import Policy, load_policy
 from output_control.review import shelf
 from pipeline.ledger_units import MAP_FILE, UnitMap
 from pipeline.lineage import withdrawn_since_linked
+from pipeline.linking import STEP as LINK
 from pipeline.office import Office, utc_now
 from pipeline.progress import Teller
 from pipeline.runner import CODE_ROOT, Outcome, Runner, Step, locked_distributions
@@ -214,14 +215,20 @@ class ResearchDesk:
                 next_step="the custodian: zicht pseudonymise; zicht link",
             )
         names = self.office.project.questions[use.question].uses
-        return {name: self.linked_folder() / f"{name}.parquet" for name in sorted(names)}
-
-    def _inputs(self, use: AnalysisUse) -> dict[str, Path]:
-        linked = self._linked(use)
+        linked = {name: self.linked_folder() / f"{name}.parquet" for name in sorted(names)}
         missing = [name for name, path in linked.items() if not path.is_file()]
         if missing:
             raise NotReady(f"{len(missing)} linked data sets are missing", next_step="zicht link")
-        return {**linked, **self.office.classification_files()}
+        record = self.runner.records().get(LINK)
+        if record is None or not record.deliveries:
+            raise NotReady(
+                "the journal does not say of which deliveries the linked data are: linking was broken off",
+                next_step="the custodian: zicht link",
+            )
+        return linked
+
+    def _inputs(self, use: AnalysisUse) -> dict[str, Path]:
+        return {**self._linked(use), **self.office.classification_files()}
 
     def _code(self, use: AnalysisUse, common: tuple[str, ...]) -> tuple[str, ...]:
         methods = ("analyses/methods",) if (CODE_ROOT / "analyses/methods").is_dir() else ()

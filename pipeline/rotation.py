@@ -157,8 +157,8 @@ def _carrying(desk: CustodianDesk, receipt: Receipt, version: int) -> Step:
 
 
 def _step_name(receipt: Receipt, version: int) -> str:
-    found = receipt.findings
-    return f"carry-over {found.supplier} {found.schema_name} {found.period} v{version}"
+    """It names the delivery: another may take its place, and is hashed anew."""
+    return f"carry-over {receipt.findings.delivery} v{version}"
 
 
 def _carry_key_tables(desk: CustodianDesk, version: int) -> None:

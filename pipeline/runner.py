@@ -21,12 +21,16 @@ from enclave.fingerprints import Json, digest_code, digest_environment, digest_f
 from enclave.journal import Journal
 
 ACTION = "step finished"
+_DELIVERIES = "deliveries"
 CODE_ROOT = Path(__file__).resolve().parent.parent
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One unit of work: what it reads, which code it runs, and the function that writes its outputs."""
+    """One unit of work: what it reads, which code it runs, and the function that writes its outputs.
+
+    ``deliveries``: names of those whose records the outputs hold; journalled, since any of them may be withdrawn.
+    """
 
     name: str
     inputs: Mapping[str, Path]
@@ -34,6 +38,7 @@ class Step:
     parameters: Mapping[str, Json]
     action: Callable[[], Mapping[str, Path]]
     counts: Callable[[], Mapping[str, Json]] = field(default=dict)
+    deliveries: tuple[str, ...] = ()
 
     def code_places(self) -> list[Path]:
         """The folders and files under the code root whose sources count for this step."""
@@ -50,6 +55,7 @@ class Record:
     counts: Mapping[str, Json]
     time: str
     sequence: int
+    deliveries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,7 @@ class Runner:
                 "code": digest_code(step.code_places()),
                 "parameters": dict(step.parameters),
                 "environment": self._environment,
+                **_named(step),
             }
         )
 
@@ -125,6 +132,7 @@ class Runner:
         outputs = step.action()
         written: dict[str, Json] = {self._relative(path): digest_file(path) for path in outputs.values()}
         details: dict[str, Json] = {"fingerprint": fingerprint, "outputs": written, "counts": dict(step.counts())}
+        details |= _named(step)
         self._journal.append(actor=self._actor, action=ACTION, subject=step.name, details=details, now=self._clock())
         return Outcome(self.records()[step.name], ran=True, seconds=time.monotonic() - started)
 
@@ -162,7 +170,18 @@ def _record(step: str, details: Mapping[str, Json], when: str, sequence: int) ->
         dict(counts) if isinstance(counts, Mapping) else {},
         when,
         sequence,
+        deliveries_of(details),
     )
+
+
+def deliveries_of(details: Mapping[str, Json]) -> tuple[str, ...]:
+    """The deliveries that the journal entry of a finished step names."""
+    listed = details.get(_DELIVERIES)
+    return tuple(map(str, listed)) if isinstance(listed, list) else ()
+
+
+def _named(step: Step) -> dict[str, Json]:
+    return {_DELIVERIES: list(step.deliveries)} if step.deliveries else {}
 
 
 def _changed(name: str) -> Tampered:

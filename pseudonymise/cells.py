@@ -15,12 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from enclave.identifiers import as_strings, byte_view
+from enclave.identifier_forms import as_strings, byte_view, outer_spaces
 
 Bools: TypeAlias = NDArray[np.bool_]
 Ints: TypeAlias = NDArray[np.int64]
-_SPACE = 32
-_BEYOND_ASCII = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +36,7 @@ class Cells:
         """The cells of a string array or chunked array; null is empty."""
         raw = _without_nulls(as_strings(values))
         starts, lengths, data = byte_view(raw)
-        odd = np.flatnonzero(_edged(starts, lengths, data))
+        odd = outer_spaces(starts, lengths, data)
         if not odd.size:
             return cls(raw, raw, starts, lengths, data)
         mask = np.zeros(len(raw), dtype=np.bool_)
@@ -70,13 +68,3 @@ def _without_nulls(texts: Any) -> Any:
     if np.diff(places)[~texts.is_valid().to_numpy(zero_copy_only=False)].any():
         return pc.fill_null(texts, "")
     return pa.StringArray.from_buffers(len(texts), offsets, data, None, 0, texts.offset)
-
-
-def _edged(starts: Ints, lengths: Ints, data: NDArray[np.uint8]) -> Bools:
-    """Cells whose first or last byte is, or may belong to, a space."""
-    if not len(data):
-        return np.zeros(len(starts), dtype=np.bool_)
-    ends = np.minimum(np.maximum(starts + lengths - 1, 0), len(data) - 1)
-    first, last = data[np.minimum(starts, len(data) - 1)], data[ends]
-    odd: Bools = (first <= _SPACE) | (last <= _SPACE) | (first >= _BEYOND_ASCII) | (last >= _BEYOND_ASCII)
-    return odd & (lengths > 0)

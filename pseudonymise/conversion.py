@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from enclave import identifiers
 from enclave.filters import FULL_SHARE, bits_set, read_filters
-from enclave.identifier_forms import mask, matches
+from enclave.identifier_forms import mask, same_bytes
 from pseudonymise.cells import Cells
 from pseudonymise.dates_and_numbers import dates, numbers
 from pseudonymise.formats.batch import Note
@@ -68,7 +68,7 @@ def convert(spec: ColumnSpec, schema: DeliverySchema, values: Any) -> Converted:
         form = np.where(too_long, FORM_CODES[Defect.TOO_LONG], form).astype(np.int8)
     if empty.any():
         form = np.where(empty, 0 if spec.nullable else FORM_CODES[Defect.MISSING], form).astype(np.int8)
-    return Converted(typed, form, {note: mask for note, mask in _notes(spec, schema, cells, typed) if mask.any()})
+    return Converted(typed, form, {note: rows for note, rows in _notes(spec, schema, cells, typed) if rows.any()})
 
 
 def _notes(spec: ColumnSpec, schema: DeliverySchema, cells: Cells, typed: Any) -> Iterator[tuple[Note, Bools]]:
@@ -98,11 +98,10 @@ def _may_be_broken(data: npt.NDArray[np.uint8]) -> Bools:
 
 
 def _repaired(kind: str, raw: Any, typed: Any) -> Bools:
+    if same_bytes(typed, raw):
+        return np.zeros(len(raw), dtype=np.bool_)
     changed = mask(pc.not_equal(typed, raw))
-    if kind in identifiers.USUAL_SPELLING and changed.any():
-        rows = np.flatnonzero(changed)
-        changed[rows] = ~matches(raw.take(pa.array(rows)), identifiers.USUAL_SPELLING[kind])
-    return changed
+    return changed & ~identifiers.spelled_usually(kind, raw) if changed.any() else changed
 
 
 def _typed(spec: ColumnSpec, schema: DeliverySchema, cells: Cells) -> tuple[Any, Codes]:

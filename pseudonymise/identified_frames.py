@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from enclave.files import Replacing
 from enclave.frames import FrameManifest, FrameSink, manifest_columns, writing_frame
 from enclave.zones import Workspace, Zone
 from pseudonymise.custody import Custody
@@ -44,9 +45,15 @@ class Places:
 
 @contextlib.contextmanager
 def writing_both(
-    places: Places, schema: DeliverySchema, manifest: Manifest, *, project: str, custody: Custody
+    places: Places,
+    schema: DeliverySchema,
+    manifest: Manifest,
+    *,
+    project: str,
+    custody: Custody,
+    replace: Replacing,
 ) -> Iterator[tuple[FrameSink, FrameSink]]:
-    """Both frames, written together: neither appears when anything fails."""
+    """Both frames; ``replace``, of :func:`enclave.files.together`, lets none appear when anything fails."""
     identifying = {column.name: "identifier" for column in schema.columns if column.type == "identifier"}
     free_text = {column.name: "text" for column in schema.columns if column.type == "text"}
     sound = accepted_schema(schema)
@@ -62,6 +69,7 @@ def writing_both(
             aside,
             encryption=custody.encryption(project, until),
             mode=0o400,
+            replace=replace,
         ) as quarantine,
         writing_frame(
             places.accepted,
@@ -69,6 +77,7 @@ def writing_both(
             sound,
             encryption=custody.encryption(project, until),
             mode=0o400,
+            replace=replace,
         ) as accepted,
     ):
         yield accepted, quarantine

@@ -18,12 +18,12 @@ from pydantic_core import PydanticCustomError
 from enclave.entropy import Entropy
 from enclave.errors import BadInput, Fault
 from enclave.filters import EncodingLabel
+from enclave.long_numbers import holds_parted_number
 from enclave.project import Project
 from enclave.requests import Slug
 from enclave.yaml_files import NotYaml, read_yaml
 from pseudonymise.schemas import DeliverySchema, period_years
 
-_LONG_NUMBER = re.compile(r"[0-9](?:[ .]?[0-9]){7}")
 MANIFEST = "manifest"
 MAX_FILES = 20
 TOKEN_BYTES = 6
@@ -192,9 +192,9 @@ def _own_faults(manifest: Manifest, project: Project, today: date) -> Iterator[t
     if len(manifest.contact.strip()) < 3:
         yield "contact", "contact", "there is nobody to send questions to"
     for name, text in (("legal_basis", manifest.legal_basis), ("purpose", manifest.purpose)):
-        if _LONG_NUMBER.search(text) or not text.isprintable():
+        if holds_parted_number(text) or not text.isprintable():
             yield name, name, "holds a long number or characters that are not shown: it is read by many, in the journal"
-    if any(_LONG_NUMBER.search(file.name) for file in manifest.files):
+    if any(holds_parted_number(file.name) for file in manifest.files):
         yield "file_name", "files", "the file's name holds a long number: names of files travel unprotected"
     try:
         last = period_years(manifest.period)[1]

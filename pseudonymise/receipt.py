@@ -54,6 +54,8 @@ class ReceiptFault(_File):
         return str(Fault(self.file, self.check, self.message, self.column, self.rows, self.count))
 
 
+ACCEPTED, REJECTED = "delivery-accepted", "delivery-rejected"
+"""What the journal calls the two answers."""
 _LATER = frozenset({"parts", "replaces", "withdrawal"})
 
 

@@ -15,21 +15,22 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from enclave.errors import BadInput, EnclaveError, Fault, KeyUnavailable, Tampered
-from enclave.files import storage_errors, sweep_temporaries, write_bytes
+from enclave.files import storage_errors, sweep_temporaries, together, write_bytes
 from enclave.fingerprints import Json, canonical_json, digest_file
 from enclave.frames import Frame, FrameSink, open_frame
 from enclave.journal import Head, Journal
 from enclave.project import Project
 from enclave.zones import Identified, Workspace, Zone
+from pseudonymise.answered import EarlierAnswer, Told, earlier_answers, refuse_anothers_name
 from pseudonymise.custody import Custody
 from pseudonymise.formats import read_batches
 from pseudonymise.identified_frames import Places, writing_both
 from pseudonymise.manifest import MANIFEST, Manifest, manifest_faults, public_name
 from pseudonymise.quarantine import Defect
 from pseudonymise.receipt import (
+    ACCEPTED,
+    REJECTED,
     Findings,
     JournalHead,
     KeptFindings,
@@ -51,7 +52,6 @@ from pseudonymise.withdrawal import (
     token_of,
 )
 
-ACCEPTED, REJECTED = "delivery-accepted", "delivery-rejected"
 REFUSED, SEEN = "delivery-refused", "delivery-seen-before"
 CHECKS = ("seal", "digest", "manifest", "project", "encoding", "header", "row count", "rows", "duplicates")
 
@@ -130,12 +130,13 @@ def receive_files(
         subject = public_name(manifest, project)
         _check_claims(manifest, files, intake, schemas)
         with one_at_a_time(workspace.path(Zone.IDENTIFIED)):
-            _refuse_anothers_name(files, intake)
-            answered = _answered_before(files, intake)
-            if answered is not None:
-                return answered
-            refuse_withdrawn(manifest, journal)
-            replaced = _replaced(manifest, intake)
+            told = Told.of(journal)
+            refuse_anothers_name(files, told, workspace)
+            earlier = earlier_answers(files, told, workspace, custody.receipt_key())
+            if earlier is not None:
+                return _given_again(files, earlier, intake)
+            refuse_withdrawn(manifest, told.withdrawals)
+            replaced = _replaced(manifest, told, intake)
             return _receive_new(files, schemas, intake, digest_file(sealed), replaced)
     except EnclaveError as error:
         listed = error.faults if isinstance(error, BadInput) else ()
@@ -185,10 +186,15 @@ def receipts(workspace: Workspace, custody: Custody) -> tuple[Receipt, ...]:
 
     A receipt of a withdrawn delivery does not stand; nor does one whose delivery has files that are not answered yet.
     """
+    kept = receipts_kept(workspace, custody)
+    return tuple(receipt for receipt in kept.values() if set(receipt.findings.parts) <= set(kept))
+
+
+def receipts_kept(workspace: Workspace, custody: Custody) -> dict[str, Receipt]:
+    """All receipts that lie there, by delivery name, whether or not they stand."""
     key = custody.receipt_key().public
     folder = workspace.path(Zone.IDENTIFIED) / "receipts"
-    found = {path.stem: load_receipt(path, key) for path in sorted(folder.glob("*.json"))}
-    return tuple(receipt for receipt in found.values() if set(receipt.findings.parts) <= set(found))
+    return {path.stem: load_receipt(path, key) for path in sorted(folder.glob("*.json"))}
 
 
 def _check_claims(
@@ -215,98 +221,17 @@ def _check_claims(
         )
 
 
-def _refuse_anothers_name(files: Sequence[SealedFile], intake: _Intake) -> None:
-    """A token is one sealed delivery's: who reads it in a name must not deliver under it.
-
-    Raises:
-        BadInput: a file under this token was answered that is none of these, or has other bytes or another secret.
-    """
-    parts = {file.manifest.delivery_id: file.manifest for file in files}
-    token = token_of(files[0].manifest.delivery_id)
-    for entry in intake.journal.entries():
-        if entry.action not in (ACCEPTED, REJECTED) or token_of(entry.subject) != token:
-            continue
-        own = parts.get(entry.subject)
-        if own is None or not _is_the_same(own, entry.details, Places.of(own, intake.workspace)):
-            raise BadInput(
-                "another delivery has this name",
-                where=files[0].name,
-                next_step="seal the file anew, with a new manifest",
-            )
+def _given_again(files: Sequence[SealedFile], earlier: Sequence[EarlierAnswer], intake: _Intake) -> tuple[Receipt, ...]:
+    for answer in earlier:
+        if answer.was_written:
+            findings = answer.receipt.findings
+            intake.tell(SEEN, findings.delivery, {"outcome": findings.outcome})
+    for file, answer in zip(files, earlier, strict=True):
+        _hand_out(answer.receipt, Places.of(file.manifest, intake.workspace))
+    return tuple(answer.receipt for answer in earlier)
 
 
-def _is_the_same(manifest: Manifest, told: Mapping[str, Json], places: Places) -> bool:
-    """Whether what was answered under this name had the same bytes and secret, as far as findings are still there."""
-    if told.get("withdrawal", "") != manifest.withdrawal:
-        return False
-    try:
-        kept = KeptFindings.model_validate_json(places.findings.read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return True
-    return kept.findings.sha256 == manifest.file.sha256
-
-
-def _answered_before(files: Sequence[SealedFile], intake: _Intake) -> tuple[Receipt, ...] | None:
-    """The receipts that this very delivery got, made again from the journal when a kill kept them unwritten."""
-    found = [_answer(file.manifest, intake) for file in files]
-    answers = [answer for answer in found if answer is not None]
-    if len(answers) < len(found):
-        return None
-    for receipt, was_written in answers:
-        if was_written:
-            intake.tell(SEEN, receipt.findings.delivery, {"outcome": receipt.findings.outcome})
-    for file, (receipt, _) in zip(files, answers, strict=True):
-        _hand_out(receipt, Places.of(file.manifest, intake.workspace))
-    return tuple(receipt for receipt, _ in answers)
-
-
-def _answer(manifest: Manifest, intake: _Intake) -> tuple[Receipt, bool] | None:
-    """The answer that a file got, and whether it was written."""
-    places = Places.of(manifest, intake.workspace)
-    if places.receipt.is_file():
-        receipt = load_receipt(places.receipt, intake.custody.receipt_key().public)
-        return (receipt, True) if _frames_stand(receipt.findings, places) else None
-    found = _journalled(manifest, places, intake.journal)
-    if found is None or not _frames_stand(found[0], places):
-        return None
-    return sign_receipt(*found, intake.custody.receipt_key()), False
-
-
-def _journalled(manifest: Manifest, places: Places, journal: Journal) -> tuple[Findings, JournalHead] | None:
-    """What the last entry on this delivery is about, when the findings that were kept are those of that entry."""
-    last = None
-    for entry in journal.entries():
-        if entry.subject == manifest.delivery_id and entry.action in (ACCEPTED, REJECTED):
-            last = entry
-    if last is None:
-        return None
-    try:
-        kept = KeptFindings.model_validate_json(places.findings.read_bytes())
-    except (FileNotFoundError, ValidationError):
-        return None
-    if kept.journalled() != dict(last.details):
-        return None
-    return kept.findings, JournalHead(sequence=last.sequence, digest=last.digest)
-
-
-def _frames_stand(found: Findings, places: Places) -> bool:
-    """Whether the frames that were journalled are there; altered ones are refused, missing ones made again."""
-    if found.outcome == "rejected":
-        return True
-    expected = {places.accepted: found.accepted_frame, places.quarantine: found.quarantine_frame}
-    if not all(path.is_file() for path in expected):
-        return False
-    for path, sha256 in expected.items():
-        if digest_file(path) != sha256:
-            raise Tampered(
-                "what was received before has other bytes than were journalled",
-                where=f"identified/{path.parent.name}/{path.name}",
-                next_step="find out who changed it; then remove that file and receive the delivery again",
-            )
-    return True
-
-
-def _replaced(manifest: Manifest, intake: _Intake) -> tuple[Receipt, ...]:
+def _replaced(manifest: Manifest, told: Told, intake: _Intake) -> tuple[Receipt, ...]:
     """The files of the accepted delivery that this one replaces; no other may have its place.
 
     Raises:
@@ -329,7 +254,7 @@ def _replaced(manifest: Manifest, intake: _Intake) -> tuple[Receipt, ...]:
                 next_step="a delivery that stands is not replaced silently: withdraw it first, or seal with --replaces",
             )
     if manifest.replaces:
-        check_proof(manifest.replaces, manifest.replaces_proof, intake.journal)
+        check_proof(manifest.replaces, manifest.replaces_proof, told.answers.get(manifest.replaces))
     return named
 
 
@@ -376,12 +301,17 @@ def _read_all(readings: Sequence[_Reading], keys: KnownKeys, intake: _Intake, re
         place.parent for reading in readings for place in (reading.places.accepted, reading.places.quarantine)
     }:
         sweep_temporaries(folder)
-    with contextlib.ExitStack() as frames:
+    with together() as replace, contextlib.ExitStack() as frames:
         for reading in readings:
             manifest = reading.file.manifest
             accepted, quarantine = frames.enter_context(
                 writing_both(
-                    reading.places, reading.schema, manifest, project=intake.project.name, custody=intake.custody
+                    reading.places,
+                    reading.schema,
+                    manifest,
+                    project=intake.project.name,
+                    custody=intake.custody,
+                    replace=replace,
                 )
             )
             validator = Validator(reading.schema, manifest.period, salt=reading.file.sha256.encode(), keys=keys)
@@ -393,17 +323,17 @@ def _read_all(readings: Sequence[_Reading], keys: KnownKeys, intake: _Intake, re
                 rejected |= one.faults
         if rejected:
             raise _Rejected(rejected)
+    # the newer version lies in its place: a kill before this line leaves it to be received again
+    journal_withdrawal(
+        replaced,
+        intake.journal,
+        actor=intake.actor,
+        reason=Reason.REPLACED,
+        by="supplier",
+        replaced_by=readings[0].file.manifest.delivery_id,
+        now=intake.now,
+    )
     for receipt in replaced:
-        # the newer version lies in its place: a kill before this line leaves it to be received again
-        journal_withdrawal(
-            receipt,
-            intake.journal,
-            actor=intake.actor,
-            reason=Reason.REPLACED,
-            by="supplier",
-            replaced_by=readings[0].file.manifest.delivery_id,
-            now=intake.now,
-        )
         remove_withdrawn(receipt, intake.workspace, intake.journal, intake.custody.receipt_key())
 
 

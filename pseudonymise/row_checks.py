@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from enclave.identifier_forms import mask, matches
-from enclave.identifiers import fixed_width
+from enclave.identifiers import byte_view, fixed_width
 from pseudonymise.conversion import Converted
 from pseudonymise.quarantine import FORM_CODES, Defect
 from pseudonymise.schemas import ColumnSpec, DeliverySchema, PeriodCheck
@@ -46,7 +46,7 @@ def _form(column: Converted) -> Iterator[tuple[Defect, Bools]]:
 def _value(spec: ColumnSpec, column: Converted) -> Iterator[tuple[Defect, Bools]]:
     """Checks of single values; where there is none, nothing is checked."""
     if spec.codes:
-        known = mask(pc.is_in(column.values, pa.array(list(spec.codes), pa.string())))
+        known = _known(spec.codes, column.values)
         if not known.all():
             yield from _if_any(Defect.NOT_IN_LIST, ~known & _filled(column))
     if (spec.minimum, spec.maximum) != (None, None):
@@ -57,6 +57,19 @@ def _value(spec: ColumnSpec, column: Converted) -> Iterator[tuple[Defect, Bools]
         yield from _if_any(Defect.OUT_OF_RANGE, ~((numbers >= low) & (numbers <= high)))
     if spec.pattern:
         yield from _if_any(Defect.PATTERN, ~_whole(spec.pattern, column.values) & _filled(column))
+
+
+def _known(codes: Iterable[str], values: Any) -> Bools:
+    """Which values are one of the codes; codes of one byte each are looked up in a table."""
+    listed = [code.encode() for code in codes]
+    if max(map(len, listed)) == 1:
+        starts, lengths, data = byte_view(values)
+        if bool((lengths == 1).all()):
+            flags = np.zeros(256, dtype=np.bool_)
+            flags[[code[0] for code in listed if code]] = True
+            known: Bools = flags[data[starts]]
+            return known
+    return mask(pc.is_in(values, pa.array(listed, pa.binary()).cast(pa.string())))
 
 
 def _whole(pattern: str, values: Any) -> Bools:

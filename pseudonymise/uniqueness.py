@@ -29,13 +29,16 @@ class SeenBefore:
     def again(self, table: pa.Table) -> npt.NDArray[np.int64]:
         """Places of the rows whose values came earlier, in this table or in one before it."""
         digests = row_digests(table, self.columns, self._keys)
-        order = np.argsort(digests, kind="stable")
-        ordered = digests[order]
-        repeated = np.zeros(len(digests), dtype=np.bool_)
-        repeated[order[1:]] = ordered[1:] == ordered[:-1]
-        for level in self._levels:
-            repeated[order] |= contains(level, ordered)
+        ordered = np.sort(digests)
+        within = ordered[1:][ordered[1:] == ordered[:-1]]
+        before = [ordered[contains(level, ordered)] for level in self._levels]
         self._remember(ordered)
+        if not within.size and not any(map(len, before)):
+            return np.zeros(0, dtype=np.int64)
+        repeated = np.ones(len(digests), dtype=np.bool_)
+        repeated[np.unique(digests, return_index=True)[1]] = False  # the first of each
+        for known in before:
+            repeated |= np.isin(digests, known)
         return np.flatnonzero(repeated)
 
     def _remember(self, fresh: Digests) -> None:

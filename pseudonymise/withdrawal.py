@@ -26,8 +26,9 @@ from enclave.fingerprints import Json, canonical_json, digest_file
 from enclave.journal import Entry, Journal
 from enclave.signatures import PayloadType, PublicKey, SigningKey
 from enclave.zones import Workspace, Zone
+from pseudonymise.handing_in import opened_itself
 from pseudonymise.manifest import DELIVERY_ID, Manifest
-from pseudonymise.receipt import JournalHead, Receipt, key_id
+from pseudonymise.receipt import ACCEPTED, JournalHead, Receipt, key_id
 from pseudonymise.sealing import SUFFIX, parse_recipient
 
 WITHDRAWN = "delivery-withdrawn"
@@ -124,12 +125,12 @@ def open_notice(file: Path, secret: str) -> Notice:
     import pyrage
 
     try:
-        with file.open("rb") as handle:
+        with opened_itself(file) as handle:
             sealed = handle.read(_MAX_NOTICE)
         opened = pyrage.decrypt(sealed, [pyrage.x25519.Identity.from_str(secret)])
         if opened.startswith(_NOTICE_LINE):
             return Notice.model_validate_json(opened.removeprefix(_NOTICE_LINE))
-    except (OSError, ValueError, ValidationError, pyrage.DecryptError):
+    except (BadInput, OSError, ValueError, ValidationError, pyrage.DecryptError):
         pass
     raise BadInput(
         "this is no notice of withdrawal for this office",
@@ -144,6 +145,14 @@ def token_of(delivery: str) -> str:
     return f"{found['supplier']} {delivery[-12:]}" if found else ""
 
 
+def withdrawn_by(entry: Entry) -> tuple[str, ...]:
+    """Names of what a journal entry withdraws: all files of a delivery in one; none when it is about something else."""
+    if entry.action != WITHDRAWN:
+        return ()
+    parts = entry.details.get("parts")
+    return tuple(map(str, parts)) if isinstance(parts, list) else (entry.subject,)
+
+
 @dataclass(frozen=True, slots=True)
 class Withdrawals:
     """What the journal says of withdrawn deliveries: the last entry of each."""
@@ -153,7 +162,7 @@ class Withdrawals:
     @classmethod
     def of(cls, journal: Journal) -> Withdrawals:
         """All that were withdrawn."""
-        return cls({entry.subject: entry for entry in journal.entries() if entry.action == WITHDRAWN})
+        return cls({name: entry for entry in journal.entries() for name in withdrawn_by(entry)})
 
     def __contains__(self, delivery: object) -> bool:
         return delivery in self.entries
@@ -162,9 +171,9 @@ class Withdrawals:
         return iter(self.entries)
 
 
-def refuse_withdrawn(manifest: Manifest, journal: Journal) -> None:
+def refuse_withdrawn(manifest: Manifest, gone: Withdrawals) -> None:
     """Raise when this very delivery was withdrawn: it is not taken up again."""
-    if any(part.delivery_id in Withdrawals.of(journal) for part in manifest.parts()):
+    if any(part.delivery_id in gone for part in manifest.parts()):
         raise BadInput(
             "this delivery was withdrawn",
             where=manifest.delivery_id,
@@ -172,21 +181,16 @@ def refuse_withdrawn(manifest: Manifest, journal: Journal) -> None:
         )
 
 
-def check_proof(delivery: str, proof: str, journal: Journal) -> None:
-    """Raise unless ``proof`` is the secret of a delivery that was accepted.
+def check_proof(delivery: str, proof: str, answer: Entry | None) -> None:
+    """Raise unless ``proof`` is the secret of a delivery that was accepted; ``answer`` is the journal's last one to it.
 
     Raises:
         NotReady: no such delivery was accepted.
         BadInput: another secret, or the delivery was sealed without one.
     """
-    known = [
-        str(entry.details.get("withdrawal", ""))
-        for entry in journal.entries()
-        if entry.subject == delivery and entry.action == "delivery-accepted"
-    ]
-    if not known:
+    if answer is None or answer.action != ACCEPTED:
         raise NotReady("no such delivery was accepted", where=delivery, next_step="take its name from the receipt")
-    if not proof or not hmac.compare_digest(digest_of_proof(proof), known[-1]):
+    if not proof or not hmac.compare_digest(digest_of_proof(proof), str(answer.details.get("withdrawal", ""))):
         raise BadInput(
             "this does not come from who sealed the delivery: the secret is another one",
             where=delivery,
@@ -195,7 +199,7 @@ def check_proof(delivery: str, proof: str, journal: Journal) -> None:
 
 
 def journal_withdrawal(
-    receipt: Receipt,
+    receipts: Sequence[Receipt],
     journal: Journal,
     *,
     actor: str,
@@ -204,11 +208,16 @@ def journal_withdrawal(
     now: datetime,
     replaced_by: str = "",
 ) -> None:
-    """Write down that a delivery is withdrawn; once is enough."""
-    delivery = receipt.findings.delivery
-    if delivery not in Withdrawals.of(journal):
+    """Write down that a delivery, all ``receipts`` of it, is withdrawn; once is enough.
+
+    It is one entry: a kill leaves all of its files withdrawn, or none.
+    """
+    gone = Withdrawals.of(journal)
+    parts = [receipt.findings.delivery for receipt in receipts if receipt.findings.delivery not in gone]
+    if parts:
         details: dict[str, Json] = {"reason": reason.value, "by": by, "replaced_by": replaced_by}
-        journal.append(actor=actor, action=WITHDRAWN, subject=delivery, details=details, now=now)
+        details |= {"parts": list(parts)} if len(parts) > 1 else {}
+        journal.append(actor=actor, action=WITHDRAWN, subject=parts[0], details=details, now=now)
 
 
 def remove_withdrawn(receipt: Receipt, workspace: Workspace, journal: Journal, key: SigningKey) -> Confirmation:
@@ -234,7 +243,7 @@ def remove_withdrawn(receipt: Receipt, workspace: Workspace, journal: Journal, k
         if sealed.stem in (found.parts or (found.delivery,)) or digest_file(sealed) == found.sealed_sha256:
             sealed.unlink()
     (identified / "findings" / f"{found.delivery}.json").unlink(missing_ok=True)
-    confirmation = _confirmed(Withdrawals.of(journal).entries[found.delivery], key)
+    confirmation = _confirmed(found.delivery, Withdrawals.of(journal).entries[found.delivery], key)
     content = json.dumps(confirmation.model_dump(mode="json"), indent=1, sort_keys=True).encode() + b"\n"
     write_bytes(inbox / "receipts" / f"{found.delivery}.withdrawn.json", content, mode=0o640)
     _move(identified / "receipts" / f"{found.delivery}.json", identified / "withdrawn" / f"{found.delivery}.json")
@@ -247,9 +256,9 @@ def _move(source: Path, target: Path) -> None:
     source.unlink()
 
 
-def _confirmed(entry: Entry, key: SigningKey) -> Confirmation:
+def _confirmed(delivery: str, entry: Entry, key: SigningKey) -> Confirmation:
     bare = Confirmation(
-        delivery=entry.subject,
+        delivery=delivery,
         reason=Reason(entry.details["reason"]),
         by=str(entry.details["by"]),
         replaced_by=str(entry.details["replaced_by"]),
@@ -275,9 +284,3 @@ def load_confirmation(file: Path, key: PublicKey) -> Confirmation:
         raise Tampered("the confirmation is not whole", where=file.name, next_step="ask for it again") from None
     found.verify(key)
     return found
-
-
-def unfinished(receipts: Sequence[Receipt], journal: Journal) -> tuple[Receipt, ...]:
-    """Receipts of deliveries that were withdrawn, and of which something may be left."""
-    gone = Withdrawals.of(journal)
-    return tuple(receipt for receipt in receipts if receipt.findings.delivery in gone)

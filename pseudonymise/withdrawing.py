@@ -9,9 +9,10 @@ from pathlib import Path
 from enclave.errors import NotReady
 from enclave.journal import Journal
 from enclave.zones import Workspace, Zone
+from pseudonymise.answered import Told
 from pseudonymise.custody import Custody
 from pseudonymise.receipt import Receipt
-from pseudonymise.receive import one_at_a_time, receipts
+from pseudonymise.receive import one_at_a_time, receipts, receipts_kept
 from pseudonymise.withdrawal import (
     Confirmation,
     Reason,
@@ -22,7 +23,6 @@ from pseudonymise.withdrawal import (
     open_notice,
     remove_withdrawn,
     token_of,
-    unfinished,
 )
 
 
@@ -43,7 +43,7 @@ class Withdrawer:
             NotReady: no such delivery stands.
         """
         notice = open_notice(file, self.custody.seal_identity(project))
-        check_proof(notice.delivery, notice.proof, self.journal)
+        check_proof(notice.delivery, notice.proof, Told.of(self.journal).answers.get(notice.delivery))
         return self._withdraw(notice.delivery, notice.reason, "supplier", now)
 
     def by_hand(self, delivery: str, reason: Reason, now: datetime) -> tuple[Confirmation, ...]:
@@ -60,8 +60,10 @@ class Withdrawer:
             return self._finish()
 
     def _finish(self) -> tuple[Confirmation, ...]:
-        left = unfinished(receipts(self.workspace, self.custody), self.journal)
-        return tuple(self._remove(receipt) for receipt in left)
+        """As long as a receipt lies where receipts lie, something of its file may be left."""
+        gone = Withdrawals.of(self.journal)
+        kept = receipts_kept(self.workspace, self.custody)
+        return tuple(self._remove(receipt) for name, receipt in kept.items() if name in gone)
 
     def _withdraw(self, delivery: str, reason: Reason, by: str, now: datetime) -> tuple[Confirmation, ...]:
         """All files of a delivery go together."""
@@ -74,8 +76,7 @@ class Withdrawer:
             ]
             if not standing:
                 return self._confirmed_before(delivery)
-            for receipt in standing:
-                journal_withdrawal(receipt, self.journal, actor=self.actor, reason=reason, by=by, now=now)
+            journal_withdrawal(standing, self.journal, actor=self.actor, reason=reason, by=by, now=now)
             return tuple(self._remove(receipt) for receipt in standing)
 
     def _confirmed_before(self, delivery: str) -> tuple[Confirmation, ...]:

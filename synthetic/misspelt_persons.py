@@ -18,7 +18,6 @@ from synthetic.randomness import Bools, Floats, Ints, uniforms
 
 MISSING_FROM_REGISTER = 0.03
 _HOUSEHOLD = 2.2
-_WIDTH = 24
 _LETTERS = np.array([ord(letter) for letter in "abcdefghijklmnopqrstuvwxyz"], dtype=np.uint32)
 _DAYS = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 _CALL_NAMES = 0.03
@@ -97,7 +96,7 @@ def _table(people: _Everyone, who: Ints) -> pa.Table:
             "first_names": people.first.take(take),
             "birth_date": _dates(people.year[who], people.month[who], people.day[who]),
             "sex": _sexes(people.woman[who]),
-            **_addresses(people.home[who]),
+            **addresses(people.home[who]),
             "RINPERSOON": pc.utf8_lpad(pa.array(who).cast(pa.string()), 9, "0"),
         }
     )
@@ -108,7 +107,7 @@ def _delivered(people: _Everyone, who: Ints, seed: int) -> pa.Table:
     take = pa.array(who)
     surname, prefix = people.surname.take(take), people.prefix.take(take)
     surname, prefix = _married(surname, prefix, people.woman[who] & (people.year[who] < 1992), u[:, :2], seed)
-    surname = _misspelt(_without_marks(surname, u[:, 2] < 0.3), u[:, 3] < 0.03, u[:, 4:6])
+    surname = misspelt(without_marks(surname, u[:, 2] < 0.3), u[:, 3] < 0.03, u[:, 4:6])
     in_front = pa.array((u[:, 6] < 0.1) & ~pc.equal(prefix, "").to_numpy(zero_copy_only=False))
     together = pc.binary_join_element_wise(prefix, surname, " ")
     year, month, day = people.year[who].copy(), people.month[who].copy(), people.day[who].copy()
@@ -119,7 +118,7 @@ def _delivered(people: _Everyone, who: Ints, seed: int) -> pa.Table:
             "prefix": pc.if_else(in_front, "", prefix),
             "first_names": _first_names(people, who, u[:, 7:9], seed),
             "birth_date": _birth_dates(year, month, day, u[:, 9:11]),
-            "sex": _mixed(_sexes(people.woman[who] ^ (u[:, 11] < 0.003)), u[:, 11] > 0.99, ""),
+            "sex": mixed(_sexes(people.woman[who] ^ (u[:, 11] < 0.003)), u[:, 11] > 0.99, ""),
             **_moved(people, who, u[:, 12:16]),
         }
     )
@@ -145,7 +144,7 @@ def _first_names(people: _Everyone, who: Ints, u: Floats, seed: int) -> Any:
     made = pc.if_else(pa.array(kind < 0.06), initials, given)
     made = pc.if_else(pa.array((kind >= 0.06) & (kind < 0.06 + _CALL_NAMES)), other, made)
     spots = np.stack([u[:, 1], (kind * 1e4) % 1], axis=1)
-    return _misspelt(_without_marks(made, kind > 0.8), (kind > 0.10) & (kind < 0.125), spots)
+    return misspelt(without_marks(made, kind > 0.8), (kind > 0.10) & (kind < 0.125), spots)
 
 
 def _birth_dates(year: Ints, month: Ints, day: Ints, u: Floats) -> Any:
@@ -157,23 +156,23 @@ def _birth_dates(year: Ints, month: Ints, day: Ints, u: Floats) -> Any:
     year = year + np.where(slip & (where == 0), np.where(u[:, 1] * 9 % 1 < 0.5, 1, 10), 0)
     month = np.where(slip & (where == 1), month % 12 + 1, month)
     day = np.where(slip & (where == 2), day % 28 + 1, day)
-    return _mixed(_dates(year, month, day), (kind >= 0.016) & (kind < 0.022), "")
+    return mixed(_dates(year, month, day), (kind >= 0.016) & (kind < 0.022), "")
 
 
 def _moved(people: _Everyone, who: Ints, u: Floats) -> dict[str, Any]:
     kind = u[:, 0]
     home = np.where(kind < 0.10, (u[:, 1] * people.homes).astype(np.int64), people.home[who])
-    address = _addresses(home)
+    address = addresses(home)
     number = np.where((kind >= 0.10) & (kind < 0.115), home % 97 + 2, home % 97 + 1)
     gone = kind > 0.98
     return {
-        "postcode": _mixed(address["postcode"], gone, ""),
-        "house_number": _mixed(pa.array(number).cast(pa.string()), gone, ""),
+        "postcode": mixed(address["postcode"], gone, ""),
+        "house_number": mixed(pa.array(number).cast(pa.string()), gone, ""),
         "addition": address["addition"],
     }
 
 
-def _addresses(home: Ints) -> dict[str, Any]:
+def addresses(home: Ints) -> dict[str, Any]:
     """97 house numbers to a postcode would be many; some twenty share one, as in life."""
     street = home // 20
     digits = pa.array(1000 + street // 400 % 9000).cast(pa.string())
@@ -194,37 +193,40 @@ def _sexes(woman: Bools) -> Any:
     return pc.if_else(pa.array(woman), "2", "1")
 
 
-def _mixed(values: Any, where: Bools, instead: str) -> Any:
+def mixed(values: Any, where: Bools, instead: str) -> Any:
+    """``instead`` in the rows of ``where``."""
     return pc.if_else(pa.array(where), instead, values)
 
 
-def _without_marks(values: Any, where: Bools) -> Any:
+def without_marks(values: Any, where: Bools) -> Any:
+    """No diacritics in the rows of ``where``."""
     plain = pc.replace_substring_regex(pc.utf8_normalize(values, form="NFKD"), r"\pM+", "")
     return pc.if_else(pa.array(where), plain, values)
 
 
-def _misspelt(values: Any, where: Bools, u: Floats) -> Any:
+def misspelt(values: Any, where: Bools, u: Floats) -> Any:
     """One typing error in the rows of ``where``: a letter changed, left out, doubled, or two exchanged."""
     rows = np.flatnonzero(where)
     if not len(rows):
         return values
-    texts = np.array(values.take(pa.array(rows)).to_pylist(), dtype=f"U{_WIDTH}")
-    letters = np.zeros((len(rows), _WIDTH + 2), dtype=np.uint32)
-    letters[:, :_WIDTH] = np.ascontiguousarray(texts).view(np.uint32).reshape(len(rows), _WIDTH)
+    texts = np.array(values.take(pa.array(rows)).to_pylist(), dtype=np.str_)
+    width = texts.dtype.itemsize // 4
+    letters = np.zeros((len(rows), width + 2), dtype=np.uint32)
+    letters[:, :width] = np.ascontiguousarray(texts).view(np.uint32).reshape(len(rows), width)
     length = np.maximum((letters > 0).sum(axis=1), 2)
     at = 1 + (u[rows, 0] * (length - 1)).astype(np.int64)
     kind = (u[rows, 1] * 4).astype(np.int64)
-    place = np.broadcast_to(np.arange(_WIDTH + 2), letters.shape)
+    place = np.broadcast_to(np.arange(width + 2), letters.shape)
     here = at[:, None]
     shift = np.where((kind[:, None] == 1) & (place >= here), 1, np.where((kind[:, None] == 2) & (place > here), -1, 0))
-    source = np.clip(place + shift, 0, _WIDTH + 1)
+    source = np.clip(place + shift, 0, width + 1)
     exchanged = kind[:, None] == 3
     source = np.where(exchanged & (place == here), place - 1, source)
     source = np.where(exchanged & (place == here - 1), place + 1, source)
     made = np.take_along_axis(letters, source, axis=1)
     changed = np.flatnonzero(kind == 0)
     made[changed, at[changed]] = _LETTERS[(u[rows, 1][changed] * 4 * 26).astype(np.int64) % 26]
-    spelt = np.ascontiguousarray(made).view(f"U{_WIDTH + 2}").ravel()
+    spelt = np.ascontiguousarray(made).view(f"U{width + 2}").ravel()
     whole = np.array(values.to_pylist(), dtype=object)
     whole[rows] = spelt
     return pa.array(whole, pa.string())

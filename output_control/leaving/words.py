@@ -9,12 +9,12 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from enclave.long_numbers import YEARS, in_ascii_figures
 from enclave.requests import OutputRequest
 
 _LONG_NUMBER = re.compile(r"[0-9]{8}")
 # with points, dashes or spaces between; a span of years (1996-2015) is none
 _SPACED_NUMBER = re.compile(r"[0-9](?:[ .\-/_]{0,3}[0-9]){7,}")
-_YEARS = re.compile(r"(?<![0-9])(?:1[89]|2[01])[0-9]{2}(?:[-/ ]| - )(?:1[89]|2[01])[0-9]{2}(?![0-9])")
 _HIDING = ("Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp")
 
 
@@ -26,8 +26,7 @@ def fault_of_text(text: str, *, lines: bool = False) -> str:
     shown = text.translate({10: " ", 13: " ", 9: " "}) if lines else text
     if any(unicodedata.category(letter) in _HIDING for letter in shown):
         return "holds characters that are not shown, or change the order of others"
-    plain = unicodedata.normalize("NFKC", _YEARS.sub("", shown))
-    digits = "".join(str(unicodedata.digit(letter, letter)) for letter in plain)
+    digits = in_ascii_figures(YEARS.sub("", shown))
     if (_LONG_NUMBER if lines else _SPACED_NUMBER).search(digits):
         return "holds a number of eight digits or more, as identifiers are"
     return ""

@@ -10,12 +10,13 @@ unit for unit, a hidden cell of an earlier table: the others' refusal may be the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
 
 from output_control.audit import full_equations
+from output_control.ledger.alike import by_definition
 from output_control.ledger.released import ReleasedTable
 from output_control.ledger.system import System
 from output_control.protection import Options, demand, least
@@ -31,10 +32,15 @@ SIDES = np.array([1.0, -1.0])
 @dataclass(frozen=True, slots=True, eq=False)
 class Shut:
     """Sensitive columns that cannot move even with every cell of the new tables hidden: those ``before`` the new tables
-    came, and whether there are others, which the new tables cannot but give away."""
+    came, and others (``open_``), which the new tables cannot but give away."""
 
     before: BoolArray
-    hopeless: bool
+    open_: IntArray
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether there are such others."""
+        return len(self.open_) > 0
 
 
 def shut(system: System, tables: Sequence[ReleasedTable], new: int, options: Options) -> Shut:
@@ -42,30 +48,31 @@ def shut(system: System, tables: Sequence[ReleasedTable], new: int, options: Opt
     checks saw all)."""
     before = np.zeros(len(system.joint), dtype=np.bool_)
     if system.exact:
-        return Shut(before, hopeless=False)
+        return Shut(before, np.zeros(0, dtype=np.int64))
     asked = demand(system.joint, system.primary, options)
     enough = np.maximum(np.maximum(asked.up, asked.down), asked.width)
     cells = np.flatnonzero(system.primary.mask & ~system.known & (enough > 0))
     low, own = least(system.joint, options), np.concatenate(system.columns[:new])
-    stuck = _still(system, cells, low, enough, _every_equation(system))
+    full = sparse.csr_array(full_equations(system.joint))
+    stuck = _still(_View(full, system.known, system.joint.value - low), cells, enough)
     if not len(stuck):
-        return Shut(before, hopeless=False)
+        return Shut(before, cells[:0])
     taken = low.copy()
     taken[own] = 0.0
+    spare = system.joint.value - taken
     seen = system.known | _published_before(system, tables, new)
-    told = replace(system, known=seen)
-    before[_still(told, stuck[~seen[stuck]], taken, enough, _told_before(system, own))] = True
+    told = [full[np.flatnonzero(_told_before(system, own))], _same_as_before(system, tables, new)]
+    before[_still(_View(sparse.csr_array(sparse.vstack(told)), seen, spare), stuck[~seen[stuck]], enough)] = True
+    left = stuck[~before[stuck]]
+    if len(left):
+        defined = _View(by_definition(system, tables, new), np.zeros_like(seen), spare)
+        before[_still(defined, left, enough)] = True
     excused = before.copy()
     excused[own] = False
     same = _sets_at(excused, tables[new:], system.columns[new:])
     for table, columns in zip(tables[:new], system.columns, strict=False):
         before[columns] &= np.isin(table.sets, same)
-    return Shut(before, hopeless=not before[stuck].all())
-
-
-def _every_equation(system: System) -> BoolArray:
-    """All equations of the system."""
-    return np.ones(full_equations(system.joint).shape[0], dtype=np.bool_)
+    return Shut(before, stuck[~before[stuck]])
 
 
 def _published_before(system: System, tables: Sequence[ReleasedTable], new: int) -> BoolArray:
@@ -93,32 +100,54 @@ def _told_before(system: System, own: IntArray) -> BoolArray:
     return told
 
 
-def _still(system: System, cells: IntArray, low: FloatArray, enough: FloatArray, equations: BoolArray) -> IntArray:
-    """Those of ``cells`` that can be but what they are, while only what earlier releases tell is known.
+def _same_as_before(system: System, tables: Sequence[ReleasedTable], new: int) -> sparse.csr_array:
+    """That cells of the new tables are hidden cells of earlier ones, unit for unit."""
+    old = [(table.sets[at >= 0], at[at >= 0]) for table, at in zip(tables[new:], system.columns[new:], strict=True)]
+    sets, first = np.unique(np.concatenate([each for each, _ in old]), return_index=True)
+    column = np.concatenate([each for _, each in old])[first]
+    mine = np.concatenate([table.sets for table in tables[:new]])
+    own = np.concatenate(system.columns[:new])[(there := np.isin(mine, sets))]
+    same = column[np.searchsorted(sets, mine[there])]
+    row, ones = np.arange(len(own)), np.ones(len(own))
+    size = len(own), len(system.joint)
+    return sparse.csr_array((np.append(ones, -ones), (np.append(row, row), np.append(own, same))), shape=size)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _View:
+    """Of an attacker: equations, the columns he knows, and by how much he knows that each may be less."""
+
+    equations: sparse.csr_array
+    known: BoolArray
+    spare: FloatArray
+
+
+def _still(view: _View, cells: IntArray, enough: FloatArray) -> IntArray:
+    """Those of ``cells`` that can be but what they are.
 
     What seems to stand still beside the median of what is asked is judged again in its own size (``enough``), where
     all that it may move does not look like nothing.
     """
     if not len(cells):
         return cells
-    seem = _still_beside(system, cells, low, float(np.median(enough[cells])), equations)
+    seem = _still_beside(view, cells, float(np.median(enough[cells])))
     size = np.floor(np.log10(enough[seem]))
-    parts = [_still_beside(system, seem[size == each], low, 10.0**each, equations) for each in np.unique(size)]
+    parts = [_still_beside(view, seem[size == each], 10.0**each) for each in np.unique(size)]
     found: IntArray = np.sort(np.concatenate([cells[:0], *parts]))
     return found
 
 
-def _still_beside(system: System, cells: IntArray, low: FloatArray, unit: float, equations: BoolArray) -> IntArray:
+def _still_beside(view: _View, cells: IntArray, unit: float) -> IntArray:
     """As `_still`, where ``unit`` is the scale.
 
     One model of everything that hangs together; objectives of many cells at once rule most out, and the rest are tried
     one by one. Fractions of a unit count as moves, so that nothing is found that can move.
     """
-    joint, hidden = system.joint, np.flatnonzero(~system.known)
-    matrix = sparse.csr_array(full_equations(joint)[np.flatnonzero(equations)][:, hidden])
+    hidden = np.flatnonzero(~view.known)
+    matrix = sparse.csr_array(view.equations[:, hidden])
     matrix = sparse.csr_array(matrix[np.flatnonzero(np.diff(matrix.indptr))])
     place = np.searchsorted(hidden, cells)
-    room, zero = np.minimum((joint.value - low)[hidden] / unit, 1.0), np.zeros(matrix.shape[0])
+    room, zero = np.minimum(view.spare[hidden] / unit, 1.0), np.zeros(matrix.shape[0])
     model = Model(matrix, np.zeros(len(hidden)), -room, np.ones(len(hidden)), (zero, zero))
     model.keep_vertex()
     random = np.random.Generator(np.random.Philox(key=SEED))

@@ -32,6 +32,7 @@ from output_control.tables.table import BoolArray, IntArray
 ROUNDS = 3
 MOST_ATTACKED, MOST_COLUMNS = 300, 1_000  # where attacking one by one takes moments
 COMBINED_ROUNDS = 8
+MOST_NAMED = 5  # earlier releases in a refusal
 LEAST_WIDTH = 1e-6  # of the interval of an amount near 0
 
 
@@ -192,7 +193,8 @@ def _protect(system: System, tables: Sequence[ReleasedTable], new: int, options:
         return _Done(*done)
     cannot = shut(system, tables, new, options)
     if cannot.hopeless:
-        raise _refusal("sensitive cells stay open to an attacker even with every other cell hidden", tables, new, also)
+        fault = "sensitive cells stay open to an attacker even with every other cell hidden"
+        raise _refusal(fault, _in_the_way(system, tables, new, cannot.open_), new, also)
     primary = replace(primary, mask=primary.mask & ~cannot.before)
     always: BoolArray = system.fixed | cannot.before
     options = replace(options, hidden=always & ~system.known)
@@ -264,13 +266,25 @@ def _keys(tables: Sequence[ReleasedTable]) -> list[tuple[str, str, str]]:
 
 def _refusal(fault: str, tables: Sequence[ReleasedTable], new: int, also: Sequence[str]) -> Refused:
     names = ", ".join(table.name for table in tables[:new])
-    others = "; ".join([*(table.label for table in tables[new:]), *also])
+    labels = [*also, *(table.label for table in tables[new:])]
+    others = "; ".join([*labels[:MOST_NAMED], *([f"{len(labels) - MOST_NAMED} others"] * (len(labels) > MOST_NAMED))])
     together = f"{names} cannot be released beside {others}" if others else f"{names} cannot be released together"
     return reasons(
         [together, fault],
         "show the classifications and levels of what was released, or a population or period that differs from it by "
         "at least the minimum frequency; or leave out what is named",
     )
+
+
+def _in_the_way(system: System, tables: Sequence[ReleasedTable], new: int, cells: IntArray) -> list[ReleasedTable]:
+    """The new tables, and the earlier ones that open ``cells`` are of or lie between, those of the most cells first."""
+    names = [system.joint.name(cell) for cell in cells.tolist()]
+    count = [sum(name.endswith(table.label) for name in names) for table in tables]
+    for link in system.links:
+        columns = system.columns[link.first][link.relation.first]
+        count[link.second] += int(np.isin(columns, cells).sum()) if len(columns) == 1 else 0
+    met = sorted((at for at in range(new, len(tables)) if count[at]), key=lambda at: -count[at])
+    return [*tables[:new], *(tables[at] for at in met or range(new, len(tables)))]
 
 
 def _exposed(system: System, pattern: Pattern, options: Options) -> IntArray:

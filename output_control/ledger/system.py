@@ -42,7 +42,7 @@ class System:
 
     ``fixed`` columns are hidden whatever the new tables do; ``rests`` are the columns of small differences, ``atoms``
     those of atoms of few units. ``least``: what each column is known to be at least where empty cells leave as 0;
-    nothing of rests and atoms, which may well be empty.
+    nothing of rests and atoms, which may well be empty. ``links``: the relations it was built from.
     """
 
     joint: JointTable
@@ -55,6 +55,7 @@ class System:
     rests: IntArray
     atoms: IntArray
     exact: bool
+    links: Sequence[Link]
 
 
 def build(
@@ -133,7 +134,7 @@ class _Work:
     """The columns and shared equations so far."""
 
     def __init__(self, tables: Sequence[ReleasedTable], new: int, *, every: bool, links: Sequence[Link]) -> None:
-        self.tables, self.new = tables, new
+        self.tables, self.new, self.links = tables, new, links
         self.shared = _Entries()
         self.columns: list[IntArray] = []
         self.amounts: list[float] = []
@@ -250,7 +251,8 @@ class _Work:
         columns = tuple(self.columns)
         # a revised cell that was published under another name tells nothing new
         revised = [cell for cell in self.revised if not known[cell]]
-        return System(joint, self._primary(minimum, revised), known, fixed, cost, low, columns, rests, small, exact)
+        primary = self._primary(minimum, revised)
+        return System(joint, primary, known, fixed, cost, low, columns, rests, small, exact, self.links)
 
     def _own(self, of: Callable[[CellTable], sparse.csr_array]) -> sparse.csr_array:
         entries = _Entries()

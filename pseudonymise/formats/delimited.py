@@ -64,9 +64,9 @@ def _read(
     if faults:
         raise BadInput("the file does not hold what the schema asks for", where=file, faults=faults)
     reader = _RecordReader(schema, names, file, encoding)
-    yield reader.batch(_without_header(head), remarks)
     for records in chunks:
-        yield reader.batch(records, ())
+        yield reader.batch(records, remarks)
+        remarks = ()
 
 
 def _decoded(data: bytes, encoding: str) -> str:
@@ -74,23 +74,24 @@ def _decoded(data: bytes, encoding: str) -> str:
     return data.decode("utf-8" if encoding.startswith("utf-8") else "cp1252", errors="replace")
 
 
-def _in_utf8(data: bytes, encoding: str) -> bytes:
-    """The same text in UTF-8. Most blocks hold few different letters with accents: each is replaced in one quick pass,
-    unless a replacement holds the byte of another."""
-    if encoding.startswith("utf-8") or data.isascii():
-        return data
-    codes = np.frombuffer(data, dtype=np.uint8)
-    odd = np.flatnonzero(np.bincount(codes[codes >= 128], minlength=256)).tolist()
-    letters = {bytes([code]): bytes([code]).decode("cp1252", errors="replace").encode() for code in odd}
-    if any(code in utf8 for code in letters for utf8 in letters.values()):
-        return _decoded(data, encoding).encode()
-    for code, utf8 in letters.items():
-        data = data.replace(code, utf8)
-    return data
+_UTF8_BYTES = np.array([len(bytes([code]).decode("cp1252", errors="replace").encode()) for code in range(256)])
+
+
+def text_of(cells: pa.BinaryArray) -> pa.StringArray:
+    """Cells that came in cp1252. ASCII is the same text in UTF-8: most columns are taken as they stand."""
+    validity, places, bytes_ = cells.buffers()
+    offsets = np.frombuffer(places, dtype=np.int32, count=len(cells) + 1)
+    data = np.frombuffer(bytes_ or b"", dtype=np.uint8)
+    if data.max(initial=0) >= 128:
+        odd = np.flatnonzero(data >= 128)
+        longer = np.append(0, np.cumsum(_UTF8_BYTES[data[odd]] - 1))
+        places = pa.py_buffer((offsets + longer[np.searchsorted(odd, offsets)]).astype(np.int32))
+        bytes_ = pa.py_buffer(_decoded(data.tobytes(), "cp1252").encode())
+    return pa.StringArray.from_buffers(len(cells), places, bytes_, validity, cells.null_count)
 
 
 def _header_cells(records: Records, separator: str, encoding: str) -> list[str]:
-    line = _decoded(records.data[: records.ends[0]].tobytes(), encoding)[:1_000_000]
+    line = _decoded(records.data[:-1], encoding)[:1_000_000]
     try:
         return next(csv.reader(io.StringIO(line, newline=""), delimiter=separator), [])
     except csv.Error:
@@ -107,22 +108,6 @@ def _wrong_separator(header: list[str], schema: DeliverySchema, file: str) -> tu
     return ()
 
 
-def _without_header(records: Records) -> Records:
-    if len(records) == 1:
-        none = np.zeros(0, dtype=np.int64)
-        return Records(1, records.data[:0], none, none, none, none.astype(np.bool_))
-    cut = int(records.starts[1])
-    return Records(
-        1,
-        records.data[cut:],
-        records.starts[1:] - cut,
-        records.ends[1:] - cut,
-        records.cells[1:],
-        records.misquoted[1:],
-        records.unfinished,
-    )
-
-
 class _RecordReader:
     """Turns records into text columns in the schema's order."""
 
@@ -134,47 +119,69 @@ class _RecordReader:
         self._parse = pacsv.ParseOptions(
             delimiter=schema.separator, newlines_in_values=True, ignore_empty_lines=len(names) > 1
         )
+        self._is_text = encoding.startswith("utf-8")
         self._convert = pacsv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
+            column_types=dict.fromkeys(names, pa.string() if self._is_text else pa.binary()),
+            null_values=[""],
+            strings_can_be_null=True,
         )
 
     def batch(self, records: Records, remarks: tuple[Remark, ...]) -> Batch:
-        """The well-formed records as columns, the others as broken rows."""
-        whole = (records.cells == len(self._names)) & ~records.misquoted
-        if records.unfinished and records.cells[-1] < len(self._names):
+        """The well-formed records as columns, the others as broken rows.
+
+        The CSV parser counts cells as well: if it finds a row of so many cells in each record, none need be counted
+        here.
+        """
+        if records.may_all_have(len(self._names)):
+            table = self._parsed(records.data, len(records))
+            if table is not None:
+                rows = np.arange(records.first, records.first + len(records))
+                return Batch(pa.array(rows, pa.int64()), table, (), remarks)
+        return self._batch_with_broken(records, remarks)
+
+    def _batch_with_broken(self, records: Records, remarks: tuple[Remark, ...]) -> Batch:
+        cells = records.cells
+        whole = (cells == len(self._names)) & ~records.misquoted
+        if records.unfinished and cells[-1] < len(self._names):
             message = "the file is cut off: its last row has too few cells and no end"
             row = records.first + len(records) - 1
             raise BadInput(
                 "the file is cut off", where=self._file, faults=[Fault(self._file, "truncated", message, rows=(row,))]
             )
+        kept = np.frombuffer(records.data, dtype=np.uint8)[np.repeat(whole, records.ends + 1 - records.starts)]
+        table = self._parsed(kept.tobytes(), int(whole.sum()))
+        if table is None:
+            raise BadInput("the file is not readable as CSV: rows and lines do not agree", where=self._file)
         rows = pa.array(np.flatnonzero(whole) + records.first, pa.int64())
-        return Batch(rows, self._columns(records, whole), self._broken(records, ~whole), remarks)
+        return Batch(rows, table, self._broken(records, ~whole), remarks)
 
-    def _columns(self, records: Records, whole: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> pa.Table:
-        if not whole.any():
+    def _parsed(self, data: bytes, rows: int) -> pa.Table | None:
+        """The columns of whole records; None when the parser finds other rows than those."""
+        if not rows:
             return self._schema.empty_table()
-        lengths = records.ends + 1 - records.starts
-        data = records.data if whole.all() else records.data[np.repeat(whole, lengths)]
-        text = _in_utf8(data.tobytes(), self._encoding)
-        options = pacsv.ReadOptions(use_threads=False, column_names=self._names, block_size=len(text) + 1)
+        options = pacsv.ReadOptions(use_threads=False, column_names=self._names, block_size=len(data) + 1)
         table = None
         with contextlib.suppress(pa.ArrowException):  # its message may hold a row
             table = pacsv.read_csv(
-                io.BytesIO(text), read_options=options, parse_options=self._parse, convert_options=self._convert
+                pa.BufferReader(data), read_options=options, parse_options=self._parse, convert_options=self._convert
             )
-        if table is None or table.num_rows != int(whole.sum()):
-            raise BadInput("the file is not readable as CSV: rows and lines do not agree", where=self._file)
-        absent = [name for name in self._schema.names if name not in self._names]
-        for name in absent:
-            table = table.append_column(name, pa.nulls(table.num_rows, pa.string()))
-        return table.select(self._schema.names)
+        if table is None or table.num_rows != rows:
+            return None
+        return pa.table([self._column(table, name) for name in self._schema.names], schema=self._schema)
+
+    def _column(self, table: pa.Table, name: str) -> pa.Array | pa.ChunkedArray:
+        if name not in self._names:
+            return pa.nulls(table.num_rows, pa.string())
+        column = table.column(name)
+        return column if self._is_text else pa.chunked_array(map(text_of, column.chunks), pa.string())
 
     def _broken(self, records: Records, broken: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> tuple[BrokenRow, ...]:
+        starts, ends, misquoted = records.starts, records.ends, records.misquoted
         return tuple(
             BrokenRow(
                 records.first + place,
-                "quotes" if records.misquoted[place] else "cells",
-                _decoded(records.data[records.starts[place] : records.ends[place]].tobytes(), self._encoding),
+                "quotes" if misquoted[place] else "cells",
+                _decoded(records.data[starts[place] : ends[place]], self._encoding),
             )
             for place in np.flatnonzero(broken).tolist()
         )

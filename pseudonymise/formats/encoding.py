@@ -11,7 +11,7 @@ import codecs
 from enclave.errors import Fault
 from pseudonymise.formats.batch import Note, Remark
 
-_CP1252_UNDEFINED = bytes([0x81, 0x8D, 0x8F, 0x90, 0x9D])
+_CP1252_UNDEFINED = frozenset(bytes([code]) for code in (0x81, 0x8D, 0x8F, 0x90, 0x9D))
 _BOM_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -30,10 +30,9 @@ class EncodingSurvey:
         if len(self._start) < 4:
             self._start += block[:4]
         self._nul = self._nul or b"\0" in block
-        if self._decoder is None or not block.isascii():
-            self._ascii = self._ascii and block.isascii()
-            # deleting characters is the quickest way to ask whether any of them is there
-            self._undefined = self._undefined or len(block.translate(None, _CP1252_UNDEFINED)) < len(block)
+        if not block.isascii():
+            self._ascii = False
+            self._undefined = self._undefined or any(code in block for code in _CP1252_UNDEFINED)
         if self._decoder is not None:
             self._try_utf8(block)
 

@@ -1,14 +1,14 @@
 """Where the records of a CSV stream begin and end, quoted line breaks included, without a loop over records.
 
-A record ends at a line feed outside quotes (RFC 4180). Quote parity is a running exclusive-or over the bytes; counting
-separators outside quotes gives each record's number of cells. Only whole, well-formed records go to the CSV parser,
-so its row numbers cannot drift.
+A record ends at a line feed outside quotes (RFC 4180). What stands where is held as one bit per byte, 64 to a word:
+whether a byte is within quotes is then the parity of the quotes before it, a handful of shifts per word. Only whole,
+well-formed records go to the CSV parser, so its row numbers cannot drift.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import numpy as np
@@ -20,34 +20,60 @@ from pseudonymise.formats.batch import BLOCK, blocks
 MAX_RECORD = 8 << 20
 _SLICE = 128 << 10
 _QUOTE, _LINE_FEED, _RETURN = 34, 10, 13
-Bytes = npt.NDArray[np.uint8]
+_WORD = 64
+_ONE, _TOP, _ALL = np.uint64(1), np.uint64(_WORD - 1), np.uint64(0xFFFFFFFFFFFFFFFF)
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
+Words = npt.NDArray[np.uint64]
 
 
 @dataclass(frozen=True, slots=True)
 class Records:
-    """Whole records of a stream: their bytes, where each starts and ends, and how it is built.
+    """Whole records of a stream, the last byte a line feed, and marks on their bytes.
 
-    ``first`` is the position of the first one in the file (0 is the header). ``misquoted``: a quote or a carriage
-    return stands within an unquoted value, or text follows a closing quote. ``unfinished``: the file ends right after
-    the last one, without a line feed.
+    ``first`` is the position of the first one in the file (0 is the header). Marked are the line feeds that end a
+    record (``feeds``), the ``separators`` outside quotes, and what is ``stray``: a quote or a carriage return within
+    an unquoted value, or a quote that text follows. ``unfinished``: the file ends without the last line feed.
     """
 
     first: int
-    data: Bytes
-    starts: Ints
-    ends: Ints
-    cells: Ints
-    misquoted: Bools
+    data: bytes
+    feeds: Words
+    separators: Words
+    stray: Words
     unfinished: bool = False
 
     def __len__(self) -> int:
-        return len(self.starts)
+        return _count(self.feeds)
+
+    @property
+    def ends(self) -> Ints:
+        """The place of each record's line feed."""
+        return _places(self.feeds)
+
+    @property
+    def starts(self) -> Ints:
+        """The place of each record's first byte."""
+        return np.append(0, self.ends + 1)[:-1]
+
+    @property
+    def cells(self) -> Ints:
+        """How many cells each record has."""
+        return _per_record(self.separators, self.ends) + 1
+
+    @property
+    def misquoted(self) -> Bools:
+        """Which records hold a stray mark."""
+        return _per_record(self.stray, self.ends) > 0
+
+    def may_all_have(self, cells: int) -> bool:
+        """Whether nothing is stray, and there are as many separators as records of so many cells have together."""
+        return not self.stray.any() and _count(self.separators) == len(self) * (cells - 1)
 
 
 def scan_records(handle: BinaryIO, separator: str, file: str, *, block_size: int = BLOCK) -> Iterator[Records]:
-    """Cut a stream into whole records, in chunks of about ``block_size`` bytes; blank lines at the end don't count.
+    """Cut a stream into whole records: the header alone, what is left of its block (perhaps nothing), and then chunks
+    of about ``block_size`` bytes; blank lines at the end don't count. Nothing at all of an empty file.
 
     Raises:
         BadInput: a quote that is opened and never closed, quotes that no longer pair, or a record above
@@ -56,73 +82,132 @@ def scan_records(handle: BinaryIO, separator: str, file: str, *, block_size: int
     carried, first = b"", 0
     for block in blocks(handle, block_size):
         held = carried + block
-        records, taken = _whole_records(held, separator, first)
+        records = _whole_records(held, separator, first)
         _refuse_lost_quotes(records, file)
         if len(records):
-            yield records
+            yield from _header_apart(records, separator)
             first += len(records)
-        carried = held[taken:]
+        carried = held[len(records.data) :]
         if len(carried.rstrip(b"\r\n")) > MAX_RECORD:
             raise _never_closed(first, file)
     if carried.strip(b"\r\n"):
-        yield _last_record(carried.rstrip(b"\r\n") + b"\n", separator, first, file, closed=carried.endswith(b"\n"))
+        last = _last_record(carried.rstrip(b"\r\n") + b"\n", separator, first, file, closed=carried.endswith(b"\n"))
+        yield from _header_apart(last, separator)
 
 
-def _whole_records(held: bytes, separator: str, first: int) -> tuple[Records, int]:
-    data = np.frombuffer(held, dtype=np.uint8)
-    quotes = data == _QUOTE
-    outside = np.bitwise_xor.accumulate(quotes.view(np.uint8)) == 0
-    ends = np.flatnonzero((data == _LINE_FEED) & outside).astype(np.int64)
-    ends = ends[: _without_blank_tail(data, ends)]
-    taken = int(ends[-1]) + 1 if len(ends) else 0
-    starts = np.concatenate([np.zeros(1, dtype=np.int64), ends[:-1] + 1]) if len(ends) else ends
-    separators = np.flatnonzero((data[:taken] == ord(separator)) & outside[:taken])
-    cells = np.diff(np.searchsorted(separators, ends), prepend=0) + 1
-    stray = _stray_marks(data[:taken], quotes[:taken], outside[:taken], ord(separator))
-    misquoted = np.diff(np.searchsorted(stray, ends), prepend=0) > 0
-    return Records(first, data[:taken], starts, ends, cells.astype(np.int64), misquoted), taken
+def _header_apart(records: Records, separator: str) -> Iterator[Records]:
+    if records.first:
+        yield records
+        return
+    cut = int(records.ends[0]) + 1
+    yield _marked(records.data[:cut], separator, 0)
+    yield replace(_marked(records.data[cut:], separator, 1), unfinished=records.unfinished)
 
 
-def _without_blank_tail(data: Bytes, ends: Ints) -> int:
-    """How many records there are when blank lines at the end are left for later (they count if more follows)."""
-    count = len(ends)
-    while count:
-        start = ends[count - 2] + 1 if count > 1 else 0
-        if (data[start : ends[count - 1]] != _RETURN).any():
-            return count
-        count -= 1
-    return 0
+def _whole_records(held: bytes, separator: str, first: int) -> Records:
+    marked = _marked(held, separator, first)
+    taken = _without_blank_tail(held, marked.feeds)
+    return Records(
+        first,
+        held[:taken],
+        _until(marked.feeds, taken),
+        _until(marked.separators, taken),
+        _until(marked.stray, taken),
+    )
 
 
-def _stray_marks(data: Bytes, quotes: Bools, outside: Bools, separator: int) -> Ints:
-    """Places of quotes that open where no value starts, or close where none ends (a doubled quote is neither), and of
-    carriage returns outside quotes that end no line. Slice by slice, so that what is compared stays in the cache."""
-    found = [np.zeros(0, dtype=np.int64)]
+def _marked(data: bytes, separator: str, first: int) -> Records:
+    quotes, feeds, returns, separators = _marks(data, _QUOTE, _LINE_FEED, _RETURN, ord(separator))
+    inside = _inside(quotes)
+    stray = _stray(quotes, inside, feeds, returns, feeds | separators)
+    return Records(first, data, feeds & ~inside, separators & ~inside, stray)
+
+
+def _marks(data: bytes, *codes: int) -> list[Words]:
+    """Where each of ``codes`` stands. Slice by slice, so that what is compared stays in the cache."""
+    held = np.frombuffer(data, dtype=np.uint8)
+    found = [np.zeros(-(-len(data) // _WORD) * 8, dtype=np.uint8) for _ in codes]
     for start in range(0, len(data), _SLICE):
-        first, last = max(start - 1, 0), min(start + _SLICE + 1, len(data))
-        stray = _stray(data[first:last], quotes[first:last], outside[first:last], separator)
-        if stray.any():
-            places = np.flatnonzero(stray) + first
-            found.append(places[(places >= start) & (places < start + _SLICE)])
-    return np.concatenate(found)
+        part = held[start : start + _SLICE]
+        for code, packed in zip(codes, found, strict=True):
+            bits = np.packbits(part == code, bitorder="little")
+            packed[start // 8 : start // 8 + len(bits)] = bits
+    return [packed.view("<u8") for packed in found]
 
 
-def _stray(data: Bytes, quotes: Bools, outside: Bools, separator: int) -> Bools:
-    """The same as a mask; the first byte has nothing before it, and the last nothing after."""
-    feeds, returns = data == _LINE_FEED, data == _RETURN
-    borders = quotes | feeds | (data == separator)
-    stray = np.zeros(len(data), dtype=np.bool_)
-    stray[:-1] = quotes[:-1] & outside[:-1] & ~(borders[1:] | returns[1:])
-    stray[:-1] |= returns[:-1] & outside[:-1] & ~feeds[1:]
-    stray[1:] |= quotes[1:] & ~outside[1:] & ~borders[:-1]
-    return stray
+def _inside(quotes: Words) -> Words:
+    """Bytes within quotes, the opening quote included: those up to which the number of quotes is odd."""
+    parity = quotes.copy()
+    for step in (1, 2, 4, 8, 16, 32):
+        parity ^= parity << np.uint64(step)
+    odd = parity >> _TOP
+    parity ^= (np.bitwise_xor.accumulate(odd) ^ odd) * _ALL  # those of all words before
+    return parity
+
+
+def _stray(quotes: Words, inside: Words, feeds: Words, returns: Words, borders: Words) -> Words:
+    """Quotes that open where no value starts, or close where none ends (a doubled quote is neither), and carriage
+    returns outside quotes that end no line."""
+    borders = borders | quotes
+    opening = quotes & inside & ~_of_byte_before(borders)
+    closing = quotes & ~inside & ~_of_byte_after(borders | returns)
+    found: Words = opening | closing | (returns & ~inside & ~_of_byte_after(feeds))
+    return found
+
+
+def _of_byte_before(borders: Words) -> Words:
+    """The mark of the byte before each; there is a border before the first."""
+    moved = borders << _ONE
+    moved[1:] |= borders[:-1] >> _TOP
+    moved[:1] |= _ONE
+    return moved
+
+
+def _of_byte_after(marks: Words) -> Words:
+    moved = marks >> _ONE
+    moved[:-1] |= marks[1:] << _TOP
+    return moved
+
+
+def _without_blank_tail(held: bytes, feeds: Words) -> int:
+    """Where the last record ends when blank lines at the end are left for later (they count if more follows)."""
+    words = np.flatnonzero(feeds)
+    start = int(words[-1]) * _WORD + int(feeds[words[-1]]).bit_length() if len(words) else 0
+    filled = b""
+    while start and not filled:
+        start, stop = max(start - _SLICE, 0), start
+        filled = held[start:stop].rstrip(b"\r\n")
+    return held.index(b"\n", start + len(filled)) + 1 if filled else 0
+
+
+def _until(marks: Words, stop: int) -> Words:
+    """The marks of the first ``stop`` bytes."""
+    kept = marks[: -(-stop // _WORD)].copy()
+    if stop % _WORD:
+        kept[-1] &= (_ONE << np.uint64(stop % _WORD)) - _ONE
+    return kept
+
+
+def _count(marks: Words) -> int:
+    return int(np.bitwise_count(marks).sum())
+
+
+def _places(marks: Words) -> Ints:
+    return np.flatnonzero(np.unpackbits(marks.astype("<u8").view(np.uint8), bitorder="little"))
+
+
+def _per_record(marks: Words, ends: Ints) -> Ints:
+    found: Ints = np.diff(np.searchsorted(_places(marks), ends), prepend=0)
+    return found
 
 
 def _refuse_lost_quotes(records: Records, file: str) -> None:
     """A misquoted record that spans lines has swallowed others: from there on nobody knows what is a value."""
+    if not records.stray.any():
+        return
+    starts, ends = records.starts, records.ends
     for place in np.flatnonzero(records.misquoted).tolist():
-        within = records.data[records.starts[place] : records.ends[place]]
-        if (within == _LINE_FEED).any():
+        if b"\n" in records.data[starts[place] : ends[place]]:
             message = "from this row on the quotes do not pair; a quote within a value must be doubled"
             raise BadInput(
                 "the quotes do not pair", faults=[Fault(file, "quotes", message, rows=(_row(records.first + place),))]
@@ -142,13 +227,11 @@ def _never_closed(position: int, file: str) -> BadInput:
 
 
 def _last_record(rest: bytes, separator: str, first: int, file: str, *, closed: bool) -> Records:
-    records, taken = _whole_records(rest, separator, first)
-    if taken < len(rest):
+    records = _whole_records(rest, separator, first)
+    if len(records.data) < len(rest):
         message = "the file is cut off: a quote in the last row is never closed"
         raise BadInput(
             "the file is cut off", where=file, faults=[Fault(file, "truncated", message, rows=(_row(first),))]
         )
     _refuse_lost_quotes(records, file)
-    return Records(
-        first, records.data, records.starts, records.ends, records.cells, records.misquoted, unfinished=not closed
-    )
+    return replace(records, unfinished=not closed)

@@ -98,7 +98,7 @@ def test_a_formula_without_result_is_found_where_two_blocks_meet(tmp_path: Path)
             workbook._refuse_uncalculated(archive, archive.infolist()[0], "a.xlsx")
 
 
-def manifest(**changes: str) -> Manifest:
+def manifest(**changes: object) -> Manifest:
     fields = {
         "supplier": "GM9001",
         "schema": "debt_assistance",
@@ -120,10 +120,19 @@ def faults(found: Manifest) -> list[str]:
 
 def test_the_manifest_of_these_tests_holds_as_it_is() -> None:
     assert faults(manifest()) == []
+    said = "Verordening (EU) 2016/679, art. 6; 2012 - 2016, from 01-01-2012 to 31/12/2016; as of 2016-12-31; 1996/2015"
+    named = {"name": "GM9001_2016-2017.xlsx", "sha256": "0" * 64, "rows": 1}
+    assert faults(manifest(purpose=said, legal_basis=said, files=[named])) == []
 
 
 @pytest.mark.parametrize("field", ["purpose", "legal_basis"])
-@pytest.mark.parametrize("number", ["999990019", "9999.90.019", "9999 90 019"])
+@pytest.mark.parametrize(
+    "number",
+    [
+        *("999990019", "9999.90.019", "9999 90 019", "999-990-019", "999/990/019", "999 - 990 - 019", "9-9.9/9_9 0019"),
+        *("９９９９９００１９", "٩٩٩٩٩٠٠١٩", "999–990–019", "9999:90:019"),
+    ],
+)
 def test_a_number_like_a_bsn_in_a_text_that_is_journalled_is_refused(field: str, number: str) -> None:
     found = faults(manifest(**{field: f"the case of {number}"}))
     assert len(found) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import numpy as np
 import pytest
@@ -10,17 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from linkage.evidence import MatchEvidence, Share, WeightBin, duplicate_precision, share_of
+from linkage.nonlinkage import cell_weights
 from linkage.quality import (
     KeyQuality,
     PassCount,
     QualityReport,
     Rates,
     balance,
-    cell_weights,
     standardised_difference,
 )
+from linkage.quality_html import html_page
 from linkage.quality_pages import page, pictures
 from linkage.report import SMALL, Counts, Group
+from linkage.subgroups import SubgroupRates
 
 
 def test_wilsons_interval_is_the_published_one() -> None:
@@ -58,6 +61,7 @@ def test_balance_compares_linked_with_delivered() -> None:
     one, other = balance([group("1", 90, 10), group("2", 50, 50)])
     assert (one.rate, other.rate) == (0.9, 0.5)
     p, q = 90 / 140, 0.5
+    assert (one.linked_share, one.share) == (round(p, 4), q)
     assert one.difference == pytest.approx((p - q) / math.sqrt((p * (1 - p) + q * (1 - q)) / 2), abs=1e-4)
 
 
@@ -117,6 +121,7 @@ def quality(passes: list[int], groups: list[Group]) -> KeyQuality:
         passes=tuple(PassCount(name=f"pass {at}", records=n) for at, n in enumerate(passes)),
         balance=balance(groups),
         weights=(),
+        subgroups=(SubgroupRates(by="municipality", category="GM1", precision=share_of(197, 200), recall=None),),
         evidence=evidence,
     )
 
@@ -144,20 +149,34 @@ def test_researchers_see_no_small_count_and_none_by_subtraction(
         assert everything < SMALL or rest == 0 or rest >= SMALL
 
 
+_WITH_ID = '<svg><clipPath id="part-0"></clipPath><g clip-path="url(#part-0)"></g></svg>'
+
+
+def pictures_by_name(key: KeyQuality) -> dict[str, str]:
+    return {f"linkage_quality-debts-person-{what}.svg": svg for what, svg in pictures(key).items()}
+
+
 def test_the_page_of_researchers_shows_only_pictures_that_are_there_and_nothing_hidden() -> None:
     report = QualityReport(project="p", keys=(quality([40, 3, 12], [group("1", 90, 12), group("2", 50, 3)]),))
     theirs = report.for_researchers()
-    drawn = {f"linkage_quality-debts-person-{what}.svg" for what in pictures(theirs.keys[0])}
+    drawn = set(pictures_by_name(theirs.keys[0]))
     text = page(theirs, drawn)
     assert "For the custodian" not in text
     assert "-weights.svg" not in text
     assert "| pass 1 | · |" in text
     assert page(report, drawn).count("For the custodian") == 1
+    alone = html_page(text, pictures_by_name(theirs.keys[0]))
+    assert alone.count("<svg") == len(drawn) == 2
+    assert "http" not in alone.replace("http://www.w3.org/", "")
+    every = pictures_by_name(report.keys[0])
+    ids = re.findall(r'id="([^"]+)"', html_page(page(report, every), dict.fromkeys(every, _WITH_ID)))
+    assert len(set(ids)) == len(ids) == 5
+    assert "<td>municipality</td><td>GM1</td><td class=n>95.0–100.0 %</td><td class=n>·</td>" in alone
 
 
 def test_the_same_report_gives_the_same_pictures() -> None:
     key = quality([40, 13, 12], [group("1", 90, 12), group("2", 50, 30)])
     first, again = pictures(key), pictures(key)
     assert first == again
-    assert set(first) == {"passes", "rate", "difference", "weights"}
+    assert set(first) == {"passes", "rate", "difference", "weights", "subgroups"}
     assert all(svg.startswith("<svg") and "http" not in svg.replace("http://www.w3.org/", "") for svg in first.values())

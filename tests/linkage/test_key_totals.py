@@ -17,20 +17,15 @@ def cell(delivered: float, linked: float, records: int, linked_records: int) -> 
 
 def test_a_total_is_off_by_what_unlinked_records_would_have_had() -> None:
     cells = {"a": cell(1000, 1000, 100, 100), "b": cell(3000, 1500, 100, 50)}  # 10 each; 30 each, half of them linked
-    found = key_total("amount", cells, {"a": 1.0, "b": 2.0}, 1.0)
+    found = key_total("amount", cells, {"a": 1.0, "b": 2.0})
     # 150 of 200 linked hold 2500: 2500 · 200/150 = 3333.3 of 4000; by weights 1000 + 2 · 1500 = 4000
     assert (found.plain, found.weighted) == (-0.1667, 0.0)
     assert (found.linked, found.unlinked) == (150, 50)
 
 
-def test_cells_without_a_weight_of_their_own_get_the_pool_s() -> None:
-    cells = {"a": cell(100, 50, 10, 5), "b": cell(100, 50, 10, 5)}
-    assert key_total("x", cells, {"a": 2.0}, 3.0).weighted == pytest.approx((100 + 150) / 200 - 1)
-
-
 @pytest.mark.parametrize("cells", [{}, {"a": cell(0, 0, 10, 5)}, {"a": cell(50, 0, 10, 0)}])
 def test_of_nothing_there_is_no_effect(cells: dict[str, CellTotal]) -> None:
-    found = key_total("x", cells, {}, 1.0)
+    found = key_total("x", cells, dict.fromkeys(cells, 1.0))
     assert (found.plain, found.weighted) == (None, None)
 
 

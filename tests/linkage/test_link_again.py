@@ -17,6 +17,7 @@ from linkage.link import LinkResult
 from linkage.units import REMAP
 from tests.linkage.conftest import Keys, Site, pseudonymised
 from tests.linkage.linked_rows import delivered, key_register, numbers, rows
+from tests.linkage.test_memberships import FAMILY, HOUSEHOLD
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -57,6 +58,10 @@ def _some(project: Project, names: set[str]) -> Project:
 def test_spark_links_to_the_same_bytes(site: Site, tmp_path: Path) -> None:
     """Every kind of key: deliveries with one and with several identifiers, owners, households, register pairs."""
     some = _some(site.project, {"transfers", "debts", "persons", "property_2016", "household_link_2015"})
+    (person,) = some.data["debts"].keys
+    keys = (person.model_copy(update={"nonlinkage_weights": True}), HOUSEHOLD, FAMILY)
+    weighed = some.data["debts"].model_copy(update={"keys": keys})
+    some = some.model_copy(update={"data": {**some.data, "debts": weighed}})
     sites = [site.at(tmp_path / name, project=some) for name in ("duckdb", "spark")]
     reports = [sites[0].run().report, sites[1].run(name="spark", threads=2).report]
     assert files(sites[0].out) == files(sites[1].out)

@@ -17,6 +17,7 @@ from enclave.zones import Pseudonymised, Zone
 from linkage.evidence import MatchEvidence, evidence_of
 from linkage.link import LinkResult
 from linkage.matches import MATCHES, delivery_name, evidence_file, matches_file, write_matches
+from linkage.person_model import PERSONS
 from linkage.probabilistic import _nothing
 from tests.linkage.conftest import Site
 
@@ -64,7 +65,7 @@ def matched(site: Site, project: Project, tmp_path: Path) -> Site:
 def with_matches(site: Site, rows: list[dict[str, object]]) -> None:
     site.zone.folder.mkdir(parents=True, exist_ok=True)
     write_matches(site.zone, matches_file(*NAMES), pa.Table.from_pylist(rows, MATCHES))
-    evidence: MatchEvidence = evidence_of(_nothing(), threshold=0.99, review=0.5, one_to_one=False)
+    evidence: MatchEvidence = evidence_of(_nothing(PERSONS), threshold=0.99, review=0.5, one_to_one=False)
     (site.zone.folder / evidence_file(*NAMES)).write_text(evidence.model_dump_json())
 
 
@@ -163,27 +164,40 @@ def test_without_the_option_nothing_is_added(site: Site, project: Project, tmp_p
         "clearance_date",
         "plants",
     ]
-    assert not list(here.out.glob("linkage_quality*"))
 
 
 @pytest.mark.parametrize(
-    "fields",
+    ("kind", "fields"),
     [
-        {"columns": {"birth_date": "b"}},
-        {"columns": {"surname": "s"}},
-        {"columns": {"surname": "s", "full_name": "f", "birth_date": "b"}},
-        {"columns": {"full_name": "f", "first_names": "g", "birth_date": "b"}},
-        {"columns": {"surname": "s", "birth_date": "b"}, "threshold": 0.4},
-        {"columns": {"surname": "s", "birth_date": "b"}, "threshold": 0.9, "review": 0.95},
+        ("person", {"columns": {"birth_date": "b"}}),
+        ("person", {"columns": {"surname": "s"}}),
+        ("person", {"columns": {"surname": "s", "full_name": "f", "birth_date": "b"}}),
+        ("owner", {"columns": {"full_name": "f", "first_names": "g", "birth_date": "b"}}),
+        ("person", {"columns": {"surname": "s", "birth_date": "b", "name": "n"}}),
+        ("person", {"columns": {"surname": "s", "birth_date": "b"}, "threshold": 0.4}),
+        ("person", {"columns": {"surname": "s", "birth_date": "b"}, "threshold": 0.9, "review": 0.95}),
+        ("entity", {"columns": {"postcode": "p", "house_number": "h"}}),
+        ("entity", {"columns": {"name": "n", "birth_date": "b"}}),
+        ("object", {"columns": {"postcode": "p"}}),
+        ("object", {"columns": {"house_number": "h"}}),
+        ("household", {"columns": {"surname": "s", "birth_date": "b"}}),
     ],
 )
-def test_settings_that_cannot_work_are_refused(fields: dict[str, object]) -> None:
+def test_settings_that_cannot_work_are_refused(kind: str, fields: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="validation error"):
-        Probabilistic.model_validate(fields)
+        Key.model_validate({"name": "k", "kind": kind, "source": ("c",), "probabilistic": fields})
 
 
-def test_only_deliveries_keys_of_persons_can_be_matched() -> None:
-    for fields in ({"kind": "object", "of": {"delivery": "d"}}, {"kind": "person", "of": {"register": "r"}}):
-        key = Key(name="k", kind=fields["kind"], source=("c",), probabilistic=HOW)  # type: ignore[arg-type]
-        with pytest.raises(ValueError, match="keys of persons in deliveries"):
-            DataSet.model_validate({**fields["of"], "keys": (key,)})  # type: ignore[dict-item]
+@pytest.mark.parametrize(
+    ("kind", "columns"),
+    [
+        ("owner", {"surname": "s", "birth_date": "b"}),
+        ("entity", {"name": "n"}),
+        ("object", {"street": "s", "house_number": "h"}),
+    ],
+)
+def test_keys_of_deliveries_can_be_matched_and_of_registers_cannot(kind: str, columns: dict[str, str]) -> None:
+    key = {"name": "k", "kind": kind, "source": ("c",), "probabilistic": {"columns": columns}}
+    assert DataSet.model_validate({"delivery": "d", "keys": (key,)}).keys[0].is_matched
+    with pytest.raises(ValueError, match="keys of deliveries"):
+        DataSet.model_validate({"register": "r", "keys": (key,)})

@@ -6,6 +6,7 @@ import logging
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ import pyarrow.compute as pc
 import pytest
 
 from enclave.errors import BadInput
-from linkage import probabilistic
 from linkage.evidence import evidence_of
 from linkage.person_fields import REGISTER_COLUMNS, prepare
-from linkage.probabilistic import Result, Room, match_persons
+from linkage.person_model import PERSONS
+from linkage.probabilistic import Result, Room, match_units
+from linkage.unit_model import UnitModel
 from synthetic.misspelt_persons import Planted, misspelt_persons
 from tests.canary_search import Canaries, leaking_files
 from tests.linkage.conftest import CHECKOUT
@@ -26,7 +28,9 @@ from tests.linkage.conftest import CHECKOUT
 THRESHOLD = 0.99
 
 
-def run(planted: Planted, scratch: Path, *, threads: int = 1, known: int = 0, **how: Any) -> Result:
+def run(
+    planted: Planted, scratch: Path, *, threads: int = 1, known: int = 0, units: UnitModel = PERSONS, **how: Any
+) -> Result:
     """Match all records but the first ``known``, which keep their identifier."""
     rows = planted.delivery.num_rows
     truth = pa.array(planted.truth, mask=(planted.truth < 0) | (np.arange(rows) >= known))
@@ -36,7 +40,7 @@ def run(planted: Planted, scratch: Path, *, threads: int = 1, known: int = 0, **
     delivered = delivered.append_column("record", pa.array(np.arange(rows)))
     register = prepare(planted.register, REGISTER_COLUMNS).append_column("unit", planted.register["RINPERSOON"])
     register = register.append_column("identifier", planted.register["bsn"])
-    return match_persons(delivered, register.to_reader(), room=Room(scratch, threads), threshold=THRESHOLD, **how)
+    return match_units(units, delivered, register.to_reader(), room=Room(scratch, threads), threshold=THRESHOLD, **how)
 
 
 def measured(planted: Planted, result: Result) -> tuple[float, float]:
@@ -105,6 +109,15 @@ def test_a_small_delivery_is_matched_too(few: Planted, tmp_path: Path) -> None:
     assert recall >= 0.95
 
 
+def test_postcodes_of_four_digits_leave_the_levels_of_the_address_chances(few: Planted, tmp_path: Path) -> None:
+    """Levels that cannot occur take nothing of u: else an address elsewhere would speak for a match."""
+    four = pc.utf8_slice_codeunits(few.delivery["postcode"], 0, 4)
+    at = few.delivery.column_names.index("postcode")
+    found = run(Planted(few.register, few.delivery.set_column(at, "postcode", four), few.truth), tmp_path)
+    (address,) = (comparison for comparison in found.model.comparisons if comparison.name == "address")
+    assert sum(level.u or 0 for level in address.levels) == pytest.approx(1, abs=1e-4)
+
+
 def test_an_empty_delivery_and_one_without_wanted_records_are_no_error(few: Planted, tmp_path: Path) -> None:
     none = Planted(few.register, few.delivery.slice(0, 0), few.truth[:0])
     assert len(run(none, tmp_path).found.record) == 0
@@ -136,10 +149,10 @@ def test_nothing_is_printed_logged_or_asked_of_a_network(
     assert capfd.readouterr() == ("", "")
 
 
-def test_an_error_of_splink_quotes_no_statement(few: Planted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(probabilistic, "PASSES", (("broken", "CAST(l.surname AS BIGINT) = 1 AND l.birth = r.birth"),))
+def test_an_error_of_splink_quotes_no_statement(few: Planted, tmp_path: Path) -> None:
+    broken = replace(PERSONS, passes=(("broken", "CAST(l.surname AS BIGINT) = 1 AND l.birth = r.birth"),))
     with pytest.raises(BadInput) as caught:
-        run(few, tmp_path)
+        run(few, tmp_path, units=broken)
     assert str(caught.value).startswith("probabilistic linkage failed (")
     assert caught.value.__cause__ is None
     assert "surname" not in str(caught.value)
@@ -147,6 +160,7 @@ def test_an_error_of_splink_quotes_no_statement(few: Planted, tmp_path: Path, mo
 
 _ALONE = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from synthetic.misspelt_persons import misspelt_persons
 from tests.linkage.test_probabilistic import run

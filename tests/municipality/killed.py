@@ -67,7 +67,8 @@ def main(scene: str, kill_at: int, root: str, *arguments: str) -> None:
     def watch(event: str, given: tuple[object, ...]) -> None:
         nonlocal count
         writes = event == "open" and isinstance(given[2], int) and bool(given[2] & (os.O_WRONLY | os.O_RDWR))
-        if (event in EVENTS or writes) and root in repr(given):
+        here = root in repr(given) or (isinstance(given[0], str) and not Path(given[0]).is_absolute())
+        if (event in EVENTS or writes) and here:
             count += 1
             if count == kill_at:
                 os.kill(os.getpid(), signal.SIGKILL)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 from enclave.errors import BadInput
 from enclave.files import TEMPORARY_MARK
 from enclave.journal import Journal
-from pseudonymise.handing_in import BLOCK, INCOMPLETE, copy_on
+from pseudonymise.handing_in import BLOCK, INCOMPLETE, copy_on, digest_itself
 from pseudonymise.manifest import parse_manifest
 from pseudonymise.outbox import Outbox
 from pseudonymise.sealing import open_seal
@@ -150,7 +151,30 @@ def test_a_copy_never_goes_through_a_link_that_somebody_put_there(tmp_path: Path
         part.hardlink_to(kept)
     elif trap == "pipe":
         os.mkfifo(part)
-    with pytest.raises(BadInput, match="a link or special file stands where a copy goes"):
+    with pytest.raises(BadInput, match="a link or special file stands where a copy goes or comes from"):
         copy_on(source, folder / "receipt.json")
     assert kept.read_bytes() == b"keys"
     assert not any((tmp_path / "elsewhere").glob("*"))
+    if trap != "second name":  # that it has another name is no harm to who reads it
+        with pytest.raises(BadInput, match="a link or special file stands"):
+            digest_itself(part if part.exists() else folder)
+
+
+def test_a_folder_that_is_exchanged_for_a_link_at_the_last_moment_gets_nothing(tmp_path: Path) -> None:
+    source, folder, elsewhere = tmp_path / "receipt.json", tmp_path / "receipts", tmp_path / "elsewhere"
+    source.write_bytes(b"receipt")
+    elsewhere.mkdir()
+    folder.mkdir()
+    waiting = [True]
+
+    def exchange(event: str, given: tuple[object, ...]) -> None:
+        if waiting and event == "open" and str(given[0]).endswith(INCOMPLETE):
+            waiting.clear()
+            folder.rename(tmp_path / "aside")
+            folder.symlink_to(elsewhere)
+
+    sys.addaudithook(exchange)
+    copy_on(source, folder / "receipt.json")
+    assert not waiting
+    assert not any(elsewhere.iterdir())
+    assert (tmp_path / "aside" / "receipt.json").read_bytes() == b"receipt"

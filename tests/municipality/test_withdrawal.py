@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from enclave.errors import BadInput, NotReady, Tampered
+from enclave.errors import BadInput, NotReady, StorageFailed, Tampered
+from enclave.fingerprints import digest_file
 from enclave.journal import Journal
 from enclave.signatures import SigningKey
 from enclave.zones import Workspace, Zone
@@ -22,7 +24,15 @@ from pseudonymise.receive import receipts
 from pseudonymise.withdrawal import Reason, load_confirmation
 from pseudonymise.withdrawing import Withdrawer
 from tests.municipality.scenes import KILLED, played
-from tests.pseudonymise.small_town import NOW, Enclave, csv_bytes, hemp_rows, manifest_fields
+from tests.pseudonymise.small_town import (
+    NOW,
+    Enclave,
+    csv_bytes,
+    debt_rows,
+    debt_xlsx,
+    hemp_rows,
+    manifest_fields,
+)
 
 LATER = NOW + timedelta(days=1)
 
@@ -179,13 +189,13 @@ def comparable(enclave: Enclave) -> set[str]:
     return set(enclave.bytes_of_zones())
 
 
-def check_killed_withdrawal(enclave: Enclave, accepted: Receipt, root: Path, kill_at: int) -> bool:
+def check_killed_withdrawal(enclave: Enclave, accepted: Sequence[Receipt], root: Path, kill_at: int) -> bool:
     """Whether the kill came before the end."""
-    asked = notice(enclave, accepted.findings.delivery)
+    asked = notice(enclave, accepted[0].findings.delivery)
     undisturbed, part = copied(enclave, root / f"whole-{kill_at}"), copied(enclave, root / f"killed-{kill_at}")
     withdrawer(undisturbed).on_notice(asked, "demo", NOW)
     killed = played("withdraw", kill_at, part.workspace.root, asked) == KILLED
-    standing = [] if "delivery-withdrawn" in part.actions() else [accepted.findings.delivery]
+    standing = [] if "delivery-withdrawn" in part.actions() else sorted(r.findings.delivery for r in accepted)
     withdrawer(part).finish()
     assert [receipt.findings.delivery for receipt in receipts(part.workspace, part.custody)] == standing
     withdrawer(part).on_notice(asked, "demo", NOW)
@@ -195,9 +205,9 @@ def check_killed_withdrawal(enclave: Enclave, accepted: Receipt, root: Path, kil
     return killed
 
 
-def check_killed_replacement(enclave: Enclave, accepted: Receipt, root: Path, kill_at: int) -> bool:
+def check_killed_replacement(enclave: Enclave, accepted: Sequence[Receipt], root: Path, kill_at: int) -> bool:
     """Whether the kill came before the end."""
-    newer = sealed(enclave, 30, replaces=accepted.findings.delivery)
+    newer = sealed(enclave, 30, replaces=accepted[0].findings.delivery)
     undisturbed, part = copied(enclave, root / f"whole-{kill_at}"), copied(enclave, root / f"killed-{kill_at}")
     expected = undisturbed.receive(newer)
     killed = played("receive", kill_at, part.workspace.root, newer) == KILLED
@@ -210,26 +220,63 @@ def check_killed_replacement(enclave: Enclave, accepted: Receipt, root: Path, ki
     return killed
 
 
-@pytest.mark.parametrize("kill_at", [2, 5, 8])
-def test_a_killed_withdrawal_is_finished_by_the_next_command(
-    enclave: Enclave, accepted: Receipt, tmp_path: Path, kill_at: int
+def sealed_both(enclave: Enclave, rows: int, *, replaces: str = "") -> Path:
+    """A delivery of two files, the first of so many rows."""
+    cases = enclave.file("hemp_clearances_2016.csv", csv_bytes(hemp_rows(rows)))
+    debts = enclave.file("debts_2016.xlsx", lambda path: debt_xlsx(path, debt_rows(20)))
+    listed = [
+        {"name": file.name, "sha256": digest_file(file), "rows": count, "schema": schema, "schema_version": 1}
+        for file, schema, count in ((cases, "hemp_clearances", rows), (debts, "debt_assistance", 20))
+    ]
+    manifest = parse_manifest(manifest_fields(cases, "hemp_clearances", rows, files=listed))
+    outbox, recipient = Outbox(enclave.home / "outbox"), enclave.custody.seal_recipient("demo")
+    return outbox.seal([cases, debts], manifest, recipient, now=NOW, replaces=replaces)
+
+
+@pytest.fixture
+def both(enclave: Enclave) -> tuple[Receipt, ...]:
+    return enclave.receive_all(sealed_both(enclave, 20))
+
+
+def test_a_disk_that_is_full_at_the_last_frame_leaves_the_earlier_delivery_whole(
+    enclave: Enclave, both: tuple[Receipt, ...]
 ) -> None:
-    assert check_killed_withdrawal(enclave, accepted, tmp_path, kill_at)
+    """The frames of the small file are whole by then, and wait for the others."""
+    newer = sealed_both(enclave, 4000, replaces=both[0].findings.delivery)
+    before, tables = enclave.bytes_of_zones(), [enclave.accepted(receipt) for receipt in both]
+    unlimited = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, unlimited[1]))
+    try:
+        with pytest.raises(StorageFailed, match="the disk is full while writing hemp_clearances_2016"):
+            enclave.receive_all(newer)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    assert enclave.bytes_of_zones() == before
+    assert [enclave.accepted(receipt) for receipt in both] == tables
+    assert receipts(enclave.workspace, enclave.custody) == tuple(sorted(both, key=lambda r: r.findings.delivery))
+    assert [enclave.accepted(receipt).num_rows for receipt in enclave.receive_all(newer)] == [4000, 20]
+
+
+@pytest.mark.parametrize("kill_at", [2, 12, 22, 30])
+def test_a_killed_withdrawal_is_finished_by_the_next_command(
+    enclave: Enclave, both: tuple[Receipt, ...], tmp_path: Path, kill_at: int
+) -> None:
+    assert check_killed_withdrawal(enclave, both, tmp_path, kill_at)
 
 
 @pytest.mark.parametrize("kill_at", [8, 14, 20])
 def test_a_killed_replacement_is_finished_by_the_next_command(
-    enclave: Enclave, accepted: Receipt, tmp_path: Path, kill_at: int
+    enclave: Enclave, both: tuple[Receipt, ...], tmp_path: Path, kill_at: int
 ) -> None:
-    assert check_killed_replacement(enclave, accepted, tmp_path, kill_at)
+    assert check_killed_replacement(enclave, both, tmp_path, kill_at)
 
 
 @pytest.mark.sweep
 @pytest.mark.parametrize("check", [check_killed_withdrawal, check_killed_replacement])
 def test_a_kill_at_every_operation_is_finished_by_the_next_command(
-    check: Callable[..., bool], enclave: Enclave, accepted: Receipt, tmp_path: Path
+    check: Callable[..., bool], enclave: Enclave, both: tuple[Receipt, ...], tmp_path: Path
 ) -> None:
     kill_at = 1
-    while check(enclave, accepted, tmp_path, kill_at):
+    while check(enclave, both, tmp_path, kill_at):
         kill_at += 1
-    assert kill_at > 8
+    assert kill_at > 30

@@ -188,3 +188,28 @@ def test_a_small_amount_that_is_open_beside_large_ones_is_not_excused(tmp_path: 
     there = ["n" if each in {"t1", "ok"} else "m" for each in code]
     new = summed("new", Dimension("y", "all", {"all": ("n", "m")}), there, amount)
     assert hidden_or_refused(shelf, new, np.array([1, 2]))
+
+
+@pytest.mark.usefixtures("relations_only")
+@pytest.mark.parametrize("others", [False, True])
+def test_what_earlier_tables_of_one_population_give_away_by_definition_is_excused(
+    tmp_path: Path, *, others: bool
+) -> None:
+    """All by area; and all but one of g0, by area (g0 and g2 hidden) and by half: g0 and g1 are 99, g1 is 50.
+
+    Before: refused, for only the new table's own cells lead from the half to g0. Where the halves are of ``others``
+    than all but the one, it is by chance that these 99 are the same.
+    """
+    shelf, but_one = Shelf(tmp_path), ID != 4
+    areas = counted("areas", but_one)
+    areas = replace(areas, hidden=np.isin(areas.table.codes[:, 0], [1, 3]))
+    some = but_one & (ID % 4 != 2) if others else but_one
+    halves = a_table("halves", [a_dimension("h", 2)], 1 + (HERE[some, None] - 1) // 2, ID[some], minimum=3)
+    assert halves.table.freq.tolist() == ([149, 99, 50] if others else [199, 99, 100])
+    released_unchecked(shelf, counted("all", ID > 0), areas, halves)
+    new = counted("new", but_one, by_sex=True)
+    if others:
+        with pytest.raises(Refused, match="cannot be released beside all of all"):
+            shelf.check(new)
+    else:
+        assert shelf.check(new).given_before

@@ -21,6 +21,7 @@ from pipeline.linking import key_zone
 from pipeline.office import utc_now
 from pipeline.rotation import Rotation, ends, rotate
 from pseudonymise.unlocking import TokenLock
+from pseudonymise.withdrawal import Reason
 from synthetic.country import make_country
 from tests.output_control.killing import audited
 from tests.pipeline.custodians import LAST, PROJECT, SETS, CustodiansOffice
@@ -176,6 +177,17 @@ def test_a_second_rotation_carries_on_what_the_first_carried(office: CustodiansO
     assert units(desk) == numbers
     finish(office)
     assert len(units(office.desk())) > len(numbers)
+
+
+def test_what_is_delivered_anew_after_a_rotation_is_hashed_anew_and_once(office: CustodiansOffice) -> None:
+    rotate(office.desk(), UNTIL)
+    desk = office.desk()
+    (earlier,) = [receipt.findings for receipt in desk.standing() if receipt.findings.supplier == "kadaster"]
+    desk.withdraw(earlier.delivery, Reason.ERRORS)
+    office.deliver(desk, "kadaster", retention={"kadaster": earlier.retention_date - timedelta(days=1)})
+    (hashed,) = [outcome.record for outcome in desk.pseudonymise() if outcome.ran]
+    assert hashed.step.startswith("pseudonymise kadaster")
+    assert not any(outcome.ran for outcome in desk.pseudonymise())
 
 
 def test_after_its_end_the_old_version_hashes_nothing_and_the_present_one_cannot_be_destroyed(

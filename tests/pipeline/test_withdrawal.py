@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from enclave.errors import NotReady
+from enclave.fingerprints import Json
 from enclave.journal import Journal
 from enclave.project import load_project
 from pipeline.lineage import USED, journal_use, releases_using, told_uses, untold, withdrawn_since_linked
+from pipeline.office import open_office
+from pipeline.overview import overview
+from pipeline.progress import Style, Teller
+from pipeline.research import ResearchDesk
 from pseudonymise.receipt import Receipt
 from tests.conftest import CHECKOUT
 from tests.pipeline.job import Job
@@ -20,11 +27,12 @@ PROJECT = load_project(CHECKOUT / "configs" / "projects" / "ondermijning.yaml")
 LAND, HEMP = "kadaster-land_registry-1996-2015-0123456789ab", "GM9001-hemp_clearances-2016-0123456789ab"
 
 
-def journal_of(folder: Path, *events: tuple[str, str]) -> Journal:
-    """A journal with these actions and subjects."""
+def journal_of(folder: Path, *events: tuple[str, ...]) -> Journal:
+    """A journal with these actions and subjects; what follows are deliveries."""
     journal = Journal(folder)
-    for action, subject in events:
-        details = {"bundle": f"ondermijning/{subject}"} if action == "request.release" else {}
+    for action, subject, *listed in events:
+        details: dict[str, Json] = {"bundle": f"ondermijning/{subject}"} if action == "request.release" else {}
+        details |= {"parts" if action == WITHDRAWN else "deliveries": list(listed)} if listed else {}
         journal.append(actor="test", action=action, subject=subject, details=details, now=NOW)
     return journal
 
@@ -36,36 +44,45 @@ V3, D2 = ("request.release", "doorsluishuizen-v1-aaaaaaaaaaaa"), ("request.relea
 @pytest.mark.parametrize(
     ("events", "delivery", "used"),
     [
-        ([(ACCEPTED, LAND), LINK, V3], LAND, ["doorsluishuizen"]),
-        ([(ACCEPTED, HEMP), LINK, V3, D2], HEMP, ["hemp_risk"]),
-        ([LINK, V3, (ACCEPTED, LAND)], LAND, []),
+        ([(*LINK, LAND), V3], LAND, ["doorsluishuizen"]),
+        ([(*LINK, LAND, HEMP), V3, D2], HEMP, ["hemp_risk"]),
+        ([(*LINK, HEMP), V3, (ACCEPTED, LAND)], LAND, []),
         ([(ACCEPTED, LAND), V3], LAND, []),
-        ([(ACCEPTED, LAND), LINK, (WITHDRAWN, LAND), V3], LAND, ["doorsluishuizen"]),
-        ([(ACCEPTED, LAND), LINK, (WITHDRAWN, LAND), LINK, V3], LAND, []),
-        ([(ACCEPTED, LAND), LINK, ("request.release", "gone-v1-cccccccccccc")], LAND, ["gone"]),
+        ([(*LINK, LAND), (WITHDRAWN, LAND), V3], LAND, ["doorsluishuizen"]),
+        ([(WITHDRAWN, LAND), (*LINK, LAND), V3], LAND, ["doorsluishuizen"]),  # withdrawn while it was linked
+        ([(*LINK, LAND), (WITHDRAWN, LAND), LINK, V3], LAND, []),
+        ([(*LINK, LAND), ("request.release", "gone-v1-cccccccccccc")], LAND, ["gone"]),
     ],
 )
 def test_a_release_used_what_was_linked_when_it_was_made(
-    events: list[tuple[str, str]], delivery: str, used: list[str], tmp_path: Path
+    events: list[tuple[str, ...]], delivery: str, used: list[str], tmp_path: Path
 ) -> None:
     found = releases_using(journal_of(tmp_path, *events), PROJECT, delivery)
     assert [name.split("/")[1].split("-")[0] for name in found] == used
 
 
 def test_linked_data_are_stale_from_a_withdrawal_to_the_next_link(tmp_path: Path) -> None:
-    before = [(ACCEPTED, LAND), (ACCEPTED, HEMP), LINK]
-    assert withdrawn_since_linked(journal_of(tmp_path / "a", *before)) == ()
-    assert withdrawn_since_linked(journal_of(tmp_path / "b", *before, (WITHDRAWN, HEMP))) == (HEMP,)
-    assert withdrawn_since_linked(journal_of(tmp_path / "c", *before, (WITHDRAWN, HEMP), LINK)) == ()
-    assert withdrawn_since_linked(journal_of(tmp_path / "d", (ACCEPTED, HEMP), (WITHDRAWN, HEMP))) == ()
+    linked, gone = (*LINK, LAND, HEMP), (WITHDRAWN, HEMP)
+    assert withdrawn_since_linked(journal_of(tmp_path / "a", linked)) == ()
+    assert withdrawn_since_linked(journal_of(tmp_path / "b", linked, gone)) == (HEMP,)
+    assert withdrawn_since_linked(journal_of(tmp_path / "c", gone, linked)) == (HEMP,)
+    assert withdrawn_since_linked(journal_of(tmp_path / "d", linked, gone, (*LINK, LAND))) == ()
+    assert withdrawn_since_linked(journal_of(tmp_path / "e", linked, (WITHDRAWN, "part", "part", HEMP))) == (HEMP,)
+    assert withdrawn_since_linked(journal_of(tmp_path / "f", (ACCEPTED, HEMP), gone)) == ()
 
 
 def test_uses_are_told_once(tmp_path: Path) -> None:
-    journal = journal_of(tmp_path, (ACCEPTED, LAND), LINK, V3, (WITHDRAWN, LAND))
+    journal = journal_of(tmp_path, (*LINK, LAND), V3, (WITHDRAWN, LAND))
     assert untold(journal) == (LAND,)
     journal_use(journal, PROJECT, LAND, actor="custodian", now=NOW)
     assert untold(journal) == ()
     assert told_uses(journal) == {LAND: ("ondermijning/doorsluishuizen-v1-aaaaaaaaaaaa",)}
+
+
+def received(job: Job) -> list[int]:
+    """How many deliveries were received, and how many withdrawn, as ``zicht status`` says."""
+    (line,) = [line.says for line in overview(open_office(job.workspace))[0] if line.zone == "identified"]
+    return [int(count) for count in re.findall(r"([0-9]+) (?:deliveries received|withdrawn)", line)]
 
 
 @pytest.mark.xdist_group("small-job")
@@ -83,12 +100,21 @@ def test_after_a_withdrawal_nothing_runs_until_it_is_linked_again_without_the_de
     hemp = accepted["hemp_clearances"].findings
     linked = job.workspace / "linked" / "ondermijning" / "clearances.parquet"
     rows = pq.read_metadata(linked).num_rows
+    matching = [path for path in job.workspace.rglob("*-clearances-occupant.*") if "linkage" not in path.name]
+    assert len(matching) == 4
+    kept = {path: path.read_bytes() for path in matching}
+    before = received(job)
     done = job.zicht("withdraw", hemp.delivery, "--reason", "errors", *phrase)
     assert done.code == 0, done.said
     assert not list(job.workspace.glob(f"*/{hemp.supplier}/hemp_clearances_2016.parquet"))
     assert job.zicht("run", "doorsluishuizen").code == 10
     assert "hold a delivery that was withdrawn" in job.zicht("check", "doorsluishuizen").said
+    assert received(job) == [before[0] - 1, 1]
+    assert not any(path.exists() for path in matching)
+    for path, content in kept.items():  # as a kill leaves them
+        path.write_bytes(content)
     done = job.zicht("link", *phrase)  # records were matched by name while the delivery stood
+    assert not any(path.exists() for path in matching)
     assert done.code == 10
     assert "match clearances occupant was not run on the deliveries that stand" in done.said
     for step in ("receive", "pseudonymise", "link"):
@@ -96,6 +122,11 @@ def test_after_a_withdrawal_nothing_runs_until_it_is_linked_again_without_the_de
         assert done.code == 0, done.said
     assert pq.read_metadata(linked).num_rows == rows - hemp.accepted
     assert job.zicht("run", "doorsluishuizen").code == 0
+    aside = (job.workspace / "journal").rename(job.workspace / "aside")  # linked, and killed before that was journalled
+    office = open_office(job.workspace)
+    with pytest.raises(NotReady, match="linking was broken off"):
+        ResearchDesk(office, Teller(Style.PLAIN), actor="r").run(office.project.analysis("doorsluishuizen"))
+    aside.rename(job.workspace / "journal")
 
     done = job.zicht("withdraw", accepted["land_registry"].findings.delivery, "--reason", "not-allowed", *phrase)
     assert f"releases that used it: {bundle.parent.name}/{bundle.name}" in done.out

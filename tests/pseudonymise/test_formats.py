@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,7 +22,7 @@ from pseudonymise.delivery import check_file
 from pseudonymise.formats import read_batches, records, spss
 from pseudonymise.formats.batch import Batch, Note, PlainFile
 from pseudonymise.formats.cell_text import CellText
-from pseudonymise.formats.delimited import _in_utf8
+from pseudonymise.formats.delimited import text_of
 from pseudonymise.formats.encoding import EncodingSurvey
 from pseudonymise.formats.records import scan_records
 from pseudonymise.schemas import DeliverySchema
@@ -445,7 +446,9 @@ def test_a_record_may_be_no_longer_than_the_bound(tmp_path: Path, monkeypatch: p
     assert faults(tmp_path, b'first;second\na;"' + b"x" * (6 << 20)) == {"truncated": (1,)}
 
 
-@given(st.text(alphabet=st.characters(codec="cp1252"), max_size=40))
-def test_cp1252_becomes_the_utf8_that_python_makes_of_it(text: str) -> None:
-    assert _in_utf8(text.encode("cp1252"), "cp1252") == text.encode()
-    assert _in_utf8(text.encode(), "utf-8-sig") == text.encode()
+@given(st.lists(st.none() | st.text(alphabet=st.characters(codec="cp1252"), max_size=9)))
+def test_cp1252_becomes_the_utf8_that_python_makes_of_it(texts: list[str | None]) -> None:
+    cells = pa.array([None if text is None else text.encode("cp1252") for text in texts], pa.binary())
+    found = text_of(cells)
+    found.validate(full=True)
+    assert found.to_pylist() == texts

@@ -1,0 +1,83 @@
+"""Postcodes, house numbers and street names as suppliers write them → columns that can be compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from linkage.name_parts import plain_text
+
+_NUMBER = r"^0*(?P<number>[1-9][0-9]{0,4})(?P<addition>.*)$"
+# Abbreviations at the end and in front of street names (BAG spells them out; NEN 5825 abbreviates).
+_ENDINGS = (
+    (r"str(?:\.|aat)?$", "straat"),
+    (r"(?:wg|w)\.$", "weg"),
+    (r"pl(?:n\.?|\.)$", "plein"),
+    (r"ln\.?$", "laan"),
+    (r"kd\.?$", "kade"),
+    (r"sngl\.?$", "singel"),
+)
+_FRONTS = (
+    (r"^burg(?:\.|em\.)\s*", "burgemeester "),
+    (r"^prof\.\s*", "professor "),
+    (r"^dr\.\s*", "dokter "),
+    (r"^ds\.\s*", "dominee "),
+    (r"^(?:st\.|st|sint)\s+", "sint "),
+    (r"^kon\.\s*", "koningin "),
+    (r"\bv\.?\s?d\.?\s", "van der "),
+)
+NONE = "-"
+"""The addition of a house number that has none: equal additions are evidence, also when there is none."""
+
+
+def text_columns(table: pa.Table | pa.RecordBatch, columns: Mapping[Any, str]) -> dict[str, Any]:
+    """Trimmed texts by field; blanks are null."""
+    found = {}
+    for field, name in columns.items():
+        values = table.column(name)
+        array = values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+        trimmed = pc.utf8_trim_whitespace(array.cast(pa.string()))
+        found[str(field)] = pc.if_else(pc.equal(trimmed, ""), pa.scalar(None, pa.string()), trimmed)
+    return found
+
+
+def address_columns(texts: Mapping[str, Any], nothing: Any) -> dict[str, Any]:
+    """``postcode``, its four digits ``place``, ``number`` and ``addition`` of the texts' postcode, house number and
+    addition."""
+    code = pc.replace_substring_regex(pc.utf8_upper(texts.get("postcode", nothing)), r"[^0-9A-Z]+", "")
+    split = pc.extract_regex(pc.utf8_upper(texts.get("house_number", nothing)), _NUMBER)
+    number = pc.struct_field(split, "number")
+    addition = _addition(texts.get("addition", nothing), pc.struct_field(split, "addition"))
+    return {
+        "postcode": _matching(code, r"^[1-9][0-9]{3}[A-Z]{2}$"),
+        "place": pc.utf8_slice_codeunits(_matching(code, r"^[1-9][0-9]{3}"), 0, 4),
+        "number": number,
+        "addition": pc.if_else(pc.is_valid(number), addition, pa.scalar(None, pa.string())),
+    }
+
+
+def street_name(streets: Any) -> Any:
+    """Lower case letters and digits, abbreviations spelt out, *ij* as *y*."""
+    text = plain_text(streets)
+    for pattern, spelt in (*_FRONTS, *_ENDINGS):
+        text = pc.replace_substring_regex(text, pattern, spelt)
+    kept = pc.replace_substring(pc.replace_substring_regex(text, r"[^\pL0-9]+", ""), "ij", "y")
+    return pc.if_else(pc.equal(kept, ""), pa.scalar(None, pa.string()), kept)
+
+
+def _addition(given: Any, behind: Any) -> Any:
+    """Letters and digits of a column of its own, else of what stands behind the number; *bis* and *hs* stay."""
+    said = pc.coalesce(*(_bare(values) for values in (given, behind)))
+    return pc.fill_null(said, NONE)
+
+
+def _bare(values: Any) -> Any:
+    kept = pc.replace_substring_regex(pc.utf8_upper(values), r"[^0-9A-Z]+", "")
+    return pc.if_else(pc.equal(kept, ""), pa.scalar(None, pa.string()), kept)
+
+
+def _matching(values: Any, pattern: str) -> Any:
+    return pc.if_else(pc.match_substring_regex(values, pattern), values, pa.scalar(None, pa.string()))

@@ -1,0 +1,111 @@
+"""Keys that are matched by likeness, by name or by filter: their step, what it leaves, and when that goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from enclave.fingerprints import Json
+from enclave.journal import size_class
+from enclave.project import Key
+from enclave.zones import Zone
+from linkage.evidence import MatchEvidence
+from linkage.matches import delivery_name, evidence_file, labelled_file, matches_file
+from linkage.review_sample import review_file
+from linkage.unit_model import UnitModel
+from linkage.unit_models import model_of
+from pipeline.office import Office
+from pipeline.runner import Record, Step
+from pseudonymise.manifest import DELIVERY_ID
+from pseudonymise.receipt import Receipt
+from pseudonymise.withdrawal import Withdrawals
+
+
+@dataclass(frozen=True, slots=True)
+class MatchedKey:
+    """A key that is matched by likeness: its data set, and the schema of the deliveries that this is made of."""
+
+    data_set: str
+    schema_name: str
+    key: Key
+
+    @property
+    def units(self) -> UnitModel:
+        """What is known of its kind of unit."""
+        return model_of(self.key.kind)
+
+    @property
+    def step(self) -> str:
+        """Name of the step that matches it."""
+        return f"match {self.data_set} {self.key.name}"
+
+    def files(self, office: Office) -> dict[str, Path]:
+        """What that step leaves; of filters neither labelled records nor a sample for clerks."""
+        names, zone = (self.data_set, self.key.name), office.key_folder
+        found = {"matches": zone / matches_file(*names), "evidence": zone / evidence_file(*names)}
+        if self.key.probabilistic is None:
+            return found
+        review = office.workspace.path(Zone.IDENTIFIED) / "review" / review_file(office.project.name, *names)
+        return {**found, "labelled": zone / labelled_file(*names), "review": review}
+
+
+def matched_keys(office: Office) -> list[MatchedKey]:
+    """All keys of the project that are matched by likeness, by data set."""
+    return [
+        MatchedKey(name, data.delivery, key)
+        for name, data in sorted(office.project.data.items())
+        for key in data.keys
+        if key.is_matched
+    ]
+
+
+def match_step(
+    office: Office,
+    matched: MatchedKey,
+    frames: Mapping[Path, Receipt],
+    *,
+    register: Mapping[str, Path],
+    code: tuple[str, ...],
+    match: Callable[[], MatchEvidence],
+) -> Step:
+    """The step in which ``match`` compares ``frames``, the accepted frames of one schema, with ``register``."""
+    counts: dict[str, Json] = {}
+
+    def action() -> Mapping[str, Path]:
+        evidence = match()
+        shown = {"wanted": evidence.wanted, "linked": evidence.linked, "review": evidence.review}
+        counts.update({name: size_class(count) for name, count in shown.items()})  # everyone reads the journal
+        return matched.files(office)
+
+    inputs = {delivery_name(path): path for path in frames} | dict(register)
+    parameters: dict[str, Json] = {"key": matched.key.model_dump(mode="json"), "project": office.project.name}
+    deliveries = tuple(sorted(receipt.findings.delivery for receipt in frames.values()))
+    places = (*code, "pipeline/matched_keys.py")
+    return Step(matched.step, inputs, places, parameters, action, lambda: counts, deliveries)
+
+
+def forget_withdrawn(office: Office, records: Mapping[str, Record]) -> None:
+    """Remove what was made of a withdrawn delivery, alone or with others, before it was withdrawn or at the same time.
+
+    What a broken-off step left counts as made before: the next ``zicht pseudonymise`` makes it again without the
+    delivery. Can be called again at any time.
+    """
+    for name, entry in Withdrawals.of(office.journal).entries.items():
+        found = DELIVERY_ID.fullmatch(name)
+        place = (found["supplier"], found["schema"], found["period"]) if found else ("", "", "")
+        for step, files in _made_of(office, *place):
+            record = records.get(step)
+            if record is None or record.sequence < entry.sequence or name in record.deliveries:
+                for file in files:
+                    file.unlink(missing_ok=True)
+
+
+def _made_of(office: Office, supplier: str, schema: str, period: str) -> Iterator[tuple[str, list[Path]]]:
+    """Steps that read the delivery of a place, and the files that they left."""
+    for matched in matched_keys(office):
+        if matched.schema_name == schema:
+            yield matched.step, list(matched.files(office).values())
+    hashed = office.workspace.path(Zone.PSEUDONYMISED).rglob(f"{supplier}/{schema}_{period}.parquet")
+    bridges = office.key_folder.glob(f"bridge-k*-{supplier}-{schema}_{period}.parquet")
+    yield f"pseudonymise {supplier} {schema} {period}", [*hashed, *bridges]
