@@ -99,8 +99,10 @@ def outer_spaces(starts: NDArray[np.int64], lengths: NDArray[np.int64], data: By
     odd = np.flatnonzero(_is_odd(data[first]) | _is_odd(data[last]))
     first, last = first[odd], last[odd]
     begins = (data[first] <= _SPACE) | np.isin(data[first], _LEADS)
-    ends = (data[last] <= _SPACE) | (data[last - 1] == _LEADS[0]) | np.isin(data[last - 2], _LEADS[1:])
-    return filled[odd[begins | ends]]
+    two, three = data[np.maximum(last - 1, 0)], data[np.maximum(last - 2, 0)]
+    ends = (data[last] <= _SPACE) | (two == _LEADS[0]) | np.isin(three, _LEADS[1:])
+    found: NDArray[np.int64] = filled[odd[begins | ends]]
+    return found
 
 
 _SPACE = 32

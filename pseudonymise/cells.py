@@ -34,7 +34,7 @@ class Cells:
     @classmethod
     def of(cls, values: Any) -> Cells:
         """The cells of a string array or chunked array; null is empty."""
-        raw = _without_nulls(as_strings(values))
+        raw = without_nulls(as_strings(values))
         starts, lengths, data = byte_view(raw)
         odd = outer_spaces(starts, lengths, data)
         if not odd.size:
@@ -59,7 +59,7 @@ class Cells:
         return bool(test(data[starts[0] : starts[-1] + last]).any())
 
 
-def _without_nulls(texts: Any) -> Any:
+def without_nulls(texts: Any) -> Any:
     """Null as empty text; where nulls take no bytes, as in what the CSV reader makes, by leaving their bitmap out."""
     if not texts.null_count:
         return texts

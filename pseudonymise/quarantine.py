@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from enclave.identifiers import as_strings
+from pseudonymise.cells import without_nulls
 from pseudonymise.formats.batch import BrokenRow
 from pseudonymise.schemas import DeliverySchema
 
@@ -100,12 +102,9 @@ def set_aside(
         RECORD: pa.array([*records.tolist(), *(row.row for row in broken)], pa.int64()),
         REASONS: pa.concat_arrays([reasons, pa.array([f":{row.defect}" for row in broken], pa.string())]),
     }
+    none = pa.array([""] * lost, pa.string())
     for name in cells.column_names:
-        filled = cells.column(name).combine_chunks().fill_null("")
-        columns[name] = pa.concat_arrays([*_chunks(filled), pa.array([""] * lost, pa.string())])
+        filled = without_nulls(as_strings(cells.column(name)))
+        columns[name] = pa.concat_arrays([filled, none]) if lost else filled
     columns[RAW] = pa.array([""] * len(records) + [row.raw for row in broken], pa.string())
-    return pa.table(columns).sort_by(RECORD)
-
-
-def _chunks(values: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
-    return values.chunks if isinstance(values, pa.ChunkedArray) else [values]
+    return pa.table(columns).sort_by(RECORD) if lost else pa.table(columns)

@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from enclave.errors import EnclaveError, Fault
+from enclave.identifiers import as_strings
+from pseudonymise.cells import without_nulls
 from pseudonymise.conversion import Converted, arrow_type, convert
 from pseudonymise.formats.batch import Batch, Note, Remark
 from pseudonymise.quarantine import RECORD, Defect, set_aside
@@ -198,7 +200,7 @@ def _without_nulls(table: pa.Table) -> pa.Table:
     """An empty text is '' in every Parquet file of Zicht; numbers may be null."""
     for place, column in enumerate(table.schema):
         if column.type == pa.string() and table.column(place).null_count:
-            table = table.set_column(place, column, pc.fill_null(table.column(place), ""))
+            table = table.set_column(place, column, without_nulls(as_strings(table.column(place))))
     return table
 
 

@@ -202,6 +202,49 @@ def test_what_pythons_csv_module_writes_is_read_back(
     assert all((chunk.cells == 2).all() and not chunk.misquoted.any() for chunk in chunks)
 
 
+def read_byte_by_byte(content: bytes) -> list[tuple[bytes, int, bool]] | None:
+    """Each record's bytes and number of cells, and whether a mark in it is stray; None where quotes do not pair."""
+    lines, tail = content[: content.rfind(b"\n") + 1], content[content.rfind(b"\n") + 1 :].rstrip(b"\r")
+    content = lines + (tail + b"\n" if tail else b"")
+    found, raw, cells, stray, inside = [], b"", 1, False, False
+    for before, byte, after in zip(b"\n" + content, content, content[1:] + b"\n", strict=False):
+        if byte == ord('"'):
+            inside = not inside
+            stray |= before not in b'";\n' if inside else after not in b'";\r\n'
+        elif not inside:
+            cells += byte == ord(";")
+            stray |= byte == ord("\r") and after != ord("\n")
+            if byte == ord("\n"):
+                if stray and b"\n" in raw:
+                    return None
+                found.append((raw, cells, stray))
+                raw, cells, stray = b"", 1, False
+                continue
+        raw += bytes([byte])
+    while found and not found[-1][0].strip(b"\r"):
+        found.pop()
+    return None if inside else found
+
+
+marks = st.sampled_from([b"a" * 29, b"a", b";", b'"', b'""', b'";"', b"\n", b"\r\n", b"\r", b'"\n"', b'"a\r\n;";'])
+
+
+@given(content=st.lists(marks, max_size=40).map(b"".join), block=st.sampled_from([1, 7, 64, 100, 1000]))
+def test_records_are_those_that_are_found_byte_by_byte(content: bytes, block: int) -> None:
+    expected = read_byte_by_byte(content)
+    found = []
+    try:
+        for chunk in scan_records(io.BytesIO(content), ";", "two.csv", block_size=block):
+            raw = [chunk.data[start:end] for start, end in zip(chunk.starts, chunk.ends, strict=True)]
+            found += zip(raw, chunk.cells.tolist(), chunk.misquoted.tolist(), strict=True)
+            alike = chunk.cells.min(initial=2) == chunk.cells.max(initial=2) == 2 and not chunk.misquoted.any()
+            assert chunk.may_all_have(2) or not alike
+    except BadInput:
+        assert expected is None
+    else:
+        assert found == expected
+
+
 def _valid_utf8(content: bytes) -> bool:
     try:
         content.decode()
