@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from enclave.encrypted_files import DataKey, EncryptedWriter
 from enclave.errors import BadInput, NotReady, Tampered, WrongZone
 from enclave.files import Replacing, replacing, storage_errors
 from enclave.fingerprints import digest_file
@@ -155,12 +156,14 @@ def writing_frame(
     schema: pa.Schema,
     *,
     encryption: Any = None,
+    key: DataKey | None = None,
     mode: int = 0o440,
     replace: Replacing = replacing,
 ) -> Iterator[FrameSink]:
     """Write a frame atomically: the file appears under ``path`` only when the block ends without an error.
 
-    The manifest's columns must be the schema's, in order. ``encryption`` is pyarrow's file encryption properties.
+    The manifest's columns must be the schema's, in order. ``encryption`` is pyarrow's file encryption properties; with
+    ``key`` the whole file lies encrypted (:mod:`enclave.encrypted_files`), and no plain byte reaches the disk.
     ``replace``: for frames that are written together (:func:`enclave.files.together`).
     """
     if [c.name for c in manifest.columns] != schema.names:
@@ -170,8 +173,9 @@ def writing_frame(
     with (
         replace(path, mode=mode) as temporary,
         storage_errors(path.name),
+        _target(temporary, key, f"{manifest.zone.value}/{manifest.name}") as target,
         pq.ParquetWriter(
-            temporary,
+            target,
             described,
             compression="zstd",
             use_dictionary=plain_hashes or False,
@@ -182,6 +186,18 @@ def writing_frame(
         sink = FrameSink(writer, described)
         yield sink
         sink.finish()
+
+
+@contextlib.contextmanager
+def _target(path: Path, key: DataKey | None, label: str) -> Iterator[Path | EncryptedWriter]:
+    """What Parquet is written to: the file itself, or what encrypts into it."""
+    if key is None:
+        yield path
+        return
+    with path.open("wb") as file:
+        writer = EncryptedWriter(file, key, label)
+        yield writer
+        writer.finish()
 
 
 def manifest_columns(schema: pa.Schema, roles: Mapping[str, str]) -> tuple[Column, ...]:

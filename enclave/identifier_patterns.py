@@ -61,6 +61,9 @@ _DESCRIPTIONS = {
 
 _GROUPINGS = ((4, 2, 3), (3, 3, 3), (2, 3, 3), (2, 2, 2, 3), (3, 2, 2, 2), (3, 2, 4), (1,) * 8, (1,) * 9)
 """How people part a BSN; with a word like *bsn* in the same text any parting counts."""
+_LISTED = (b". ", b"; ", b": ", b"  ")
+"""Partings that lists of numbers have too: groups parted so count by themselves, in a customary grouping of three or
+four. A comma and a space part nearly all lists, and are none of them."""
 
 _FIGURES = byte_class(b"0123456789")
 _SEPARATORS = np.frombuffer(b" .-/_", dtype=np.uint8)
@@ -91,7 +94,7 @@ def find_patterns(texts: Any, *, any_parting: bool = False) -> dict[LeakKind, Bo
     """Which texts of a string array hold which kind of identifier (names apart); null holds none.
 
     ``any_parting``: 8 or 9 figures with single separators between count as a BSN however they are parted, dates apart;
-    and 16 figures as a BAG number.
+    and 16 figures as a BAG number. Groups with a mark and a space between count where they are grouped as a BSN is.
     """
     found = {kind: np.zeros(len(texts), dtype=np.bool_) for kind in LeakKind}
     plain = _plain(texts)
@@ -116,6 +119,8 @@ def find_patterns(texts: Any, *, any_parting: bool = False) -> dict[LeakKind, Bo
             parted = DigitGroups.of(undated)
             found[LeakKind.ELEVEN_TEST][rows] |= parted.rows_with_parted_bsn()
             found[LeakKind.BAG][rows] |= parted.rows_with_parted_bag()
+            for parting in _LISTED:
+                found[LeakKind.ELEVEN_TEST][rows] |= DigitGroups.of(undated, parting).rows_with_listed_bsn()
     return found
 
 
@@ -134,8 +139,9 @@ def _matches(texts: Any, pattern: str) -> Bools:
 
 @dataclass(frozen=True, slots=True)
 class DigitGroups:
-    """Every maximal run of figures in an array of texts: its row, its width, and whether one separator parts it from
-    the next run of the same text. ``digits`` are all figures in order; run *i* starts at ``place[i]`` in them.
+    """Every maximal run of figures in an array of texts: its row, its width, and whether one separator (or just the
+    ``parting`` asked for) parts it from the next run of the same text. ``digits`` are all figures in order; run *i*
+    starts at ``place[i]`` in them.
     """
 
     texts: int
@@ -146,14 +152,16 @@ class DigitGroups:
     digits: Bytes
 
     @classmethod
-    def of(cls, texts: Any) -> DigitGroups:
+    def of(cls, texts: Any, parting: bytes = b"") -> DigitGroups:
         """The groups of a string array without nulls."""
         runs = Runs.of(texts, _FIGURES)
         row, width, ends = runs.row, runs.width, runs.begin + runs.width
         linked = np.zeros(len(row), dtype=np.bool_)
         if len(row) > 1:
-            parted = np.isin(runs.data[np.minimum(ends[:-1], len(runs.data) - 1)], _SEPARATORS)
-            linked[:-1] = (runs.begin[1:] - ends[:-1] == 1) & parted & (row[1:] == row[:-1])
+            marks = [np.frombuffer(parting[at : at + 1], dtype=np.uint8) for at in range(len(parting))] or [_SEPARATORS]
+            linked[:-1] = (runs.begin[1:] - ends[:-1] == len(marks)) & (row[1:] == row[:-1])
+            for at, mark in enumerate(marks):
+                linked[:-1] &= np.isin(runs.data[np.minimum(ends[:-1] + at, len(runs.data) - 1)], mark)
         return cls(len(texts), row, width, linked, np.cumsum(width) - width, runs.data[runs.member])
 
     def rows_with_bsn(self, in_context: Bools) -> Bools:
@@ -178,6 +186,15 @@ class DigitGroups:
             for width in (8, 9):
                 there = at[total == width]
                 self._mark(hits, there if where is None else there[where[there]], width)
+        return hits
+
+    def rows_with_listed_bsn(self) -> Bools:
+        """Texts with 8 or 9 figures in a customary grouping by themselves that pass the eleven-test."""
+        hits = np.zeros(self.texts, dtype=np.bool_)
+        for grouping in (each for each in _GROUPINGS if 3 <= len(each) <= 4):
+            at = self._grouped(grouping)
+            goes_on = np.concatenate([[False], self.linked])
+            self._mark(hits, at[~goes_on[at] & ~goes_on[at + len(grouping)]], sum(grouping))
         return hits
 
     def rows_with_bag(self) -> Bools:

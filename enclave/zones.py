@@ -47,13 +47,16 @@ _DESCRIPTIONS = {
     Zone.IDENTIFIED: "opened deliveries, encrypted and short-lived; the custodian only",
     Zone.KEY: "key store and key tables; the custodian only (everyone reads copies of public keys in public-keys/)",
     Zone.PSEUDONYMISED: "deliveries with keyed hashes for identifiers; the custodian only",
-    Zone.LINKED: "data sets with meaningless project integers; researchers read, nobody edits",
-    Zone.RESULTS: "requests and derived frames of analyses; the researchers of the project",
+    Zone.LINKED: "data sets by meaningless integers, encrypted until their date; researchers read, nobody edits",
+    Zone.RESULTS: "requests and (encrypted) derived frames of analyses; the researchers of the project",
     Zone.REVIEW: "requests, evidence and decisions; checkers and the author",
     Zone.GATE: "confidential policy, keys of the ledger, signing key; the release service only",
     Zone.LEDGER: "which units are in which released cell, encrypted; the release service only",
     Zone.RELEASED: "signed bundles; written by the release service, read by everyone",
 }
+
+
+_NO_BACKUP = b"Signature: 8a477f597d28d172789f06886806bc55\n# Zicht: in no backup, or data outlive their date\n"
 
 
 class ZoneTag:
@@ -118,6 +121,16 @@ class Workspace:
         """What the runner remembers of finished steps (fingerprints and digests, no data)."""
         return self.root / "state"
 
+    @property
+    def data_keys(self) -> Path:
+        """Working copies of the keys of data sets; no zone, and in no backup."""
+        return self.root / "data-keys"
+
+    @property
+    def scratch(self) -> Path:
+        """Where runs lay plain rows while they last, each in a private folder; no zone, and in no backup."""
+        return self.root / "scratch"
+
     def create(self) -> None:
         """Make every zone's folder with its permission bits; existing ones keep their content and their owner.
 
@@ -133,6 +146,17 @@ class Workspace:
                     folder.chmod(zone.mode)
             for folder in (self.journal, self.state):
                 folder.mkdir(exist_ok=True)
+        self.create_unsaved()
+
+    def create_unsaved(self) -> None:
+        """Make the two folders that no backup may hold, marked as such (https://bford.info/cachedir/)."""
+        with storage_errors("the folders that no backup holds"):
+            for folder, mode in ((self.data_keys, 0o750), (self.scratch, 0o1777)):
+                if not folder.is_dir():
+                    folder.mkdir()
+                    folder.chmod(mode)
+                if not (folder / "CACHEDIR.TAG").is_file() and os.access(folder, os.W_OK):
+                    write_bytes(folder / "CACHEDIR.TAG", _NO_BACKUP, mode=0o444)
 
     def publish_public_keys(self) -> None:
         """Copy the key zone's ``.pub`` files to where everyone reads them; what is the same there stays as it is.
@@ -170,7 +194,7 @@ def assign_zones(workspace: Workspace, owners: Mapping[Zone, Owner], *, common_g
     """Give each zone in ``owners``, with all it holds, to its operating-system user (design section 2, lock 4).
 
     Zones that are not named stay with whoever created them. ``common_group`` is the group whose members append to the
-    journal and remember finished steps; without it these two folders stay as they are.
+    journal, remember finished steps, and read the keys of data sets; without it these folders stay as they are.
 
     Raises:
         StorageFailed: only root may hand folders to other users.
@@ -184,6 +208,9 @@ def assign_zones(workspace: Workspace, owners: Mapping[Zone, Owner], *, common_g
             for folder in (workspace.journal, workspace.state):
                 _give(folder, -1, common_group)
                 folder.chmod(0o2775)
+            _give(workspace.data_keys, owners[Zone.LINKED].user if Zone.LINKED in owners else -1, common_group)
+            for folder in (workspace.data_keys, *(path for path in workspace.data_keys.iterdir() if path.is_dir())):
+                folder.chmod(0o2750)
     except PermissionError:
         raise StorageFailed(
             "this user may not give zones to other users", next_step="run the set-up of the workspace as root"

@@ -11,11 +11,12 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from enclave.encrypted_files import DataKey
 from enclave.engine import Engine
 from enclave.entropy import Entropy
 from enclave.errors import NotReady
 from enclave.files import write_text
-from enclave.frames import Frame, FrameManifest, manifest_columns, open_frame, writing_frame
+from enclave.frames import Frame, FrameManifest, manifest_columns, writing_frame
 from enclave.project import Key, Project
 from enclave.zones import Linked, Pseudonymised, Zone
 from linkage.breakdown import (
@@ -67,6 +68,7 @@ def link(
     named: Mapping[str, Collection[str]] | None = None,
     reference_year: int | None = None,
     progress: Callable[[str], None] = lambda _: None,
+    key_of: Callable[[str, str], DataKey] | None = None,
 ) -> LinkResult:
     """Link all data sets of ``project`` into the folder ``out``.
 
@@ -75,7 +77,7 @@ def link(
         pseudonymised: delivery schema -> its frames, in a fixed order (suppliers sorted).
         registers: folder below which ``data.<set>.register`` names Parquet files, without the ending.
         zone: the project's key tables; :func:`linkage.key_register.build_key_table` has been run.
-        engine: may read ``registers`` and the frames; its scratch lies in the key zone.
+        engine: may read ``registers`` and the frames; its scratch is private and in no backup.
         out: ``linked/<project>``; gets ``<data set>.parquet`` and the researchers' report.
         entropy: source of the numbers.
         dropped: delivery schema -> columns that pseudonymisation removes, for a clearer refusal.
@@ -83,6 +85,7 @@ def link(
         named: analysis -> texts in its code, for the minimisation report.
         reference_year: year that age bands refer to; without it, the year in the person register's name.
         progress: told each data set's name before it is linked.
+        key_of: data set, retention date -> the key under which it lies; without it (tests) the sets are plain Parquet.
 
     Raises:
         NotReady: no key table yet, a register or a delivery is missing.
@@ -105,7 +108,7 @@ def link(
         progress(source.name)
         names = (suppliers or {}).get(source.data.delivery) or [frame.path.parent.name for frame in source.frames]
         keys = _counted(source, engine, background, names) if source.is_delivery else {}
-        frames[source.name], tally = _write(project, source, engine, out, background)
+        frames[source.name], tally = _write(project, source, engine, out, background, key_of=key_of)
         reports.append(_data_set_report(source, tally, {name: found.groups for name, found in keys.items()}))
         qualities += _qualities(
             source, reports[-1], keys, engine=engine, background=background, suppliers=names, zone=zone
@@ -175,7 +178,13 @@ def _counted(source: Source, engine: Engine, background: Background, suppliers: 
 
 
 def _write(
-    project: Project, source: Source, engine: Engine, out: Path, background: Background
+    project: Project,
+    source: Source,
+    engine: Engine,
+    out: Path,
+    background: Background,
+    *,
+    key_of: Callable[[str, str], DataKey] | None,
 ) -> tuple[Frame[Linked], Tally]:
     query = _query(source, engine, background)
     schema = engine.schema(query)
@@ -195,10 +204,11 @@ def _write(
     )
     path = out / f"{source.name}.parquet"
     keys = [key.name for key in source.data.keys]
-    with writing_frame(path, manifest, schema) as sink:
+    key = key_of(source.name, manifest.retention_date) if key_of else None
+    with writing_frame(path, manifest, schema, key=key) as sink:
         tally = Tally(keys, sink.write)
         engine.write(query, keys, tally)
-    return open_frame(path, Linked), tally
+    return Frame(path, Linked, manifest, sink.rows), tally
 
 
 def _query(source: Source, engine: Engine, background: Background) -> str:

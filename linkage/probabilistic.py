@@ -34,7 +34,7 @@ _ENOUGH = 50
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Where and with what matching works: ``scratch`` lies in the identified zone."""
+    """Where and with what matching works: ``scratch`` is private and in no backup."""
 
     scratch: Path
     threads: int = 1

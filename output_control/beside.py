@@ -12,7 +12,7 @@ from output_control.earlier_findings import NONE_SHARED, findings, told_before, 
 from output_control.ledger.history import History
 from output_control.ledger.joint import Together, protect_together
 from output_control.ledger.neighbours import Compared
-from output_control.ledger.populations import hold_apart, population_of
+from output_control.ledger.populations import hold_apart, populations_of
 from output_control.ledger.released import ReleasedTable, pack
 from output_control.ledger.remember import ProjectIds, remembered
 from output_control.ledger.widest import LeftOut
@@ -37,7 +37,7 @@ NO_SMALL_DIFFERENCE = (
 ALL_TOGETHER = "hidden cells of this table and of all earlier releases that share records with it stay open together"
 EACH_TWO = "this table gives no hidden cell away, new or old, beside what follows from each two tables"
 NOT_ALL_TOGETHER = (
-    "not all releases were checked together: sums of three or more tables were looked for in part of them only; the "
+    "not all releases were checked together: sums of cells of several tables were looked for in part of them only; the "
     "checkers' annex says in which not"
 )
 
@@ -83,7 +83,7 @@ def beside_releases(
         asked.add(name, each, remembered(each, sources, ids))
     together = _protected(tables, asked, history, policy, threads)
     models = [each for each in judged.values() if isinstance(each, Contents)]
-    populations = [population_of(each, sources, history.ids) for each in models] if history else []
+    populations = [each for model in models for each in populations_of(model, sources, history.ids)] if history else []
     minimum = policy.public.tables.minimum_frequency.value
     touched = hold_apart(populations, together.released, history, minimum) if history else ()
     contents = []

@@ -55,7 +55,8 @@ class Dossier:
 class Contents:
     """What one request gave, before it becomes files; ``document`` is the evidence that may leave.
 
-    ``parts`` are the groups of records that it gives figures of beside those of all.
+    ``parts`` are the groups of records that it gives figures of beside those of all; ``levels`` those of
+    single columns.
     """
 
     request: OutputRequest
@@ -66,6 +67,7 @@ class Contents:
     advice: tuple[str, ...] = ()
     researcher: Mapping[str, bytes] = field(default_factory=dict)
     parts: Parts | None = None
+    levels: tuple[Parts, ...] = ()
 
 
 def table_contents(
@@ -241,7 +243,7 @@ def regression_contents(fitted: FittedRegression, rules: ModelRules) -> Contents
             }
         )
     }
-    return Contents(request, columns, ["term", "level"], document, annex)
+    return Contents(request, columns, ["term", "level"], document, annex, levels=fitted.coded)
 
 
 def dossier(analysis: str, version: int, contents: Contents) -> Dossier:

@@ -24,12 +24,12 @@ KINDS: dict[str, Texts] = {
 }
 NOTHING: Texts = {"nl": "niets", "en": "nothing"}
 LEFT_OUT: Texts = {
-    "nl": "Niet alle uitgaven zijn samen met deze tabel doorgerekend: sommen van drie of meer tabellen zijn niet "
+    "nl": "Niet alle uitgaven zijn samen met deze tabel doorgerekend: sommen van cellen van meer tabellen zijn niet "
     "gezocht in {tables} tabellen en in {columns} kolommen van andere ({some}). Ga zelf na of zo'n som een kleine "
     "groep overlaat.",
-    "en": "Not all releases were checked together with this table: sums of three or more tables were not looked for in "
-    "{tables} tables, nor in {columns} columns of others ({some}). See for yourself whether such a sum leaves a small "
-    "group over.",
+    "en": "Not all releases were checked together with this table: sums of cells of several tables were not looked "
+    "for in {tables} tables, nor in {columns} columns of others ({some}). See for yourself whether such a sum leaves a "
+    "small group over.",
 }
 GIVEN_BEFORE: Texts = {
     "nl": "Eerdere uitgaven geven samen al zeker {count} verborgen cellen of kleine verschillen prijs ({some}). Deze "

@@ -19,7 +19,7 @@ from linkage.review_sample import read_review_sample, review_file
 from pipeline.encoded_matching import filter_step
 from pipeline.expiry import refuse_resurrected
 from pipeline.lineage import journal_use, untold
-from pipeline.linking import link_step
+from pipeline.linking import hand_out_keys, link_step
 from pipeline.matched_keys import forget_withdrawn, matched_keys
 from pipeline.matching import name_step
 from pipeline.office import Office, utc_now
@@ -326,7 +326,9 @@ class CustodianDesk:
             if last is None or last.fingerprint != self.runner.fingerprint(step):
                 raise NotReady(f"{step.name} was not run on the deliveries that stand", next_step="zicht pseudonymise")
         with self.journalling_keys("link"):
-            return self.runner.run(link_step(self.office, self.custody, frames, self.schemas()), again=again)
+            outcome = self.runner.run(link_step(self.office, self.custody, frames, self.schemas()), again=again)
+            hand_out_keys(self.office, self.custody)
+        return outcome
 
     def standing(self) -> list[Receipt]:
         """Receipts of the deliveries that were accepted and have not expired."""

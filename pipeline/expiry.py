@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from enclave.data_keys import DataKeys
+from enclave.encrypted_files import key_name, last_day
+from enclave.engine.scratch import sweep
 from enclave.errors import BadInput, NotReady, Tampered
 from enclave.files import storage_errors, sweep_temporaries, write_bytes
 from enclave.fingerprints import Json, canonical_json, digest_file, digest_json
@@ -25,7 +28,16 @@ from pipeline.matched_keys import matched_keys
 from pipeline.office import Office
 from pipeline.rotation import ends, refuse_unfinished
 from pseudonymise.custody import Custody, is_key_of_project
-from pseudonymise.destruction import BY_REMOVAL, BY_STORE, IN_HARDWARE, Certificate, Destroyed, Kind, certify
+from pseudonymise.destruction import (
+    BY_REMOVAL,
+    BY_STORE,
+    BY_WORKING_COPIES,
+    IN_HARDWARE,
+    Certificate,
+    Destroyed,
+    Kind,
+    certify,
+)
 from pseudonymise.receipt import JournalHead, Receipt
 from pseudonymise.receive import REFUSED, receipts
 from pseudonymise.sealing import SUFFIX
@@ -106,6 +118,7 @@ def expire(desk: CustodianDesk, plan: Plan, now: datetime) -> tuple[Certificate,
         if (folder := office.workspace.path(Zone.KEY) / _CERTIFICATES).is_dir():
             sweep_temporaries(folder)
         _destroy_keys(office, custody, plan)
+        sweep(office.workspace.scratch)
         _remove(office, [*plan.unreadable, *(name for gone in plan.subjects for name in gone.files)])
         certificates = tuple(_certificates(office, custody, plan))
     _plan_file(office).unlink(missing_ok=True)
@@ -152,8 +165,10 @@ def _subjects(desk: CustodianDesk, on: date) -> Iterator[Destroyed]:
     if project.retention_date <= on:
         yield from _end_of_project(office, alive)
         return
-    for name, until, files in _expired_sets(office, on):
-        yield _gone(office, "data set", name, until=until, files=files)
+    for path, last in _expired_sets(office, on):
+        keys = {f"retention/{project.name}/{last}"} & alive if key_name(path) else set()
+        covered |= keys
+        yield _gone(office, "data set", path.stem, until=last, files=_of_set(office, path), keys=keys)
     for version, until in ends(custody).items():
         keys = {f"hash-master/v{version}"} & alive
         if keys and until <= on:
@@ -184,15 +199,22 @@ def _end_of_project(office: Office, alive: set[str]) -> Iterator[Destroyed]:
         yield _gone(office, "project", project.name, until=project.retention_date, files=files, keys=keys)
 
 
-def _expired_sets(office: Office, on: date) -> Iterator[tuple[str, date, dict[str, str]]]:
+def _expired_sets(office: Office, on: date) -> Iterator[tuple[Path, date]]:
     folder = office.workspace.path(Zone.LINKED) / office.project.name
     for path in sorted(folder.glob("*.parquet")):
-        until = open_frame(path, Linked).manifest.retention_date
-        if until and date.fromisoformat(until) <= on:
-            uses = [use for use in office.project.analyses if _reads(office, use.question, path.stem)]
-            results = office.workspace.path(Zone.RESULTS) / office.project.name
-            derived = [f for use in uses for f in sorted((results / f"{use.name}-v{use.version}").rglob("*"))]
-            yield path.stem, date.fromisoformat(until), _digests(office, [path, *derived])
+        name = key_name(path)
+        # a version before this one left linked data plain
+        last = last_day(name) if name else date.fromisoformat(open_frame(path, Linked).manifest.retention_date)
+        if last <= on:
+            yield path, last
+
+
+def _of_set(office: Office, path: Path) -> dict[str, str]:
+    """A linked data set's file, and those of the analyses that read it."""
+    uses = [use for use in office.project.analyses if _reads(office, use.question, path.stem)]
+    results = office.workspace.path(Zone.RESULTS) / office.project.name
+    derived = [f for use in uses for f in sorted((results / f"{use.name}-v{use.version}").rglob("*"))]
+    return _digests(office, [path, *derived])
 
 
 def _reads(office: Office, question: str, data_set: str) -> bool:
@@ -291,6 +313,10 @@ def _destroy_keys(office: Office, custody: Custody, plan: Plan) -> None:
         custody.use_seal(project.name, plan.seal)
         office.workspace.publish_public_keys()
     custody.store.destroy(lambda name: name in named)
+    working = DataKeys(office.workspace.data_keys)
+    alive = set(custody.store.names())
+    retention = {name: f"retention/{project.name}/{last_day(name)}" for name in working.names(project.name)}
+    working.withdraw(name for name, kept in retention.items() if kept not in alive)
 
 
 def _remove(office: Office, names: Iterable[str]) -> None:
@@ -327,6 +353,8 @@ def _certificates(office: Office, custody: Custody, plan: Plan) -> Iterator[Cert
 def _means(custody: Custody, gone: Destroyed) -> str:
     if not gone.keys:
         return BY_REMOVAL
+    if gone.kind in ("data set", "project"):
+        return BY_WORKING_COPIES
     return IN_HARDWARE if all(custody.store.on_token(name) for name in gone.keys) else BY_STORE
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from datetime import date
 from pathlib import Path
 
+from enclave.data_keys import DataKeys
+from enclave.encrypted_files import key_name, last_day
 from enclave.engine import Engine, open_engine
 from enclave.errors import NotReady
 from enclave.fingerprints import Json
@@ -105,7 +108,7 @@ def _link(
         )
     with open_engine(
         settings.engine,
-        scratch=zone.folder / ".scratch",
+        scratch=office.workspace.scratch,
         readable=[office.registers, office.workspace.path(Zone.PSEUDONYMISED)],
         threads=settings.threads,
         memory_gib=settings.memory_gib,
@@ -121,7 +124,26 @@ def _link(
             entropy=office.entropy,
             dropped=_dropped(schemas),
             named=names_of_analyses(project),
+            key_of=lambda name, until: custody.data_key(project.name, name, date.fromisoformat(until)),
         )
+
+
+def hand_out_keys(office: Office, custody: Custody) -> None:
+    """Put the keys of the linked data sets where researchers and the gate read them, and remove all others.
+
+    Also after a restart when that folder lies in memory; a key that lies there already is not used again.
+    """
+    project, keys = office.project.name, DataKeys(office.workspace.data_keys)
+    office.workspace.create_unsaved()
+    current = set()
+    for path in sorted((office.workspace.path(Zone.LINKED) / project).glob("*.parquet")):
+        name = key_name(path)
+        if name is None or custody.expired(project, last_day(name)):
+            continue
+        current.add(name)
+        if not keys.has(name):
+            keys.hand_out(custody.data_key(project, path.stem, last_day(name)))
+    keys.withdraw(set(keys.names(project)) - current)
 
 
 def key_table(office: Office, custody: Custody, zone: KeyZone, engine: Engine) -> KeyTableVersion:

@@ -20,7 +20,7 @@ from enclave.files import write_text
 from enclave.frames import open_frame
 from enclave.identifiers import check
 from enclave.project import Probabilistic
-from enclave.zones import Identified, Zone
+from enclave.zones import Identified
 from linkage.evidence import MatchEvidence, evidence_of, is_right
 from linkage.key_zone import read_batches
 from linkage.matches import LABELLED, MATCHES, delivery_name, write_labelled, write_matches
@@ -69,7 +69,7 @@ def _match(
 ) -> MatchEvidence:
     settings, files = office.settings, matched.files(office)
     delivered, origin = _delivered(matched, how, frames, schema, custody)
-    room = Room(office.workspace.path(Zone.IDENTIFIED) / ".scratch", settings.threads, settings.memory_gib)
+    room = Room(office.workspace.scratch, settings.threads, settings.memory_gib)
     register = office.key_register / matched.units.register
     result = match_units(
         matched.units,

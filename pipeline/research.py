@@ -7,15 +7,16 @@ has the analysis run again in a fresh sandbox of its own, and keeps what it foun
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from enclave.data_keys import DataKeys
+from enclave.encrypted_files import DataKey, content_digest, decrypt_file, encrypt_file
 from enclave.engine import open_engine
-from enclave.errors import NotReady, Refused, StorageFailed
-from enclave.files import storage_errors, write_bytes
+from enclave.engine.scratch import own_scratch
+from enclave.errors import BadInput, NotReady, Refused, StorageFailed
+from enclave.files import replacing_folder, write_bytes
 from enclave.fingerprints import Json, code_files, digest_bytes, digest_environment, digest_json
 from enclave.frames import Frame, open_frame
 from enclave.project import AnalysisUse
@@ -34,6 +35,7 @@ from pipeline.linking import STEP as LINK
 from pipeline.office import Office, utc_now
 from pipeline.progress import Teller
 from pipeline.runner import CODE_ROOT, Outcome, Runner, Step, locked_distributions
+from pipeline.sandbox.derived import REQUESTS_NAME
 from pipeline.sandbox.run import Limits, SandboxResult, run_analysis
 
 SANDBOX_CODE = ("enclave", "pipeline/sandbox")
@@ -59,8 +61,9 @@ class ResearchDesk:
         out = self._results(use)
 
         def action() -> Mapping[str, Path]:
-            result = self._sandboxed(use, out, self.office.workspace.path(Zone.RESULTS) / ".scratch")
-            return {"requests": out / "requests.json", **{f"derived {n}": p for n, p in result.derived.items()}}
+            with self._opened(use) as (folder, linked):
+                result = self._sandboxed(use, linked, folder / "derived", folder / "sandbox")
+                return self._kept(use, result, out)
 
         step = Step(
             f"run {_label(use)}", self._inputs(use), self._code(use, SANDBOX_CODE), self._parameters(use), action
@@ -114,10 +117,9 @@ class ResearchDesk:
 
     def _checked(self, use: AnalysisUse, policy: Policy) -> shelf.Checked:
         settings = self.office.settings
-        with self._scratch() as scratch:
-            derived = scratch / "derived"
-            result = self._sandboxed(use, derived, scratch / "sandbox")
-            linked = {name: open_frame(path, Linked) for name, path in self._linked(use).items()}
+        with self._opened(use) as (scratch, plain):
+            result = self._sandboxed(use, plain, scratch / "derived", scratch / "sandbox")
+            linked = {name: open_frame(path, Linked) for name, path in plain.items()}
             readable = [*(frame.path for frame in linked.values()), *result.derived.values()]
             with open_engine(
                 settings.engine,
@@ -142,13 +144,46 @@ class ResearchDesk:
                     threads=settings.threads,
                 )
 
-    def _sandboxed(self, use: AnalysisUse, out: Path, scratch: Path) -> SandboxResult:
+    @contextmanager
+    def _opened(self, use: AnalysisUse) -> Iterator[tuple[Path, dict[str, Path]]]:
+        """A private folder that lasts as long as the run, and in it the data sets that the question may use, plain.
+
+        What a killed run leaves there is removed by the next one.
+
+        Raises:
+            KeyUnavailable: a data set has reached its date, or its key was not handed out.
+        """
+        with own_scratch(self.office.workspace.scratch) as folder:
+            (folder / "linked").mkdir()
+            yield (
+                folder,
+                {
+                    name: decrypt_file(path, self._key(name, path), folder / "linked" / path.name)
+                    for name, path in self._linked(use).items()
+                },
+            )
+
+    def _kept(self, use: AnalysisUse, result: SandboxResult, out: Path) -> dict[str, Path]:
+        """Requests and derived frames in the results zone; these lie under the key of the set that goes first."""
+        keys = [self._key(name, path) for name, path in self._linked(use).items()]
+        key = min(keys, key=lambda key: (key.until, key.name))
+        with replacing_folder(out) as folder:
+            for name, path in result.derived.items():
+                encrypt_file(path, key, folder / path.name, label=f"{Zone.RESULTS.value}/{_label(use)}/{name}")
+            write_bytes(folder / REQUESTS_NAME, dump_requests(result.requests))
+        return {"requests": out / REQUESTS_NAME, **{f"derived {n}": out / p.name for n, p in result.derived.items()}}
+
+    def _key(self, data_set: str, path: Path) -> DataKey:
+        keys = DataKeys(self.office.workspace.data_keys)
+        return keys.key_of(path, project=self.office.project.name, data_set=data_set)
+
+    def _sandboxed(self, use: AnalysisUse, linked: Mapping[str, Path], out: Path, scratch: Path) -> SandboxResult:
         settings, project = self.office.settings, self.office.project
         return run_analysis(
             module=use.name,
             version=use.version,
             parameters=use.parameters,
-            inputs=self._linked(use),
+            inputs=linked,
             declared=project.questions[use.question].uses,
             classifications=self.office.classifications(),
             out=out,
@@ -189,7 +224,7 @@ class ResearchDesk:
 
     def _ledger_state(self, use: AnalysisUse, policy: Policy) -> str:
         """Digest of the earlier releases that a check is made against: when they change, it is made again."""
-        inputs = {name: open_frame(path, Linked).digest() for name, path in sorted(self._linked(use).items())}
+        inputs = {n: content_digest(path, self._key(n, path)) for n, path in sorted(self._linked(use).items())}
         fingerprint = digest_json(self.made_with(use, self.requests(use)))
         same = identity(use.name, use.version, fingerprint, inputs, policy.public_document())
         return digest_json([entry.anchor.digest for entry in self.history().before(same).entries])
@@ -216,6 +251,8 @@ class ResearchDesk:
             )
         names = self.office.project.questions[use.question].uses
         linked = {name: self.linked_folder() / f"{name}.parquet" for name in sorted(names)}
+        if not linked:
+            raise BadInput(f"question {use.question} uses no data set", next_step="name some in the project file")
         missing = [name for name, path in linked.items() if not path.is_file()]
         if missing:
             raise NotReady(f"{len(missing)} linked data sets are missing", next_step="zicht link")
@@ -250,17 +287,6 @@ class ResearchDesk:
 
     def _policy_file(self) -> Path:
         return self.office.configs / "policies" / f"{self.office.project.policy}.yaml"
-
-    @contextmanager
-    def _scratch(self) -> Iterator[Path]:
-        parent = self.office.workspace.path(Zone.GATE) / ".scratch"
-        with storage_errors("the gate's scratch folder"):
-            parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folder = Path(tempfile.mkdtemp(dir=parent))
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _frames(result: SandboxResult) -> dict[str, Frame[Derived]]:

@@ -173,7 +173,7 @@ def _carry_key_tables(desk: CustodianDesk, version: int) -> None:
         return
     with open_engine(
         office.settings.engine,
-        scratch=zone.folder / ".scratch",
+        scratch=office.workspace.scratch,
         readable=[office.workspace.path(Zone.PSEUDONYMISED)],
         threads=office.settings.threads,
         memory_gib=office.settings.memory_gib,

@@ -18,6 +18,7 @@ import pyarrow.parquet.encryption as pe
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from enclave.encrypted_files import DataKey
 from enclave.entropy import Entropy, SecureEntropy
 from enclave.errors import BadInput, KeyUnavailable, NotAllowed
 from enclave.files import write_text
@@ -40,7 +41,11 @@ _SLUG = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
 @dataclass(frozen=True, slots=True)
 class KeyUse:
-    """One use of a key: what for (``hash``, ``open-seal``, ``sign-receipt``, ``encrypt``, ``decrypt``) and its name."""
+    """One use of a key: what for and its name.
+
+    For ``hash``, ``open-seal``, ``sign-receipt``, ``encrypt``, ``decrypt`` or ``hand-out`` (a data set's, to who runs
+    analyses).
+    """
 
     purpose: str
     key: str
@@ -259,6 +264,22 @@ class Custody:
             footer_key=name, uniform_encryption=True, double_wrapping=False, data_key_length_bits=8 * KEY_BYTES
         )
         return self._factory.file_encryption_properties(pe.KmsConnectionConfig(), how)
+
+    def data_key(self, project: str, data_set: str, until: date) -> DataKey:
+        """The key of a linked data set that is kept until a date: HKDF-SHA-256 (RFC 5869) of that date's retention key.
+
+        It opens nothing else, and cannot be made again once the retention key is destroyed: what is left of it then are
+        working copies, which who destroys removes.
+
+        Raises:
+            KeyUnavailable: the key of that date was destroyed.
+        """
+        name = _named("retention", project, until.isoformat())
+        data_key = "/".join(_named("data", project, data_set, until.isoformat()).split("/")[1:])
+        self._tell("hand-out", data_key)
+        info = b"zicht data key 1 " + data_key.encode()  # slugs: no other parts read the same
+        retention = self._store.get_or_draw(name, self._entropy)
+        return DataKey(data_key, HKDF(SHA256(), KEY_BYTES, salt=None, info=info).derive(retention.reveal()))
 
     def decryption(self) -> Any:
         """Parquet decryption for any file of this custody; reading raises KeyUnavailable where the key is gone."""

@@ -24,6 +24,11 @@ BY_STORE = (
     "The keys were removed from the key store. What they protected cannot be read again, wherever a copy of it is, "
     "once copies of the key store itself that are older than this certificate are destroyed too."
 )
+BY_WORKING_COPIES = (
+    "The keys were removed from the key store, and the working copies of the keys of linked data sets from the "
+    "workspace. What they protected cannot be read again, wherever a copy of it is, once copies of the key store and "
+    "of the folder data-keys that are older than this certificate are destroyed too."
+)
 BY_REMOVAL = "The files were removed. They were not encrypted: copies of them must be destroyed where they are."
 
 

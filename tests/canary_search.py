@@ -1,10 +1,10 @@
 """Searching everything that was written for planted identifiers, in every shape in which they could have slipped out.
 
-A file is searched as it is and decoded: Parquet column by column (numbers as text), ZIP members (XLSX), gzip, SQLite
-tables, JSON with escapes undone, base64 inside texts. A pattern is an identifier as UTF-8, UTF-16 (both orders),
-cp1252, base64 at its three alignments, and, for numbers, without leading zeros. Numbers count only where no digit (or
-hexadecimal letter) stands beside them: a random 19-digit integer holds a planted nine-digit number by chance in one of
-a few thousand.
+A file is searched as it is and decoded: Parquet column by column (numbers as text), linked data too, by the key that
+was handed out; ZIP members (XLSX), gzip, SQLite tables, JSON with escapes undone, base64 inside texts. A pattern is an
+identifier as UTF-8, UTF-16 (both orders), cp1252, base64 at its three alignments, and, for numbers, without leading
+zeros. Numbers count only where no digit (or hexadecimal letter) stands beside them: a random 19-digit integer holds a
+planted nine-digit number by chance in one of a few thousand.
 """
 
 from __future__ import annotations
@@ -17,12 +17,15 @@ import sqlite3
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+from enclave.data_keys import DataKeys
+from enclave.encrypted_files import MAGIC, key_name, open_encrypted
 
 WINDOW = 7
 TABLE_BITS = 26
@@ -128,6 +131,8 @@ def decoded(path: Path) -> Iterator[bytes]:
 def _opened(content: bytes, path: Path) -> Iterator[bytes]:
     if content[:4] == b"PAR1":
         yield from _parquet(path)
+    elif content.startswith(MAGIC):
+        yield from _encrypted(path)
     elif content[:4] == b"PK\x03\x04":
         with zipfile.ZipFile(path) as archive:
             for member in archive.namelist():
@@ -154,8 +159,17 @@ def _text(content: bytes) -> Iterator[bytes]:
             continue
 
 
-def _parquet(path: Path) -> Iterator[bytes]:
-    with pq.ParquetFile(path) as file:
+def _encrypted(path: Path) -> Iterator[bytes]:
+    """Linked data and derived frames, where a workspace above has the key."""
+    name = key_name(path)
+    keys = [keys for above in path.parents if name and (keys := DataKeys(above / "data-keys")).has(name)]
+    for found in keys[:1]:
+        with open_encrypted(path, found.take(str(name))) as file:
+            yield from _parquet(file)
+
+
+def _parquet(source: Path | BinaryIO) -> Iterator[bytes]:
+    with pq.ParquetFile(source) as file:
         yield repr(file.schema_arrow.metadata).encode()
         for batch in file.iter_batches():
             for column in batch.columns:

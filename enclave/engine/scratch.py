@@ -24,7 +24,7 @@ def own_scratch(parent: Path) -> Iterator[Path]:
     """
     with storage_errors("the scratch folder"):
         parent.mkdir(parents=True, exist_ok=True)
-        _sweep(parent)
+        sweep(parent)
         folder = parent.resolve() / f"{_PREFIX}{secrets.token_hex(4)}"
         unlocked = folder.with_name(f".{folder.name}")  # no sweep sees it before it is locked
         unlocked.mkdir(mode=0o700)
@@ -38,8 +38,8 @@ def own_scratch(parent: Path) -> Iterator[Path]:
         os.close(handle)
 
 
-def _sweep(parent: Path) -> None:
-    """Remove folders that no living process holds."""
+def sweep(parent: Path) -> None:
+    """Remove what killed processes of this user left: folders that no living process holds."""
     for left in parent.glob(f"{_PREFIX}*"):
         with suppress(OSError):
             handle = os.open(left, os.O_RDONLY)

@@ -56,7 +56,7 @@ def box_plot(request: BoxPlotRequest, sources: Sources, policy: Policy) -> Conte
     annex = {"units": {code or "all": units for code, *_, units in found}}
     checks = ["enough units on both sides of each percentile", "rounded; no minimum, maximum or outlier"]
     key = [name, "percentile"]
-    return contents(request, frame, policy, columns, key=key, checks=checks, annex=annex, hidden=hidden)
+    return contents(request, frame, policy, columns, key=key, checks=checks, annex=annex, hidden=hidden, by=request.by)
 
 
 def _alike(values: FloatArray, unit: IntArray) -> float:

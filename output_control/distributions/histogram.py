@@ -13,6 +13,7 @@ from output_control.distributions.written import contents, counts, figures, give
 from output_control.dossier import Contents
 from output_control.models.level_checks import faults_of_rows
 from output_control.models.model_frame import ModelFrame, read_model_frame
+from output_control.models.parts import Parts
 from output_control.policy import Policy
 from output_control.statistics.rounding import significant, to_base
 from output_control.tables.derived import Sources
@@ -24,12 +25,14 @@ DIGITS = 12  # of an edge
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Classes:
-    """Merged classes: inner edges, distinct records and units in each; the outer classes are open."""
+    """Merged classes: inner edges, distinct records and units in each; the outer classes are open.
+    ``inside``: the class of each record."""
 
     low: FloatArray
     high: FloatArray
     records: IntArray
     units: IntArray
+    inside: IntArray
 
 
 def histogram(request: HistogramRequest, sources: Sources, policy: Policy) -> Contents:
@@ -46,6 +49,7 @@ def histogram(request: HistogramRequest, sources: Sources, policy: Policy) -> Co
         raise Refused("a density needs a bandwidth, and a histogram has none")
     frame = read_model_frame(request, sources)
     found = classes_of(request, frame, policy)
+    parts = Parts.of("class", found.inside)
     annex = {"records_of_classes": found.records.tolist(), "units_of_classes": found.units.tolist()}
     checks = ["units per class", "no unit dominates a class", "no class holds nearly everyone", "outer classes open"]
     base = policy.public.models.count_base.value
@@ -59,7 +63,8 @@ def histogram(request: HistogramRequest, sources: Sources, policy: Policy) -> Co
         ]
         checks.append("the density is computed from published classes, not from records")
         facts = {"bandwidth": request.bandwidth}
-        return contents(request, frame, policy, columns, key=["x"], checks=checks, facts=facts, annex=annex)
+        key = ["x"]
+        return contents(request, frame, policy, columns, key=key, checks=checks, facts=facts, annex=annex, parts=parts)
     open_low, open_high = [None, *found.low[1:].tolist()], [*found.high[:-1].tolist(), None]
     columns = [
         given("class", "Klasse", "Class", [float(i + 1) for i in range(len(rounded))]),
@@ -69,7 +74,7 @@ def histogram(request: HistogramRequest, sources: Sources, policy: Policy) -> Co
         counts("units", "Eenheden", "Units", found.units.tolist(), policy),
         shares("share", "Aandeel", "Share", rounded / rounded.sum(), policy),
     ]
-    return contents(request, frame, policy, columns, key=["class"], checks=checks, annex=annex)
+    return contents(request, frame, policy, columns, key=["class"], checks=checks, annex=annex, parts=parts)
 
 
 def classes_of(request: HistogramRequest, frame: ModelFrame, policy: Policy) -> Classes:
@@ -98,6 +103,7 @@ def classes_of(request: HistogramRequest, frame: ModelFrame, policy: Policy) -> 
         high=edges[last_of(merged) + 1],
         records=np.array([int(each.sum()) for each in rows], dtype=np.int64),
         units=units,
+        inside=inside,
     )
 
 

@@ -85,7 +85,8 @@ def survival(request: SurvivalRequest, sources: Sources, policy: Policy) -> Cont
         facts["log_rank"] = {"chi2": significant(statistic, 3), "df": freedom, "p": significant(p, 2)}
     checks = ["units with the event per step, numbers at risk rounded", "times at multiples of the interval"]
     annex = {"events_of_steps": {curve.code or "all": curve.events.tolist() for curve in curves}}
-    return contents(request, frame, policy, columns, key=[name, "time"], checks=checks, facts=facts, annex=annex)
+    key = [name, "time"]
+    return contents(request, frame, policy, columns, key=key, checks=checks, facts=facts, annex=annex, by=request.by)
 
 
 def _curve(

@@ -64,9 +64,10 @@ def contents(
     annex: Mapping[str, object] | None = None,
     hidden: BoolArray | None = None,
     parts: Parts | None = None,
+    by: str | None = None,
 ) -> Contents:
     """The columns with statuses; ``facts`` leave with the evidence, ``annex`` is for checkers only, and of the groups
-    that are ``parts`` the ledger remembers who is in them."""
+    that are ``parts``, and the categories of column ``by``, the ledger remembers who is in them."""
     base = policy.public.models.count_base.value
     status = status_columns(np.zeros(len(columns[0].values), dtype=np.bool_) if hidden is None else hidden)
     document = {
@@ -81,4 +82,5 @@ def contents(
     }
     exact = {"records": frame.records, "units": frame.units, **(annex or {})}
     files = {f"{request.name}.json": json_bytes(exact)}
-    return Contents(request, [*columns, *status], list(key), document, files, parts=parts)
+    levels = (Parts.of(by, frame.numbered(by)),) if by else ()
+    return Contents(request, [*columns, *status], list(key), document, files, parts=parts, levels=levels)

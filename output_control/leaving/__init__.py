@@ -18,7 +18,7 @@ import pyarrow.csv as pa_csv
 
 from enclave.identifier_density import DensityCheck
 from output_control.leaving.svg import faults_of_svg
-from output_control.leaving.text import faults_of_texts, hides_characters, holds_long_numbers
+from output_control.leaving.text import faults_of_texts, hides_characters, long_numbers
 
 METADATA = ".csv-metadata.json"
 MOST_NUMBERS_IN_A_LIST = 100
@@ -168,7 +168,7 @@ def _faults_of_text_column(values: pa.Array) -> Iterator[str]:
     plain = pc.match_substring_regex(distinct, _NUMBER)
     if pc.any(pc.and_not(pc.match_substring_regex(distinct, _FORMULA), plain)).as_py():
         yield "holds text that a spreadsheet would run as a formula"
-    if holds_long_numbers(distinct):
+    if long_numbers(distinct):
         yield "holds a number of eight figures or more, as identifiers are"
     yield from faults_of_texts(distinct)
 

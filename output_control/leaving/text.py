@@ -1,8 +1,8 @@
 """Identifiers and hidden characters in texts that leave.
 
 Two things look like identifiers and are none, and nobody but the gate writes them: codes of areas (``BU`` and eight
-figures) and digests. They are taken out whole before anything is looked for, and so are years beside each other and
-spans of round amounts. In what leaves, figures are an identifier however they are parted.
+figures) and digests. They are taken out whole before anything is looked for, and so are years beside each other, and
+spans of round amounts, of times and of shares. In what leaves, figures are an identifier however they are parted.
 """
 
 from __future__ import annotations
@@ -21,13 +21,25 @@ _HIDING = r"[\pC\p{Zl}\p{Zp}]"
 _AREAS = r"\b(?:NL|LD|PV|CR|GM|WK|BU)[0-9]{1,8}\b"
 _DIGESTS = r"\b[0-9a-f]{64}\b|-v[0-9]{1,6}-[0-9a-f]{12}\b"  # SHA-256; the end of a request's id
 _SIGNED = r"^[A-Za-z0-9+/_-]{42,}={0,2}$"  # base64 of a key or a signature: the whole text
-_MARKED = r"([0-9])[^0-9A-Za-z .\-/_]([0-9])"  # 1234+5678: one mark between figures is a separator like any other
 _YEAR = r"(?:1[89]|2[01])[0-9]{2}"
-_YEARS = rf"(^|[^0-9.,/_ -]|[^0-9] ){_YEAR}(?:[.,/_ -]{_YEAR})+($|[^0-9.,/_ -]| [^0-9])"
-_SPANS = r"(^|[^0-9.,/_ -]|[^0-9] )[0-9]{1,5}00-[0-9]{1,5}(?:00|99)($|[^0-9.,/_ -]| [^0-9])"  # 10000-19999
+_YEARS = rf"(^|[^0-9.,/_ -]|[^0-9] ){_YEAR}(?:(?:[.,/_ -]| - | / |, ){_YEAR})+($|[^0-9.,/_ -]| [^0-9])"
+_ROUND = r"[0-9](?:\.?[0-9]){0,2}"  # the figures of an amount before its noughts: three single out nobody
+_SPANS = (  # 10000-19999, 1.000 - 1.500
+    rf"(^|[^0-9.,/_ -]|[^0-9] ){_ROUND}(?:\.?0){{2,5}} ?- ?{_ROUND}(?:(?:\.?0){{2,5}}|(?:\.?9){{2,5}})"
+    r"($|[^0-9.,/_ -]| [^0-9])"
+)
+_TIME = r"[0-2]?[0-9]:[0-5][0-9](?::[0-5][0-9])?"
+_PAIRS = (  # 10:30 - 11:45; 0.25 - 0.375
+    rf"(^|[^0-9.,:/_ -]|[^0-9] )(?:{_TIME} ?- ?{_TIME}|[01]\.[0-9]{{1,3}} ?- ?[01]\.[0-9]{{1,3}})"
+    r"($|[^0-9.,:/_ -]| [^0-9])"
+)
+_PARTED = (  # 1234+5678, 1234 - 5678, 1234--5678: what is replaced by one hyphen, which is none of them
+    r"([0-9])(?:[^0-9A-Za-z .\-/_]| [-/_]{1,2} ?|[-/_]{1,2} |[^0-9A-Za-z\s]{2})([0-9])"
+)
 _DATE = r"\b(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}\b"
-_LONG_NUMBER = r"[0-9](?:[^0-9A-Za-z]?[0-9]){7}"
+_LONG_NUMBER = r"[0-9](?:[^0-9A-Za-z]{0,3}[0-9]){7}"
 _FOREIGN = r"[^\x00-\x7F]"
+_DASHES = r"[\x{2010}-\x{2015}\x{2212}]"
 _TIMES = r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,16}(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
 
 
@@ -39,18 +51,18 @@ def hides_characters(text: str) -> bool:
 def faults_of_texts(texts: pa.Array) -> Iterator[str]:
     """One clause per kind of identifier in a string array."""
     plain = _without_codes(texts)
-    for _ in range(2):  # each mark stands between the figure before it and the one after
-        plain = pc.replace_substring_regex(plain, _MARKED, r"\1-\2")
+    for _ in range(2):  # each parting stands between the figure before it and the one after
+        plain = pc.replace_substring_regex(plain, _PARTED, r"\1-\2")
     for kind, hit in find_patterns(plain, any_parting=True).items():
         if hit.any():
             yield f"{kind.description()} ({int(hit.sum())} text(s))"
 
 
-def holds_long_numbers(codes: pa.Array) -> bool:
-    """Whether a code, of areas apart, holds eight figures or more with at most one mark between each two: a KvK or
+def long_numbers(codes: pa.Array) -> int:
+    """How many codes, of areas apart, hold eight figures or more with at most three marks between each two: a KvK or
     establishment number has no check of its own."""
     undated = pc.replace_substring_regex(_without_codes(codes), _DATE, "#")
-    return bool(pc.any(pc.match_substring_regex(undated, _LONG_NUMBER)).as_py())
+    return int(pc.sum(pc.match_substring_regex(undated, _LONG_NUMBER)).as_py() or 0)
 
 
 @cache
@@ -65,9 +77,10 @@ def _figures() -> tuple[str, ...]:
 
 
 def _in_ascii(texts: pa.Array) -> pa.Array:
-    """Figures of every script and width as 0 to 9."""
+    """Figures of every script and width as 0 to 9, and dashes of every length as hyphens."""
     if not pc.any(pc.match_substring_regex(texts, _FOREIGN)).as_py():
         return texts
+    texts = pc.replace_substring_regex(texts, _DASHES, "-")
     for figure, characters in enumerate(_figures()):
         texts = pc.replace_substring_regex(texts, characters, str(figure))
     return texts
@@ -78,6 +91,6 @@ def _without_codes(texts: pa.Array) -> pa.Array:
     plain = pc.replace_substring_regex(_in_ascii(texts), _SIGNED, "#")
     for pattern in (_TIMES, _AREAS, _DIGESTS):
         plain = pc.replace_substring_regex(plain, pattern, "#")
-    for pattern in (_YEARS, _SPANS):
+    for pattern in (_YEARS, _SPANS, _PAIRS):
         plain = pc.replace_substring_regex(plain, pattern, r"\1#\2")
     return plain

@@ -14,9 +14,7 @@ from enclave.requests import OutputRequest
 
 _LONG_NUMBER = re.compile(r"[0-9]{8}")
 # with points, dashes or spaces between; a span of years (1996-2015) is none
-_SPACED_NUMBER = re.compile(r"[0-9](?:[ .\-/_]?[0-9]){7,}")
-_PARTED_NUMBER = re.compile(r"[0-9](?:[^0-9A-Za-z]?[0-9]){7,}")
-_ROUND_SPAN = re.compile(r"[0-9]{1,5}00-[0-9]{1,5}(?:00|99)")
+_SPACED_NUMBER = re.compile(r"[0-9](?:[ .\-/_]{0,3}[0-9]){7,}")
 _HIDING = ("Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp")
 
 
@@ -32,12 +30,6 @@ def fault_of_text(text: str, *, lines: bool = False) -> str:
     if (_LONG_NUMBER if lines else _SPACED_NUMBER).search(digits):
         return "holds a number of eight digits or more, as identifiers are"
     return ""
-
-
-def holds_long_number(code: str) -> bool:
-    """Whether a code holds eight figures or more with at most one mark between each two; years (1996-2015) apart, and
-    a span of round amounts (10000-19999)."""
-    return not _ROUND_SPAN.fullmatch(code) and bool(_PARTED_NUMBER.search(YEARS.sub("", code)))
 
 
 def faults_of_words(request: OutputRequest) -> list[str]:

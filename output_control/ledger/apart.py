@@ -17,8 +17,9 @@ from scipy import sparse
 
 from enclave.errors import Refused
 from output_control.ledger.grid import Grid
-from output_control.ledger.released import MODEL, ReleasedTable
+from output_control.ledger.released import LEVELS, MODEL, ReleasedTable
 from output_control.ledger.rows import RECORDS_OF
+from output_control.ledger.same_data import same_but_for_few
 from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 AT_ONCE = 4_000_000
@@ -27,18 +28,49 @@ AT_ONCE = 4_000_000
 def differ_by_few(first: Grid, second: Grid, least: int) -> bool:
     """Whether 1 … ``least`` − 1 units lie between a published cell of the one and published cells of the other.
 
+    Levels are held against single cells. Populations as a whole of other periods count only where they are of the same
+    data (:mod:`output_control.ledger.same_data`): else what changed with all others lies between, too.
+
     Raises:
         Refused: the two hold members of one kind, and the ledger does not know which.
     """
+    levels = LEVELS in (first.source.quantity, second.source.quantity)
+    if levels and not _alike_in_size(first.source, second.source, least):
+        return False
     for ids, whole in _compared_by(first.source, second.source):
+        if whole and (levels or not _same_data(first.source, second.source, least)):
+            continue
         ours, theirs = (_Side(grid, each) for grid, each in zip((first, second), ids, strict=True))
         if not _found(ours.known, theirs.known)[0].any():
             continue
-        if whole and (_Pair(ours, theirs).near(least, whole=True) or _Pair(theirs, ours).near(least, whole=True)):
-            return True
-        if not whole and (_Pair(ours, theirs).near(least) or _Pair(theirs, ours).near(least)):
+        alone = levels or whole
+        if _Pair(ours, theirs).near(least, whole=whole, alone=alone) or (
+            _Pair(theirs, ours).near(least, whole=whole, alone=alone)
+        ):
             return True
     return False
+
+
+def _alike_in_size(first: ReleasedTable, second: ReleasedTable, least: int) -> bool:
+    """Whether cells of the two have numbers of units that are ``least`` − 1 apart at most; True where units differ."""
+    ours, theirs = (each.table.freq[_shown(each)] for each in (first, second))
+    if first.kinds[0] != second.kinds[0] or not len(theirs):
+        return bool(len(theirs))
+    theirs = np.sort(theirs)
+    at = np.searchsorted(theirs, ours)
+    gaps = [np.abs(theirs[np.clip(at + step, 0, len(theirs) - 1)] - ours) for step in (-1, 0)]
+    return bool((np.minimum(*gaps) < least).any())
+
+
+def _shown(table: ReleasedTable) -> BoolArray:
+    """Cells whose figures leave; the total of levels is that of their model."""
+    shown = ~(table.hidden | table.primary.mask)
+    return np.asarray(shown & (table.table.codes.any(axis=1) | (table.quantity != LEVELS)), dtype=np.bool_)
+
+
+def _same_data(first: ReleasedTable, second: ReleasedTable, least: int) -> bool:
+    shared = bool(_found(first.rows.row, second.rows.row)[0].any())
+    return shared or same_but_for_few(first, second, least)
 
 
 def _compared_by(first: ReleasedTable, second: ReleasedTable) -> Iterator[tuple[tuple[IntArray, IntArray], bool]]:
@@ -101,7 +133,7 @@ class _Side:
     @property
     def published(self) -> BoolArray:
         """Cells whose figures leave."""
-        return np.asarray(~(self.table.hidden | self.table.primary.mask), dtype=np.bool_)
+        return _shown(self.table)
 
     @cached_property
     def total(self) -> BoolArray:
@@ -155,9 +187,9 @@ class _Pair:
         self._size = np.bincount(ours.leaf[lone], weights=ours.weight[lone], minlength=leaves[1])
         self._held = np.bincount(theirs.leaf[other], weights=theirs.weight[other], minlength=leaves[0])
 
-    def near(self, least: int, *, whole: bool = False) -> bool:
-        """Whether fewer than ``least`` units, and some, lie between; ``whole``: our model's population as a whole and
-        single cells only, of a model too its population as a whole."""
+    def near(self, least: int, *, whole: bool, alone: bool) -> bool:
+        """Whether fewer than ``least`` units, and some, lie between; ``alone``: a cell and a cell; ``whole``: our
+        model's population as a whole, and of another model too its population as a whole."""
         ours, theirs = self._ours, self._theirs
         if whole and ours.table.quantity != MODEL:
             return False
@@ -166,7 +198,7 @@ class _Pair:
         step = max(AT_ONCE // (len(theirs.table.table) * (2 + len(theirs.table.table.dims))), 1)
         for some in (cells[start : start + step] for start in range(0, len(cells), step)):
             found = self._weights(some)
-            if self._single(some, shown, found, least) or (not whole and self._united(some, shown, found, least)):
+            if self._single(some, shown, found, least) or (not alone and self._united(some, shown, found, least)):
                 return True
         return False
 

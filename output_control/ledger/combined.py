@@ -59,9 +59,9 @@ class Combined:
             self._before[published] = True
 
     def left_out(self, tables: Sequence[ReleasedTable], *, exact: bool) -> LeftOut:
-        """Where no sum of three and more tables was looked for; ``exact``: full atoms told all of ``tables`` apart."""
+        """Where sums of cells of several tables were not looked for; ``exact``: full atoms told ``tables`` apart."""
         known = {table.label for table in tables} if exact else set()
-        if len(self._labels) < 3 or known.issuperset(self._labels):
+        if len(self._labels) < 2 or known.issuperset(self._labels):
             return LeftOut()
         return self._atoms.left_out
 

@@ -10,20 +10,20 @@ import numpy as np
 
 from output_control.ledger.grid import Grid
 from output_control.ledger.overlap import UNION, Overlap, Relation, Rest
-from output_control.tables.table import BoolArray, Dimension, IntArray, cell_keys
+from output_control.tables.table import BoolArray, Dimension, IntArray
 
 
 def covers(overlap: Overlap, threshold: int, *, sign: int) -> list[Relation]:
     """Cells of the first table that leaves of the second cover, with a rest of 1 … ``threshold`` − 1 units.
 
-    ``sign``: 1 with the new table first, -1 with the new table second. A leaf of *s* records may spill over by
-    (*s* − 1) / twice the number of dimensions, which is more than any rest once it is large enough.
+    ``sign``: 1 with the new table first, -1 with the new table second. Of a leaf fewer than half of the records spill
+    over; what of another lies inside is then a rest itself, of the cell less the others.
     """
     first, second = overlap.first, overlap.second
     leaf, home = _homes(overlap, (threshold - 1) * second.most_rows_of_a_unit)
     if not len(leaf):
         return []
-    spilled = first.up(home, second.leaf_rows[leaf].astype(np.float64)) - first.count
+    spilled = first.up_from(home, second.leaf_rows[leaf].astype(np.float64)) - first.count
     most = (threshold - 1) * second.most_rows_of_a_unit
     found = []
     for cell in np.flatnonzero((spilled > 0) & (spilled <= most)).tolist():
@@ -50,13 +50,14 @@ def _is_a_cell(grid: Grid, leaves: IntArray) -> bool:
 
 
 def _homes(overlap: Overlap, most: int) -> tuple[IntArray, IntArray]:
-    """Leaves of the second table that lie in a cell of the first but for a few records, and the smallest such cell.
+    """Leaves of the second table that lie in a cell of the first but for a few records, and codes (leaves × dims) at or
+    below those of the smallest such cell; of these no record may be.
 
     Only those that lie below the total. Records that the first table does not hold are among the few.
     """
     first, second = overlap.first, overlap.second
     size = second.leaf_rows
-    spill = np.minimum(most, (size - 1) // (2 * len(first.dims)))
+    spill = np.minimum(most, (size - 1) // 2)
     whole = overlap.second_only <= spill
     home = np.zeros((len(size), len(first.dims)), dtype=np.int64)
     for at, dim in enumerate(first.dims):
@@ -64,8 +65,7 @@ def _homes(overlap: Overlap, most: int) -> tuple[IntArray, IntArray]:
         near = np.flatnonzero(whole & _in_one_part(overlap, dim, code, spill))
         home[near, at] = _trimmed(overlap, dim, code, near, spill)
     leaf = np.flatnonzero(whole & home.any(axis=1))
-    cell = first.cell(cell_keys(home[leaf], first.shape))
-    return leaf[cell >= 0], cell[cell >= 0]
+    return leaf, home[leaf]
 
 
 def _in_one_part(overlap: Overlap, dim: Dimension, code: IntArray, spill: IntArray) -> BoolArray:

@@ -61,7 +61,7 @@ class Grid:
         start: IntArray = np.concatenate([[0], np.cumsum(self.leaf_rows)])
         return np.argsort(self.leaf_of_row, kind="stable"), start
 
-    def above(self, codes: CodeArray) -> tuple[IntArray, IntArray]:
+    def above(self, codes: CodeArray | IntArray) -> tuple[IntArray, IntArray]:
         """For each row of codes, the cells at or above it: positions in ``codes``, and cells."""
         position, key = np.arange(len(codes)), np.zeros(len(codes), dtype=np.int64)
         for at, dim in enumerate(self.dims):
@@ -89,7 +89,11 @@ class Grid:
 
     def up(self, cells: IntArray, amount: FloatArray) -> FloatArray:
         """Per cell, the sum of what was put into cells at or below it."""
-        position, above = self.above(self.codes[cells])
+        return self.up_from(self.codes[cells], amount)
+
+    def up_from(self, codes: CodeArray | IntArray, amount: FloatArray) -> FloatArray:
+        """The same of what was put at ``codes``, whether there is a cell or not."""
+        position, above = self.above(codes)
         total: FloatArray = np.bincount(
             above[above >= 0], weights=amount[position[above >= 0]], minlength=len(self.codes)
         ).astype(np.float64)
@@ -111,7 +115,7 @@ class Grid:
             code[short] = dim.parent[code[short]]
 
     @staticmethod
-    def _upwards(dim: Dimension, code: CodeArray) -> tuple[IntArray, IntArray]:
+    def _upwards(dim: Dimension, code: CodeArray | IntArray) -> tuple[IntArray, IntArray]:
         here, now = np.arange(len(code)), code.astype(np.int64)
         positions, codes = [here[:0]], [now[:0]]
         while len(here):

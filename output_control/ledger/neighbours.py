@@ -23,8 +23,9 @@ from output_control.ledger.history import History
 from output_control.ledger.measures import fault_of_measures
 from output_control.ledger.overlap import REVISED, Overlap, Relation
 from output_control.ledger.populations import keep_populations_apart
-from output_control.ledger.released import MODEL, NOT_COMPARED, ReleasedTable
+from output_control.ledger.released import NOT_COMPARED, OF_MODELS, ReleasedTable
 from output_control.ledger.system import Link
+from output_control.ledger.unions import near_unions
 from output_control.ledger.widest import Widest
 from output_control.table_check import reasons
 from output_control.tables.rules import Rule
@@ -78,7 +79,7 @@ class Beside:
         kinds = frozenset(kind for table in new for kind in table.kinds)
         for entry in history.entries:
             for table in history.tables(entry, kinds):
-                if table.quantity == MODEL:
+                if table.quantity in OF_MODELS:
                     keep_populations_apart(new, table, self._minimum)
                     continue
                 _keep_apart(new if table.quantity == NOT_COMPARED else self._apart, table)
@@ -149,7 +150,7 @@ class Beside:
         found = []
         for overlap in views:
             revised = overlap.revised(self._minimum)
-            found += overlap.relations(self._minimum)
+            found += overlap.relations(self._minimum) + near_unions(overlap, self._minimum)
             for laid, sign in ((overlap, 1), (overlap.turned(), -1)):
                 found += covers(laid, self._minimum, sign=sign)
                 found += dominated_rests(laid, self._dominance, self._minimum, sign=sign)

@@ -212,11 +212,11 @@ class Overlap:
             return None
         rows = np.concatenate([grid.rows_of(cell) for cell in grid.leaf_cells[leaves].tolist()])
         at = np.minimum(np.searchsorted(shared, rows), max(len(shared) - 1, 0))
-        return _small(grid, rows[shared[at] != rows] if len(shared) else rows, threshold)
+        return small_rest(grid, rows[shared[at] != rows] if len(shared) else rows, threshold)
 
     def _rest(self, outer: int, inner_leaves: IntArray, threshold: int) -> Rest | None:
         """The rows of a cell of the first table that are in none of the second's leaves, if they are of few units."""
-        return _small(self.first, self.rows_beyond(outer, inner_leaves), threshold)
+        return small_rest(self.first, self.rows_beyond(outer, inner_leaves), threshold)
 
     def rows_beyond(self, outer: int, inner_leaves: IntArray) -> IntArray:
         """The rows of a cell of the first table that are in none of these leaves of the second."""
@@ -232,7 +232,7 @@ class Overlap:
         """The rows of these leaves of the second table that a cell of the first lacks, if they are of few units."""
         rows = np.concatenate([self.second.rows_of(at) for at in self.second.leaf_cells[leaves].tolist()])
         held = self.first.source.rows.row[self.first.rows_of(cell)]
-        return _small(self.second, rows[~np.isin(self.second.source.rows.row[rows], held)], threshold)
+        return small_rest(self.second, rows[~np.isin(self.second.source.rows.row[rows], held)], threshold)
 
     @cached_property
     def _there(self) -> IntArray:
@@ -249,7 +249,7 @@ class Overlap:
         return len(np.union1d(ids[0].unit[gone], ids[1].unit[come]))
 
 
-def _small(grid: Grid, rows: IntArray, threshold: int) -> Rest | None:
+def small_rest(grid: Grid, rows: IntArray, threshold: int) -> Rest | None:
     """The rest that these rows are, if it is of at least one and fewer than ``threshold`` units."""
     held = grid.source.rows
     units = len(np.unique(held.unit[rows]))

@@ -18,21 +18,22 @@ from output_control.dossier import Contents
 from output_control.ledger.apart import differ_by_few
 from output_control.ledger.grid import Grid
 from output_control.ledger.history import History
-from output_control.ledger.released import MODEL, ReleasedTable
+from output_control.ledger.released import LEVELS, MODEL, ReleasedTable, Rows
 from output_control.ledger.remember import set_numbers
 from output_control.ledger.rows import LedgerIds, population_rows
+from output_control.ledger.same_data import differ_for_few, said_by
 from output_control.models.parts import Parts
 from output_control.table_check import reasons
 from output_control.tables.aggregate import aggregate
 from output_control.tables.derived import Sources, member_column
 from output_control.tables.rules import PrimaryResult
-from output_control.tables.table import NO_CONTRIBUTOR, cell_keys
+from output_control.tables.table import NO_CONTRIBUTOR, CellTable, IntArray, cell_keys
 from output_control.tables.unit_keys import kind_of_key
 
 
-def population_of(made: Contents, sources: Sources, ids: LedgerIds) -> ReleasedTable:
+def populations_of(made: Contents, sources: Sources, ids: LedgerIds) -> list[ReleasedTable]:
     """The population of a request that is no table, as the ledger remembers it: one cell of all its rows, and one of
-    each group that it gives figures of.
+    each group that it gives figures of; and beside it the levels of each column that it gives figures of.
 
     Raises:
         Refused: see :func:`output_control.ledger.rows.population_rows`.
@@ -40,25 +41,36 @@ def population_of(made: Contents, sources: Sources, ids: LedgerIds) -> ReleasedT
     request = made.request
     rows, period, place = population_rows(request, sources, ids)
     member = member_column(request, sources.schema(request.derivation))
-    parts = made.parts or Parts.none(len(rows))
+    kinds = kind_of_key(request.unit, sources), kind_of_key(member, sources)
+
+    def remembered(parts: Parts, quantity: str) -> ReleasedTable:
+        table, held = _grouped(parts, rows, place)
+        return ReleasedTable(
+            name=request.name,
+            release="",
+            quantity=quantity,
+            kinds=kinds,
+            table=table,
+            rows=held,
+            primary=PrimaryResult.none(len(table)),
+            hidden=np.zeros(len(table), dtype=np.bool_),
+            sets=set_numbers(table, held),
+            period=period,
+        )
+
+    whole = remembered(made.parts or Parts.none(len(rows)), MODEL)
+    said = said_by(request, rows, sources, place)
+    return [replace(whole, said=said), *(remembered(each, LEVELS) for each in made.levels)]
+
+
+def _grouped(parts: Parts, rows: Rows, place: IntArray) -> tuple[CellTable, Rows]:
+    """The groups as cells, and the rows with the cell that each is in; ``place`` of each row in the frame."""
     codes, one = parts.codes[place], np.ones(len(rows))
     unit = np.unique(rows.unit, return_inverse=True)[1].reshape(-1)
     table = aggregate(parts.dims, codes, one, one, unit, integral=True)
     nobody = np.full(len(table), NO_CONTRIBUTOR)
     table = replace(table, freq=table.n_contributors.astype(np.float64), sole_contributor=nobody)
-    rows = replace(rows, leaf=np.searchsorted(table.keys(), cell_keys(codes, table.shape)))
-    return ReleasedTable(
-        name=request.name,
-        release="",
-        quantity=MODEL,
-        kinds=(kind_of_key(request.unit, sources), kind_of_key(member, sources)),
-        table=table,
-        rows=rows,
-        primary=PrimaryResult.none(len(table)),
-        hidden=np.zeros(len(table), dtype=np.bool_),
-        sets=set_numbers(table, rows),
-        period=period,
-    )
+    return table, replace(rows, leaf=np.searchsorted(table.keys(), cell_keys(codes, table.shape)))
 
 
 def hold_apart(
@@ -74,7 +86,8 @@ def hold_apart(
     if not populations:
         return ()
     for at, population in enumerate(populations):
-        keep_populations_apart(populations[:at], population, minimum)
+        others = [each for each in populations[:at] if each.name != population.name]
+        keep_populations_apart(others, population, minimum)
     for table in new:
         keep_populations_apart(populations, table, minimum)
     kinds = frozenset(kind for each in populations for kind in each.kinds)
@@ -96,7 +109,7 @@ def keep_populations_apart(ours: Sequence[ReleasedTable], other: ReleasedTable, 
     if not ours:
         return
     grid = Grid(other)
-    near = [each.name for each in ours if differ_by_few(Grid(each), grid, minimum)]
+    near = dict.fromkeys(each.name for each in ours if differ_by_few(Grid(each), grid, minimum))
     if near:
         raise reasons(
             [
@@ -104,7 +117,16 @@ def keep_populations_apart(ours: Sequence[ReleasedTable], other: ReleasedTable, 
                 "what they tell can be subtracted"
             ],
             "use the very records of what was released, or a population or period that differs from it by at least the "
-            "minimum frequency; of leaves and clusters, ask for fewer",
+            "minimum frequency; of leaves, clusters and classes, ask for fewer",
+        )
+    changed = [each.name for each in ours if other.release and differ_for_few(each, other, minimum)]
+    if changed:
+        raise reasons(
+            [
+                f"{', '.join(changed)} and {other.label} are of the same units and columns, but for what fewer than "
+                f"{minimum} units have there, so that what they tell can be subtracted"
+            ],
+            "use the columns of what was released as they were, or ask the output checkers",
         )
 
 

@@ -21,6 +21,8 @@ from output_control.tables.table import BoolArray, CellTable, Dimension, FloatAr
 COUNT = "count"
 NOT_COMPARED = "not compared"
 MODEL = "population of a model"
+LEVELS = "levels of a model"
+OF_MODELS = (MODEL, LEVELS)
 _LENGTH = 8
 
 
@@ -45,12 +47,27 @@ class Rows:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Said:
+    """What a model was made of, without a value: ``sums`` (columns × groups of units), of which the first ``about``
+    are what its figures are about. See :mod:`output_control.ledger.same_data`."""
+
+    sums: IntArray
+    about: int
+
+    @classmethod
+    def nothing(cls) -> Said:
+        """Of tables; and of models that left before the ledger kept it."""
+        return cls(np.zeros((0, 0), dtype=np.int64), 0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ReleasedTable:
     """A table with its rows, what is hidden in it, and what each hidden cell had to be protected for.
 
     ``quantity`` is ``count`` or the name of the measure that is summed: tables of one quantity add up to each other.
     Of a table that is ``not compared`` (rounded, altered, weighted, of several kinds of unit) only who is in it counts,
-    and so of the ``population of a model``, whose cells are the groups that the model gives figures of.
+    and so of the ``population of a model``, whose cells are the groups that the model gives figures of, and of the
+    ``levels of a model``: the categories of one of its columns. ``said`` is what a model was made of.
     ``kinds`` name the key columns of unit and member; ``release`` is the bundle's name, or empty for a table that is
     being checked. ``sets`` is a number per cell that is the same for the same rows, whatever table they are in.
     ``period`` is the column of periods (empty without), and the frame where members have several rows in one: tables
@@ -69,6 +86,7 @@ class ReleasedTable:
     sets: IntArray
     period: str = ""
     moves: Moves = field(default_factory=Moves.none)
+    said: Said = field(default_factory=Said.nothing)
 
     @property
     def label(self) -> str:
@@ -91,10 +109,16 @@ class ReleasedTable:
 
 
 def pack(tables: Sequence[ReleasedTable]) -> bytes:
-    """The tables as bytes: a JSON header and three Parquet blobs per table; same tables, same bytes."""
+    """The tables as bytes: a JSON header and some Parquet blobs per table; same tables, same bytes.
+
+    Tables that follow one of the same records (the levels of a model) hold their leaves alone.
+    """
     header, blobs = [], []
-    for each in tables:
-        parts = [_parquet(_cells(each)), _parquet(_rows(each.rows)), _parquet(_moves(each.moves))]
+    for at, each in enumerate(tables):
+        like = next((before for before in range(at) if tables[before].rows.row is each.rows.row), None)
+        rows = _rows(each.rows)
+        parts = [_parquet(_cells(each)), _parquet(rows if like is None else rows.select(["leaf"]))]
+        parts += [_parquet(_moves(each.moves)), *([_parquet(_said(each.said))] if len(each.said.sums) else [])]
         header.append(
             {
                 "name": each.name,
@@ -109,6 +133,8 @@ def pack(tables: Sequence[ReleasedTable]) -> bytes:
                 ],
                 "moved": [list(key) for key in each.moves.tables],
                 "sizes": [len(part) for part in parts],
+                **({} if like is None else {"records_of": like}),
+                **({"about": each.said.about} if len(each.said.sums) else {}),
             }
         )
         blobs += parts
@@ -130,15 +156,16 @@ def unpack(content: bytes, release: str) -> tuple[ReleasedTable, ...]:
     """
     try:
         at = _LENGTH + int.from_bytes(content[:_LENGTH], "big")
-        found = []
+        found: list[ReleasedTable] = []
         for facts in json.loads(content[_LENGTH:at]):
             blobs = []
             for size in facts["sizes"]:
                 blobs.append(pq.read_table(pa.BufferReader(memoryview(content)[at : at + size]), use_threads=False))
                 at += size
-            found.append(_table(facts, release, *blobs))
+            like = found[facts["records_of"]].rows if "records_of" in facts else None
+            found.append(_table(facts, release, blobs, like))
         return tuple(found)
-    except (ValueError, KeyError, TypeError, pa.ArrowException):
+    except (ValueError, KeyError, TypeError, IndexError, pa.ArrowException):
         raise Tampered("an entry of the release ledger is not whole", where=release) from None
 
 
@@ -183,6 +210,10 @@ def _moves(moves: Moves) -> pa.Table:
     )
 
 
+def _said(said: Said) -> pa.Table:
+    return pa.table({str(at): each for at, each in enumerate(said.sums)})
+
+
 def _parquet(table: pa.Table) -> bytes:
     sink = io.BytesIO()
     # ids are random and do not shrink: only what can is compressed
@@ -191,7 +222,8 @@ def _parquet(table: pa.Table) -> bytes:
     return sink.getvalue()
 
 
-def _table(facts: dict[str, Any], release: str, cells: pa.Table, rows: pa.Table, moves: pa.Table) -> ReleasedTable:
+def _table(facts: dict[str, Any], release: str, blobs: Sequence[pa.Table], like: Rows | None) -> ReleasedTable:
+    cells, rows, moves, *said = blobs
     dims = tuple(
         Dimension(name=d["name"], root=d["root"], children={p: tuple(c) for p, c in d["children"].items()})
         for d in facts["dims"]
@@ -219,8 +251,11 @@ def _table(facts: dict[str, Any], release: str, cells: pa.Table, rows: pa.Table,
         anchor=cell["anchor"],
     )
     leaf = row["leaf"].astype(np.int64)
-    member = row.get("member", row["row"]) if facts.get("members") else None
-    held = Rows(row["row"], row.get("unit", row["row"]), leaf, row.get("amount", np.ones(len(leaf))), member)
+    if like is None:
+        member = row.get("member", row["row"]) if facts.get("members") else None
+        held = Rows(row["row"], row.get("unit", row["row"]), leaf, row.get("amount", np.ones(len(leaf))), member)
+    else:
+        held = replace(like, leaf=leaf)
     kinds = tuple(str(kind) for kind in facts["kinds"])
     return ReleasedTable(
         name=str(facts["name"]),
@@ -234,6 +269,9 @@ def _table(facts: dict[str, Any], release: str, cells: pa.Table, rows: pa.Table,
         sets=cell["set"],
         period=str(facts.get("period", "")),
         moves=_read_moves(facts, release, moves),
+        said=Said(np.stack([each.to_numpy() for each in said[0].columns]), int(facts["about"]))
+        if said
+        else Said.nothing(),
     )
 
 

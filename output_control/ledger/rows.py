@@ -103,7 +103,7 @@ def _known(
 ) -> tuple[IntArray, IntArray, IntArray, IntArray]:
     """Row, unit and member by ledger ids in an order in which rows of one member follow each other, and that order."""
     known = ids.ids(_whole(found, member))
-    row = known if period is None else mixed(known ^ _hashed(found.column(period)))
+    row = known if period is None else mixed(known ^ hashed(found.column(period)))
     unit = known if request.unit == member else ids.ids(_whole(found, request.unit))
     record = np.unique(found.column(request.record).to_numpy(), return_inverse=True)[1].reshape(-1)
     order = np.lexsort((record, row))
@@ -157,8 +157,8 @@ def _told_apart(row: IntArray) -> IntArray:
     return np.where(rank > 0, mixed(row ^ mixed(rank.astype(np.int64))), row)
 
 
-def _hashed(column: pa.ChunkedArray) -> IntArray:
-    """A number per period, the same in every project."""
+def hashed(column: pa.ChunkedArray) -> IntArray:
+    """A number per text (a period, a code), the same in every project."""
     encoded = pc.cast(column, pa.string()).combine_chunks().dictionary_encode()
     words = [int.from_bytes(blake2b(text.encode(), digest_size=7).digest()) for text in encoded.dictionary.to_pylist()]
     return mixed(np.array(words, dtype=np.int64))[np.asarray(encoded.indices.to_numpy(), dtype=np.int64)]
@@ -169,7 +169,11 @@ def _whole(found: pa.Table, name: str) -> IntArray:
 
 
 def _amounts(found: pa.Table, measure: str) -> FloatArray:
-    values = np.asarray(pc.cast(found.column(measure), pa.float64()).to_numpy(), dtype=np.float64)
-    # as the engine's exact sum takes them: half away from zero at the last decimal
+    return as_summed(found.column(measure))
+
+
+def as_summed(column: pa.ChunkedArray) -> FloatArray:
+    """Numbers as the engine's exact sum takes them: half away from zero at the last decimal."""
+    values = np.asarray(pc.cast(column, pa.float64()).to_numpy(), dtype=np.float64)
     scaled = values * 10**DECIMALS
     return np.asarray(np.trunc(scaled + np.copysign(0.5, scaled)) / 10**DECIMALS, dtype=np.float64)

@@ -49,7 +49,8 @@ class Taken:
 @dataclass(frozen=True, slots=True)
 class LeftOut:
     """What coarse atoms do not tell apart: ``tables`` of whose population nothing is, and of the others ``columns``
-    (levels of a classification). Sums of three and more tables that need these are not seen."""
+    (levels of a classification). Sums of cells of several tables that need these are not seen, but for what the scan of
+    each two tables finds."""
 
     tables: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()

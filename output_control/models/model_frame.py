@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from enclave.errors import Refused
 from enclave.requests import Request
 from output_control.banded import banded
-from output_control.leaving.words import holds_long_number
+from output_control.leaving.text import long_numbers
 from output_control.tables.derived import Sources, faults_of_frame
 from output_control.tables.table import BoolArray, FloatArray, IntArray
 
@@ -92,7 +92,7 @@ def faults_of_categories(column: str, frame: ModelFrame) -> list[str]:
         # a number is in no code list: each could be a value that a record has
         return [f"column {column} holds no codes as text; derive codes of a classification"]
     codes = pc.unique(frame.categories(column)).to_pylist()
-    odd = sum(1 for code in codes if not _CATEGORY.fullmatch(code) or holds_long_number(code))
+    odd = sum(not _CATEGORY.fullmatch(code) or long_numbers(pa.array([code])) > 0 for code in codes)
     return [f"{banded(odd)} codes of {column} are no category names: short, without long numbers"] if odd else []
 
 

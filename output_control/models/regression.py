@@ -8,6 +8,7 @@ doi:10.3368/jhr.50.2.317, with the factor G/(G − 1) · (N − 1)/(N − K); fo
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from output_control.models.families import FAMILIES, LARGEST_EFFECT, Data, Famil
 from output_control.models.few_units import held_by_few, largest_parts
 from output_control.models.level_checks import faults_of_dominance, faults_of_levels
 from output_control.models.model_frame import ModelFrame, faults_of_categories, read_model_frame
+from output_control.models.parts import Parts
 from output_control.policy import ModelRules, Policy
 from output_control.tables.derived import Sources
 from output_control.tables.table import FloatArray, IntArray
@@ -43,7 +45,8 @@ class Design:
 class FittedRegression:
     """Unrounded estimates per column of the design, on the scale of the linear predictor, with what checkers see.
 
-    ``events``: records with an outcome above 0, where the family counts them; ``clusters``: 0 without.
+    ``events``: records with an outcome above 0, where the family counts them; ``clusters``: 0 without; ``coded``: who
+    is in which level of each column that has some.
     """
 
     request: RegressionRequest
@@ -57,6 +60,7 @@ class FittedRegression:
     facts: dict[str, float]
     events: int | None
     clusters: int
+    coded: tuple[Parts, ...]
 
     @property
     def family(self) -> Family:
@@ -108,6 +112,7 @@ def fit_regression(request: RegressionRequest, sources: Sources, policy: Policy)
         facts=dict(fit.facts),
         events=None if family.classes == "none" else int((response > 0).sum()),
         clusters=0 if groups is None else int(groups.max()) + 1,
+        coded=tuple(_coded(request, frame)),
     )
 
 
@@ -160,6 +165,18 @@ def levels_of(request: RegressionRequest, frame: ModelFrame, design: Design) -> 
             is_reference = pc.equal(frame.categories(term.column), term.reference).to_numpy()
             found.append((np.asarray(is_reference, dtype=np.float64), term.column))
     return found
+
+
+def _coded(request: RegressionRequest, frame: ModelFrame) -> Iterator[Parts]:
+    """The categories of each categorical term, and the two values of outcome and terms that have two."""
+    categorical = {term.column for term in request.terms if term.categorical}
+    for name in dict.fromkeys([request.outcome, *(term.column for term in request.terms)]):
+        if name in categorical:
+            yield Parts.of(name, frame.numbered(name))
+            continue
+        values = frame.numbers(name)
+        if bool(((values == values.min()) | (values == values.max())).all()):
+            yield Parts.of(name, (values == values.max()).astype(np.int64))
 
 
 def unit_shares(fit: Fit, frame: ModelFrame) -> tuple[FloatArray, float]:

@@ -11,23 +11,21 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse import csgraph
 
 from output_control.suppression.boxed import certify_by_boxes, serve_by_boxes
 from output_control.suppression.lp import Model
-from output_control.suppression.neighbourhood import Ball
+from output_control.suppression.neighbourhood import WIDE, Ball, limits
 from output_control.suppression.problem import Problem, Target
 from output_control.suppression.search import Search
+from output_control.suppression.warm_start import SYSTEM, is_system
 from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 BALL = 1500
-SYSTEM = 30_000
 NEARBY = 200
 FREE_ROUNDS = 12
 REWARDS = (1.0, 4.0, 16.0, 64.0)
 SLOPE_ROUNDS = 3
 AVOID_WEIGHT = 50.0
-WIDE = 8.0
 BOXED_FROM = 20_000
 LENGTH = 0.02
 
@@ -60,62 +58,6 @@ def certify(search: Search, rounds: int = FREE_ROUNDS, targets: Sequence[Target]
             push(search, ball, inside)
             queue = _left(queue, ball, inside)
         idle = idle + 1 if len([target for target in wanted if not target.met]) == before else 0
-
-
-def is_system(search: Search) -> bool:
-    """Whether this is a system of counts of several tables: it has no boxes, and what hangs together in it is wide and
-    thin, so that programmes over all hidden cells at once cost less than many balls of it."""
-    return search.problem.boxes is None and search.problem.integral and int(search.hidden.sum()) <= SYSTEM
-
-
-def stuck(search: Search, targets: Sequence[Target]) -> list[Target]:
-    """Prove open ``targets`` from all hidden cells by one model whose objective alone changes.
-
-    Returns those that nothing hidden can move at all, so that there is no use in looking closer.
-    """
-    ball = search.near.around(np.zeros(0, dtype=np.int64), search.hidden, SYSTEM, hidden_only=True)
-    if not targets or not len(ball.cells):
-        return list(targets)
-    lower, upper = limits(search.problem, ball, 1.0, WIDE)
-    zero = np.zeros(ball.matrix.shape[0])
-    model, lost = Model(ball.matrix, np.zeros(len(lower)), lower, upper, (zero, zero)), []
-    model.keep_vertex()
-    place = np.searchsorted(ball.cells, [target.cell for target in targets])
-    here = ball.cells[np.minimum(place, len(ball.cells) - 1)] == [target.cell for target in targets]
-    for _ in range(FREE_ROUNDS):
-        left = place[here & [not target.met for target in targets]]
-        if len(left):
-            _pushed(search, ball, model, left, search.signs(len(left)))
-    for target, at, inside in zip(targets, place.tolist(), here.tolist(), strict=True):
-        if not target.met:
-            one = np.array([at])
-            reached = [inside and _pushed(search, ball, model, one, np.array([-side])) for side in _open_sides(target)]
-            if not target.met and not any(reached):
-                lost.append(target)
-    return lost
-
-
-def _open_sides(target: Target) -> tuple[float, ...]:
-    """Up and down, as far as something is still to be shown there."""
-    return ((1.0,) if target.needs_up else ()) + ((-1.0,) if target.needs_down else ())
-
-
-def _pushed(search: Search, ball: Ball, model: Model, at: IntArray, cost: FloatArray) -> bool:
-    """Whether one of some cells can move at this cost; what moves with one alone, or anything with many, is kept."""
-    whole = np.zeros(len(ball.cells))
-    whole[at] = cost
-    model.set_cost(whole)
-    search.count()
-    found = model.solve()
-    if found is None:
-        return True
-    moving = np.flatnonzero(np.abs(found.x) > 1e-7)
-    if len(at) == 1 and len(moving):
-        touching = abs(sparse.csc_array(search.problem.columns[:, ball.cells[moving]]))
-        label = csgraph.connected_components(sparse.csr_array(touching.T @ touching), directed=False)[1]
-        moving = moving[label == label[np.searchsorted(moving, at[0])]] if at[0] in moving else moving[:0]
-    search.proof.add(ball.cells[moving], found.x[moving])
-    return bool((np.abs(found.x[at]) > 1e-6).any())
 
 
 def _left(queue: Sequence[Target], ball: Ball, served: Sequence[Target]) -> list[Target]:
@@ -189,12 +131,6 @@ def aim(target: Target, sign: float) -> float:
 def typical_level(problem: Problem, targets: Sequence[Target]) -> float:
     """The scale of the LP: magnitudes are counted in a typical level, so that solver tolerances mean the same."""
     return 1.0 if problem.integral else float(np.median([target.size for target in targets]))
-
-
-def limits(problem: Problem, ball: Ball, unit: float, stretch: float = 1.0) -> tuple[FloatArray, FloatArray]:
-    """How far each cell of a ball may fall and rise, in units; ``stretch`` widens the box of counts."""
-    amount, box = problem.amount[ball.cells], problem.box[ball.cells] * stretch
-    return -np.minimum(amount, box) / unit, box / unit
 
 
 def _hold(ball: Ball, target: Target, lower: FloatArray, upper: FloatArray) -> None:
@@ -291,7 +227,7 @@ def _serve_in(search: Search, ball: Ball, target: Target) -> bool:
         for _ in range(2):
             moves = [
                 move
-                for side in _open_sides(target)
+                for side in target.open_sides
                 if (move := _cheapest_move(search, ball, target, at, side=side, stretch=stretch)) is not None
             ]
             if not moves or not _accept(search, ball, min(moves, key=lambda move: move[0])[1]):
@@ -442,7 +378,7 @@ def cheapest_move(search: Search, target: Target, size: int, *, avoid: int, belo
         return None
     barred = np.flatnonzero(ball.cells == avoid)
     found = [
-        _cheapest_move(search, ball, target, at, side=side, stretch=1.0, barred=barred) for side in _open_sides(target)
+        _cheapest_move(search, ball, target, at, side=side, stretch=1.0, barred=barred) for side in target.open_sides
     ]
     moves = [move for move in found if move is not None]
     best = min(moves, key=lambda move: move[0], default=None)

@@ -14,6 +14,7 @@ from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 WHOLE = 2500
 SMALL = 500
+WIDE = 8.0  # of the box of counts, where cells may have to move further than the target
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,6 +95,12 @@ def ball(problem: Problem, cells: IntArray, *, whole: bool) -> Ball:
     inside, ends = cell[order].astype(np.int32), np.append(0, np.cumsum(number[number > 0])).astype(np.int32)
     matrix = sparse.csr_array((sign[order], inside, ends), shape=shape)
     return Ball(cells, matrix, whole)
+
+
+def limits(problem: Problem, ball: Ball, unit: float, stretch: float = 1.0) -> tuple[FloatArray, FloatArray]:
+    """How far each cell of a ball may fall and rise, in units; ``stretch`` widens the box of counts."""
+    amount, box = problem.amount[ball.cells], problem.box[ball.cells] * stretch
+    return -np.minimum(amount, box) / unit, box / unit
 
 
 def _closed_up(position: IntArray, gone: IntArray) -> IntArray:

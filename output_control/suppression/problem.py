@@ -55,6 +55,11 @@ class Target:
         return self.down if self.lowered < self.down * (1 - TOLERANCE) else self._rest
 
     @property
+    def open_sides(self) -> tuple[float, ...]:
+        """1 (up) and -1 (down), as far as something is still to be shown there."""
+        return ((1.0,) if self.needs_up else ()) + ((-1.0,) if self.needs_down else ())
+
+    @property
     def _rest(self) -> float:
         return 0.0 if self.raised + self.lowered >= self.width * (1 - TOLERANCE) else self.width
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from output_control.suppression.boxed import certify_by_boxes
-from output_control.suppression.flow import certify, is_system, prove_alone, stuck
+from output_control.suppression.flow import certify, prove_alone
 from output_control.suppression.problem import Target
 from output_control.suppression.search import Search
 from output_control.suppression.singletons import open_against_contributors
+from output_control.suppression.warm_start import is_system, stuck
 from output_control.tables.table import BoolArray
 
 

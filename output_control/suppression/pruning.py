@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from output_control.suppression.boxed import certify_by_boxes
-from output_control.suppression.flow import aim, cheapest_move, compatible, limits, typical_level
+from output_control.suppression.flow import aim, cheapest_move, compatible, typical_level
 from output_control.suppression.lp import Model
-from output_control.suppression.neighbourhood import Ball
+from output_control.suppression.neighbourhood import Ball, limits
 from output_control.suppression.problem import Target
 from output_control.suppression.search import OutOfBudget, Search
 from output_control.suppression.singletons import open_against_contributors

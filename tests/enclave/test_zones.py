@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from enclave.data_keys import DataKeys
+from enclave.encrypted_files import DataKey
 from enclave.errors import StorageFailed
 from enclave.zones import Derived, Identified, Linked, Owner, Pseudonymised, Workspace, Zone, assign_zones
 
@@ -129,6 +131,22 @@ def test_the_journals_folder_goes_to_the_common_group(tmp_path: Path) -> None:
     for folder in (workspace.journal, workspace.state):
         assert (folder.stat().st_gid, folder.stat().st_uid) == (7003, 0)
         assert folder.stat().st_mode & 0o7777 == 0o2775
+
+
+def test_the_keys_of_data_sets_are_for_the_common_group_alone(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("needs root to give folders away")
+    workspace = Workspace(tmp_path / "office")
+    workspace.create()
+    key = DataKey("project/homes/2031-12-31", bytes(32))
+    DataKeys(workspace.data_keys).hand_out(key)
+    assign_zones(workspace, {Zone.LINKED: Owner(7001, 7002)}, common_group=7003)
+    DataKeys(workspace.data_keys).hand_out(DataKey("project/persons/2031-12-31", bytes(32)))
+    for path in (workspace.data_keys, *workspace.data_keys.rglob("*")):
+        assert path.stat().st_gid == 7003
+        assert path.stat().st_mode & 0o007 == 0 or path.name == "CACHEDIR.TAG"
+    assert workspace.data_keys.stat().st_uid == 7001
+    assert workspace.scratch.stat().st_mode & 0o7777 == 0o1777
 
 
 def test_who_is_not_root_gives_nothing_away(tmp_path: Path) -> None:

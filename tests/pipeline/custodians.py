@@ -22,6 +22,7 @@ from pseudonymise.delivery import seal
 from pseudonymise.manifest import Manifest, read_manifest
 from pseudonymise.unlocking import Given, Lock
 from tests.conftest import CHECKOUT
+from tests.pipeline.job import read_linked
 
 PROJECT = "ondermijning"
 SETS = ("transfers", "debts", "persons")
@@ -95,7 +96,7 @@ class CustodiansOffice:
 
     def linked(self, name: str) -> pa.Table:
         """A linked data set."""
-        return pq.read_table(self.root / "run/linked" / PROJECT / f"{name}.parquet")
+        return read_linked(self.root / "run/linked" / PROJECT / f"{name}.parquet", self.root / "run")
 
     def suppliers(self) -> tuple[str, ...]:
         """All suppliers but the last municipality."""

@@ -9,6 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from enclave.data_keys import DataKeys
+from enclave.encrypted_files import key_name, open_encrypted
 from tests.conftest import CHECKOUT
 
 
@@ -64,6 +69,14 @@ def run_job(
     done = zicht("demo", *size, "--workspace", root / "run", *options, code_root=code_root)
     assert done.code == 0, done.said
     return Job(root, done)
+
+
+def read_linked(path: Path, workspace: Path) -> pa.Table:
+    """A linked data set or derived frame, by the key that was handed out; no plain copy is made."""
+    name = key_name(path)
+    assert name, "the file lies there plain"
+    with open_encrypted(path, DataKeys(workspace / "data-keys").take(name)) as file:
+        return pq.read_table(file)
 
 
 def content_of(bundle: Path, *parts: str) -> dict[str, bytes]:

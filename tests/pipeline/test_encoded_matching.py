@@ -20,6 +20,7 @@ from pipeline.main import app
 from synthetic.misspelt_persons import Planted, misspelt_persons
 from tests.canary_search import Canaries, leaking_files
 from tests.conftest import CHECKOUT
+from tests.pipeline.job import read_linked
 from tests.pseudonymise.small_town import bsns
 
 PERSONS, CLIENTS = 1500, 600
@@ -192,7 +193,7 @@ def linked(office: Office) -> pa.Table:
     office.custodian("receive", sealed)
     office.custodian("pseudonymise")
     office.custodian("link")
-    return pq.read_table(office.workspace / "linked/ondermijning/clients.parquet")
+    return read_linked(office.workspace / "linked/ondermijning/clients.parquet", office.workspace)
 
 
 def test_persons_are_linked_by_their_filters_alone(office: Office, linked: pa.Table) -> None:

@@ -19,12 +19,12 @@ from pipeline.office import open_office, utc_now
 from pipeline.progress import Style, Teller
 from pipeline.rotation import rotate
 from pseudonymise.custody import Custody
-from pseudonymise.destruction import BY_STORE, IN_HARDWARE, Certificate, load_certificate
+from pseudonymise.destruction import BY_STORE, BY_WORKING_COPIES, IN_HARDWARE, Certificate, load_certificate
 from pseudonymise.unlocking import TokenLock
 from synthetic.country import make_country
 from tests.output_control.killing import audited
 from tests.pipeline.custodians import LAST, PROJECT, CustodiansOffice
-from tests.pipeline.job import zicht
+from tests.pipeline.job import read_linked, zicht
 
 EARLY = date(2030, 6, 30)
 """The date of the last municipality's deliveries; all others, and the project, end on 2031-12-31."""
@@ -97,7 +97,7 @@ def test_expired_deliveries_cannot_be_read_even_from_a_backup_and_the_others_sta
     }
     assert all(readable(path, office.desk().custody) for path in files)
     backup = tmp_path / "backup"
-    shutil.copytree(office.root / "run", backup, ignore=shutil.ignore_patterns("key-store.json"))
+    shutil.copytree(office.root / "run", backup, ignore=shutil.ignore_patterns("key-store.json", "data-keys"))
     certificates = expired(office, EARLY)
     custody = office.desk().custody
     assert of_the_last(office) == []
@@ -108,7 +108,14 @@ def test_expired_deliveries_cannot_be_read_even_from_a_backup_and_the_others_sta
     assert others
     assert all(readable(path, custody) for path in others)
     assert sorted(c.destroyed.name[:6] for c in certificates if c.destroyed.kind == "delivery") == [LAST] * 3
-    assert {c.destroyed.name for c in certificates if c.destroyed.kind == "data set"} == {"debts"}
+    (debts,) = (c for c in certificates if c.destroyed.kind == "data set")
+    assert (debts.destroyed.name, debts.means) == ("debts", BY_WORKING_COPIES)
+    assert debts.destroyed.keys == ("retention/ondermijning/2030-06-30",)
+    with pytest.raises(KeyUnavailable, match="kept until 2030-06-30"):
+        read_linked(backup / "linked" / PROJECT / "debts.parquet", office.root / "run")
+    with pytest.raises(KeyUnavailable, match="was destroyed"):
+        custody.data_key(PROJECT, "debts", EARLY)
+    assert read_linked(backup / "linked" / PROJECT / "transfers.parquet", office.root / "run").num_rows
 
 
 def test_what_is_left_is_linked_without_the_expired_deliveries(office: CustodiansOffice) -> None:
@@ -186,7 +193,7 @@ def test_at_the_end_of_the_project_nothing_of_it_can_be_read_or_linked_again(
     left = [p.relative_to(run).as_posix() for p in run.rglob("*.parquet")]
     assert left == []
     custody = office.desk().custody
-    encrypted = [path for path in backup.rglob("*.parquet") if "linked" not in path.parts]
+    encrypted = [path for path in backup.rglob("*.parquet") if path.read_bytes()[:4] == b"PARE"]
     assert len(encrypted) > 20
     assert not any(readable(path, custody) for path in [*encrypted, *backup.rglob("*.zicht")])
     with pytest.raises(KeyUnavailable):

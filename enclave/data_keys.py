@@ -1,0 +1,99 @@
+"""Working copies of the keys of data sets: what researchers and the gate need to read linked data, until their date.
+
+The custodian derives a data key from the key store and hands it out as a file in a folder that is no zone and in no
+backup (design section 4). Past its date the key store cannot derive it any more, and the file is removed.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from enclave.encrypted_files import DataKey, key_name
+from enclave.errors import KeyUnavailable, NotReady, Tampered
+from enclave.files import storage_errors, write_bytes
+from enclave.locks import flush
+
+_NAME = re.compile(r"([a-z0-9][a-z0-9_-]*)/([a-z0-9][a-z0-9_-]*)/(\d{4}-\d\d-\d\d)")
+_FILE = re.compile(r"([a-z0-9][a-z0-9_-]*)\.(\d{4}-\d\d-\d\d)\.key")
+
+
+@dataclass(frozen=True, slots=True)
+class DataKeys:
+    """The folder ``data-keys`` of a workspace; ``<project>/<data set>.<date>.key`` per key, readable by its group."""
+
+    folder: Path
+
+    def hand_out(self, key: DataKey) -> None:
+        """Put a working copy where researchers and the gate read it."""
+        path = self._path(key.name)
+        with storage_errors("the keys of data sets"):
+            path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)  # takes over the group of the folder above
+        write_bytes(path, key.secret.hex().encode() + b"\n", mode=0o440)
+
+    def has(self, name: str) -> bool:
+        """Whether a working copy of this key lies here."""
+        return self._path(name).is_file()
+
+    def key_of(self, path: Path, *, project: str, data_set: str) -> DataKey:
+        """The key of a linked data set's file.
+
+        Raises:
+            NotReady: the file was written before linked data were encrypted.
+            Tampered: it lies under the key of another data set.
+            KeyUnavailable: there is no working copy, since the key was destroyed or was not handed out.
+        """
+        name = key_name(path)
+        if name is None:
+            raise NotReady(
+                f"data set {data_set} is not encrypted", where=path.name, next_step="the custodian: zicht link --again"
+            )
+        if not name.startswith(f"{project}/{data_set}/"):
+            raise Tampered("the file is of another data set or project", where=path.name, next_step="zicht link")
+        return self.take(name)
+
+    def take(self, name: str) -> DataKey:
+        """The key called ``name``.
+
+        Raises:
+            KeyUnavailable: no working copy, or this user may not read it.
+        """
+        try:
+            return DataKey(name, bytes.fromhex(self._path(name).read_text()))
+        except FileNotFoundError:
+            raise KeyUnavailable(
+                f"there is no key for data that are kept until {name.rpartition('/')[2]}",
+                where=name,
+                next_step="if the date has passed, the data were destroyed and nothing reads them again; "
+                "else the custodian hands the key out: zicht link",
+            ) from None
+        except PermissionError:
+            raise KeyUnavailable(
+                "this user may not read the key of the data set", where=name, next_step="ask the custodian"
+            ) from None
+        except ValueError:
+            raise Tampered(
+                "the key of the data set does not read", where=name, next_step="remove the file, then: zicht link"
+            ) from None
+
+    def names(self, project: str) -> Iterator[str]:
+        """The names of all working copies of a project."""
+        for path in sorted((self.folder / project).glob("*.key")):
+            if found := _FILE.fullmatch(path.name):
+                yield f"{project}/{found[1]}/{found[2]}"
+
+    def withdraw(self, names: Iterable[str]) -> None:
+        """Remove working copies, durably; those that are gone already are not missed."""
+        for path in map(self._path, names):
+            with storage_errors("the keys of data sets"):
+                path.unlink(missing_ok=True)
+                if path.parent.is_dir():
+                    flush(path.parent)
+
+    def _path(self, name: str) -> Path:
+        found = _NAME.fullmatch(name)
+        if found is None:
+            raise Tampered("the name of a data key is none", next_step="zicht link")
+        return self.folder / found[1] / f"{found[2]}.{found[3]}.key"
