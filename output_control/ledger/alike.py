@@ -205,7 +205,7 @@ class _Cut:
             np.array([self._category(at, [code]) for code in range(len(dim.codes))], dtype=np.int64)[self._codes[:, at]]
             for at, dim in enumerate(self._dims)
         ]
-        self.numbers: IntArray = np.sum(parts, axis=0, dtype=np.int64) + self._all
+        self.numbers: IntArray = np.asarray(np.sum(parts, axis=0, dtype=np.int64) + self._all, dtype=np.int64)
         self._widest: dict[tuple[int, tuple[int, ...]], list[int]] = {}
 
     def forget(self, columns: IntArray) -> None:
