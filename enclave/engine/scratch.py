@@ -39,10 +39,13 @@ def own_scratch(parent: Path) -> Iterator[Path]:
 
 
 def sweep(parent: Path) -> None:
-    """Remove what killed processes of this user left: folders that no living process holds."""
+    """Remove what killed processes of this user left: folders that no living process holds.
+
+    Everyone may write here: what is no folder is left alone (opening a named pipe would wait for ever).
+    """
     for left in parent.glob(f"{_PREFIX}*"):
         with suppress(OSError):
-            handle = os.open(left, os.O_RDONLY)
+            handle = os.open(left, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 shutil.rmtree(left, ignore_errors=True)
