@@ -169,6 +169,38 @@ def test_whatever_others_put_into_the_scratch_folder_stops_nobody(tmp_path: Path
     assert sorted(path.name for path in tmp_path.iterdir()) == ["aside", "engine-link", "engine-pipe"]
 
 
+def test_nothing_that_an_analysis_makes_keeps_its_folder_from_being_removed(tmp_path: Path) -> None:
+    """Folders closed to their own user, or deeper than Python recurses; what a link leads to stays."""
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "file").write_bytes(b"kept")
+    tmp_path.chmod(0o777)
+    child = os.fork()
+    if child == 0:
+        try:
+            os.chdir(tmp_path)
+            if os.geteuid() == 0:  # who may do everything would not notice
+                os.setuid(65534)
+            inner = Path("engine-left/hidden/inner")
+            inner.mkdir(parents=True)
+            (inner / "rows.parquet").write_bytes(b"plain")
+            (inner / "away").symlink_to(tmp_path / "kept")
+            inner.chmod(0)
+            inner.parent.chmod(0)
+            home = os.open(".", os.O_RDONLY)
+            os.chdir("engine-left")
+            for _ in range(2000):
+                Path("d").mkdir()
+                os.chdir("d")
+            os.fchdir(home)
+            sweep(Path())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    left, kept = (tmp_path / "engine-left").exists(), (tmp_path / "kept" / "file").exists()
+    subprocess.run(["/bin/rm", "-rf", tmp_path / "engine-left"], check=False)  # pytest could not remove it either
+    assert (left, kept) == (False, True)
+
+
 def test_closing_leaves_nothing_in_the_scratch_folder(tmp_path: Path) -> None:
     scratch = tmp_path / "scratch"
     with open_engine("duckdb", scratch=scratch, readable=[], memory_gib=0.1) as engine:
