@@ -2,7 +2,8 @@
 
 A file is a head in clear (which key, which file), then blocks of 1 MiB, each under AES-256-GCM-SIV (RFC 8452), then one
 block with the SHA-256 of the plain content. A block's nonce is its number and the last block binds the length, so that
-none can be cut off, moved or put in. The file's own key follows from the data key and the head (HKDF-SHA-256, RFC
+none can be cut off, moved or put in, save one of an earlier version of the same file: that shows in the digest, which
+:func:`decrypt_file` looks at. The file's own key follows from the data key and the head (HKDF-SHA-256, RFC
 5869). The same content under the same key and head gives the same bytes, which is all that GCM-SIV tells of it.
 """
 
@@ -150,11 +151,15 @@ class _Blocks(io.RawIOBase):
             self._file.seek(at)
             return self._cipher.decrypt(_nonce(number), self._file.read(size), bound)
         except (InvalidTag, ValueError, OSError):
-            raise Tampered(
-                "the file was changed or cut off, or is not under this key",
-                where=self._name,
-                next_step="restore the file, or run the step that made it again",
-            ) from None
+            raise _changed(self._name) from None
+
+
+def _changed(name: str) -> Tampered:
+    return Tampered(
+        "the file was changed or cut off, or is not under this key",
+        where=name,
+        next_step="restore the file, or run the step that made it again",
+    )
 
 
 def open_encrypted(path: Path, key: DataKey) -> io.BufferedReader:
@@ -183,9 +188,20 @@ def key_name(path: Path) -> str | None:
 
 
 def decrypt_file(path: Path, key: DataKey, target: Path) -> Path:
-    """Write the plain content to ``target``, which lies in a run folder: it is gone when the run is."""
-    with storage_errors("the run folder"), open_encrypted(path, key) as source, target.open("wb") as file:
-        shutil.copyfileobj(source, file, BLOCK)
+    """Write the plain content to ``target``, which lies in a run folder: it is gone when the run is.
+
+    Raises:
+        Tampered: as :func:`open_encrypted`; or blocks of another version of the file were put in, which open.
+    """
+    digest = hashlib.sha256()
+    with storage_errors("the run folder"), _Blocks(path, key) as source, target.open("wb") as file:
+        for at in range(0, source.size, BLOCK):
+            source.seek(at)
+            block = source.read(BLOCK) or b""
+            digest.update(block)
+            file.write(block)
+        if digest.digest() != source.digest:
+            raise _changed(path.name)
     target.chmod(0o400)
     return target
 

@@ -19,7 +19,7 @@ from linkage.review_sample import read_review_sample, review_file
 from pipeline.encoded_matching import filter_step
 from pipeline.expiry import refuse_resurrected
 from pipeline.lineage import journal_use, untold
-from pipeline.linking import hand_out_keys, link_step
+from pipeline.linking import hand_out_keys, link_step, withhold_withdrawn
 from pipeline.matched_keys import forget_withdrawn, matched_keys
 from pipeline.matching import name_step
 from pipeline.office import Office, utc_now
@@ -117,6 +117,7 @@ class CustodianDesk:
         releases used them: all that a killed process left undone."""
         self._withdrawer.finish()
         forget_withdrawn(self.office, self.runner.records())
+        withhold_withdrawn(self.office)
         for delivery in untold(self.office.journal):
             journal_use(self.office.journal, self.office.project, delivery, actor=ACTOR, now=utc_now())
 

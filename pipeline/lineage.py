@@ -31,7 +31,7 @@ def releases_using(journal: Journal, project: Project, delivery: str) -> tuple[s
     for entry in journal.entries():
         if _is_link(entry):
             linked = delivery in deliveries_of(entry.details)
-        elif entry.action == RELEASED and linked and _may_use(project, entry.subject, delivery):
+        elif entry.action == RELEASED and linked and may_use(project, entry.subject, delivery):
             bundles.append(str(entry.details["bundle"]))
     return tuple(dict.fromkeys(bundles))
 
@@ -79,7 +79,8 @@ def _is_link(entry: Entry) -> bool:
     return entry.action == ACTION and entry.subject == "link"
 
 
-def _may_use(project: Project, request: str, delivery: str) -> bool:
+def may_use(project: Project, request: str, delivery: str) -> bool:
+    """Whether the analysis of a request, which begins with its name and version, may use data made of a delivery."""
     found = DELIVERY_ID.fullmatch(delivery)
     schema = found["schema"] if found else ""
     uses = [use for use in project.analyses if request.startswith(f"{use.name}-v{use.version}-")]

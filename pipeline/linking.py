@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from linkage.link import LinkResult, link
 from linkage.minimisation import names_in_code
 from linkage.rekeying import Carry
 from pipeline.ledger_units import MAP_FILE, RECIPIENT, write_map
+from pipeline.lineage import may_use, withdrawn_since_linked
 from pipeline.matched_keys import matched_keys
 from pipeline.office import Office
 from pipeline.runner import CODE_ROOT, Step
@@ -131,10 +133,13 @@ def _link(
 def hand_out_keys(office: Office, custody: Custody) -> None:
     """Put the keys of the linked data sets where researchers and the gate read them, and remove all others.
 
-    Also after a restart when that folder lies in memory; a key that lies there already is not used again.
+    Also after a restart when that folder lies in memory; a key that lies there already is not used again. None is
+    handed out when a delivery was withdrawn while it was linked.
     """
     project, keys = office.project.name, DataKeys(office.workspace.data_keys)
     office.workspace.create_unsaved()
+    if withhold_withdrawn(office):
+        return
     current = set()
     for path in sorted((office.workspace.path(Zone.LINKED) / project).glob("*.parquet")):
         name = key_name(path)
@@ -144,6 +149,22 @@ def hand_out_keys(office: Office, custody: Custody) -> None:
         if not keys.has(name):
             keys.hand_out(custody.data_key(project, path.stem, last_day(name)))
     keys.withdraw(set(keys.names(project)) - current)
+
+
+def withhold_withdrawn(office: Office) -> bool:
+    """As long as linked data hold a delivery that was withdrawn: take their keys back, and remove the rows that were
+    derived from it where this user may. Linking without the delivery hands the keys out again; it may be that there is
+    nothing left to link. Returns whether that is so."""
+    gone, project = withdrawn_since_linked(office.journal), office.project
+    if not gone:
+        return False
+    keys = DataKeys(office.workspace.data_keys)
+    keys.withdraw(list(keys.names(project.name)))
+    for derived in (office.workspace.path(Zone.RESULTS) / project.name).glob("*/*.parquet"):
+        if any(may_use(project, f"{derived.parent.name}-", delivery) for delivery in gone):
+            with suppress(PermissionError):  # under separate users results are the researchers'
+                derived.unlink(missing_ok=True)
+    return True
 
 
 def key_table(office: Office, custody: Custody, zone: KeyZone, engine: Engine) -> KeyTableVersion:

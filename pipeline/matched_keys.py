@@ -21,6 +21,8 @@ from pseudonymise.manifest import DELIVERY_ID
 from pseudonymise.receipt import Receipt
 from pseudonymise.withdrawal import Withdrawals
 
+_MATCH = "match "
+
 
 @dataclass(frozen=True, slots=True)
 class MatchedKey:
@@ -38,16 +40,24 @@ class MatchedKey:
     @property
     def step(self) -> str:
         """Name of the step that matches it."""
-        return f"match {self.data_set} {self.key.name}"
+        return f"{_MATCH}{self.data_set} {self.key.name}"
 
     def files(self, office: Office) -> dict[str, Path]:
         """What that step leaves; of filters neither labelled records nor a sample for clerks."""
-        names, zone = (self.data_set, self.key.name), office.key_folder
-        found = {"matches": zone / matches_file(*names), "evidence": zone / evidence_file(*names)}
-        if self.key.probabilistic is None:
-            return found
-        review = office.workspace.path(Zone.IDENTIFIED) / "review" / review_file(office.project.name, *names)
-        return {**found, "labelled": zone / labelled_file(*names), "review": review}
+        found = _files(office, self.data_set, self.key.name)
+        left = ("matches", "evidence") if self.key.probabilistic is None else found
+        return {name: found[name] for name in left}
+
+
+def _files(office: Office, data_set: str, key: str) -> dict[str, Path]:
+    """All that matching a key may leave, however it is matched."""
+    names, zone = (data_set, key), office.key_folder
+    return {
+        "matches": zone / matches_file(*names),
+        "evidence": zone / evidence_file(*names),
+        "labelled": zone / labelled_file(*names),
+        "review": office.workspace.path(Zone.IDENTIFIED) / "review" / review_file(office.project.name, *names),
+    }
 
 
 def matched_keys(office: Office) -> list[MatchedKey]:
@@ -89,12 +99,15 @@ def forget_withdrawn(office: Office, records: Mapping[str, Record]) -> None:
     """Remove what was made of a withdrawn delivery, alone or with others, before it was withdrawn or at the same time.
 
     What a broken-off step left counts as made before: the next ``zicht pseudonymise`` makes it again without the
-    delivery. Can be called again at any time.
+    delivery. Can be called again at any time. Keys that the project had and has no more count too.
     """
+    known = {matched.step for matched in matched_keys(office)}
+    former = {step.removeprefix(_MATCH) for step in {*records} - known if step.startswith(_MATCH)}
+    others = [(f"{_MATCH}{what}", [*_files(office, *what.split()).values()]) for what in sorted(former)]
     for name, entry in Withdrawals.of(office.journal).entries.items():
         found = DELIVERY_ID.fullmatch(name)
         place = (found["supplier"], found["schema"], found["period"]) if found else ("", "", "")
-        for step, files in _made_of(office, *place):
+        for step, files in (*_made_of(office, *place), *others):
             record = records.get(step)
             if record is None or record.sequence < entry.sequence or name in record.deliveries:
                 for file in files:
@@ -105,7 +118,7 @@ def _made_of(office: Office, supplier: str, schema: str, period: str) -> Iterato
     """Steps that read the delivery of a place, and the files that they left."""
     for matched in matched_keys(office):
         if matched.schema_name == schema:
-            yield matched.step, list(matched.files(office).values())
+            yield matched.step, list(_files(office, matched.data_set, matched.key.name).values())
     hashed = office.workspace.path(Zone.PSEUDONYMISED).rglob(f"{supplier}/{schema}_{period}.parquet")
     bridges = office.key_folder.glob(f"bridge-k*-{supplier}-{schema}_{period}.parquet")
     yield f"pseudonymise {supplier} {schema} {period}", [*hashed, *bridges]

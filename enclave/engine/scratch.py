@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import secrets
-import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -13,6 +13,7 @@ from pathlib import Path
 from enclave.files import storage_errors
 
 _PREFIX = "engine-"
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 @contextmanager
@@ -34,17 +35,67 @@ def own_scratch(parent: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_folder(folder)
         os.close(handle)
 
 
 def sweep(parent: Path) -> None:
-    """Remove what killed processes of this user left: folders that no living process holds."""
+    """Remove what killed processes of this user left: folders that no living process holds.
+
+    Everyone may write here: what is no folder, or another's, is left alone (a named pipe would keep us for ever).
+    """
     for left in parent.glob(f"{_PREFIX}*"):
         with suppress(OSError):
-            handle = os.open(left, os.O_RDONLY)
+            handle = os.open(left, _FOLDER)
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(left, ignore_errors=True)
+                if os.fstat(handle).st_uid == os.geteuid():
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    remove_folder(left)
             finally:
                 os.close(handle)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder of this user, however deep an analysis made it, and whatever it closed there to its own user:
+    rows that it hid so would outlive the run. What cannot be removed stays.
+
+    Folders within are moved up and emptied there: nothing recurses, and no more than two are open at a time.
+    """
+    with suppress(OSError):
+        top = os.open(folder, _FOLDER)
+        try:
+            seen: set[str] = set()
+            while names := set(os.listdir(top)) - seen:  # noqa: PTH208 (an open folder)
+                seen |= names
+                for name in names:
+                    with suppress(OSError):
+                        _take_apart(name, top)
+        finally:
+            os.close(top)
+        folder.rmdir()
+
+
+def _take_apart(name: str, top: int) -> None:
+    """Remove an entry of the open folder ``top``; folders that it holds become entries of ``top``."""
+    if not _opened_up(name, top):
+        os.unlink(name, dir_fd=top)
+        return
+    inner = os.open(name, _FOLDER, dir_fd=top)
+    try:
+        for entry in os.listdir(inner):  # noqa: PTH208
+            with suppress(OSError):
+                if _opened_up(entry, inner):
+                    os.rename(entry, f"moved-{secrets.token_hex(8)}", src_dir_fd=inner, dst_dir_fd=top)
+                else:
+                    os.unlink(entry, dir_fd=inner)
+    finally:
+        os.close(inner)
+    os.rmdir(name, dir_fd=top)
+
+
+def _opened_up(name: str, parent: int) -> bool:
+    """Whether an entry is a folder; its user may then go into it."""
+    is_folder = stat.S_ISDIR(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode)
+    if is_folder:
+        os.chmod(name, 0o700, dir_fd=parent)
+    return is_folder

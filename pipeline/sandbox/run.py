@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -19,6 +18,7 @@ from pydantic import ValidationError
 import enclave
 import pipeline
 from enclave.classifications import Classification
+from enclave.engine.scratch import remove_folder
 from enclave.errors import SandboxViolation
 from enclave.files import TEMPORARY_MARK, storage_errors
 from enclave.frames import Frame, FrameManifest
@@ -127,7 +127,7 @@ def _private_folder(scratch: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        remove_folder(folder)
 
 
 class _Cell:
@@ -153,7 +153,7 @@ class _Cell:
 
     def start(self, fields: dict[str, object], files: Mapping[str, Path]) -> Report:
         """Start the child on a job, wait for it, and return its report."""
-        shutil.rmtree(self.out, ignore_errors=True)
+        remove_folder(self.out)
         self.folder("out")
         self.folder("spill")
         command, variables = self._confined(fields, files) if self._bwrap else self._loose(fields, files)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import contextlib
 import csv
 import io
@@ -159,6 +160,8 @@ class _RecordReader:
         """The columns of whole records; None when the parser finds other rows than those."""
         if not rows:
             return self._schema.empty_table()
+        if data.startswith(codecs.BOM_UTF8):
+            data = codecs.BOM_UTF8 + data  # the parser takes the first away: it is one at the start of a file alone
         options = pacsv.ReadOptions(use_threads=False, column_names=self._names, block_size=len(data) + 1)
         table = None
         with contextlib.suppress(pa.ArrowException):  # its message may hold a row

@@ -119,6 +119,18 @@ def test_a_changed_cut_moved_or_foreign_file_does_not_open(tmp_path: Path) -> No
         open_encrypted(path, OTHER)
 
 
+def test_a_block_of_an_earlier_version_opens_in_no_copy(tmp_path: Path) -> None:
+    """The same key, label and place: each block by itself is right."""
+    earlier = encrypted(tmp_path, content(BLOCK) + b"withdrawn").read_bytes()
+    path = encrypted(tmp_path, content(BLOCK) + b"in effect")
+    path.chmod(0o600)
+    path.write_bytes(earlier[: -48 - 25] + path.read_bytes()[-48 - 25 :])
+    assert decrypt_file(path, KEY, tmp_path / "same").read_bytes().endswith(b"in effect")
+    path.write_bytes(earlier[:-48] + path.read_bytes()[-48:])
+    with pytest.raises(Tampered, match="was changed"):
+        decrypt_file(path, KEY, tmp_path / "mixed")
+
+
 def test_the_same_content_gives_the_same_bytes_under_one_key_and_label_only(tmp_path: Path) -> None:
     made = [encrypted(tmp_path, b"x" * 99).read_bytes() for _ in range(2)]
     assert made[0] == made[1]

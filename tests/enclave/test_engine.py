@@ -3,8 +3,10 @@
 # ruff: noqa: S608 (statements are built from names and numbers that stand in this file)
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,6 +16,7 @@ import pytest
 
 from enclave.engine import Engine, open_engine
 from enclave.engine.canonical import canonical_schema, total_order
+from enclave.engine.scratch import sweep
 from enclave.errors import BadInput, EnclaveError, NotReady, Refused, StorageFailed
 
 CANARY = "Kanarie-912345678"
@@ -151,6 +154,51 @@ def test_a_name_with_quotes_is_a_name_and_no_statement(engine: Engine) -> None:
     assert engine.collect(f"SELECT * FROM {engine.dialect.quote(name)}").num_rows == 1
     assert engine.collect("SELECT * FROM people").num_rows == 4
     assert engine.collect(f"SELECT {engine.dialect.literal(name + chr(39))} AS t").to_pylist() == [{"t": name + "'"}]
+
+
+def test_whatever_others_put_into_the_scratch_folder_stops_nobody(tmp_path: Path) -> None:
+    aside = tmp_path / "aside"
+    aside.mkdir()
+    os.mkfifo(tmp_path / "engine-pipe")
+    (tmp_path / "engine-link").symlink_to(aside)
+    (tmp_path / "engine-left").mkdir()
+    sweeping = threading.Thread(target=sweep, args=(tmp_path,), daemon=True)
+    sweeping.start()
+    sweeping.join(5)
+    assert not sweeping.is_alive()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["aside", "engine-link", "engine-pipe"]
+
+
+def test_nothing_that_an_analysis_makes_keeps_its_folder_from_being_removed(tmp_path: Path) -> None:
+    """Folders closed to their own user, or deeper than Python recurses; what a link leads to stays."""
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "file").write_bytes(b"kept")
+    tmp_path.chmod(0o777)
+    child = os.fork()
+    if child == 0:
+        try:
+            os.chdir(tmp_path)
+            if os.geteuid() == 0:  # who may do everything would not notice
+                os.setuid(65534)
+            inner = Path("engine-left/hidden/inner")
+            inner.mkdir(parents=True)
+            (inner / "rows.parquet").write_bytes(b"plain")
+            (inner / "away").symlink_to(tmp_path / "kept")
+            inner.chmod(0)
+            inner.parent.chmod(0)
+            home = os.open(".", os.O_RDONLY)
+            os.chdir("engine-left")
+            for _ in range(2000):
+                Path("d").mkdir()
+                os.chdir("d")
+            os.fchdir(home)
+            sweep(Path())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    left, kept = (tmp_path / "engine-left").exists(), (tmp_path / "kept" / "file").exists()
+    subprocess.run(["/bin/rm", "-rf", tmp_path / "engine-left"], check=False)  # pytest could not remove it either
+    assert (left, kept) == (False, True)
 
 
 def test_closing_leaves_nothing_in_the_scratch_folder(tmp_path: Path) -> None:

@@ -8,15 +8,20 @@ from pathlib import Path
 
 import pytest
 
+from enclave.data_keys import DataKeys
+from enclave.encrypted_files import DataKey
 from enclave.errors import NotReady
 from enclave.fingerprints import Json
 from enclave.journal import Journal
 from enclave.project import load_project
 from pipeline.lineage import USED, journal_use, releases_using, told_uses, untold, withdrawn_since_linked
-from pipeline.office import open_office
+from pipeline.linking import withhold_withdrawn
+from pipeline.matched_keys import forget_withdrawn
+from pipeline.office import create_office, open_office, settings_for
 from pipeline.overview import overview
 from pipeline.progress import Style, Teller
 from pipeline.research import ResearchDesk
+from pipeline.runner import Runner
 from pseudonymise.receipt import Receipt
 from tests.conftest import CHECKOUT
 from tests.pipeline.job import Job, read_linked
@@ -78,10 +83,45 @@ def test_uses_are_told_once(tmp_path: Path) -> None:
     assert told_uses(journal) == {LAND: ("ondermijning/doorsluishuizen-v1-aaaaaaaaaaaa",)}
 
 
+def test_what_was_made_of_a_withdrawn_delivery_is_taken_back_where_the_project_knows_it_no_more_too(
+    tmp_path: Path,
+) -> None:
+    """Keys of what is linked, derived rows, and what was matched under a key that is not in the project any more."""
+    (tmp_path / "data").mkdir()
+    settings = settings_for(tmp_path / "run", tmp_path / "data", CHECKOUT / "configs", project=PROJECT.name)
+    office = create_office(tmp_path / "run", settings)
+    run, match = office.workspace.root, "match clearances"
+    events = [
+        (LINK[0], f"{match} former", HEMP),
+        (*LINK, LAND, HEMP),
+        (WITHDRAWN, HEMP),
+        (LINK[0], f"{match} later", LAND),
+    ]
+    journal = journal_of(run / "journal", *events)
+    former = [run / "keys/ondermijning/labelled-clearances-former.parquet"]
+    former.append(run / "identified/review/ondermijning-clearances-former.parquet")
+    derived, other = (run / "results/ondermijning" / name / "f.parquet" for name in ("hemp_risk-v1", V3[1][:18]))
+    later = run / "keys/ondermijning/matches-clearances-later.parquet"
+    for path in (*former, derived, other, later):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"rows")
+    keys = DataKeys(office.workspace.data_keys)
+    keys.hand_out(DataKey("ondermijning/clearances/2031-12-31", bytes(32)))
+    forget_withdrawn(office, Runner(run, journal, actor="test", clock=lambda: NOW).records())
+    assert withhold_withdrawn(office)
+    assert [path.exists() for path in (*former, later, derived, other)] == [False, False, True, False, True]
+    assert list(keys.names("ondermijning")) == []
+
+
 def received(job: Job) -> list[int]:
     """How many deliveries were received, and how many withdrawn, as ``zicht status`` says."""
     (line,) = [line.says for line in overview(open_office(job.workspace))[0] if line.zone == "identified"]
     return [int(count) for count in re.findall(r"([0-9]+) (?:deliveries received|withdrawn)", line)]
+
+
+def keys_of(job: Job) -> list[str]:
+    """The working copies of keys of linked data."""
+    return [path.name for path in job.workspace.glob("data-keys/*/*.key")]
 
 
 @pytest.mark.xdist_group("small-job")
@@ -110,6 +150,7 @@ def test_after_a_withdrawal_nothing_runs_until_it_is_linked_again_without_the_de
     assert "hold a delivery that was withdrawn" in job.zicht("check", "doorsluishuizen").said
     assert received(job) == [before[0] - 1, 1]
     assert not any(path.exists() for path in matching)
+    assert keys_of(job) == []
     for path, content in kept.items():  # as a kill leaves them
         path.write_bytes(content)
     done = job.zicht("link", *phrase)  # records were matched by name while the delivery stood
@@ -119,8 +160,12 @@ def test_after_a_withdrawal_nothing_runs_until_it_is_linked_again_without_the_de
     for step in ("receive", "pseudonymise", "link"):
         done = job.zicht(step, *phrase)
         assert done.code == 0, done.said
+    assert keys_of(job) != []
     assert read_linked(linked, job.workspace).num_rows == rows - hemp.accepted
     assert job.zicht("run", "doorsluishuizen").code == 0
+    derived = list(job.workspace.glob("results/ondermijning/*/*.parquet"))
+    others = [path for path in derived if "doorsluishuizen" not in path.parent.name]
+    assert others != derived
     aside = (job.workspace / "journal").rename(job.workspace / "aside")  # linked, and killed before that was journalled
     office = open_office(job.workspace)
     with pytest.raises(NotReady, match="linking was broken off"):
@@ -134,6 +179,8 @@ def test_after_a_withdrawal_nothing_runs_until_it_is_linked_again_without_the_de
     assert done.code == 10  # nobody else delivers it: the question waits
     assert "land_registry" in done.said
     assert job.zicht("run", "doorsluishuizen").code == 10
+    assert keys_of(job) == []  # what is linked stays until then, and nobody reads it
+    assert set(job.workspace.glob("results/ondermijning/*/*.parquet")) <= set(others)
     journal = Journal(job.workspace / "journal")
     journal.verify()
     assert [entry.action for entry in journal.entries()].count(USED) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import struct
@@ -173,6 +174,16 @@ def test_the_encoding_is_found_from_all_bytes(content: bytes, found: str) -> Non
 def test_letters_of_cp1252_arrive(tmp_path: Path) -> None:
     text = "café €1 – “Ÿ” ẞ".replace("ẞ", "ß")
     assert rows_of(batches(tmp_path, b"first;second\n" + text.encode("cp1252") + b";1\n")) == [(1, text, "1")]
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8"])
+def test_a_byte_order_mark_within_a_file_belongs_to_its_value_wherever_the_batch_begins(
+    encoding: str, tmp_path: Path
+) -> None:
+    marked, rest = codecs.BOM_UTF8.decode(encoding) + "a", "é".encode(encoding)
+    content = b"first;second\n\xef\xbb\xbfa;1\n\xef\xbb\xbfa;2\n" + rest + b";3\n"
+    found = rows_of(batches(tmp_path, content, two_columns(encodings=[encoding])))
+    assert found == [(1, marked, "1"), (2, marked, "2"), (3, "é", "3")]
 
 
 cells = st.text(st.characters(codec="cp1252", exclude_categories=["Cs", "Cc"], include_characters='";\n\r'), max_size=8)
