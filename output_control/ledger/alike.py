@@ -3,13 +3,15 @@
 Two tables of the same population, cut by the same categories, have the same cells: of a region that is two
 municipalities less one of them, the other follows. That cells of *different* populations or categories hold the same
 units is chance, and so is that a cell of a new table is empty: of these nothing is taken here. A category is the same
-when the same part of the population is in it, whatever it is called.
+when the same part of the population is in it, whatever it is called; but where it holds few, or all but few, that may
+be chance too, and it must be called the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from itertools import product
 
 import numpy as np
@@ -25,25 +27,49 @@ from output_control.tables.table import Dimension, IntArray, cell_keys
 
 MOST_CELLS = 1_000
 PUBLISHED, UNKNOWN = -1, -2
+FEW = 30  # units that two categories of a population may have in common by chance
 
 
-def by_definition(system: System, tables: Sequence[ReleasedTable], new: int) -> sparse.csr_array:
+@dataclass(frozen=True, slots=True, eq=False)
+class Defined:
+    """Equations over the columns of a system; per table and cell a number, equal for what is the same by definition."""
+
+    equations: sparse.csr_array
+    numbers: tuple[IntArray, ...]
+
+
+def by_definition(system: System, tables: Sequence[ReleasedTable], new: int) -> Defined:
     """Equations over the columns of ``system``: how earlier tables add up, which cells and unions of cells of all
     tables are the same, how the first ``new`` tables add up where no part is empty, and small differences."""
     cuts = [_Cut(table, _places(table, columns, old=at >= new)) for at, (table, columns) in
             enumerate(zip(tables, system.columns, strict=True))]  # fmt: skip
+    chance = _by_chance(system, cuts[new:], new)
+    for cut in cuts[new:]:
+        cut.forget(chance)
     alike = _Alike(cuts)
     for link in system.links:
         if link.relation.kind == MARGIN:
             alike.unite(link.first, link.relation.first)
             alike.unite(link.second, link.relation.second)
     size = len(system.joint)
-    parts = [_earlier_and_rests(system, cuts[:new]), alike.equations(size)]
+    parts = [_earlier_and_rests(system, cuts[:new], chance), alike.equations(size)]
     for table, columns in zip(tables[:new], system.columns, strict=False):
         whole = sparse.coo_array(_whole_sums(table))
         row, cell = whole.coords
         parts.append(sparse.csr_array((whole.data, (row, columns[cell])), shape=(whole.shape[0], size)))
-    return sparse.csr_array(sparse.vstack(parts))
+    return Defined(sparse.csr_array(sparse.vstack(parts)), tuple(cut.numbers for cut in cuts))
+
+
+def _by_chance(system: System, earlier: Sequence[_Cut], new: int) -> IntArray:
+    """Columns that stand for hidden cells which hold the same units, but not by definition: nobody knows that one of
+    them tells the other."""
+    low, high = np.full(len(system.joint), np.iinfo(np.int64).max), np.full(len(system.joint), np.iinfo(np.int64).min)
+    for cut, columns in zip(earlier, system.columns[new:], strict=True):
+        there = columns >= 0
+        np.minimum.at(low, columns[there], cut.numbers[there])
+        np.maximum.at(high, columns[there], cut.numbers[there])
+    found: IntArray = np.flatnonzero(low < high)
+    return found
 
 
 def _places(table: ReleasedTable, columns: IntArray, *, old: bool) -> IntArray:
@@ -51,14 +77,17 @@ def _places(table: ReleasedTable, columns: IntArray, *, old: bool) -> IntArray:
     return np.where(columns >= 0, columns, np.where(table.hidden, UNKNOWN, PUBLISHED)) if old else columns
 
 
-def _earlier_and_rests(system: System, cuts: Sequence[_Cut]) -> sparse.csr_array:
+def _earlier_and_rests(system: System, cuts: Sequence[_Cut], chance: IntArray) -> sparse.csr_array:
     """Equations of no cell of the new tables (which ``cuts`` are of); and those of a small difference and one cell, or
-    cells that are a product of categories, in whose place stand the widest that are the same."""
+    cells that are a product of categories, in whose place stand the widest that are the same. None of columns that are
+    the same by ``chance``."""
     full = sparse.csr_array(full_equations(system.joint))
+    told = np.ones(len(system.joint))
+    told[chance] = 0
+    full = sparse.csr_array(full[np.flatnonzero(_there(full) @ (1 - told) == 0)])
     own, rest = (np.zeros(len(system.joint)) for _ in range(2))
     own[np.concatenate(system.columns[: len(cuts)])], rest[system.rests] = 1, 1
-    there = sparse.csr_array((np.ones(full.nnz), full.indices, full.indptr), full.shape)
-    number, rests = (np.asarray(there @ each) for each in (own, rest))
+    number, rests = (np.asarray(_there(full) @ each) for each in (own, rest))
     parts = [full[np.flatnonzero((number == 0) | ((number == 1) & (rests > 0)))]]
     for row in np.flatnonzero((number > 1) & (rests > 0)).tolist():
         part = slice(full.indptr[row], full.indptr[row + 1])
@@ -72,6 +101,11 @@ def _earlier_and_rests(system: System, cuts: Sequence[_Cut]) -> sparse.csr_array
             entries = np.append(signs[~mine], np.full(len(wider), signs[mine][0]))
             parts.append(sparse.csr_array((entries, (np.zeros(len(both), dtype=np.int64), both)), (1, full.shape[1])))
     return sparse.csr_array(sparse.vstack(parts))
+
+
+def _there(equations: sparse.csr_array) -> sparse.csr_array:
+    """1 for each column of each equation."""
+    return sparse.csr_array((np.ones(equations.nnz), equations.indices, equations.indptr), equations.shape)
 
 
 def _united(cut: _Cut, at: IntArray, columns: IntArray) -> IntArray | None:
@@ -161,24 +195,41 @@ class _Cut:
     def __init__(self, table: ReleasedTable, places: IntArray) -> None:
         self.places, self._dims, self._shape = places, table.table.dims, table.table.shape
         self._keys, self._codes, self._sets = table.table.keys(), table.table.codes, table.sets
-        self._parts = [self._of_codes(at) for at in range(len(self._dims))]
-        self._all = int(self._parts[0][0])
-        parts = [sets[self._codes[:, at]] for at, sets in enumerate(self._parts)]
-        self.numbers = self._number(parts)
+        self._parts = [self._of_codes(at, self._sets) for at in range(len(self._dims))]
+        self._units = [self._of_codes(at, table.table.n_contributors) for at in range(len(self._dims))]
+        everyone = int(self._units[0][0])
+        # that two such populations are the same may be chance
+        of = f"{table.release} {table.name} {table.quantity}" if everyone < FEW else ""
+        self._all = int(mixed(self._parts[0][:1] ^ _hashed(of))[0])
+        parts = [
+            np.array([self._category(at, [code]) for code in range(len(dim.codes))], dtype=np.int64)[self._codes[:, at]]
+            for at, dim in enumerate(self._dims)
+        ]
+        self.numbers: IntArray = np.asarray(np.sum(parts, axis=0, dtype=np.int64) + self._all, dtype=np.int64)
         self._widest: dict[tuple[int, tuple[int, ...]], list[int]] = {}
 
-    def _of_codes(self, at: int) -> IntArray:
-        """Per code of a dimension, the set number of all that are in it."""
+    def forget(self, columns: IntArray) -> None:
+        """Nothing is known of ``columns``."""
+        self.places = np.where(np.isin(self.places, columns), UNKNOWN, self.places)
+
+    def _category(self, at: int, codes: list[int]) -> int:
+        """Of codes of a dimension together; 0 where they are everything. What holds few, or all but few, is another
+        under another name."""
+        if codes == [0]:
+            return 0
+        units, everyone = self._units[at][codes], int(self._units[at][0])
+        few = int(units.max()) < FEW or everyone - int(units.sum()) < FEW
+        name = " ".join([self._dims[at].name, *(self._dims[at].codes[code] for code in codes)]) if few else ""
+        number = self._parts[at][codes].sum(keepdims=True)
+        return int(mixed(number ^ _hashed(name))[0])
+
+    def _of_codes(self, at: int, of_cells: IntArray) -> IntArray:
+        """Per code of a dimension, the number of the cell of all that are in it."""
         others = np.delete(self._codes, at, axis=1)
         margin = np.flatnonzero(~others.any(axis=1))
         found = np.zeros(len(self._dims[at].codes), dtype=np.int64)
-        found[self._codes[margin, at]] = self._sets[margin]
+        found[self._codes[margin, at]] = of_cells[margin]
         return found
-
-    def _number(self, parts: Sequence[IntArray]) -> IntArray:
-        """Of intersections of ``parts`` of the population; what is all of it cuts nothing."""
-        cut = [np.where(part == self._all, 0, mixed(part)) for part in parts]
-        return np.asarray(np.sum(cut, axis=0) + mixed(np.array([self._all])), dtype=np.int64)
 
     def union(self, cells: IntArray) -> tuple[int, IntArray] | None:
         """The number of what ``cells`` are together and the columns of the widest cells that are it; None where they
@@ -189,8 +240,8 @@ class _Cut:
             return None
         if (self.places[found] == UNKNOWN).any():
             return None
-        parts = [np.array([self._parts[at][some].sum()]) for at, some in enumerate(codes)]
-        return int(self._number(parts)[0]), self.places[found]
+        parts = [self._category(at, some) for at, some in enumerate(codes)]
+        return int(np.sum([*parts, self._all], dtype=np.int64)), self.places[found]
 
     def _cells(self, codes: list[list[int]]) -> IntArray | None:
         """The cells of a product of codes; None where one is empty."""
@@ -216,3 +267,8 @@ def _widest(dim: Dimension, codes: IntArray, used: IntArray) -> list[int]:
         if below <= left:
             left = (left - below) | {above}
     return sorted(left)
+
+
+def _hashed(text: str) -> int:
+    """A number per text; 0 of none."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=7).digest()) if text else 0

@@ -2,9 +2,10 @@
 
 Three and more earlier tables of a large population may together give a small difference, or a hidden cell, that the
 checks of their time did not see. Whoever asks next has no part in that. The test hides everything that the new tables
-do not share with what was published and takes nothing from them, not even that a cell is occupied or how their cells
-add up; what cannot move then was known before. Of the new tables' own sensitive cells it excuses only those that are,
-unit for unit, a hidden cell of an earlier table: the others' refusal may be the first that anyone hears of them.
+do not share by definition with what was published and takes nothing from them, not even that a cell is occupied; what
+cannot move then was known before. That a new cell holds the same units as an earlier one by chance is what the new
+table would be the first to show. Of the new tables' own sensitive cells it excuses only those that are, by definition,
+a hidden cell of an earlier table: the others' refusal may be the first that anyone hears of them.
 """
 
 from __future__ import annotations
@@ -59,58 +60,15 @@ def shut(system: System, tables: Sequence[ReleasedTable], new: int, options: Opt
         return Shut(before, cells[:0])
     taken = low.copy()
     taken[own] = 0.0
-    spare = system.joint.value - taken
-    seen = system.known | _published_before(system, tables, new)
-    told = [full[np.flatnonzero(_told_before(system, own))], _same_as_before(system, tables, new)]
-    before[_still(_View(sparse.csr_array(sparse.vstack(told)), seen, spare), stuck[~seen[stuck]], enough)] = True
-    left = stuck[~before[stuck]]
-    if len(left):
-        defined = _View(by_definition(system, tables, new), np.zeros_like(seen), spare)
-        before[_still(defined, left, enough)] = True
+    defined = by_definition(system, tables, new)
+    view = _View(defined.equations, np.zeros_like(system.known), system.joint.value - taken)
+    before[_still(view, stuck, enough)] = True
     excused = before.copy()
     excused[own] = False
-    same = _sets_at(excused, tables[new:], system.columns[new:])
-    for table, columns in zip(tables[:new], system.columns, strict=False):
-        before[columns] &= np.isin(table.sets, same)
+    same = _numbers_at(excused, defined.numbers[new:], system.columns[new:])
+    for numbers, columns in zip(defined.numbers[:new], system.columns, strict=False):
+        before[columns] &= np.isin(numbers, same)
     return Shut(before, stuck[~before[stuck]])
-
-
-def _published_before(system: System, tables: Sequence[ReleasedTable], new: int) -> BoolArray:
-    """Cells of the new tables that hold the units of a cell which an earlier table published."""
-    published = np.concatenate([np.zeros(0, np.int64), *(table.sets[~table.hidden] for table in tables[new:])])
-    found = np.zeros(len(system.joint), dtype=np.bool_)
-    for table, columns in zip(tables[:new], system.columns, strict=False):
-        found[columns] |= np.isin(table.sets, published)
-    return found
-
-
-def _told_before(system: System, own: IntArray) -> BoolArray:
-    """Equations that say nothing of how cells of the new tables add up, or hold what is left over of two tables.
-
-    That some are empty, so that a new cell holds just the units of a published one, is what the new tables' own sums
-    would be the first to show.
-    """
-    full = sparse.csr_array(full_equations(system.joint))
-    mine, rest = (np.zeros(len(system.joint), dtype=np.bool_) for _ in range(2))
-    mine[own], rest[system.rests] = True, True
-    there = sparse.csr_array((np.ones(full.nnz), full.indices, full.indptr), full.shape)
-    number, rests = (there @ each.astype(np.float64) for each in (mine, rest))
-    same = (number == 2) & (np.diff(full.indptr) == 2) & (np.abs(full.sum(axis=1)) < STILL)
-    told: BoolArray = (number < 2) | (rests > 0) | same
-    return told
-
-
-def _same_as_before(system: System, tables: Sequence[ReleasedTable], new: int) -> sparse.csr_array:
-    """That cells of the new tables are hidden cells of earlier ones, unit for unit."""
-    old = [(table.sets[at >= 0], at[at >= 0]) for table, at in zip(tables[new:], system.columns[new:], strict=True)]
-    sets, first = np.unique(np.concatenate([each for each, _ in old]), return_index=True)
-    column = np.concatenate([each for _, each in old])[first]
-    mine = np.concatenate([table.sets for table in tables[:new]])
-    own = np.concatenate(system.columns[:new])[(there := np.isin(mine, sets))]
-    same = column[np.searchsorted(sets, mine[there])]
-    row, ones = np.arange(len(own)), np.ones(len(own))
-    size = len(own), len(system.joint)
-    return sparse.csr_array((np.append(ones, -ones), (np.append(row, row), np.append(own, same))), shape=size)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -168,7 +126,7 @@ def _still_beside(view: _View, cells: IntArray, unit: float) -> IntArray:
     return found
 
 
-def _sets_at(mask: BoolArray, tables: Sequence[ReleasedTable], columns: Sequence[IntArray]) -> IntArray:
-    """The set numbers of cells of ``tables`` whose columns are marked."""
-    found = [table.sets[(at >= 0) & mask[at]] for table, at in zip(tables, columns, strict=True)]
+def _numbers_at(mask: BoolArray, numbers: Sequence[IntArray], columns: Sequence[IntArray]) -> IntArray:
+    """The numbers of cells of tables whose columns are marked."""
+    found = [each[(at >= 0) & mask[at]] for each, at in zip(numbers, columns, strict=True)]
     return np.concatenate([np.zeros(0, dtype=np.int64), *found])
