@@ -34,7 +34,7 @@ from output_control.suppression.flow import cover, serve
 from output_control.suppression.gauss import GAUSS_UP_TO, eliminate
 from output_control.suppression.large import fits, suppress_large, witnesses
 from output_control.suppression.problem import Problem, Target, build
-from output_control.suppression.prove import prove_all
+from output_control.suppression.prove import prove_all, prove_each, prove_many
 from output_control.suppression.pruning import prune
 from output_control.suppression.rerouting import reroute, routable
 from output_control.suppression.search import OutOfBudget, Search
@@ -66,6 +66,7 @@ EXCHANGES = 1000
 ROUTED_UP_TO = 1500
 REROUTED = 600
 ASTRAY = 0.15
+LOOKED_AT = 500
 
 
 def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> Pattern:
@@ -179,7 +180,9 @@ def _exchanged(search: Search) -> Search:
 def _seeded(search: Search, guide: Guidance) -> list[Target]:
     """Cover from what the master hides, unless that leaves half of the demands open: then it is no start."""
     trial = search.over([target.fresh() for target in search.problem.targets], guide.hidden)
-    lost = prove_all(trial, trial.problem.targets)
+    lost = prove_many(trial, trial.problem.targets)
+    if len(lost) <= LOOKED_AT:
+        lost = prove_each(trial, lost)
     if 2 * len(lost) <= len(search.problem.targets):
         search.hidden |= guide.hidden
         search.proof.adopt(trial.proof, search.hidden)

@@ -13,6 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from output_control.suppression.boxed import certify_by_boxes, serve_by_boxes
+from output_control.suppression.islands import Islands, inside
 from output_control.suppression.lp import Model
 from output_control.suppression.neighbourhood import WIDE, Ball, limits
 from output_control.suppression.problem import Problem, Target
@@ -46,29 +47,20 @@ def cover(search: Search) -> list[Target]:
 def certify(search: Search, rounds: int = FREE_ROUNDS, targets: Sequence[Target] | None = None) -> None:
     """Prove what the hidden cells alone already prove, by random objectives over balls of hidden cells."""
     wanted = search.proof.open_targets() if targets is None else list(targets)
-    idle, size = 0, SYSTEM if is_system(search) else BALL
+    idle, islands = 0, Islands(search, SYSTEM if is_system(search) else BALL)
     for _ in range(rounds):
         queue = [target for target in wanted if not target.met]
         if not queue or idle == 3:
             return
-        before = len(queue)
-        while queue:
-            ball = search.near.around(np.array([queue[0].cell]), search.hidden, size, hidden_only=True)
-            inside = _inside(queue, ball)
-            push(search, ball, inside)
-            queue = _left(queue, ball, inside)
-        idle = idle + 1 if len([target for target in wanted if not target.met]) == before else 0
+        for ball, served in islands.serving(queue):
+            push(search, ball, served)
+        idle = idle + 1 if all(not target.met for target in queue) else 0
 
 
 def _left(queue: Sequence[Target], ball: Ball, served: Sequence[Target]) -> list[Target]:
     """What a round has still to look at; who is not in a whole ball cannot move at all."""
     done = {id(target) for target in (*served, queue[0])}
     return [] if ball.whole else [target for target in queue if id(target) not in done and not target.met]
-
-
-def _inside(targets: Sequence[Target], ball: Ball) -> list[Target]:
-    cells = np.array([target.cell for target in targets])
-    return [targets[position] for position in np.flatnonzero(np.isin(cells, ball.cells)).tolist()]
 
 
 def push(search: Search, ball: Ball, targets: Sequence[Target]) -> None:
@@ -160,10 +152,10 @@ def _batch_round(search: Search, reward: float) -> None:
     )
     while queue:
         ball = search.near.around(np.array([queue[0].cell]), search.hidden, BALL)
-        inside = [target for target in _inside(queue, ball) if not target.met]
-        if inside:
-            _batch(search, ball, compatible(search, inside), reward * max(typical, 1e-9))
-        queue = _left(queue, ball, inside)
+        served = [target for target in inside(queue, ball) if not target.met]
+        if served:
+            _batch(search, ball, compatible(search, served), reward * max(typical, 1e-9))
+        queue = _left(queue, ball, served)
 
 
 def _batch(search: Search, ball: Ball, targets: Sequence[Target], reward: float) -> None:

@@ -57,7 +57,7 @@ class Neighbourhoods:
     def around(self, centres: IntArray, suppressed: BoolArray, size: int, *, hidden_only: bool = False) -> Ball:
         """The ``size`` groups nearest to ``centres`` (all of a small table); only suppressed ones if asked."""
         allowed = suppressed if hidden_only else suppressed | ~self._problem.keep
-        if int(allowed.sum()) <= (size if size < SMALL else max(size, WHOLE)):
+        if is_whole(allowed, size):
             return ball(self._problem, np.flatnonzero(allowed), whole=True)
         distance = self._distances(centres, suppressed, allowed, size)
         order = np.argsort(distance, kind="stable")[:size]
@@ -76,6 +76,11 @@ class Neighbourhoods:
             if int(np.isfinite(found).sum()) >= size or radius > 300:
                 return np.asarray(found, dtype=np.float64)
             radius *= 2
+
+
+def is_whole(allowed: BoolArray, size: int) -> bool:
+    """Whether so few groups are allowed that a ball of ``size`` is all of them."""
+    return int(allowed.sum()) <= (size if size < SMALL else max(size, WHOLE))
 
 
 def ball(problem: Problem, cells: IntArray, *, whole: bool) -> Ball:
