@@ -19,7 +19,6 @@ import pyarrow as pa
 from enclave.engine import distributed, embedded
 from pipeline.main import main
 
-
 # without reads of files, whose places are numbers as long as a firm's, and some of a million firms' by chance
 SAID = "['QueryLog', 'PhysicalOperator', 'AdaptiveFilter']"
 
