@@ -116,7 +116,7 @@ def magnitude_outcome(seed: int, method: Method) -> str:
     return "safe" if audit(table, sensitive, pattern, options).safe else f"unsafe at seed {seed}"
 
 
-@pytest.mark.parametrize(("method", "tables"), [("flow", 20), ("auto", 4)])
+@pytest.mark.parametrize(("method", "tables"), [("flow", 20), ("auto", 2)])
 def test_sole_contributors_learn_nothing_of_random_magnitudes(method: Method, tables: int) -> None:
     found = Counter(magnitude_outcome(seed, method) for seed in range(tables))
     assert set(found) <= {"safe", "refused", "nothing to hide"} and found["safe"] > 0.4 * tables
