@@ -116,7 +116,7 @@ def test_planted_units_are_found_in_other_countries(seed: int, tmp_path: Path) -
         ("entity", firms, (), 0.85), ("entity", firms, without, 0.6), ("object", homes, (), 0.97),
         ("object", homes, ("street", "municipality"), 0.88), ("object", homes, ("postcode",), 0.85),
     ):  # fmt: skip
-        precision, recall = measured(made, run(kind, made, tmp_path, without=bare))  # type: ignore[arg-type]
+        precision, recall = measured(made, run(kind, made, tmp_path, without=bare))  # type: ignore[arg-type]  # a literal
         assert precision >= 0.99
         assert recall >= least
 
@@ -189,7 +189,7 @@ def test_the_country_s_register_of_entities_and_addresses_is_read_and_a_poor_one
     country: Path, tmp_path: Path
 ) -> None:
     for kind, mark in (("entity", "E"), ("object", "O")):
-        units = model_of(kind)  # type: ignore[arg-type]
+        units = model_of(kind)  # type: ignore[arg-type]  # a literal
         table = read_units(units, country / "key_register" / units.register, None).read_all()
         assert table.num_rows == pq.read_metadata(country / "key_register" / units.register).num_rows
         assert set(pc.utf8_slice_codeunits(table["unit"], 0, 1).to_pylist()) == {mark}
