@@ -82,7 +82,7 @@ def _take_apart(name: str, top: int) -> None:
         return
     inner = os.open(name, _FOLDER, dir_fd=top)
     try:
-        for entry in os.listdir(inner):  # noqa: PTH208
+        for entry in os.listdir(inner):  # noqa: PTH208 (an open folder)
             with suppress(OSError):
                 if _opened_up(entry, inner):
                     os.rename(entry, f"moved-{secrets.token_hex(8)}", src_dir_fd=inner, dst_dir_fd=top)

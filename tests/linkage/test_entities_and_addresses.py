@@ -112,11 +112,12 @@ def test_planted_units_are_found_with_hardly_a_wrong_one(
 def test_planted_units_are_found_in_other_countries(seed: int, tmp_path: Path) -> None:
     firms, homes = misspelt_entities(50_000, 20_000, seed=seed), misspelt_addresses(50_000, 20_000, seed=seed)
     without = ("postcode", "house_number")
-    for kind, made, bare, least in (
+    cases: tuple[tuple[UnitKind, Planted, tuple[str, ...], float], ...] = (
         ("entity", firms, (), 0.85), ("entity", firms, without, 0.6), ("object", homes, (), 0.97),
         ("object", homes, ("street", "municipality"), 0.88), ("object", homes, ("postcode",), 0.85),
-    ):  # fmt: skip
-        precision, recall = measured(made, run(kind, made, tmp_path, without=bare))  # type: ignore[arg-type]  # a literal
+    )  # fmt: skip
+    for kind, made, bare, least in cases:
+        precision, recall = measured(made, run(kind, made, tmp_path, without=bare))
         assert precision >= 0.99
         assert recall >= least
 
@@ -188,8 +189,9 @@ def test_addresses_are_one_however_they_are_written() -> None:
 def test_the_country_s_register_of_entities_and_addresses_is_read_and_a_poor_one_refused(
     country: Path, tmp_path: Path
 ) -> None:
-    for kind, mark in (("entity", "E"), ("object", "O")):
-        units = model_of(kind)  # type: ignore[arg-type]  # a literal
+    marks: dict[UnitKind, str] = {"entity": "E", "object": "O"}
+    for kind, mark in marks.items():
+        units = model_of(kind)
         table = read_units(units, country / "key_register" / units.register, None).read_all()
         assert table.num_rows == pq.read_metadata(country / "key_register" / units.register).num_rows
         assert set(pc.utf8_slice_codeunits(table["unit"], 0, 1).to_pylist()) == {mark}
