@@ -16,11 +16,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from enclave.engine import Engine, open_engine
+from enclave.engine import Engine, EngineName, open_engine
 from linkage.assignment import Bools, Chosen, Floats, Ints, Pairs, choose
 from linkage.comparisons import splink_settings
 from linkage.splink_session import SplinkSession, reported
-from linkage.training import Model, train
+from linkage.training import Model, filled_in, sampled, train
 from linkage.unit_model import UnitModel
 
 FLOOR = 0.01
@@ -34,11 +34,13 @@ _ENOUGH = 50
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Where and with what matching works: ``scratch`` is private and in no backup."""
+    """Where and with what matching works: ``scratch`` is private and in no backup. Samples are trained on embedded,
+    whatever ``engine`` is."""
 
     scratch: Path
     threads: int = 1
     memory_gib: float = 2.0
+    engine: EngineName = "duckdb"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +119,17 @@ def match_units(
         return _nothing(units)
     with (
         open_engine(
-            "duckdb", scratch=room.scratch, readable=[], threads=room.threads, memory_gib=room.memory_gib
+            room.engine, scratch=room.scratch, readable=[], threads=room.threads, memory_gib=room.memory_gib
         ) as engine,
         reported(),
     ):
         _load(engine, units.fields, delivered, register)
-        truth = _truth(engine, labelled)
+        truth = _truth(engine, labelled, delivered.num_rows - delivered["identifier"].null_count)
         engine.load("labelled", truth.to_reader())
         share = _share(truth)
-        present = _filled(engine, units.fields)
-        model = train(units, present, engine, share=share, scratch=room.scratch, memory_gib=room.memory_gib)
+        filled = filled_in(engine, units.fields)
+        present = {name for name, sides in filled.items() if all(sides)}
+        model = train(units, filled, engine, share=share, scratch=room.scratch, memory_gib=room.memory_gib)
         engine.define(
             "tried",
             f"SELECT id, {', '.join(units.fields)} FROM delivered "
@@ -172,22 +175,12 @@ def _load(engine: Engine, fields: Sequence[str], delivered: pa.Table, register: 
     )
 
 
-def _filled(engine: Engine, fields: Sequence[str]) -> set[str]:
-    """The fields that both sides have."""
-    counts = [
-        engine.collect(f"SELECT {', '.join(f'count({name}) AS {name}' for name in fields)} FROM {table}").to_pylist()[0]
-        for table in ("delivery", "register")
-    ]
-    return {name for name in fields if all(found[name] for found in counts)}
-
-
-def _truth(engine: Engine, wanted: int) -> pa.Table:
+def _truth(engine: Engine, wanted: int, with_one: int) -> pa.Table:
     """``record`` and ``truth`` of a sample of the records with an identifier; an ambiguous identifier is no label."""
-    with_one = int(engine.collect("SELECT count(identifier) AS n FROM delivered")["n"][0].as_py())
-    sampled = "" if with_one <= wanted else f"AND hash(id, 1) % {with_one} < {wanted}"
+    chance = "" if with_one <= wanted else "AND " + sampled("'labelled ' || id", wanted, with_one)
     return engine.collect(
         "SELECT d.record, min(r.unit) AS truth FROM delivered d LEFT JOIN identified r ON d.identifier = r.identifier "
-        f"WHERE d.identifier IS NOT NULL {sampled} GROUP BY d.record HAVING count(r.unit) < 2",
+        f"WHERE d.identifier IS NOT NULL {chance} GROUP BY d.record HAVING count(r.unit) < 2",
         ["record"],
     )
 
@@ -202,18 +195,19 @@ def _scored(engine: Engine, units: UnitModel, model: Model, present: set[str]) -
     positions = units.passes_for(present)
     rules = tuple(units.passes[at][1] for at in positions)
     session = SplinkSession(engine, "tried", "register")
-    linker = session.linker(splink_settings(model.comparisons, rules, prior=model.prior, keep_levels=False))
-    table = linker.inference.predict(threshold_match_probability=FLOOR, warning_mode="never").physical_name
+    settings = splink_settings(model.comparisons, rules, prior=model.prior, keep_levels=False)
     scored = engine.collect(
-        f"SELECT CAST(id_l AS BIGINT) AS record, id_r AS unit, round(match_weight, {_DECIMALS}) AS weight, "
-        f"CAST(match_key AS BIGINT) AS rule FROM {table}",
+        "SELECT CAST(id_l AS BIGINT) AS record, id_r AS unit, match_weight AS weight, "
+        f"CAST(match_key AS BIGINT) AS rule FROM ({session.scored(settings, FLOOR)}) s",
         ["record", "unit"],
     )
     session.clear()
     names = pc.dictionary_encode(scored["unit"].combine_chunks())
     rule = np.asarray(positions, dtype=np.int64)[scored["rule"].to_numpy()]
     unit = names.indices.to_numpy().astype(np.int64)
-    return Pairs(scored["record"].to_numpy(), unit, scored["weight"].to_numpy(), rule), names.dictionary
+    # engines may differ in the last bits
+    weight = np.round(scored["weight"].to_numpy(), _DECIMALS)
+    return Pairs(scored["record"].to_numpy(), unit, weight, rule), names.dictionary
 
 
 def _found(pairs: Pairs, units: Any, records: Ints, threshold: float, *, one_to_one: bool) -> Found:

@@ -89,7 +89,11 @@ def match_step(
         return matched.files(office)
 
     inputs = {delivery_name(path): path for path in frames} | dict(register)
-    parameters: dict[str, Json] = {"key": matched.key.model_dump(mode="json"), "project": office.project.name}
+    parameters: dict[str, Json] = {
+        "key": matched.key.model_dump(mode="json"),
+        "project": office.project.name,
+        "engine": office.settings.engine,
+    }
     deliveries = tuple(sorted(receipt.findings.delivery for receipt in frames.values()))
     places = (*code, "pipeline/matched_keys.py")
     return Step(matched.step, inputs, places, parameters, action, lambda: counts, deliveries)

@@ -69,7 +69,7 @@ def _match(
 ) -> MatchEvidence:
     settings, files = office.settings, matched.files(office)
     delivered, origin = _delivered(matched, how, frames, schema, custody)
-    room = Room(office.workspace.scratch, settings.threads, settings.memory_gib)
+    room = Room(office.workspace.scratch, settings.threads, settings.memory_gib, settings.engine)
     register = office.key_register / matched.units.register
     result = match_units(
         matched.units,

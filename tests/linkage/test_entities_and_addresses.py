@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from enclave.engine import EngineName
 from enclave.errors import BadInput
 from enclave.project import UnitKind
 from linkage import address_fields, entity_fields
@@ -25,7 +26,15 @@ THRESHOLD = 0.99
 KNOWN = 500
 
 
-def run(kind: UnitKind, planted: Planted, folder: Path, *, threads: int = 1, without: tuple[str, ...] = ()) -> Result:
+def run(
+    kind: UnitKind,
+    planted: Planted,
+    folder: Path,
+    *,
+    threads: int = 1,
+    without: tuple[str, ...] = (),
+    engine: EngineName = "duckdb",
+) -> Result:
     """Match all records but the first five hundred, which keep their identifier, against a register file."""
     units = model_of(kind)
     (column, *_) = units.identifiers.values()
@@ -42,7 +51,7 @@ def run(kind: UnitKind, planted: Planted, folder: Path, *, threads: int = 1, wit
         units,
         delivered.append_column("record", pa.array(np.arange(rows))),
         read_units(units, folder / units.register, None),
-        room=Room(folder, threads),
+        room=Room(folder, threads, engine=engine),
         threshold=THRESHOLD,
     )
 
