@@ -21,10 +21,11 @@ _TYPES = {"jaro_winkler_similarity": "double", "damerau_levenshtein": "bigint"}
 
 def register_similarities(session: SparkSession) -> None:
     """Let ``session`` compute what :func:`with_similarities` names; its Python workers run this module."""
-    from pyspark.sql.pandas.functions import ArrowUDFType, arrow_udf
+    from pyspark.sql.pandas.functions import arrow_udf
 
+    make: Any = arrow_udf  # typed for functions that say nothing of themselves, of which it warns
     for name, kind in _TYPES.items():
-        session.udf.register(_renamed(name), arrow_udf(_embedded(name), kind, ArrowUDFType.SCALAR))
+        session.udf.register(_renamed(name), make(_embedded(name), kind))
 
 
 def with_similarities(text: str) -> str:
@@ -44,6 +45,8 @@ def _embedded(name: str) -> Callable[[pa.Array, pa.Array], pa.Array]:
         found: pa.ChunkedArray = pairs.project(f"{name}(l, r) AS likeness").to_arrow_table()["likeness"]
         return pa.concat_arrays(found.chunks) if found.num_chunks else pa.nulls(0, found.type)
 
+    # which kind of function it is, Spark tells by these, and not when they are texts
+    compared.__annotations__ = {"left": pa.Array, "right": pa.Array, "return": pa.Array}
     return compared
 
 
