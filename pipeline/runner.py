@@ -8,6 +8,7 @@ somebody changed a zone.
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -67,9 +68,11 @@ class Outcome:
     seconds: float
 
 
-def locked_distributions() -> list[str]:
-    """Names of all installed distributions: they are the locked environment."""
-    return sorted({dist.metadata["Name"] for dist in metadata.distributions() if dist.metadata["Name"]} - {"zicht"})
+@functools.cache
+def locked_distributions() -> tuple[str, ...]:
+    """Names of all installed distributions: they are the locked environment, one as long as a process lives."""
+    names = {dist.metadata["Name"] for dist in metadata.distributions()}
+    return tuple(sorted(name for name in names if name and name != "zicht"))
 
 
 class Runner:

@@ -6,6 +6,7 @@ travels on because somebody forgot to think about it.
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -289,7 +290,7 @@ def load_schema(path: Path) -> DeliverySchema:
         BadInput: missing, no YAML, or fields that do not hold.
     """
     try:
-        return DeliverySchema(**read_fields(path.read_bytes()))
+        return _said(path.read_bytes())
     except FileNotFoundError:
         raise BadInput("there is no such schema", where=path.stem, next_step="see configs/schemas/") from None
     except NotYaml as error:
@@ -297,6 +298,12 @@ def load_schema(path: Path) -> DeliverySchema:
     except ValidationError as error:
         faults = [Fault(path.name, "schema", e["msg"], column=".".join(map(str, e["loc"]))) for e in error.errors()]
         raise BadInput("the schema does not hold", where=path.name, faults=faults) from None
+
+
+@functools.lru_cache(maxsize=64)
+def _said(content: bytes) -> DeliverySchema:
+    """What a schema file of this content says: a command reads each many times."""
+    return DeliverySchema(**read_fields(content))
 
 
 def load_schemas(folder: Path) -> dict[str, DeliverySchema]:
