@@ -114,7 +114,7 @@ class ColumnSpec(_File):
         )
         try:
             re.compile(self.pattern)
-            pc.match_substring_regex(pa.array([""]), self.pattern)
+            pc.match_substring_regex(pa.nulls(1, pa.string()), self.pattern)
         except (re.error, pa.ArrowInvalid):
             yield True, "the pattern is no regular expression (RE2, without look-ahead or references)"
 

@@ -64,9 +64,7 @@ def killed_with_plain_rows(job: Job) -> list[Path]:
     return sorted(job.workspace.glob("scratch/engine-*/linked/*.parquet"))
 
 
-def test_after_the_date_no_record_can_be_read_from_a_backup_of_the_zones(
-    small_job: Job, tmp_path: Path
-) -> None:
+def test_after_the_date_no_record_can_be_read_from_a_backup_of_the_zones(small_job: Job, tmp_path: Path) -> None:
     job = copied_job(small_job, tmp_path)
     root = job.root
     numbers = read_linked(job.workspace / DWELLINGS, job.workspace)["dwelling"].to_pylist()[:40]

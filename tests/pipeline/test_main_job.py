@@ -1,4 +1,4 @@
-"""The main job, at the size of ``make run`` in the sweep: what leaves is right, hidden where it must be, and verifies."""
+"""The main job (in the sweep, at the size of ``make run``): what leaves is right, hidden where it must be, and holds."""
 
 from __future__ import annotations
 
