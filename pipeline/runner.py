@@ -75,6 +75,12 @@ def locked_distributions() -> tuple[str, ...]:
     return tuple(sorted(name for name in names if name and name != "zicht"))
 
 
+@functools.cache
+def _environment(distributions: tuple[str, ...]) -> str:
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return digest_json([python, digest_environment(distributions)])
+
+
 class Runner:
     """Runs steps of one workspace and remembers them in its journal."""
 
@@ -85,8 +91,7 @@ class Runner:
         self._clock = clock
         self._records: dict[str, Record] = {}
         self._read_to = 0
-        python = f"{sys.version_info.major}.{sys.version_info.minor}"
-        self._environment = digest_json([python, digest_environment(locked_distributions())])
+        self._environment = _environment(locked_distributions())
 
     def records(self) -> Mapping[str, Record]:
         """The last record of every step."""

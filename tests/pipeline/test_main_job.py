@@ -1,4 +1,4 @@
-"""The main job (in the sweep, at the size of ``make run``): what leaves is right, hidden where it must be, and holds."""
+"""The main job (in the sweep of the size of ``make run``): what leaves is right, hidden where it must be, verified."""
 
 from __future__ import annotations
 
