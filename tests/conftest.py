@@ -16,6 +16,9 @@ settings.register_profile("everyday", deadline=None, max_examples=50, suppress_h
 settings.register_profile("sweep", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "everyday"))
 
+# Java's optimising compiler takes more time than it saves in runs of seconds; a sandbox clears this, as it should.
+os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+
 pytest_plugins = ["tests.softhsm"]
 CHECKOUT = Path(__file__).resolve().parent.parent
 
