@@ -38,9 +38,10 @@ from pseudonymise.destruction import (
     Kind,
     certify,
 )
-from pseudonymise.receipt import JournalHead, Receipt
+from pseudonymise.receipt import Receipt
 from pseudonymise.receive import REFUSED, receipts
 from pseudonymise.sealing import SUFFIX
+from pseudonymise.signed_statement import JournalHead
 
 if TYPE_CHECKING:
     from pipeline.custodian import CustodianDesk

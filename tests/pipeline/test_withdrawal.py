@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from pathlib import Path
 
 import pytest
@@ -24,7 +23,7 @@ from pipeline.research import ResearchDesk
 from pipeline.runner import Runner
 from pseudonymise.receipt import Receipt
 from tests.conftest import CHECKOUT
-from tests.pipeline.job import Job, read_linked
+from tests.pipeline.job import Job, copied_job, read_linked
 from tests.pseudonymise.small_town import NOW
 
 PROJECT = load_project(CHECKOUT / "configs" / "projects" / "ondermijning.yaml")
@@ -126,11 +125,9 @@ def keys_of(job: Job) -> list[str]:
 
 @pytest.mark.xdist_group("small-job")
 def test_after_a_withdrawal_nothing_runs_until_it_is_linked_again_without_the_delivery(
-    small_job: Job, tmp_path_factory: pytest.TempPathFactory
+    small_job: Job, tmp_path: Path
 ) -> None:
-    root = tmp_path_factory.mktemp("withdrawn")  # as deep as the job's own: its settings hold relative paths
-    shutil.copytree(small_job.root, root, dirs_exist_ok=True, symlinks=True)
-    job = Job(root, small_job.done)
+    job = copied_job(small_job, tmp_path)
     phrase = ("--passphrase-file", job.workspace / "people" / "custodian" / "passphrase")
     receipts = [Receipt.model_validate_json(path.read_bytes()) for path in job.workspace.glob("identified/receipts/*")]
     accepted = {receipt.findings.schema_name: receipt for receipt in receipts if receipt.accepted}
