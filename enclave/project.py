@@ -23,7 +23,7 @@ from enclave.yaml_files import NotYaml, read_fields
 MUNICIPALITY = re.compile(r"^GM[0-9]{4}$")
 UnitKind = Literal["person", "object", "entity", "household", "family", "owner"]
 PersonField = Literal["surname", "first_names", "full_name", "birth_date", "sex", "postcode", "house_number"]
-EntityField = Literal["name", "postcode", "house_number"]
+EntityField = Literal["name", "trade_name", "postcode", "house_number"]
 ObjectField = Literal["street", "house_number", "addition", "postcode", "municipality"]
 _FIELDS: Mapping[str, frozenset[str]] = {
     "person": frozenset(get_args(PersonField)),

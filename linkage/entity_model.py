@@ -53,6 +53,7 @@ ENTITIES = UnitModel(
     shown=("name", "other", "form", "postcode", "number"),
     comparisons=COMPARISONS,
     needs={"name": "name", "form": "form", "address": "place"},
+    several_rows=True,
     passes=(
         ("name", "l.name = r.name"),
         ("words in another order", "l.words = r.words"),

@@ -54,7 +54,8 @@ def train(
     delivered, registered = (_count(engine, table) for table in ("delivery", "register"))
     with open_engine("duckdb", scratch=scratch, readable=[], threads=1, memory_gib=memory_gib) as alone:
         u = _sampled_u(comparisons, engine, alone, delivered, registered)
-        u = _with_exact(u, comparisons, engine, share=share, delivered=delivered, present=present)
+        unit = "DISTINCT unit" if units.several_rows else "*"
+        u = _with_exact(u, comparisons, engine, share=share, delivered=delivered, present=present, unit=unit)
         started = tuple(c.trained({v.label: (v.m, u[c.name][v.label]) for v in c.levels}) for c in comparisons)
         if units.training:
             found, records = _trained_m(units, present, started, engine, alone, prior=share / max(registered, 1))
@@ -72,18 +73,21 @@ def train(
 
 
 def _labelled_m(comparison: Comparison, units: UnitModel, engine: Engine) -> tuple[list[dict[str, float]], int]:
-    """How often labelled records and their true units agree so; nothing where none says something."""
+    """How often labelled records and their true units agree so; nothing where none says something.
+
+    Of a unit's several rows the one that agrees best counts.
+    """
     sides = ", ".join(f"l.{name} AS {name}_l, r.{name} AS {name}_r" for name in units.fields)
     pairs = (
-        f"SELECT {sides} FROM labelled t JOIN delivery l ON l.id = CAST(t.record AS STRING) "
-        "JOIN register r ON r.id = t.truth"
+        f"SELECT t.record, {sides} FROM labelled t JOIN delivery l ON l.id = CAST(t.record AS STRING) "
+        "JOIN registered r ON r.unit = t.truth"
     )
     *levels, last = enumerate(comparison.levels)
     cases = " ".join(f"WHEN {level.condition} THEN {at}" for at, level in levels)
+    levelled = f"CASE WHEN {comparison.missing} THEN NULL {cases} ELSE {last[0]} END"
+    best = f"SELECT min({levelled}) AS level FROM ({pairs}) p GROUP BY record"
     counted = engine.collect(
-        f"SELECT level, count(*) AS n FROM (SELECT CASE WHEN {comparison.missing} THEN NULL {cases} ELSE {last[0]} END "
-        f"AS level FROM ({pairs}) p) q WHERE level IS NOT NULL GROUP BY level",
-        ["level"],
+        f"SELECT level, count(*) AS n FROM ({best}) q WHERE level IS NOT NULL GROUP BY level", ["level"]
     ).to_pylist()
     counts = {row["level"]: row["n"] for row in counted}
     records = sum(counts.values())
@@ -139,11 +143,12 @@ def _with_exact(
     share: float,
     delivered: int,
     present: set[str],
+    unit: str,
 ) -> dict[str, dict[str, float]]:
     """Exact levels counted over all pairs, less the pairs that are expected to be true; the last level is the rest.
 
     Of an ``own`` level, agreeing units beyond the first are rivals that are seen as such; u tells how often a record
-    whose unit is not in the register finds one.
+    whose unit is not in the register finds one. ``unit`` is what is counted of the register: rows, or distinct units.
     """
     made = {}
     for comparison in comparisons:
@@ -151,8 +156,8 @@ def _with_exact(
         for level in comparison.levels:
             if level.exact and present >= {*level.exact}:
                 less = level.less if present >= {*level.less} else ()
-                agreeing = _agreeing(engine, level.exact, own=level.own)
-                agreeing -= _agreeing(engine, less, own=level.own) if less else 0
+                agreeing = _agreeing(engine, level.exact, unit, own=level.own)
+                agreeing -= _agreeing(engine, less, unit, own=level.own) if less else 0
                 false = max(1 - share, _FEWEST) * agreeing if level.own else agreeing - share * delivered * level.m
                 levels[level.label] = max(false, 0.5) / max(_filled_pairs(engine, level.exact[:1]), 1)
             if level.fixed_u is not None:
@@ -163,16 +168,16 @@ def _with_exact(
     return made
 
 
-def _agreeing(engine: Engine, columns: tuple[str, ...], *, own: bool) -> int:
+def _agreeing(engine: Engine, columns: tuple[str, ...], unit: str, *, own: bool) -> int:
     """Pairs of a delivered and a register record that are equal in all ``columns``; with ``own``, beyond the first of
     each delivered record."""
     listed = ", ".join(columns)
     filled = " AND ".join(f"{c} IS NOT NULL" for c in columns)
-    counted = f"SELECT {listed}, count(*) AS n FROM {{}} WHERE {filled} GROUP BY {listed}"
+    counted = f"SELECT {listed}, count({{}}) AS n FROM {{}} WHERE {filled} GROUP BY {listed}"
     sql = (
         f"SELECT CAST(coalesce(sum(l.n * (r.n - {int(own)})), 0) AS BIGINT) AS n "
-        f"FROM ({counted.format('delivery')}) l "
-        f"JOIN ({counted.format('register')}) r ON {' AND '.join(f'l.{c} = r.{c}' for c in columns)}"
+        f"FROM ({counted.format('*', 'delivery')}) l "
+        f"JOIN ({counted.format(unit, 'registered')}) r ON {' AND '.join(f'l.{c} = r.{c}' for c in columns)}"
     )
     return int(engine.collect(sql)["n"][0].as_py())
 

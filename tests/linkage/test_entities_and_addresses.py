@@ -99,7 +99,7 @@ def test_planted_units_are_found_with_hardly_a_wrong_one(
     accepted = result.labelled.found.probability >= THRESHOLD
     assert is_right(result.labelled)[accepted].mean() >= 0.998
     found = result.found.take(np.arange(len(result.found.record)) < 3)
-    shown = find_units(result.units, tmp_path / result.units.register, found.unit, None)
+    shown = find_units(result.units, tmp_path / result.units.register, found.unit, found.row, None)
     assert (shown.num_rows, shown.column_names) == (3, list(result.units.fields))
     if kind == "entity":
         (at,) = np.flatnonzero(result.found.record == 2_500)
