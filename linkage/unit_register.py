@@ -29,7 +29,12 @@ def read_units(units: UnitModel, path: Path, decryption: Decryption) -> pa.Recor
         BadInput: the register lacks the units' key, an identifier, or all columns to compare by.
     """
     columns = _present(units, path, decryption)
-    names = [*units.fields, "unit", *_IDENTIFIER_COLUMNS[: len(units.identifiers)], *([ROW] if units.several_rows else [])]
+    names = [
+        *units.fields,
+        "unit",
+        *_IDENTIFIER_COLUMNS[: len(units.identifiers)],
+        *([ROW] if units.several_rows else []),
+    ]
     schema = pa.schema([(name, pa.string()) for name in names])
     return pa.RecordBatchReader.from_batches(schema, _batches(units, path, columns, decryption))
 

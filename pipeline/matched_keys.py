@@ -35,7 +35,7 @@ class MatchedKey:
     @property
     def units(self) -> UnitModel:
         """What is known of its kind of unit."""
-        return model_of(self.key.kind)
+        return model_of(self.key.matched_kind)
 
     @property
     def step(self) -> str:

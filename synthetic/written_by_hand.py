@@ -42,7 +42,9 @@ def home_addresses(address: dict[str, Texts], written: Bools, u: Floats) -> dict
     """``address``, in the rows ``written`` by hand with the addition behind the number, some with a wrong postcode."""
     number, addition, postcode = address["house_number"], address["addition"], address["postcode"]
     behind = np.where(addition == b"", number, glue(number, b"-", addition))
-    wrong = glue(postcode.astype("S5"), np.where(postcode.astype("S6") == glue(postcode.astype("S5"), b"Z"), b"X", b"Z"))
+    wrong = glue(
+        postcode.astype("S5"), np.where(postcode.astype("S6") == glue(postcode.astype("S5"), b"Z"), b"X", b"Z")
+    )
     return {
         "postcode": np.where(written & (u < _OTHER_POSTCODE), wrong, postcode),
         "house_number": np.where(written, behind, number),

@@ -205,13 +205,14 @@ def link(
 
 def clerical_review(
     data_set: Annotated[str, typer.Argument(help="Data set of the project file.")],
-    key: Annotated[str, typer.Argument(help="Its key that is matched by name.")],
+    key: Annotated[str, typer.Argument(help="Its key of persons, entities or addresses that is matched by likeness.")],
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     passphrase_file: PassphraseOption = None,
 ) -> None:
-    """Show a sample of pairs matched by name, to be judged: what was delivered beside what the register says.
+    """Show a sample of pairs matched by likeness, to be judged: what was delivered beside what the register says.
 
-    On a terminal only, since it shows names; nothing is written.
+    Of an entity with several names or addresses in the register all are shown, the matched one first. On a terminal
+    only, since it shows names; nothing is written.
 
     Example: zicht clerical-review clearances occupant --passphrase-file custodian.pass
     """
