@@ -109,8 +109,8 @@ class Membership(_File):
 
     ``person`` is the key of persons in the same data set. ``unit`` names the register's column of the unit's number,
     or the pair (kind letter, number); ``person_columns`` the pair of its person. Where rows are spells, ``spell`` names
-    the columns of their first and last day (yyyymmdd) and ``reference_date`` is the day that counts. ``members``: pairs of further
-    persons whom a row names as of the same unit, such as parents.
+    the columns of their first and last day (yyyymmdd) and ``reference_date`` is the day that counts. ``members``: pairs
+    of further persons whom a row names as of the same unit, such as parents.
     """
 
     person: ColumnName

@@ -46,9 +46,10 @@ class Room:
 class Found:
     """The chosen unit of every record that has a candidate.
 
-    ``record``, ``unit`` (text), ``row`` (text: the unit's register row that agrees best), ``weight`` (log2 of the odds by the pair alone), ``probability`` (0–1, among its
-    rivals), ``rule`` (position in the passes of the unit model), all of one length. ``links``: per tried record
-    the number of units whose pair probability by itself reaches the threshold.
+    ``record``, ``unit`` (text), ``row`` (text: the unit's register row that agrees best), ``weight`` (log2 of the odds
+    by the pair alone), ``probability`` (0–1, among its rivals), ``rule`` (position in the passes of the unit model),
+    all of one length. ``links``: per tried record the number of units whose pair probability by itself reaches the
+    threshold.
     """
 
     record: Ints

@@ -72,7 +72,7 @@ class Entities:
 
 
 def make_entities(seed: int, place: Municipality, numbers: NumberSpace, homes: int) -> Entities:
-    """``place.entities`` entities with their numbers, names, form, branch and size, each at one of ``homes`` objects."""
+    """``place.entities`` entities with numbers, names, form, branch and size, each at one of the first ``homes``."""
     count = place.entities
     u = uniforms(seed, "entity/basic", place.first_id, count, 6)
     form = pick(u[:, 0], list(FORM_SHARES))

@@ -216,6 +216,8 @@ def clerical_review(
 
     Example: zicht clerical-review clearances occupant --passphrase-file custodian.pass
     """
+    from linkage.unit_register import BESIDE
+
     if not sys.stdout.isatty():
         raise NotAllowed("names of persons are shown on a terminal only, never in a file or a pipe")
     sample = _desk(workspace, passphrase_file, as_json=False).review_sample(data_set, key)
@@ -223,7 +225,8 @@ def clerical_review(
         typer.echo(f"\n{pair['stratum']}: probability {pair['probability']}, weight {pair['weight']}, {pair['pass']}")
         for field in (name.removeprefix("delivered_") for name in pair if name.startswith("delivered_")):
             sides = [str(pair[f"{side}_{field}"] or "") for side in ("delivered", "register")]
-            typer.echo(f"  {field:<10} {sides[0]:<30} {sides[1]:<30} {'' if sides[0] == sides[1] else '≠'}")
+            same = sides[0] in sides[1].split(BESIDE)
+            typer.echo(f"  {field:<10} {sides[0]:<30} {sides[1]:<30} {'' if same else '≠'}")
 
 
 def _desk(workspace: Path, passphrase_file: Path | None, *, as_json: bool) -> CustodianDesk:

@@ -41,7 +41,9 @@ def test_the_sample_for_clerks_is_encrypted_and_the_scratch_is_empty(small_job: 
 
 def test_names_are_in_no_file_that_matching_left(small_job: Job) -> None:
     people = pq.read_table(small_job.country / "key_register/persons.parquet")
-    names = [name for name in people["surname"].unique().to_pylist() if len(name) > 9]
+    firms = pq.read_table(small_job.country / "key_register/entities.parquet")
+    columns = (people["surname"], firms["name"], firms["trade_name"])
+    names = [name for column in columns for name in column.unique().to_pylist() if len(name) > 9]
     canaries = Canaries(names)
     folders = [path for path in small_job.workspace.iterdir() if path.is_dir()]  # the identified and key zones too
     assert len(names) > 100
