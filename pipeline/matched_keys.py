@@ -1,4 +1,4 @@
-"""Keys that are matched by likeness, by name or by filter: their step, what it leaves, and when that goes."""
+"""Keys that are matched by likeness or by filter: their step, what it leaves, and when that goes."""
 
 from __future__ import annotations
 

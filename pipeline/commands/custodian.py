@@ -174,7 +174,8 @@ def pseudonymise(
 ) -> None:
     """Replace the identifiers of accepted deliveries by keyed hashes.
 
-    Where the project file says so, records without a usable identifier are matched to the key register by name first.
+    Where the project file says so, records of persons, firms or homes without a usable identifier are matched to the
+    key register by likeness first.
 
     Example: zicht pseudonymise --passphrase-file custodian.pass
     """
@@ -184,7 +185,7 @@ def pseudonymise(
     for outcome in outcomes:
         if outcome not in hashed:
             counts = outcome.record.counts
-            typer.echo(f"{outcome.record.step} by name: {counts['linked']} of {counts['wanted']} records linked")
+            typer.echo(f"{outcome.record.step} by likeness: {counts['linked']} of {counts['wanted']} records linked")
     typer.echo("Next: zicht link")
 
 
