@@ -166,9 +166,15 @@ def _table(linked: Found, origin: pa.Table) -> pa.Table:
 
 def _refuse_undeclared(matched: MatchedKey, how: Probabilistic, schema: DeliverySchema) -> None:
     unknown = sorted({*how.columns.values(), *how.where} - set(schema.names))
-    if unknown:
+    faults = [Fault(schema.name, "column", "not declared by the schema", name) for name in unknown]
+    faults += [
+        Fault(schema.name, "code", "where names a code that the schema has not", name)
+        for name, code in sorted(how.where.items())
+        if name in schema.names and code not in schema.column(name).codes
+    ]
+    if faults:
         raise BadInput(
-            f"key {matched.key.name} of data set {matched.data_set} is matched by columns that the schema has not",
+            f"key {matched.key.name} of data set {matched.data_set} is matched by what the schema has not",
             where=schema.name,
-            faults=[Fault(schema.name, "column", "not declared by the schema", name) for name in unknown],
+            faults=faults,
         )

@@ -5,7 +5,12 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from enclave.errors import BadInput
+from enclave.project import Key, Probabilistic
+from pipeline.matched_keys import MatchedKey
+from pipeline.matching import _refuse_undeclared
 from tests.pipeline.job import Job, read_linked
+from tests.pseudonymise.small_town import SCHEMAS
 
 pytestmark = pytest.mark.xdist_group("main-job")
 
@@ -62,3 +67,15 @@ def test_persons_are_together_in_a_household_just_when_the_income_register_has_t
     assert 1.5 < len(both) / both.household.nunique() < 3
     numbers = [set(persons[name]) for name in ("person", "household", "family")]
     assert sum(map(len, numbers)) == len(set.union(*numbers)), "a number says one unit of one kind"
+
+
+def test_columns_and_codes_that_the_schema_has_not_are_refused() -> None:
+    how = Probabilistic(columns={"name": "firm"}, unit="entity", where={"owner_kind": "9", "owner_name": "2"})
+    key = Key(name="owner", kind="owner", source=("owner_rsin",), probabilistic=how)
+    with pytest.raises(BadInput) as caught:
+        _refuse_undeclared(MatchedKey("valuations", "property_tax", key), how, SCHEMAS["property_tax"])
+    assert {(fault.check, fault.column) for fault in caught.value.faults} == {
+        ("column", "firm"),
+        ("code", "owner_kind"),
+        ("code", "owner_name"),
+    }
