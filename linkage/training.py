@@ -68,7 +68,8 @@ def train(units: UnitModel, filled: Filled, engine: Engine, *, share: float, scr
     delivered, registered = filled["id"]
     with open_engine("duckdb", scratch=scratch, readable=[], threads=1, memory_gib=memory_gib) as alone:
         u = _sampled_u(comparisons, engine, alone, delivered, registered)
-        u = _with_exact(u, comparisons, engine, share=share, filled=filled)
+        unit = "DISTINCT unit" if units.several_rows else "*"
+        u = _with_exact(u, comparisons, engine, share=share, filled=filled, unit=unit)
         started = tuple(c.trained({v.label: (v.m, u[c.name][v.label]) for v in c.levels}) for c in comparisons)
         if units.training:
             found, records = _trained_m(units, filled, started, engine, alone, prior=share / max(registered, 1))
@@ -87,22 +88,25 @@ def train(units: UnitModel, filled: Filled, engine: Engine, *, share: float, scr
 
 
 def _labelled_pairs(units: UnitModel) -> str:
-    """Labelled records beside their true units."""
+    """Labelled records beside each row of their true units."""
     sides = ", ".join(f"l.{name} AS {name}_l, r.{name} AS {name}_r" for name in units.fields)
     return (
         f"SELECT t.record AS id, {sides} FROM labelled t JOIN delivery l ON l.id = CAST(t.record AS STRING) "
-        "JOIN register r ON r.id = t.truth"
+        "JOIN registered r ON r.unit = t.truth"
     )
 
 
 def _labelled_m(comparison: Comparison, alone: Engine) -> tuple[list[dict[str, float]], int]:
-    """How often labelled records and their true units agree so; nothing where none says something."""
+    """How often labelled records and their true units agree so; nothing where none says something.
+
+    Of a unit's several rows the one that agrees best counts.
+    """
     *levels, last = enumerate(comparison.levels)
     cases = " ".join(f"WHEN {level.condition} THEN {at}" for at, level in levels)
+    levelled = f"CASE WHEN {comparison.missing} THEN NULL {cases} ELSE {last[0]} END"
+    best = f"SELECT min({levelled}) AS level FROM labelled_pairs GROUP BY id"
     counted = alone.collect(
-        f"SELECT level, count(*) AS n FROM (SELECT CASE WHEN {comparison.missing} THEN NULL {cases} ELSE {last[0]} END "
-        "AS level FROM labelled_pairs) q WHERE level IS NOT NULL GROUP BY level",
-        ["level"],
+        f"SELECT level, count(*) AS n FROM ({best}) q WHERE level IS NOT NULL GROUP BY level", ["level"]
     ).to_pylist()
     counts = {row["level"]: row["n"] for row in counted}
     records = sum(counts.values())
@@ -154,11 +158,12 @@ def _with_exact(
     *,
     share: float,
     filled: Filled,
+    unit: str,
 ) -> dict[str, dict[str, float]]:
     """Exact levels counted over all pairs, less the pairs that are expected to be true; the last level is the rest.
 
     Of an ``own`` level, agreeing units beyond the first are rivals that are seen as such; u tells how often a record
-    whose unit is not in the register finds one.
+    whose unit is not in the register finds one. ``unit`` is what is counted of the register: rows, or distinct units.
     """
     present = {name for name, sides in filled.items() if all(sides)}
     agreeing_in = cache(partial(_agreeing, engine))
@@ -168,8 +173,8 @@ def _with_exact(
         for level in comparison.levels:
             if level.exact and present >= {*level.exact}:
                 less = level.less if present >= {*level.less} else ()
-                agreeing = agreeing_in(level.exact, own=level.own)
-                agreeing -= agreeing_in(less, own=level.own) if less else 0
+                agreeing = agreeing_in(level.exact, unit, own=level.own)
+                agreeing -= agreeing_in(less, unit, own=level.own) if less else 0
                 delivered = filled["id"][0]
                 false = max(1 - share, _FEWEST) * agreeing if level.own else agreeing - share * delivered * level.m
                 levels[level.label] = max(false, 0.5) / max(prod(filled[level.exact[0]]), 1)
@@ -181,16 +186,16 @@ def _with_exact(
     return made
 
 
-def _agreeing(engine: Engine, columns: tuple[str, ...], *, own: bool) -> int:
+def _agreeing(engine: Engine, columns: tuple[str, ...], unit: str, *, own: bool) -> int:
     """Pairs of a delivered and a register record that are equal in all ``columns``; with ``own``, beyond the first of
     each delivered record."""
     listed = ", ".join(columns)
     filled = " AND ".join(f"{c} IS NOT NULL" for c in columns)
-    counted = f"SELECT {listed}, count(*) AS n FROM {{}} WHERE {filled} GROUP BY {listed}"
+    counted = f"SELECT {listed}, count({{}}) AS n FROM {{}} WHERE {filled} GROUP BY {listed}"
     sql = (
         f"SELECT CAST(coalesce(sum(l.n * (r.n - {int(own)})), 0) AS BIGINT) AS n "
-        f"FROM ({counted.format('delivery')}) l "
-        f"JOIN ({counted.format('register')}) r ON {' AND '.join(f'l.{c} = r.{c}' for c in columns)}"
+        f"FROM ({counted.format('*', 'delivery')}) l "
+        f"JOIN ({counted.format(unit, 'registered')}) r ON {' AND '.join(f'l.{c} = r.{c}' for c in columns)}"
     )
     return int(engine.collect(sql)["n"][0].as_py())
 

@@ -1,4 +1,4 @@
-"""Keys that are matched by likeness, by name or by filter: their step, what it leaves, and when that goes."""
+"""Keys that are matched by likeness or by filter: their step, what it leaves, and when that goes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class MatchedKey:
     @property
     def units(self) -> UnitModel:
         """What is known of its kind of unit."""
-        return model_of(self.key.kind)
+        return model_of(self.key.matched_kind)
 
     @property
     def step(self) -> str:

@@ -174,7 +174,8 @@ def pseudonymise(
 ) -> None:
     """Replace the identifiers of accepted deliveries by keyed hashes.
 
-    Where the project file says so, records without a usable identifier are matched to the key register by name first.
+    Where the project file says so, records of persons, firms or homes without a usable identifier are matched to the
+    key register by likeness first.
 
     Example: zicht pseudonymise --passphrase-file custodian.pass
     """
@@ -184,7 +185,7 @@ def pseudonymise(
     for outcome in outcomes:
         if outcome not in hashed:
             counts = outcome.record.counts
-            typer.echo(f"{outcome.record.step} by name: {counts['linked']} of {counts['wanted']} records linked")
+            typer.echo(f"{outcome.record.step} by likeness: {counts['linked']} of {counts['wanted']} records linked")
     typer.echo("Next: zicht link")
 
 
@@ -205,16 +206,19 @@ def link(
 
 def clerical_review(
     data_set: Annotated[str, typer.Argument(help="Data set of the project file.")],
-    key: Annotated[str, typer.Argument(help="Its key that is matched by name.")],
+    key: Annotated[str, typer.Argument(help="Its key of persons, entities or addresses that is matched by likeness.")],
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     passphrase_file: PassphraseOption = None,
 ) -> None:
-    """Show a sample of pairs matched by name, to be judged: what was delivered beside what the register says.
+    """Show a sample of pairs matched by likeness, to be judged: what was delivered beside what the register says.
 
-    On a terminal only, since it shows names; nothing is written.
+    Of an entity with several names or addresses in the register all are shown, the matched one first. On a terminal
+    only, since it shows names; nothing is written.
 
     Example: zicht clerical-review clearances occupant --passphrase-file custodian.pass
     """
+    from linkage.unit_register import BESIDE
+
     if not sys.stdout.isatty():
         raise NotAllowed("names of persons are shown on a terminal only, never in a file or a pipe")
     sample = _desk(workspace, passphrase_file, as_json=False).review_sample(data_set, key)
@@ -222,7 +226,8 @@ def clerical_review(
         typer.echo(f"\n{pair['stratum']}: probability {pair['probability']}, weight {pair['weight']}, {pair['pass']}")
         for field in (name.removeprefix("delivered_") for name in pair if name.startswith("delivered_")):
             sides = [str(pair[f"{side}_{field}"] or "") for side in ("delivered", "register")]
-            typer.echo(f"  {field:<10} {sides[0]:<30} {sides[1]:<30} {'' if sides[0] == sides[1] else '≠'}")
+            same = sides[0] in sides[1].split(BESIDE)
+            typer.echo(f"  {field:<10} {sides[0]:<30} {sides[1]:<30} {'' if same else '≠'}")
 
 
 def _desk(workspace: Path, passphrase_file: Path | None, *, as_json: bool) -> CustodianDesk:
