@@ -129,6 +129,21 @@ def test_a_block_of_an_earlier_version_opens_in_no_copy(tmp_path: Path) -> None:
     path.write_bytes(earlier[:-48] + path.read_bytes()[-48:])
     with pytest.raises(Tampered, match="was changed"):
         decrypt_file(path, KEY, tmp_path / "mixed")
+    assert not (tmp_path / "mixed").exists()
+    with pytest.raises(Tampered, match="was changed"):
+        open_encrypted(path, KEY)
+
+
+def test_a_block_that_is_put_in_while_the_file_is_read_is_not_handed_out(tmp_path: Path) -> None:
+    earlier = encrypted(tmp_path, content(BLOCK) + b"withdrawn").read_bytes()
+    path = encrypted(tmp_path, content(BLOCK) + b"in effect")
+    later = path.read_bytes()
+    with open_encrypted(path, KEY) as file:
+        path.chmod(0o600)
+        path.write_bytes(earlier[:-48] + later[-48:])
+        assert file.read(BLOCK) == content(BLOCK)  # the same in both
+        with pytest.raises(Tampered, match="was changed"):
+            file.read()
 
 
 def test_the_same_content_gives_the_same_bytes_under_one_key_and_label_only(tmp_path: Path) -> None:
