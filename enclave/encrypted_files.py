@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 MAGIC = b"ZICHT\x00E1"
 BLOCK = 1 << 20
+KEY_BYTES = 32
 _TAG = 16
 _LENGTH = 2
 _END = hashlib.sha256().digest_size + _TAG
@@ -248,7 +249,7 @@ def encrypt_file(path: Path, key: DataKey, target: Path, *, label: str, mode: in
 
 
 def _cipher(key: DataKey, head: bytes) -> AESGCMSIV:
-    if len(key.secret) != 32:
+    if len(key.secret) != KEY_BYTES:
         raise KeyUnavailable("a data key has 32 bytes")
     return AESGCMSIV(HKDF(SHA256(), 32, salt=None, info=b"zicht encrypted file 1" + head).derive(key.secret))
 
