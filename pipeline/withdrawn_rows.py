@@ -48,8 +48,8 @@ def refuse_withdrawn_rows(office: Office) -> None:
         raise NotReady(
             "the withdrawal is not complete: the delivery is not used any more, but rows of it or derived from it "
             "are left, or cannot be looked for, in folders of runs\n" + "\n".join(f"  - {each}" for each in left),
-            next_step="each of these users ends the run if it lives, and then: zicht run, which removes them; after that, "
-            "the custodian: zicht pseudonymise; zicht link",
+            next_step="each of these users ends the run if it lives, and then: zicht run, which removes them; after "
+            "that, the custodian: zicht pseudonymise; zicht link",
         )
 
 
