@@ -33,10 +33,6 @@ class DataKeys:
             path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)  # takes over the group of the folder above
         write_bytes(path, key.secret.hex().encode() + b"\n", mode=0o440)
 
-    def has(self, name: str) -> bool:
-        """Whether a working copy of this key lies here."""
-        return self._path(name).is_file()
-
     def opens(self, path: Path) -> bool:
         """Whether the working copy of a file's key lies here, whole, and opens the file: the end of it is looked at."""
         name = key_name(path)

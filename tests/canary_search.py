@@ -176,7 +176,7 @@ def _text(content: bytes) -> Iterator[bytes]:
 def _encrypted(path: Path) -> Iterator[bytes]:
     """Linked data and derived frames, where a workspace above has the key."""
     name = key_name(path)
-    keys = [keys for above in path.parents if name and (keys := DataKeys(above / "data-keys")).has(name)]
+    keys = [keys for above in path.parents if name and (keys := DataKeys(above / "data-keys")).opens(path)]
     for found in keys[:1]:
         with open_encrypted(path, found.take(str(name))) as file:
             yield from _parquet(file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from enclave.encrypted_files import DataKey
 from enclave.errors import NotReady
 from enclave.fingerprints import Json
 from enclave.journal import Journal
-from enclave.project import load_project
+from enclave.project import AnalysisUse, load_project
 from enclave.zones import Workspace
 from pipeline.lineage import USED, journal_use, releases_using, told_uses, untold, withdrawn_since_linked
 from pipeline.linking import withhold_withdrawn
@@ -26,6 +27,7 @@ from pipeline.overview import overview
 from pipeline.progress import Style, Teller
 from pipeline.research import ResearchDesk
 from pipeline.runner import Runner
+from pipeline.sandbox.run import SandboxResult
 from pipeline.withdrawn_rows import refuse_withdrawn_rows
 from pseudonymise.receipt import Receipt
 from tests.conftest import CHECKOUT
@@ -148,10 +150,22 @@ def test_rows_that_another_user_derived_are_named_and_nothing_is_linked_until_th
     assert (
         forked(lambda: as_custodian([".hemp_risk-v1.part-12345678", "engine-killed", "former-v1", "hemp_risk-v1"])) == 0
     )
-    refuse_withdrawn_rows(replace(office, workspace=Workspace(tmp_path / "run")))  # as who owns them
+    researcher = ResearchDesk(replace(office, workspace=Workspace(tmp_path / "run")), Teller(Style.PLAIN), actor="r")
+    with pytest.raises(NotReady, match="hold a delivery that was withdrawn"):
+        researcher.run(PROJECT.analysis("hemp_risk"))
     assert [*tmp_path.rglob("*.parquet"), *tmp_path.rglob("engine-*")] == []
     assert forked(lambda: as_custodian([])) == 0
     journal.verify()
+
+
+class RelinkedMeanwhile(ResearchDesk):
+    """A desk of which another links the data while the analysis is in the sandbox."""
+
+    def _sandboxed(self, use: AnalysisUse, linked: Mapping[str, Path], out: Path, scratch: Path) -> SandboxResult:
+        entries = [entry for entry in self.office.journal.entries() if (entry.action, entry.subject) == LINK]
+        details = entries[-1].details
+        self.office.journal.append(actor="custodian", action=LINK[0], subject=LINK[1], details=details, now=NOW)
+        return super()._sandboxed(use, linked, out, scratch)
 
 
 def received(job: Job) -> list[int]:
@@ -207,6 +221,11 @@ def test_after_a_withdrawal_nothing_runs_until_it_is_linked_again_without_the_de
     derived = list(job.workspace.glob("results/ondermijning/*/*.parquet"))
     others = [path for path in derived if "doorsluishuizen" not in path.parent.name]
     assert others != derived
+    office = open_office(job.workspace)
+    with pytest.raises(NotReady, match="linked again while the analysis ran"):
+        RelinkedMeanwhile(office, Teller(Style.PLAIN), actor="r").run(
+            office.project.analysis("doorsluishuizen"), again=True
+        )
     aside = (job.workspace / "journal").rename(job.workspace / "aside")  # linked, and killed before that was journalled
     office = open_office(job.workspace)
     with pytest.raises(NotReady, match="linking was broken off"):
