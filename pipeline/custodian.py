@@ -27,6 +27,7 @@ from pipeline.plausibility import Checked, check_deliveries
 from pipeline.progress import Teller
 from pipeline.rotation import carried_over, refuse_unfinished, write_bridge_of
 from pipeline.runner import Outcome, Runner, Step
+from pipeline.withdrawn_rows import refuse_withdrawn_rows
 from pseudonymise.custody import Custody
 from pseudonymise.handing_in import copy_on, digest_itself, is_plain
 from pseudonymise.manifest import DELIVERY_ID
@@ -314,8 +315,13 @@ class CustodianDesk:
         return Step(name, inputs, CODE, parameters, action, partial(dict, counts), (found.delivery,))
 
     def link(self, *, again: bool = False) -> Outcome:
-        """Link what was pseudonymised, and the registers, into the project's linked zone."""
+        """Link what was pseudonymised, and the registers, into the project's linked zone.
+
+        Raises:
+            NotReady: an earlier step was not done, or rows that were derived from a withdrawn delivery are left.
+        """
         self._finish_withdrawals()
+        refuse_withdrawn_rows(self.office)
         refuse_unfinished(self.custody)
         accepted = self.standing()
         frames = {self.pseudonymised_path(receipt): receipt for receipt in accepted}

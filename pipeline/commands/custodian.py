@@ -116,6 +116,7 @@ def receive(
 
     Example: zicht receive build/run/inbox/*.zicht --passphrase-file custodian.pass
     """
+    from pipeline.withdrawn_rows import refuse_withdrawn_rows
     from pseudonymise.handing_in import is_plain
     from pseudonymise.withdrawal import NOTICE_SUFFIX
 
@@ -137,6 +138,7 @@ def receive(
     if refused or intake.refused:
         faults = [*refused, *intake.refused]
         raise BadInput("deliveries were refused", faults=faults, next_step="tell the suppliers, see above")
+    refuse_withdrawn_rows(desk.office)
 
 
 def withdraw(
@@ -149,10 +151,12 @@ def withdraw(
 
     Suppliers do it themselves: zicht delivery withdraw. Example: zicht withdraw GM9001-… --reason errors
     """
+    from pipeline.withdrawn_rows import refuse_withdrawn_rows
     from pseudonymise.withdrawal import Reason
 
     desk = _desk(workspace, passphrase_file, as_json=False)
     _tell_withdrawn(desk.withdraw(delivery, Reason(reason)), desk)
+    refuse_withdrawn_rows(desk.office)
     typer.echo("Next: zicht pseudonymise; zicht link")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from datetime import date, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ import pyarrow.parquet as pq
 import pyrage
 import pytest
 
+from enclave.engine.scratch import own_scratch
 from enclave.errors import BadInput, EnclaveError, KeyUnavailable, NotReady, Tampered
 from enclave.signatures import load_public
 from enclave.zones import Zone
@@ -169,6 +171,40 @@ def test_a_delivery_that_waits_is_received_before_the_key_that_opens_it_goes(
     shutil.copyfile(sealed, office.root / "run/inbox" / sealed.name)
     with pytest.raises(NotReady, match="1 sealed deliveries wait"):
         plan_expiry(desk, EARLY, today=EARLY)
+
+
+def test_nothing_is_certified_as_long_as_a_run_that_saw_it_may_hold_plain_rows(office: CustodiansOffice) -> None:
+    scratch = office.root / "run/scratch"
+    with own_scratch(scratch) as lives:
+        killed = scratch / "engine-killed"
+        killed.mkdir(mode=0o700)
+        (killed / "rows.parquet").write_bytes(b"plain")
+        if os.geteuid() == 0:  # and of another user
+            os.chown(killed, 7001, 7001)
+        with pytest.raises(NotReady, match=rf"not certified[\s\S]*scratch/{lives.name} of user "):
+            expired(office, EARLY)
+        assert not killed.exists()
+        assert "retention/ondermijning/2030-06-30" in office.desk().custody.store.destroyed()
+        with own_scratch(scratch), pytest.raises(NotReady, match="not certified"):
+            expired(office, EARLY)
+        certificates = [
+            *(office.root / "run").glob("*/certificates/*"),
+            *(office.root / "run").rglob("*.destroyed.json"),
+        ]
+        assert certificates == []
+    with own_scratch(scratch):  # of after the keys had gone
+        assert len(expired(office, EARLY)) == 4
+
+
+def test_a_torn_or_foreign_working_copy_of_a_key_is_named_and_linking_mends_it(office: CustodiansOffice) -> None:
+    (copy,) = (office.root / "run/data-keys" / PROJECT).glob("debts.*.key")
+    whole, rows = copy.read_bytes(), office.linked("debts")
+    for wrong in (whole[:20], b"", bytes(32).hex().encode()):
+        copy.chmod(0o600)
+        copy.write_bytes(wrong)
+        assert not office.desk().link().ran
+        assert copy.read_bytes() == whole
+    assert office.linked("debts") == rows
 
 
 def test_suppliers_seal_to_the_new_key_and_the_old_one_is_told_apart(office: CustodiansOffice, tmp_path: Path) -> None:
