@@ -265,7 +265,8 @@ def _cheapest_move(
     if barred is not None:
         # an exchange is not worth an integer programme: one takes as long as a thousand LPs
         return None
-    return _whole_near(search, ball, fixed, lower, upper, found[1]) or _integer_move(search, ball, fixed, lower, upper)
+    near = _whole_near(search, ball, found[1], (lower, upper))
+    return near or _integer_move(search, ball, fixed, lower, upper)
 
 
 def _slope_scaling(
@@ -385,13 +386,14 @@ def _shortest_in(search: Search, ball: Ball, target: Target, far: float, avoid: 
 
 
 def _whole_near(
-    search: Search, ball: Ball, fixed: FloatArray, lower: FloatArray, upper: FloatArray, move: FloatArray
+    search: Search, ball: Ball, move: FloatArray, bounds: tuple[FloatArray, FloatArray]
 ) -> tuple[float, FloatArray] | None:
     """The cheapest integral move near a fractional one, where the ball is everything: far less to look through."""
     for size in (BALL, 4 * BALL) if ball is search.near.everywhere else ():
         near = search.near.around(ball.cells[np.abs(move) > FRACTION], search.hidden, size)
         at = np.searchsorted(ball.cells, near.cells)
-        found = _integer_move(search, near, fixed[at], lower[at], upper[at])
+        fixed = np.where(search.hidden[near.cells], 0.0, search.problem.cost[near.cells])
+        found = _integer_move(search, near, fixed, bounds[0][at], bounds[1][at])
         if found is not None:
             whole = np.zeros(len(ball.cells))
             whole[at] = found[1]
