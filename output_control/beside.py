@@ -10,6 +10,7 @@ from enclave.fingerprints import Json
 from output_control.dossier import Contents, table_contents
 from output_control.earlier_findings import NONE_SHARED, findings, told_before, told_of
 from output_control.ledger.coarser import MOST_WORK, Mended, least_loss
+from output_control.ledger.definition import PURPOSE, defined
 from output_control.ledger.history import History
 from output_control.ledger.joint import Together, protect_together
 from output_control.ledger.neighbours import Compared
@@ -74,9 +75,12 @@ def beside_releases(
     policy: Policy,
     history: History | None,
     *,
+    made: str = "",
     threads: int = 1,
 ) -> tuple[list[Contents], bytes]:
     """What leaves of each request, in their order, and the cells that the ledger is to remember.
+
+    ``made`` is the digest of code, parameters and environment: what it derives is one population by definition.
 
     Raises:
         Refused: the tables disclose something together, or together with an earlier release, that hiding more cells of
@@ -85,7 +89,11 @@ def beside_releases(
     tables = {name: each for name, each in judged.items() if isinstance(each, JudgedTable)}
     ids, asked = history.ids if history else ProjectIds(), _Asked()
     for name, each in tables.items():
-        asked.add(name, each, remembered(each, sources, ids))
+        held = remembered(each, sources, ids)
+        if history is not None:
+            key, request = history.ledger.keys.derived(PURPOSE), each.evidence.request
+            held = [replace(t, defined=defined(request, t, sources, made=made, key=key)) for t in held]
+        asked.add(name, each, held)
     together = _protected(tables, asked, history, policy, threads)
     models = [each for each in judged.values() if isinstance(each, Contents)]
     populations = [each for model in models for each in populations_of(model, sources, history.ids)] if history else []
