@@ -191,9 +191,7 @@ def test_a_small_amount_that_is_open_beside_large_ones_is_not_excused(tmp_path: 
 
 
 @pytest.mark.usefixtures("relations_only")
-@pytest.mark.parametrize(
-    ("others", "defined"), [(False, "alike"), (True, "alike"), (False, "otherwise"), (False, "")]
-)
+@pytest.mark.parametrize(("others", "defined"), [(False, "alike"), (True, "alike"), (False, "otherwise"), (False, "")])
 def test_what_earlier_tables_of_one_population_give_away_by_definition_is_excused(
     tmp_path: Path, *, others: bool, defined: str
 ) -> None:
