@@ -279,7 +279,9 @@ def _slope_scaling(
     model = _model_of(search, ball, fixed, lower, upper)
     slope = fixed
     best: tuple[float, FloatArray] | None = None
-    for _ in range(1 if search.problem.integral else SLOPE_ROUNDS):
+    for again in range(1 if search.problem.integral else SLOPE_ROUNDS):
+        if again:
+            model.set_cost(np.concatenate([slope, slope]) + 1e-9 * fixed.max(initial=1.0))
         search.count()
         found = model.solve()
         if found is None:
@@ -290,20 +292,18 @@ def _slope_scaling(
         if best is None or price < best[0]:
             best = price, move
         slope = np.where(used, fixed / np.maximum(np.abs(move), 1e-3), slope)
-        model.set_cost(np.concatenate([slope, slope]) + 1e-9 * fixed.max(initial=1.0))
     return best
 
 
 def _model_of(search: Search, ball: Ball, fixed: FloatArray, lower: FloatArray, upper: FloatArray) -> Model:
     """As `_two_sided`; of everything at once one model, which starts from the vertex of the last target."""
     near = search.near
-    if ball is not near.everywhere:
+    if not near.is_everywhere(ball):
         return _two_sided(ball, fixed, lower, upper)
     if near.model is None:
         near.model = _two_sided(ball, fixed, lower, upper)
     else:
-        near.model.set_cost(_two_sided_cost(fixed, 0.0))
-        near.model.set_bounds(*_two_sided_bounds(lower, upper))
+        near.model.revise(_two_sided_cost(fixed, 0.0), *_two_sided_bounds(lower, upper))
     return near.model
 
 
@@ -389,7 +389,7 @@ def _whole_near(
     search: Search, ball: Ball, move: FloatArray, bounds: tuple[FloatArray, FloatArray]
 ) -> tuple[float, FloatArray] | None:
     """The cheapest integral move near a fractional one, where the ball is everything: far less to look through."""
-    for size in (BALL, 4 * BALL) if ball is search.near.everywhere else ():
+    for size in (BALL, 4 * BALL) if search.near.is_everywhere(ball) else ():
         near = search.near.around(ball.cells[np.abs(move) > FRACTION], search.hidden, size)
         at = np.searchsorted(ball.cells, near.cells)
         fixed = np.where(search.hidden[near.cells], 0.0, search.problem.cost[near.cells])

@@ -62,6 +62,10 @@ class Neighbourhoods:
         """All groups that can move, whatever is hidden: but for those that must stay published."""
         return ball(self._problem, np.flatnonzero(~self._problem.keep | self._problem.primary), whole=True)
 
+    def is_everywhere(self, ball: Ball) -> bool:
+        """Whether ``ball`` is `everywhere`; that is not made for the question."""
+        return "everywhere" in self.__dict__ and ball is self.everywhere
+
     def around(self, centres: IntArray, suppressed: BoolArray, size: int, *, hidden_only: bool = False) -> Ball:
         """The ``size`` groups nearest to ``centres`` (all of a small table); only suppressed ones if asked."""
         allowed = suppressed if hidden_only else suppressed | ~self._problem.keep
