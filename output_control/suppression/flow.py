@@ -18,7 +18,7 @@ from output_control.suppression.lp import Model
 from output_control.suppression.neighbourhood import WIDE, Ball, limits
 from output_control.suppression.problem import Problem, Target
 from output_control.suppression.search import Search
-from output_control.suppression.warm_start import SYSTEM, is_system
+from output_control.suppression.warm_start import SYSTEM, is_open_system, is_system
 from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 BALL = 1500
@@ -38,7 +38,8 @@ def cover(search: Search) -> list[Target]:
     if search.problem.size > BOXED_FROM or all(target.size <= 1 for target in search.problem.targets):
         # where more than "not exact" is asked, moves of other forms are much cheaper than boxes
         serve_by_boxes(search)
-    for reward in REWARDS:
+    # in a system the one model is cheaper, and sees further, than more batches
+    for reward in REWARDS[:1] if is_open_system(search) else REWARDS:
         _batch_round(search, reward)
         certify(search, rounds=2)
     return [target for target in search.proof.open_targets() if not serve(search, target)]
@@ -199,7 +200,11 @@ def _accept(search: Search, ball: Ball, move: FloatArray) -> bool:
 
 def serve(search: Search, target: Target) -> bool:
     """Prove one target at least cost, in growing balls; False when even the whole table holds no witness."""
-    size = BALL
+    system = is_open_system(search)
+    if system and not target.met and _serve_in(search, search.near.everywhere, target):
+        return True
+    # what the one model did not find is looked for once more from nothing
+    size = SYSTEM if system else BALL
     while not target.met:
         ball = search.near.around(np.array([target.cell]), search.hidden, size)
         if not _serve_in(search, ball, target) and ball.whole:
@@ -217,11 +222,12 @@ def _serve_in(search: Search, ball: Ball, target: Target) -> bool:
     # just what hidden cells can give, to the solver's tolerance, must be asked to go further beyond it
     for stretch in (1.0, WIDE):
         for _ in range(2):
-            moves = [
-                move
-                for side in target.open_sides
-                if (move := _cheapest_move(search, ball, target, at, side=side, stretch=stretch)) is not None
-            ]
+            moves = []
+            for side in target.open_sides:
+                move = _cheapest_move(search, ball, target, at, side=side, stretch=stretch)
+                moves += [] if move is None else [move]
+                if move is not None and move[0] == 0:
+                    break  # nothing is cheaper
             if not moves or not _accept(search, ball, min(moves, key=lambda move: move[0])[1]):
                 break
             if target.met:
@@ -259,7 +265,8 @@ def _cheapest_move(
     if barred is not None:
         # an exchange is not worth an integer programme: one takes as long as a thousand LPs
         return None
-    return _integer_move(search, ball, fixed, lower, upper)
+    near = _whole_near(search, ball, found[1], (lower, upper))
+    return near or _integer_move(search, ball, fixed, lower, upper)
 
 
 def _slope_scaling(
@@ -269,10 +276,12 @@ def _slope_scaling(
 
     Counts move by ones, where the first LP is as good as any.
     """
-    model = _two_sided(ball, fixed, lower, upper)
+    model = _model_of(search, ball, fixed, lower, upper)
     slope = fixed
     best: tuple[float, FloatArray] | None = None
-    for _ in range(1 if search.problem.integral else SLOPE_ROUNDS):
+    for again in range(1 if search.problem.integral else SLOPE_ROUNDS):
+        if again:
+            model.set_cost(np.concatenate([slope, slope]) + 1e-9 * fixed.max(initial=1.0))
         search.count()
         found = model.solve()
         if found is None:
@@ -283,8 +292,28 @@ def _slope_scaling(
         if best is None or price < best[0]:
             best = price, move
         slope = np.where(used, fixed / np.maximum(np.abs(move), 1e-3), slope)
-        model.set_cost(np.concatenate([slope, slope]) + 1e-9 * fixed.max(initial=1.0))
     return best
+
+
+def _model_of(search: Search, ball: Ball, fixed: FloatArray, lower: FloatArray, upper: FloatArray) -> Model:
+    """As `_two_sided`; of everything at once one model, which starts from the vertex of the last target."""
+    near = search.near
+    if not near.is_everywhere(ball):
+        return _two_sided(ball, fixed, lower, upper)
+    if near.model is None:
+        near.model = _two_sided(ball, fixed, lower, upper)
+    else:
+        near.model.revise(_two_sided_cost(fixed, 0.0), *_two_sided_bounds(lower, upper))
+    return near.model
+
+
+def _two_sided_cost(fixed: FloatArray, gain: FloatArray | float) -> FloatArray:
+    return np.concatenate([fixed + gain, fixed - gain]) + 1e-6 * float(fixed.max(initial=1.0))
+
+
+def _two_sided_bounds(lower: FloatArray, upper: FloatArray) -> tuple[FloatArray, FloatArray]:
+    low = np.concatenate([np.maximum(lower, 0), np.maximum(-upper, 0)])
+    return low, np.concatenate([np.maximum(upper, 0), np.maximum(-lower, 0)])
 
 
 def _two_sided(
@@ -292,18 +321,15 @@ def _two_sided(
 ) -> Model:
     """The model of min fixed·(rise + fall) + gain·(rise - fall)."""
     matrix = sparse.csr_array(sparse.hstack([ball.matrix, -ball.matrix]))
-    small = 1e-6 * float(fixed.max(initial=1.0))
-    cost = np.concatenate([fixed + gain, fixed - gain]) + small
-    low = np.concatenate([np.maximum(lower, 0), np.maximum(-upper, 0)])
-    high = np.concatenate([np.maximum(upper, 0), np.maximum(-lower, 0)])
     zero = np.zeros(matrix.shape[0])
-    return Model(matrix, cost, low, high, (zero, zero))
+    return Model(matrix, _two_sided_cost(fixed, gain), *_two_sided_bounds(lower, upper), (zero, zero))
 
 
 def _whole(move: FloatArray) -> bool:
     return bool(np.allclose(move, np.rint(move), rtol=0, atol=1e-6))
 
 
+FRACTION = 1e-7
 NODES = 200
 GOOD_ENOUGH = 0.1
 
@@ -356,6 +382,22 @@ def _shortest_in(search: Search, ball: Ball, target: Target, far: float, avoid: 
             if found is not None:
                 move: FloatArray = (found.x[: len(lower)] - found.x[len(lower) :]) * far
                 return move
+    return None
+
+
+def _whole_near(
+    search: Search, ball: Ball, move: FloatArray, bounds: tuple[FloatArray, FloatArray]
+) -> tuple[float, FloatArray] | None:
+    """The cheapest integral move near a fractional one, where the ball is everything: far less to look through."""
+    for size in (BALL, 4 * BALL) if search.near.is_everywhere(ball) else ():
+        near = search.near.around(ball.cells[np.abs(move) > FRACTION], search.hidden, size)
+        at = np.searchsorted(ball.cells, near.cells)
+        fixed = np.where(search.hidden[near.cells], 0.0, search.problem.cost[near.cells])
+        found = _integer_move(search, near, fixed, bounds[0][at], bounds[1][at])
+        if found is not None:
+            whole = np.zeros(len(ball.cells))
+            whole[at] = found[1]
+            return found[0], whole
     return None
 
 
