@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from output_control.suppression.covering import cover
 from output_control.suppression.crossing import cross
-from output_control.suppression.flow import cover, serve
+from output_control.suppression.flow import serve
 from output_control.suppression.master import NODES, Cut, Master, separate
 from output_control.suppression.problem import Problem, Target
 from output_control.suppression.prove import check

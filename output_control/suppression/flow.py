@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
-from output_control.suppression.boxed import certify_by_boxes, serve_by_boxes
 from output_control.suppression.islands import Islands, inside
 from output_control.suppression.lp import Model
 from output_control.suppression.neighbourhood import WIDE, Ball, limits
@@ -24,24 +23,9 @@ from output_control.tables.table import BoolArray, FloatArray, IntArray
 BALL = 1500
 NEARBY = 200
 FREE_ROUNDS = 12
-REWARDS = (1.0, 4.0, 16.0, 64.0)
 SLOPE_ROUNDS = 3
 AVOID_WEIGHT = 50.0
-BOXED_FROM = 20_000
 LENGTH = 0.02
-
-
-def cover(search: Search) -> list[Target]:
-    """Hide cells until every target is proven; returns the targets for which nothing helps."""
-    certify_by_boxes(search, search.problem.targets)
-    certify(search)
-    if search.problem.size > BOXED_FROM or all(target.size <= 1 for target in search.problem.targets):
-        # where more than "not exact" is asked, moves of other forms are much cheaper than boxes
-        serve_by_boxes(search)
-    for reward in REWARDS:
-        _batch_round(search, reward)
-        certify(search, rounds=2)
-    return [target for target in search.proof.open_targets() if not serve(search, target)]
 
 
 def certify(search: Search, rounds: int = FREE_ROUNDS, targets: Sequence[Target] | None = None) -> None:
@@ -142,7 +126,7 @@ def _solve_into(
         search.proof.add(ball.cells, found.x * unit)
 
 
-def _batch_round(search: Search, reward: float) -> None:
+def batch_round(search: Search, reward: float) -> None:
     """Hide cells for all open targets, ball by ball, where that costs less than ``reward`` typical cells each."""
     queue = search.proof.open_targets()
     typical = (
@@ -185,10 +169,10 @@ def _hide_cheapest(
         return False
     move = found.x[: len(gain)].copy()
     move[published] -= found.x[len(gain) :]
-    return _accept(search, ball, move * unit)
+    return accept(search, ball, move * unit)
 
 
-def _accept(search: Search, ball: Ball, move: FloatArray) -> bool:
+def accept(search: Search, ball: Ball, move: FloatArray) -> bool:
     """Hide what the new part of the proof rests on; False when the move proves nothing."""
     helped = search.proof.add(ball.cells, move)
     for target in helped:
@@ -222,7 +206,7 @@ def _serve_in(search: Search, ball: Ball, target: Target) -> bool:
                 for side in target.open_sides
                 if (move := _cheapest_move(search, ball, target, at, side=side, stretch=stretch)) is not None
             ]
-            if not moves or not _accept(search, ball, min(moves, key=lambda move: move[0])[1]):
+            if not moves or not accept(search, ball, min(moves, key=lambda move: move[0])[1]):
                 break
             if target.met:
                 return True
@@ -254,7 +238,7 @@ def _cheapest_move(
     lower[at] = upper[at] = max(need, lower[at])
     fixed = np.where(search.hidden[ball.cells], 0.0, problem.cost[ball.cells])
     found = _slope_scaling(search, ball, fixed, lower, upper)
-    if found is None or not problem.integral or _whole(found[1]):
+    if found is None or not problem.integral or is_whole_move(found[1]):
         return None if found is None else (found[0], found[1] * unit)
     if barred is not None:
         # an exchange is not worth an integer programme: one takes as long as a thousand LPs
@@ -300,7 +284,8 @@ def _two_sided(
     return Model(matrix, cost, low, high, (zero, zero))
 
 
-def _whole(move: FloatArray) -> bool:
+def is_whole_move(move: FloatArray) -> bool:
+    """Whether all steps are integers, within the solver's tolerance."""
     return bool(np.allclose(move, np.rint(move), rtol=0, atol=1e-6))
 
 
@@ -377,7 +362,7 @@ def cheapest_move(search: Search, target: Target, size: int, *, avoid: int, belo
     if best is None or best[0] >= below:
         return None
     before = float(search.problem.cost[search.hidden].sum())
-    return float(search.problem.cost[search.hidden].sum()) - before if _accept(search, ball, best[1]) else None
+    return float(search.problem.cost[search.hidden].sum()) - before if accept(search, ball, best[1]) else None
 
 
 def prove_alone(search: Search, target: Target, most: int | None = None) -> bool:

@@ -1,0 +1,32 @@
+"""Hiding what many open targets need: boxes, regions or batches first, and at the end each target by itself."""
+
+from __future__ import annotations
+
+from output_control.suppression.boxed import certify_by_boxes, serve_by_boxes
+from output_control.suppression.flow import batch_round, certify, serve
+from output_control.suppression.problem import Target
+from output_control.suppression.regions import serve_by_region
+from output_control.suppression.search import Search
+
+REWARDS = (1.0, 4.0, 16.0, 64.0)
+BOXED_FROM = 20_000
+BY_REGION_FROM = 1_500
+
+
+def cover(search: Search) -> list[Target]:
+    """Hide cells until every target is proven; returns the targets for which nothing helps."""
+    certify_by_boxes(search, search.problem.targets)
+    certify(search)
+    problem = search.problem
+    if all(target.size <= 1 for target in problem.targets):
+        serve_by_boxes(search)
+    elif problem.integral and problem.size > BY_REGION_FROM and problem.boxes is not None:
+        # where more than "not exact" is asked, moves of other forms are much cheaper than boxes
+        serve_by_region(search)
+        return [target for target in search.proof.open_targets() if not serve(search, target)]
+    for reward in REWARDS:
+        _batch_round(search, reward)
+        certify(search, rounds=2)
+    return [target for target in search.proof.open_targets() if not serve(search, target)]
+
+
