@@ -7,6 +7,8 @@ ENGINE ?= duckdb
 PLATFORM ?= win_amd64
 VERSION ?= 3.12
 BIN := .venv/bin
+# Hundreds of processes are started: each would compile the sources anew.
+unexport PYTHONDONTWRITEBYTECODE
 
 help: ## Show what can be made
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk 'BEGIN {FS = ":.*## "} {printf "  make %-8s %s\n", $$1, $$2}'

@@ -5,7 +5,7 @@
 Earlier releases are of about 5,000 cells each over eight sets of variables (two of them hierarchies), of projects that
 differ in year, population (all, a random 30–70 %, a subgroup) or classification (borders moved); no two are the same.
 Each is made by the gate, checked against all before; what the gate refuses is counted and left out (100 releases take
-about half an hour of one processor). Then each of three new tables of about 5,000 cells is checked against the first
+about half an hour of one processor). Then each of four new tables of about 5,000 cells is checked against the first
 so many of them, each time in a process of its own; a check may end in a refusal, whose time counts as well.
 Reported: seconds of the check (wall clock and processor), peak memory of the process; cells, hidden cells and links.
 A ``--folder`` keeps the releases, so that what was made before is not made again.
@@ -161,7 +161,7 @@ def main() -> None:
     parser.add_argument("--persons", type=int, default=1_000_000)
     parser.add_argument("--sizes", default="25,50,100", help="numbers of earlier releases")
     parser.add_argument("--folder", type=Path, help="where releases are kept (default: nowhere)")
-    parser.add_argument("--only", nargs=2, help="new or known, and how many of the kept releases; prints JSON")
+    parser.add_argument("--only", nargs=2, help="which new table, and how many of the kept releases; prints JSON")
     given = parser.parse_args()
     if given.only is not None:
         people = population(given.persons, np.random.default_rng(11))

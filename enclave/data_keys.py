@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from enclave.encrypted_files import DataKey, key_name
+from enclave.encrypted_files import KEY_BYTES, DataKey, content_digest, key_name
 from enclave.errors import KeyUnavailable, NotReady, Tampered
-from enclave.files import storage_errors, write_bytes
+from enclave.files import TEMPORARY_MARK, storage_errors, write_bytes
 from enclave.locks import flush
 
 _NAME = re.compile(r"([a-z0-9][a-z0-9_-]*)/([a-z0-9][a-z0-9_-]*)/(\d{4}-\d\d-\d\d)")
@@ -33,16 +33,20 @@ class DataKeys:
             path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)  # takes over the group of the folder above
         write_bytes(path, key.secret.hex().encode() + b"\n", mode=0o440)
 
-    def has(self, name: str) -> bool:
-        """Whether a working copy of this key lies here."""
-        return self._path(name).is_file()
+    def opens(self, path: Path) -> bool:
+        """Whether the working copy of a file's key lies here, whole, and opens the file: the end of it is looked at."""
+        name = key_name(path)
+        try:
+            return name is not None and bool(content_digest(path, self.take(name)))
+        except (KeyUnavailable, Tampered):
+            return False
 
     def key_of(self, path: Path, *, project: str, data_set: str) -> DataKey:
         """The key of a linked data set's file.
 
         Raises:
             NotReady: the file was written before linked data were encrypted.
-            Tampered: it lies under the key of another data set.
+            Tampered: it lies under the key of another data set, or the working copy does not open it.
             KeyUnavailable: there is no working copy, since the key was destroyed or was not handed out.
         """
         name = key_name(path)
@@ -52,16 +56,26 @@ class DataKeys:
             )
         if not name.startswith(f"{project}/{data_set}/"):
             raise Tampered("the file is of another data set or project", where=path.name, next_step="zicht link")
-        return self.take(name)
+        key = self.take(name)
+        try:
+            content_digest(path, key)
+        except Tampered:
+            raise Tampered(
+                "the working copy of the key does not open the data set: it is another key, or the file was changed",
+                where=name,
+                next_step="the custodian: zicht link, which hands the key out anew and links again what was changed",
+            ) from None
+        return key
 
     def take(self, name: str) -> DataKey:
         """The key called ``name``.
 
         Raises:
             KeyUnavailable: no working copy, or this user may not read it.
+            Tampered: it is not whole.
         """
         try:
-            return DataKey(name, bytes.fromhex(self._path(name).read_text()))
+            secret = bytes.fromhex(self._path(name).read_text())
         except FileNotFoundError:
             raise KeyUnavailable(
                 f"there is no key for data that are kept until {name.rpartition('/')[2]}",
@@ -74,21 +88,29 @@ class DataKeys:
                 "this user may not read the key of the data set", where=name, next_step="ask the custodian"
             ) from None
         except ValueError:
+            secret = b""
+        if len(secret) != KEY_BYTES:
             raise Tampered(
-                "the key of the data set does not read", where=name, next_step="remove the file, then: zicht link"
-            ) from None
+                "the working copy of the key is not whole",
+                where=name,
+                next_step="the custodian: zicht link, which hands it out anew",
+            )
+        return DataKey(name, secret)
 
     def names(self, project: str) -> Iterator[str]:
-        """The names of all working copies of a project."""
-        for path in sorted((self.folder / project).glob("*.key")):
-            if found := _FILE.fullmatch(path.name):
+        """The names of all working copies of a project; what a kill left half-written is one too."""
+        files = {path.name for path in (self.folder / project).glob("*")}
+        whole = {name[1:].rpartition(TEMPORARY_MARK)[0] if TEMPORARY_MARK in name else name for name in files}
+        for file in sorted(whole):
+            if found := _FILE.fullmatch(file):
                 yield f"{project}/{found[1]}/{found[2]}"
 
     def withdraw(self, names: Iterable[str]) -> None:
         """Remove working copies, durably; those that are gone already are not missed."""
         for path in map(self._path, names):
             with storage_errors("the keys of data sets"):
-                path.unlink(missing_ok=True)
+                for left in (path, *path.parent.glob(f".{path.name}{TEMPORARY_MARK}*")):
+                    left.unlink(missing_ok=True)
                 if path.parent.is_dir():
                     flush(path.parent)
 

@@ -3,8 +3,8 @@
 A file is a head in clear (which key, which file), then blocks of 1 MiB, each under AES-256-GCM-SIV (RFC 8452), then one
 block with the SHA-256 of the plain content. A block's nonce is its number and the last block binds the length, so that
 none can be cut off, moved or put in, save one of an earlier version of the same file: that shows in the digest, which
-:func:`decrypt_file` looks at. The file's own key follows from the data key and the head (HKDF-SHA-256, RFC
-5869). The same content under the same key and head gives the same bytes, which is all that GCM-SIV tells of it.
+is compared before any content is handed out. The file's own key follows from the data key and the head (HKDF-SHA-256,
+RFC 5869). The same content under the same key and head gives the same bytes, which is all that GCM-SIV tells of it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import hashlib
 import io
 import json
 import shutil
+from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 MAGIC = b"ZICHT\x00E1"
 BLOCK = 1 << 20
+KEY_BYTES = 32
 _TAG = 16
 _LENGTH = 2
 _END = hashlib.sha256().digest_size + _TAG
@@ -111,7 +114,24 @@ class _Blocks(io.RawIOBase):
         self.size = body - blocks * _TAG
         self._place = 0
         self._number, self._block = -1, b""
-        self.digest = self._decrypted(blocks, self._start + body, _END, _end_of(max(self.size, 0)))
+        self._blocks = blocks
+        self._tags: list[bytes] = []
+        self.digest = self._decrypted(blocks, self._start + body, _END, _end_of(max(self.size, 0)))[0]
+
+    def whole(self) -> Iterator[bytes]:
+        """The content, block by block; raises when it is not, together, what the end says.
+
+        From then on only these very blocks are read: a block's tag is another one when anything in it is (RFC 8452).
+        """
+        digest, tags = hashlib.sha256(), []
+        for number in range(self._blocks):
+            block, tag = self._opened(number)
+            digest.update(block)
+            tags.append(tag)
+            yield block
+        if digest.digest() != self.digest:
+            raise _changed(self._name)
+        self._tags = tags
 
     def close(self) -> None:
         """Close the file."""
@@ -137,19 +157,26 @@ class _Blocks(io.RawIOBase):
         if self._place >= self.size:
             return 0
         if number != self._number:
-            at = self._start + number * (BLOCK + _TAG)
-            left = min(self.size - number * BLOCK, BLOCK)
-            self._number, self._block = number, self._decrypted(number, at, left + _TAG, None)
+            block, tag = self._opened(number)
+            if tag != self._tags[number]:
+                raise _changed(self._name)
+            self._number, self._block = number, block
         room = memoryview(buffer).cast("B")
         part = self._block[within : within + len(room)]
         room[: len(part)] = part
         self._place += len(part)
         return len(part)
 
-    def _decrypted(self, number: int, at: int, size: int, bound: bytes | None) -> bytes:
+    def _opened(self, number: int) -> tuple[bytes, bytes]:
+        """A block and its tag."""
+        left = min(self.size - number * BLOCK, BLOCK)
+        return self._decrypted(number, self._start + number * (BLOCK + _TAG), left + _TAG, None)
+
+    def _decrypted(self, number: int, at: int, size: int, bound: bytes | None) -> tuple[bytes, bytes]:
         try:
             self._file.seek(at)
-            return self._cipher.decrypt(_nonce(number), self._file.read(size), bound)
+            sealed = self._file.read(size)
+            return self._cipher.decrypt(_nonce(number), sealed, bound), sealed[-_TAG:]
         except (InvalidTag, ValueError, OSError):
             raise _changed(self._name) from None
 
@@ -165,10 +192,19 @@ def _changed(name: str) -> Tampered:
 def open_encrypted(path: Path, key: DataKey) -> io.BufferedReader:
     """The plain content of a file, to be read anywhere: for pyarrow and pandas; no plain copy is made.
 
+    It is decrypted twice: once before anything is handed out, to know that all of it is what was written together.
+
     Raises:
-        Tampered: not encrypted, changed, cut off, or under another key; at once or while it is read.
+        Tampered: not encrypted, changed, cut off, mixed with another version of the file, or under another key; at
+            once, or while it is read if it was changed since.
     """
-    return io.BufferedReader(_Blocks(path, key), BLOCK)
+    blocks = _Blocks(path, key)
+    try:
+        deque(blocks.whole(), maxlen=0)
+    except BaseException:
+        blocks.close()
+        raise
+    return io.BufferedReader(blocks, BLOCK)
 
 
 def content_digest(path: Path, key: DataKey) -> str:
@@ -191,17 +227,14 @@ def decrypt_file(path: Path, key: DataKey, target: Path) -> Path:
     """Write the plain content to ``target``, which lies in a run folder: it is gone when the run is.
 
     Raises:
-        Tampered: as :func:`open_encrypted`; or blocks of another version of the file were put in, which open.
+        Tampered: as :func:`open_encrypted`; ``target`` is gone then.
     """
-    digest = hashlib.sha256()
-    with storage_errors("the run folder"), _Blocks(path, key) as source, target.open("wb") as file:
-        for at in range(0, source.size, BLOCK):
-            source.seek(at)
-            block = source.read(BLOCK) or b""
-            digest.update(block)
-            file.write(block)
-        if digest.digest() != source.digest:
-            raise _changed(path.name)
+    try:
+        with storage_errors("the run folder"), _Blocks(path, key) as source, target.open("wb") as file:
+            file.writelines(source.whole())
+    except BaseException:
+        target.unlink(missing_ok=True)
+        raise
     target.chmod(0o400)
     return target
 
@@ -216,7 +249,7 @@ def encrypt_file(path: Path, key: DataKey, target: Path, *, label: str, mode: in
 
 
 def _cipher(key: DataKey, head: bytes) -> AESGCMSIV:
-    if len(key.secret) != 32:
+    if len(key.secret) != KEY_BYTES:
         raise KeyUnavailable("a data key has 32 bytes")
     return AESGCMSIV(HKDF(SHA256(), 32, salt=None, info=b"zicht encrypted file 1" + head).derive(key.secret))
 

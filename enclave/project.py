@@ -23,11 +23,10 @@ from enclave.yaml_files import NotYaml, read_fields
 MUNICIPALITY = re.compile(r"^GM[0-9]{4}$")
 UnitKind = Literal["person", "object", "entity", "household", "family", "owner"]
 PersonField = Literal["surname", "first_names", "full_name", "birth_date", "sex", "postcode", "house_number"]
-EntityField = Literal["name", "postcode", "house_number"]
+EntityField = Literal["name", "trade_name", "postcode", "house_number"]
 ObjectField = Literal["street", "house_number", "addition", "postcode", "municipality"]
 _FIELDS: Mapping[str, frozenset[str]] = {
     "person": frozenset(get_args(PersonField)),
-    "owner": frozenset(get_args(PersonField)),
     "entity": frozenset(get_args(EntityField)),
     "object": frozenset(get_args(ObjectField)),
 }
@@ -41,6 +40,8 @@ class Probabilistic(_File):
     """How records without a usable identifier are matched to the key register: persons by name, birth date, sex and
     address, entities by name and address, objects by address.
 
+    ``unit``: what a key of owners looks for, ``person`` or ``entity``; other keys look for units of their own kind.
+    ``where``: only records whose columns hold these codes are looked for, such as owners that are no natural person.
     ``columns`` says which column of the delivery holds what (``full_name`` where surname and first names stand in one
     column; ``house_number`` may hold the addition too). A record is linked when the probability that the best register
     unit is its own is at least ``threshold``; from ``review`` up to it, records are drawn for clerical review.
@@ -48,6 +49,8 @@ class Probabilistic(_File):
     """
 
     columns: dict[PersonField | EntityField | ObjectField, ColumnName]
+    unit: Literal["person", "entity"] | None = None
+    where: dict[ColumnName, str] = {}
     threshold: float = Field(default=0.99, ge=0.5, le=1)
     review: float = Field(default=0.5, ge=0.01, le=1)
     one_to_one: bool = False
@@ -58,11 +61,17 @@ class Probabilistic(_File):
             raise ValueError("review must not lie above threshold")
         return self
 
-    def faults_for(self, kind: UnitKind) -> list[str]:
-        """What keeps units of this kind from being matched so."""
-        given = frozenset(self.columns)
+    def looks_for(self, kind: UnitKind) -> UnitKind:
+        """The kind of unit that records of a key of this kind are matched to."""
+        return (self.unit or "person") if kind == "owner" else kind
+
+    def faults_for(self, key_kind: UnitKind) -> list[str]:
+        """What keeps units of a key of this kind from being matched so."""
+        given, kind = frozenset(self.columns), self.looks_for(key_kind)
+        if self.unit not in (None, kind):
+            return [f"a key of kind {kind} looks for units of that kind"]
         faults = [f"a unit of kind {kind} is not matched by {name}" for name in sorted(given - _FIELDS[kind])]
-        if kind in ("person", "owner"):
+        if kind == "person":
             if len({"surname", "full_name"} & given) != 1 or "birth_date" not in given:
                 faults.append("probabilistic linkage needs a birth date, and either a surname or a full name")
             if {"full_name", "first_names"} <= given:
@@ -100,8 +109,8 @@ class Membership(_File):
 
     ``person`` is the key of persons in the same data set. ``unit`` names the register's column of the unit's number,
     or the pair (kind letter, number); ``person_columns`` the pair of its person. Where rows are spells, ``spell`` names
-    the columns of their first and last day (yyyymmdd) and ``on`` is the reference date. ``members``: pairs of further
-    persons whom a row names as of the same unit, such as parents.
+    the columns of their first and last day (yyyymmdd) and ``reference_date`` is the day that counts. ``members``: pairs
+    of further persons whom a row names as of the same unit, such as parents.
     """
 
     person: ColumnName
@@ -109,12 +118,12 @@ class Membership(_File):
     unit: tuple[str, ...] = Field(min_length=1, max_length=2)
     person_columns: tuple[str, str] = ("RINPERSOONS", "RINPERSOON")
     spell: tuple[str, str] | None = None
-    on: date | None = None
+    reference_date: date | None = None
     members: tuple[tuple[str, str], ...] = ()
 
     @model_validator(mode="after")
     def _on_a_date(self) -> Membership:
-        if (self.spell is None) != (self.on is None):
+        if (self.spell is None) != (self.reference_date is None):
             raise ValueError("spells need a reference date, and only spells do")
         return self
 
@@ -166,6 +175,13 @@ class Key(_File):
     def is_matched(self) -> bool:
         """Whether units are found for records by likeness, and not only by identifier."""
         return self.probabilistic is not None or self.encoded is not None
+
+    @property
+    def matched_kind(self) -> UnitKind:
+        """The kind of unit that is found by likeness; an owner is looked for as a person or as an entity."""
+        if self.probabilistic is not None:
+            return self.probabilistic.looks_for(self.kind)
+        return "person" if self.kind == "owner" else self.kind
 
     @property
     def hashed(self) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ levels that are counted over all pairs; the street by itself counts where the po
 from __future__ import annotations
 
 from linkage.address_fields import FIELDS, REGISTER_COLUMNS, prepare
-from linkage.comparisons import Comparison, Level
+from linkage.comparisons import Comparison, Level, missing
 from linkage.unit_model import UnitModel
 
 _SAME_DOOR = "number_l = number_r AND addition_l = addition_r"
@@ -16,7 +16,7 @@ _SAME_STREET = "street_l = street_r AND town_l = town_r"
 COMPARISONS = (
     Comparison(
         "home",
-        "number_l IS NULL OR number_r IS NULL",
+        missing("number"),
         (
             Level(
                 "same",
@@ -55,7 +55,7 @@ COMPARISONS = (
     Comparison(
         "street",
         # told by the postcode already, or by street and municipality
-        f"street_l IS NULL OR street_r IS NULL OR ({_SAME_STREET} AND {_SAME_DOOR}) "
+        f"{missing('street')} OR ({_SAME_STREET} AND {_SAME_DOOR}) "
         "OR (postcode_l = postcode_r AND street_l = street_r)",
         (
             Level("same", "street_l = street_r", 0.60, exact=("street",)),
@@ -65,7 +65,7 @@ COMPARISONS = (
     ),
     Comparison(
         "town",
-        f"town_l IS NULL OR town_r IS NULL OR ({_SAME_STREET} AND {_SAME_DOOR}) OR place_l = place_r",
+        f"{missing('town')} OR ({_SAME_STREET} AND {_SAME_DOOR}) OR place_l = place_r",
         (Level("same", "town_l = town_r", 0.96, exact=("town",)), Level("other", "ELSE", 0.04)),
     ),
 )

@@ -51,6 +51,29 @@ class Comparison:
         )
 
 
+def missing(column: str) -> str:
+    """SQL: one of the two records does not say it."""
+    return f"{column}_l IS NULL OR {column}_r IS NULL"
+
+
+def same_or_other(name: str, m: float) -> Comparison:
+    """A column that is equal, with probability ``m`` of one unit, or not."""
+    same = Level("same", f"{name}_l = {name}_r", m, exact=(name,))
+    return Comparison(name, missing(name), (same, Level("other", "ELSE", round(1 - m, 3))))
+
+
+def living_at(same: float, street: float, place: float, *, own: bool = False) -> Comparison:
+    """Postcode and house number, from the whole address to the four digits of the postcode, with the m of each."""
+    whole = "postcode_l = postcode_r AND number_l = number_r"
+    levels = (
+        Level("same", whole, same, exact=("postcode", "number"), own=own),
+        Level("same street", "postcode_l = postcode_r", street, exact=("postcode",), less=("postcode", "number")),
+        Level("same place", "place_l = place_r", place, exact=("place",), less=("postcode",)),
+        Level("other", "ELSE", round(1 - same - street - place, 3)),
+    )
+    return Comparison("address", missing("place"), levels)
+
+
 def splink_settings(
     comparisons: tuple[Comparison, ...], rules: tuple[str, ...], *, prior: float, keep_levels: bool
 ) -> dict[str, Any]:

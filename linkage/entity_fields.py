@@ -21,6 +21,7 @@ FIELDS = ("name", "words", "core", "other", "longest", "start", "sound", "form",
 """Names of all prepared columns, texts: see :func:`prepare`."""
 REGISTER_COLUMNS: Mapping[EntityField, str] = {
     "name": "name",
+    "trade_name": "trade_name",
     "postcode": "postcode",
     "house_number": "house_number",
 }
@@ -57,8 +58,8 @@ def prepare(table: pa.Table | pa.RecordBatch, columns: Mapping[EntityField, str]
     """Columns :data:`FIELDS` of ``table``, row by row; ``columns`` says which column holds what.
 
     ``name`` is without legal form and blanks, ``words`` its words in alphabetical order, ``core`` the name without
-    words of a group, ``other`` a second name (*handelend onder de naam*), ``form`` the legal form where the name tells
-    it.
+    words of a group, ``other`` a second name (*handelend onder de naam*, else the trade name where it is another),
+    ``form`` the legal form where the name tells it.
     """
     texts = text_columns(table, columns)
     nothing = pa.nulls(table.num_rows, pa.string())
@@ -66,15 +67,17 @@ def prepare(table: pa.Table | pa.RecordBatch, columns: Mapping[EntityField, str]
     two = pc.replace_substring_regex(plain, _TWO_NAMES, "|")
     first = pc.replace_substring_regex(two, r"\|.*$", "")
     second = pc.if_else(pc.match_substring(two, "|"), pc.replace_substring_regex(two, r"^[^|]*\|", ""), nothing)
-    words, other = _words(first), _words(second)
+    traded = pc.replace_substring_regex(_dotless(plain_text(texts.get("trade_name", nothing))), r"[/].*$", "")
+    words, other = _words(first), _joined(_words(pc.coalesce(second, traded)))
     name = _joined(words)
+    other = pc.if_else(pc.fill_null(pc.equal(other, name), False), nothing, other)
     ordered, longest = _by_word(words)
     address = address_columns(texts, nothing)
     made = {
         "name": name,
         "words": ordered,
         "core": pc.coalesce(_joined(pc.replace_substring_regex(words, _GROUP, " ")), name),
-        "other": _joined(other),
+        "other": other,
         "longest": longest,
         "start": pc.utf8_slice_codeunits(name, 0, _START),
         "sound": sound_of(name),

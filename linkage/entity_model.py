@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from linkage.comparisons import Comparison, Level
+from linkage.comparisons import Comparison, Level, living_at, missing, same_or_other
 from linkage.entity_fields import FIELDS, REGISTER_COLUMNS, prepare
 from linkage.unit_model import UnitModel
-
-_NULL = "{0}_l IS NULL OR {0}_r IS NULL"
 
 COMPARISONS = (
     Comparison(
         "name",
-        _NULL.format("name"),
+        missing("name"),
         (
             Level("same", "name_l = name_r", 0.80, exact=("name",), own=True),
             Level("same words", "words_l = words_r", 0.03, exact=("words",), less=("name",), own=True),
@@ -23,23 +21,8 @@ COMPARISONS = (
             Level("other", "ELSE", 0.04),
         ),
     ),
-    Comparison(
-        "form",
-        _NULL.format("form"),
-        (Level("same", "form_l = form_r", 0.97, exact=("form",)), Level("other", "ELSE", 0.03)),
-    ),
-    Comparison(
-        "address",
-        _NULL.format("place"),
-        (
-            Level(
-                "same", "postcode_l = postcode_r AND number_l = number_r", 0.78, exact=("postcode", "number"), own=True
-            ),
-            Level("same street", "postcode_l = postcode_r", 0.02, exact=("postcode",), less=("postcode", "number")),
-            Level("same place", "place_l = place_r", 0.06, exact=("place",), less=("postcode",)),
-            Level("other", "ELSE", 0.14),
-        ),
-    ),
+    same_or_other("form", 0.97),
+    living_at(0.78, 0.02, 0.06, own=True),
 )
 
 ENTITIES = UnitModel(
@@ -53,6 +36,7 @@ ENTITIES = UnitModel(
     shown=("name", "other", "form", "postcode", "number"),
     comparisons=COMPARISONS,
     needs={"name": "name", "form": "form", "address": "place"},
+    several_rows=True,
     passes=(
         ("name", "l.name = r.name"),
         ("words in another order", "l.words = r.words"),

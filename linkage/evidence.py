@@ -1,4 +1,4 @@
-"""What matching by name knows of its own quality: kept beside the matches, read by the linkage-quality report.
+"""What matching by likeness knows of its own quality: kept beside the matches, read by the linkage-quality report.
 
 Holds counts, rates and parameters of the model, and no value of any record.
 """

@@ -279,7 +279,7 @@ def _subgroups(
     labelled = read_labelled(zone, labelled_file(source.name, key.name))
     if labelled is None:
         return ()
-    if key.kind not in ("person", "owner"):
+    if key.matched_kind != "person":
         background = replace(background, persons=False, origins=False)
     table = f"labelled_{source.name}_{key.name}"
     return subgroup_rates(labelled, table, engine=engine, background=background, source=source)

@@ -1,4 +1,4 @@
-"""What matching by name leaves in the key zone: record number, register unit, pass and weight, nothing else."""
+"""What matching by likeness leaves in the key zone: record number, register unit, pass and weight, nothing else."""
 
 from __future__ import annotations
 

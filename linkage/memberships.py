@@ -52,7 +52,7 @@ def attach_membership(table: str, key: Key, derived: Membership, registers: Path
     mark = (LETTERED if letter else NUMBERED)[key.kind]
     filled = [f"{quote(number)} <> ''", *(f"{quote(name)} = '{_PERSON_LETTER}'" for name in letter)]
     if derived.spell:
-        day = f"'{derived.on:%Y%m%d}'"
+        day = f"'{derived.reference_date:%Y%m%d}'"
         start, end = map(quote, derived.spell)
         filled.append(f"{start} <= {day} AND {end} >= {day}")
     parts = [

@@ -6,18 +6,17 @@ project bear out.
 
 from __future__ import annotations
 
-from linkage.comparisons import Comparison, Level
+from linkage.comparisons import Comparison, Level, living_at, missing, same_or_other
 from linkage.person_fields import FIELDS, REGISTER_COLUMNS, prepare
 from linkage.unit_model import UnitModel
 
-_NULL = "{0}_l IS NULL OR {0}_r IS NULL"
 _EXCHANGED = "(surname_l = first_r AND first_l = surname_r AND surname_l <> surname_r)"
 
 
 COMPARISONS = (
     Comparison(
         "surname",
-        _NULL.format("surname"),
+        missing("surname"),
         (
             Level("same", "surname_l = surname_r", 0.878, exact=("surname",), frequency="surname"),
             Level("one of two names", "surname_l = other_r OR other_l = surname_r OR other_l = other_r", 0.035),
@@ -34,7 +33,7 @@ COMPARISONS = (
     Comparison(
         "first",
         # exchanged names are evidence once, with the surname
-        f"{_NULL.format('first')} OR {_EXCHANGED}",
+        f"{missing('first')} OR {_EXCHANGED}",
         (
             Level(
                 "initial only",
@@ -49,7 +48,7 @@ COMPARISONS = (
     ),
     Comparison(
         "birth",
-        _NULL.format("birth"),
+        missing("birth"),
         (
             Level("same", "birth_l = birth_r", 0.955, exact=("birth",)),
             Level("day and month exchanged", "birth_l = swapped_r", 0.008),
@@ -63,26 +62,8 @@ COMPARISONS = (
             Level("other", "ELSE", 0.007),
         ),
     ),
-    Comparison(
-        "sex",
-        _NULL.format("sex"),
-        (Level("same", "sex_l = sex_r", 0.99, exact=("sex",)), Level("other", "ELSE", 0.01)),
-    ),
-    Comparison(
-        "address",
-        _NULL.format("place"),
-        (
-            Level(
-                "same",
-                "postcode_l = postcode_r AND number_l = number_r",
-                0.80,
-                exact=("postcode", "number"),
-            ),
-            Level("same street", "postcode_l = postcode_r", 0.015, exact=("postcode",), less=("postcode", "number")),
-            Level("same place", "place_l = place_r", 0.065, exact=("place",), less=("postcode",)),
-            Level("other", "ELSE", 0.12),
-        ),
-    ),
+    same_or_other("sex", 0.99),
+    living_at(0.80, 0.015, 0.065),
 )
 """Persons are compared by these; a delivery that lacks a field leaves its comparison out."""
 

@@ -16,12 +16,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from enclave.engine import Engine, open_engine
+from enclave.engine import Engine, EngineName, open_engine
 from linkage.assignment import Bools, Chosen, Floats, Ints, Pairs, choose
 from linkage.comparisons import splink_settings
 from linkage.splink_session import SplinkSession, reported
-from linkage.training import Model, train
+from linkage.training import Model, filled_in, sampled, train
 from linkage.unit_model import UnitModel
+from linkage.unit_register import ROW
 
 FLOOR = 0.01
 """Pairs less probable than this, taken by themselves, are neither candidates nor rivals."""
@@ -34,24 +35,28 @@ _ENOUGH = 50
 
 @dataclass(frozen=True, slots=True)
 class Room:
-    """Where and with what matching works: ``scratch`` is private and in no backup."""
+    """Where and with what matching works: ``scratch`` is private and in no backup. Samples are trained on embedded,
+    whatever ``engine`` is."""
 
     scratch: Path
     threads: int = 1
     memory_gib: float = 2.0
+    engine: EngineName = "duckdb"
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
     """The chosen unit of every record that has a candidate.
 
-    ``record``, ``unit`` (text), ``weight`` (log2 of the odds by the pair alone), ``probability`` (0–1, among its
-    rivals), ``rule`` (position in the passes of the unit model), all of one length. ``links``: per tried record
-    the number of units whose pair probability by itself reaches the threshold.
+    ``record``, ``unit`` (text), ``row`` (text: the unit's register row that agrees best), ``weight`` (log2 of the odds
+    by the pair alone), ``probability`` (0–1, among its rivals), ``rule`` (position in the passes of the unit model),
+    all of one length. ``links``: per tried record the number of units whose pair probability by itself reaches the
+    threshold.
     """
 
     record: Ints
     unit: Any
+    row: Any
     weight: Floats
     probability: Floats
     rule: Ints
@@ -59,9 +64,9 @@ class Found:
 
     def take(self, which: Bools) -> Found:
         """Some of the records."""
-        chosen = self.unit.filter(pa.array(which))
+        unit, row = (texts.filter(pa.array(which)) for texts in (self.unit, self.row))
         return Found(
-            self.record[which], chosen, self.weight[which], self.probability[which], self.rule[which], self.links
+            self.record[which], unit, row, self.weight[which], self.probability[which], self.rule[which], self.links
         )
 
 
@@ -104,7 +109,8 @@ def match_units(
         units: the kind of unit.
         delivered: ``record`` (int64, unique), the prepared fields, ``identifier`` (text, null where none is usable).
             Records without an identifier are wanted.
-        register: ``unit`` (text, unique), the fields, ``identifier``, and where units have two, ``second``.
+        register: ``unit`` (text), the fields, ``identifier``, where units have two ``second``, and where they have
+            several rows ``register_row`` (text, unique); else units are unique.
         room: scratch, threads, memory.
         threshold: pair probability for ``links``, 0–1.
         one_to_one: whether a unit takes one record at most.
@@ -117,28 +123,28 @@ def match_units(
         return _nothing(units)
     with (
         open_engine(
-            "duckdb", scratch=room.scratch, readable=[], threads=room.threads, memory_gib=room.memory_gib
+            room.engine, scratch=room.scratch, readable=[], threads=room.threads, memory_gib=room.memory_gib
         ) as engine,
         reported(),
     ):
         _load(engine, units.fields, delivered, register)
-        truth = _truth(engine, labelled)
+        truth = _truth(engine, labelled, delivered.num_rows - delivered["identifier"].null_count)
         engine.load("labelled", truth.to_reader())
         share = _share(truth)
-        present = _filled(engine, units.fields)
-        model = train(units, present, engine, share=share, scratch=room.scratch, memory_gib=room.memory_gib)
+        filled = filled_in(engine, units.fields)
+        present = {name for name, sides in filled.items() if all(sides)}
+        model = train(units, filled, engine, share=share, scratch=room.scratch, memory_gib=room.memory_gib)
         engine.define(
             "tried",
             f"SELECT id, {', '.join(units.fields)} FROM delivered "
             "WHERE identifier IS NULL OR record IN (SELECT record FROM labelled)",
         )
-        pairs, names = _scored(engine, units, model, present)
-    registered = round(share / model.prior) if model.prior else 0
+        pairs, names, rows = _scored(engine, units, model, present)
+        registered = int(engine.collect("SELECT count(DISTINCT unit) AS n FROM registered")["n"][0].as_py())
     wanted = delivered.filter(pc.is_null(delivered["identifier"]))["record"].to_numpy()
     labels: Ints = truth["record"].to_numpy()
     of_wanted, of_labels = (
-        _found(pairs.take(np.isin(pairs.record, records)), names, records, threshold, one_to_one=one_to_one)
-        for records in (wanted, labels)
+        _found(pairs, names, rows, records, threshold, one_to_one=one_to_one) for records in (wanted, labels)
     )
     return Result(
         units,
@@ -154,7 +160,7 @@ def match_units(
 def _nothing(units: UnitModel) -> Result:
     """No record is wanted."""
     none, texts, numbers = np.empty(0, dtype=np.int64), pa.array([], pa.string()), np.empty(0)
-    found = Found(none, texts, numbers, numbers, none, none)
+    found = Found(none, texts, texts, numbers, numbers, none, none)
     return Result(units, none, found, Labelled(none, texts, found), Model((), 0.0, 0), 0, 0)
 
 
@@ -164,7 +170,9 @@ def _load(engine: Engine, fields: Sequence[str], delivered: pa.Table, register: 
     engine.load("registered", register)
     # Splink wants the same columns on both sides
     engine.define("delivery", f"SELECT id, {', '.join(fields)} FROM delivered")
-    engine.define("register", f"SELECT unit AS id, {', '.join(fields)} FROM registered")
+    row = ROW if ROW in register.schema.names else "unit"
+    engine.define("register", f"SELECT {row} AS id, {', '.join(fields)} FROM registered")
+    engine.define("row_units", f"SELECT {row} AS id, unit FROM registered")
     known = [name for name in ("identifier", "second") if name in register.schema.names]
     engine.define(
         "identified",
@@ -172,22 +180,12 @@ def _load(engine: Engine, fields: Sequence[str], delivered: pa.Table, register: 
     )
 
 
-def _filled(engine: Engine, fields: Sequence[str]) -> set[str]:
-    """The fields that both sides have."""
-    counts = [
-        engine.collect(f"SELECT {', '.join(f'count({name}) AS {name}' for name in fields)} FROM {table}").to_pylist()[0]
-        for table in ("delivery", "register")
-    ]
-    return {name for name in fields if all(found[name] for found in counts)}
-
-
-def _truth(engine: Engine, wanted: int) -> pa.Table:
+def _truth(engine: Engine, wanted: int, with_one: int) -> pa.Table:
     """``record`` and ``truth`` of a sample of the records with an identifier; an ambiguous identifier is no label."""
-    with_one = int(engine.collect("SELECT count(identifier) AS n FROM delivered")["n"][0].as_py())
-    sampled = "" if with_one <= wanted else f"AND hash(id, 1) % {with_one} < {wanted}"
+    chance = "" if with_one <= wanted else "AND " + sampled("'labelled ' || id", wanted, with_one)
     return engine.collect(
         "SELECT d.record, min(r.unit) AS truth FROM delivered d LEFT JOIN identified r ON d.identifier = r.identifier "
-        f"WHERE d.identifier IS NOT NULL {sampled} GROUP BY d.record HAVING count(r.unit) < 2",
+        f"WHERE d.identifier IS NOT NULL {chance} GROUP BY d.record HAVING count(DISTINCT r.unit) < 2",
         ["record"],
     )
 
@@ -198,25 +196,49 @@ def _share(truth: pa.Table) -> float:
     return float((known + USUAL_SHARE * _ENOUGH) / (truth.num_rows + _ENOUGH))
 
 
-def _scored(engine: Engine, units: UnitModel, model: Model, present: set[str]) -> tuple[Pairs, Any]:
+def _scored(engine: Engine, units: UnitModel, model: Model, present: set[str]) -> tuple[Pairs, Any, Any]:
+    """Pairs of records and units, the units' names, and per pair the unit's row that agrees best."""
     positions = units.passes_for(present)
     rules = tuple(units.passes[at][1] for at in positions)
     session = SplinkSession(engine, "tried", "register")
-    linker = session.linker(splink_settings(model.comparisons, rules, prior=model.prior, keep_levels=False))
-    table = linker.inference.predict(threshold_match_probability=FLOOR, warning_mode="never").physical_name
-    scored = engine.collect(
-        f"SELECT CAST(id_l AS BIGINT) AS record, id_r AS unit, round(match_weight, {_DECIMALS}) AS weight, "
-        f"CAST(match_key AS BIGINT) AS rule FROM {table}",
-        ["record", "unit"],
+    settings = splink_settings(model.comparisons, rules, prior=model.prior, keep_levels=False)
+    found = (
+        f"SELECT CAST(id_l AS BIGINT) AS record, id_r AS {ROW}, match_weight AS weight, "
+        f"CAST(match_key AS BIGINT) AS rule FROM ({session.scored(settings, FLOOR)}) s"
     )
+    if units.several_rows:
+        found = f"SELECT record, unit, {ROW}, weight, rule FROM ({found}) f JOIN row_units r ON f.{ROW} = r.id"
+        scored = _best_rows(_rounded(engine.collect(found, ["record", "unit", ROW])))
+    else:
+        scored = _rounded(engine.collect(found, ["record", ROW]))
+        scored = scored.append_column("unit", scored[ROW])
     session.clear()
     names = pc.dictionary_encode(scored["unit"].combine_chunks())
     rule = np.asarray(positions, dtype=np.int64)[scored["rule"].to_numpy()]
     unit = names.indices.to_numpy().astype(np.int64)
-    return Pairs(scored["record"].to_numpy(), unit, scored["weight"].to_numpy(), rule), names.dictionary
+    pairs = Pairs(scored["record"].to_numpy(), unit, scored["weight"].to_numpy(), rule)
+    return pairs, names.dictionary, scored[ROW].combine_chunks()
 
 
-def _found(pairs: Pairs, units: Any, records: Ints, threshold: float, *, one_to_one: bool) -> Found:
+def _rounded(scored: pa.Table) -> pa.Table:
+    """Weights without the last bits, in which engines may differ."""
+    weight = pa.array(np.round(scored["weight"].to_numpy(), _DECIMALS))
+    return scored.set_column(scored.schema.get_field_index("weight"), "weight", weight)
+
+
+def _best_rows(scored: pa.Table) -> pa.Table:
+    """Of the rows of one unit that a record was compared with, the one of the highest weight: they are no rivals."""
+    names = pc.dictionary_encode(scored["unit"].combine_chunks()).indices.to_numpy()
+    record, weight = scored["record"].to_numpy(), scored["weight"].to_numpy()
+    order = np.lexsort((-weight, names, record))
+    first = np.diff(record[order], prepend=-1) != 0
+    first |= np.diff(names[order], prepend=-1) != 0
+    return scored.take(pa.array(order[first]))
+
+
+def _found(pairs: Pairs, units: Any, rows: Any, records: Ints, threshold: float, *, one_to_one: bool) -> Found:
+    of_records = np.flatnonzero(np.isin(pairs.record, records))
+    pairs = pairs.take(of_records)
     chosen: Chosen = choose(pairs, one_to_one=one_to_one)
     likely = pairs.weight >= np.log2(threshold / (1 - threshold)) if threshold < 1 else np.isinf(pairs.weight)
     links = np.bincount(np.searchsorted(records, pairs.record[likely]), minlength=len(records))
@@ -224,8 +246,16 @@ def _found(pairs: Pairs, units: Any, records: Ints, threshold: float, *, one_to_
     return Found(
         picked.record,
         units.take(pa.array(picked.unit)),
+        rows.take(pa.array(of_records[_places_of(picked, pairs, len(units))])),
         picked.weight,
         chosen.probability,
         picked.rule,
         links.astype(np.int64),
     )
+
+
+def _places_of(picked: Pairs, pairs: Pairs, units: int) -> Ints:
+    """Where the picked pairs stand among ``pairs``, which hold every record and unit once."""
+    keys, wanted = (found.record * units + found.unit for found in (pairs, picked))
+    order = np.argsort(keys, kind="stable")
+    return order[np.searchsorted(keys, wanted, sorter=order)]

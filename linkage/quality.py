@@ -190,7 +190,10 @@ def _passes(view: str, key: Key, engine: Engine) -> tuple[PassCount, ...]:
     ).to_pylist()
     names = [SIMILAR]
     if key.probabilistic is not None:
-        names = [*(f"identifier {column}" for column in key.hashed), *(name for name, _ in model_of(key.kind).passes)]
+        names = [
+            *(f"identifier {column}" for column in key.hashed),
+            *(name for name, _ in model_of(key.matched_kind).passes),
+        ]
     return tuple(PassCount(name=names[row["pass"] - 1], records=row["n"]) for row in counted)
 
 

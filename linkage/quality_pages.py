@@ -6,6 +6,8 @@ table.
 
 from __future__ import annotations
 
+import functools
+import json
 import re
 from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
@@ -303,10 +305,14 @@ def _histogram(key: KeyQuality) -> str:
 
 
 def _svg(values: list[dict[str, Any]], *layers: dict[str, Any]) -> str:
+    return _drawn(json.dumps({"width": 420, "data": {"values": values}, "layer": layers}))
+
+
+@functools.lru_cache(maxsize=128)
+def _drawn(chart: str) -> str:
     """Same chart, same bytes: numbers that the renderer counts on through its life are taken out of the ids."""
     import vl_convert
 
-    chart = {"width": 420, "data": {"values": values}, "layer": list(layers)}
     drawn = str(vl_convert.vegalite_to_svg(chart))
     for at, name in enumerate(dict.fromkeys(re.findall(r'id="([^"]+)"', drawn))):
         drawn = re.sub(rf'(?<=["#]){re.escape(name)}(?=["\)])', f"part-{at}", drawn)

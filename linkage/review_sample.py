@@ -64,13 +64,14 @@ def write_review_sample(
     encryption: Any,
     decryption: Callable[[], Any] | None,
 ) -> Path:
-    """Write the pairs with what is compared of both records: ``delivered_<field>`` and ``register_<field>``.
+    """Write the pairs with what is compared of both records: ``delivered_<field>`` and ``register_<field>``; of a unit
+    with several register rows what differs, that of the matched row first.
 
     ``delivered`` is what was matched, rows by record; ``register`` the office's file of such units.
     """
     found = sample.found
     left = delivered.take(pa.array(found.record))
-    right = find_units(sample.units, register, found.unit, decryption)
+    right = find_units(sample.units, register, found.unit, found.row, decryption)
     columns: dict[str, Any] = {
         "stratum": pa.array(sample.stratum, pa.string()),
         "record": pa.array(found.record),

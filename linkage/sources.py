@@ -71,7 +71,7 @@ class Source:
 
     @property
     def is_matched(self) -> bool:
-        """Whether records were matched by name or by filter."""
+        """Whether records were matched by likeness or by filter."""
         return any(key.is_matched for key in self.data.keys)
 
 
@@ -291,7 +291,7 @@ def _register_units(keys: Sequence[Key], dialect: Dialect) -> list[str]:
 def delivery_units(source: Source, kept: list[str], dialect: Dialect, *, renamed: bool = False) -> str:
     """The first identifier that the register knows says the unit; when none is known, the first that is filled.
 
-    Where no identifier is filled, a match by name says the unit.
+    Where no identifier is filled, a match by likeness says the unit.
     """
     joins, terms = [], []
     for at, key in enumerate(source.identified):

@@ -1,4 +1,4 @@
-"""Precision and recall of matching by name, by subgroup: of records with an identifier, linked as if they had none.
+"""Precision and recall of matching by likeness, by subgroup: of records with an identifier, linked as if they had none.
 
 The groups are those of the *true* unit in the project's own registers, the supplier, and the municipality of the
 delivered address, so that records that were missed have one too.

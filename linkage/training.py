@@ -11,8 +11,10 @@ as many records as were trained on, the m of the model as :data:`PRIOR_RECORDS`.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -42,25 +44,39 @@ class Model:
     trained_on: int
 
 
-def train(
-    units: UnitModel, present: set[str], engine: Engine, *, share: float, scratch: Path, memory_gib: float
-) -> Model:
+Filled = Mapping[str, tuple[int, int]]
+"""Per field, and for ``id``, the filled rows of delivery and register."""
+
+
+def filled_in(engine: Engine, fields: Sequence[str]) -> Filled:
+    """Filled rows of the tables ``delivery`` and ``register``."""
+    counts = ", ".join(f"count({name}) AS {name}" for name in ("id", *fields))
+    found = engine.collect(
+        f"SELECT 0 AS side, {counts} FROM delivery UNION ALL SELECT 1 AS side, {counts} FROM register", ["side"]
+    )
+    return {name: (found[name][0].as_py(), found[name][1].as_py()) for name in ("id", *fields)}
+
+
+def train(units: UnitModel, filled: Filled, engine: Engine, *, share: float, scratch: Path, memory_gib: float) -> Model:
     """Train on the tables ``delivery`` and ``register`` of ``engine``; ``share`` of the delivery is in the register.
 
-    Both tables have ``id`` and the prepared fields, of which those ``present`` say something; ``labelled`` has
-    ``record`` (the delivery's ``id``) and ``truth`` (the register's, or null).
+    Both tables have ``id`` and the prepared fields; ``labelled`` has ``record`` (the delivery's ``id``) and ``truth``
+    (the register's, or null). Rows are counted on ``engine``; samples come to an embedded engine.
     """
+    present = {name for name, sides in filled.items() if all(sides)}
     comparisons = units.comparisons_for(present)
-    delivered, registered = (_count(engine, table) for table in ("delivery", "register"))
+    delivered, registered = filled["id"]
     with open_engine("duckdb", scratch=scratch, readable=[], threads=1, memory_gib=memory_gib) as alone:
         u = _sampled_u(comparisons, engine, alone, delivered, registered)
-        u = _with_exact(u, comparisons, engine, share=share, delivered=delivered, present=present)
+        unit = "DISTINCT unit" if units.several_rows else "*"
+        u = _with_exact(u, comparisons, engine, share=share, filled=filled, unit=unit)
         started = tuple(c.trained({v.label: (v.m, u[c.name][v.label]) for v in c.levels}) for c in comparisons)
         if units.training:
-            found, records = _trained_m(units, present, started, engine, alone, prior=share / max(registered, 1))
+            found, records = _trained_m(units, filled, started, engine, alone, prior=share / max(registered, 1))
             m = {name: (runs, records) for name, runs in found.items()}
         else:
-            m = {comparison.name: _labelled_m(comparison, units, engine) for comparison in started}
+            _copy(engine, alone, _labelled_pairs(units), "labelled_pairs")
+            m = {comparison.name: _labelled_m(comparison, alone) for comparison in started}
     made = []
     for comparison in started:
         tempered = _tempered(comparison, *m.get(comparison.name, ([], 0)))
@@ -71,19 +87,26 @@ def train(
     return Model(tuple(made), share / max(registered, 1), trained_on)
 
 
-def _labelled_m(comparison: Comparison, units: UnitModel, engine: Engine) -> tuple[list[dict[str, float]], int]:
-    """How often labelled records and their true units agree so; nothing where none says something."""
+def _labelled_pairs(units: UnitModel) -> str:
+    """Labelled records beside each row of their true units."""
     sides = ", ".join(f"l.{name} AS {name}_l, r.{name} AS {name}_r" for name in units.fields)
-    pairs = (
-        f"SELECT {sides} FROM labelled t JOIN delivery l ON l.id = CAST(t.record AS STRING) "
-        "JOIN register r ON r.id = t.truth"
+    return (
+        f"SELECT t.record AS id, {sides} FROM labelled t JOIN delivery l ON l.id = CAST(t.record AS STRING) "
+        "JOIN registered r ON r.unit = t.truth"
     )
+
+
+def _labelled_m(comparison: Comparison, alone: Engine) -> tuple[list[dict[str, float]], int]:
+    """How often labelled records and their true units agree so; nothing where none says something.
+
+    Of a unit's several rows the one that agrees best counts.
+    """
     *levels, last = enumerate(comparison.levels)
     cases = " ".join(f"WHEN {level.condition} THEN {at}" for at, level in levels)
-    counted = engine.collect(
-        f"SELECT level, count(*) AS n FROM (SELECT CASE WHEN {comparison.missing} THEN NULL {cases} ELSE {last[0]} END "
-        f"AS level FROM ({pairs}) p) q WHERE level IS NOT NULL GROUP BY level",
-        ["level"],
+    levelled = f"CASE WHEN {comparison.missing} THEN NULL {cases} ELSE {last[0]} END"
+    best = f"SELECT min({levelled}) AS level FROM labelled_pairs GROUP BY id"
+    counted = alone.collect(
+        f"SELECT level, count(*) AS n FROM ({best}) q WHERE level IS NOT NULL GROUP BY level", ["level"]
     ).to_pylist()
     counts = {row["level"]: row["n"] for row in counted}
     records = sum(counts.values())
@@ -92,15 +115,14 @@ def _labelled_m(comparison: Comparison, units: UnitModel, engine: Engine) -> tup
     return [{level.label: counts.get(at, 0) / records for at, level in enumerate(comparison.levels)}], records
 
 
-def _count(engine: Engine, table: str) -> int:
-    return int(engine.collect(f"SELECT count(*) AS n FROM {table}")["n"][0].as_py())
+def sampled(text: str, wanted: int, rows: int) -> str:
+    """SQL that holds for about ``wanted`` of ``rows`` different texts, the same ones on every engine."""
+    return f"md5({text}) < '{wanted * 16**8 // rows:08x}'"
 
 
-def _sampled(engine: Engine, table: str, wanted: int, rows: int) -> str:
+def _sampled(table: str, wanted: int, rows: int) -> str:
     """About ``wanted`` rows, which ones follows from their ids."""
-    if rows <= wanted:
-        return f"SELECT * FROM {table}"
-    return f"SELECT * FROM {table} WHERE hash(id) % {rows} < {wanted}"
+    return f"SELECT * FROM {table}" + ("" if rows <= wanted else f" WHERE {sampled('id', wanted, rows)}")
 
 
 def _copy(engine: Engine, alone: Engine, query: str, table: str) -> int:
@@ -113,10 +135,8 @@ def _sampled_u(
     comparisons: tuple[Comparison, ...], engine: Engine, alone: Engine, delivered: int, registered: int
 ) -> dict[str, dict[str, float]]:
     side = min(int(SAMPLE_PAIRS**0.5), delivered)
-    left = _copy(engine, alone, _sampled(engine, "delivery", side, delivered), "sample_delivery")
-    right = _copy(
-        engine, alone, _sampled(engine, "register", SAMPLE_PAIRS // max(side, 1), registered), "sample_register"
-    )
+    left = _copy(engine, alone, _sampled("delivery", side, delivered), "sample_delivery")
+    right = _copy(engine, alone, _sampled("register", SAMPLE_PAIRS // max(side, 1), registered), "sample_register")
     pairs = max(left * right, 1)
     found: dict[str, dict[str, float]] = {}
     if left and right:
@@ -137,24 +157,27 @@ def _with_exact(
     engine: Engine,
     *,
     share: float,
-    delivered: int,
-    present: set[str],
+    filled: Filled,
+    unit: str,
 ) -> dict[str, dict[str, float]]:
     """Exact levels counted over all pairs, less the pairs that are expected to be true; the last level is the rest.
 
     Of an ``own`` level, agreeing units beyond the first are rivals that are seen as such; u tells how often a record
-    whose unit is not in the register finds one.
+    whose unit is not in the register finds one. ``unit`` is what is counted of the register: rows, or distinct units.
     """
+    present = {name for name, sides in filled.items() if all(sides)}
+    agreeing_in = cache(partial(_agreeing, engine))
     made = {}
     for comparison in comparisons:
         levels = dict(u[comparison.name])
         for level in comparison.levels:
             if level.exact and present >= {*level.exact}:
                 less = level.less if present >= {*level.less} else ()
-                agreeing = _agreeing(engine, level.exact, own=level.own)
-                agreeing -= _agreeing(engine, less, own=level.own) if less else 0
+                agreeing = agreeing_in(level.exact, unit, own=level.own)
+                agreeing -= agreeing_in(less, unit, own=level.own) if less else 0
+                delivered = filled["id"][0]
                 false = max(1 - share, _FEWEST) * agreeing if level.own else agreeing - share * delivered * level.m
-                levels[level.label] = max(false, 0.5) / max(_filled_pairs(engine, level.exact[:1]), 1)
+                levels[level.label] = max(false, 0.5) / max(prod(filled[level.exact[0]]), 1)
             if level.fixed_u is not None:
                 levels[level.label] = level.fixed_u
         rest = comparison.levels[-1].label
@@ -163,30 +186,23 @@ def _with_exact(
     return made
 
 
-def _agreeing(engine: Engine, columns: tuple[str, ...], *, own: bool) -> int:
+def _agreeing(engine: Engine, columns: tuple[str, ...], unit: str, *, own: bool) -> int:
     """Pairs of a delivered and a register record that are equal in all ``columns``; with ``own``, beyond the first of
     each delivered record."""
     listed = ", ".join(columns)
     filled = " AND ".join(f"{c} IS NOT NULL" for c in columns)
-    counted = f"SELECT {listed}, count(*) AS n FROM {{}} WHERE {filled} GROUP BY {listed}"
+    counted = f"SELECT {listed}, count({{}}) AS n FROM {{}} WHERE {filled} GROUP BY {listed}"
     sql = (
         f"SELECT CAST(coalesce(sum(l.n * (r.n - {int(own)})), 0) AS BIGINT) AS n "
-        f"FROM ({counted.format('delivery')}) l "
-        f"JOIN ({counted.format('register')}) r ON {' AND '.join(f'l.{c} = r.{c}' for c in columns)}"
+        f"FROM ({counted.format('*', 'delivery')}) l "
+        f"JOIN ({counted.format(unit, 'registered')}) r ON {' AND '.join(f'l.{c} = r.{c}' for c in columns)}"
     )
     return int(engine.collect(sql)["n"][0].as_py())
 
 
-def _filled_pairs(engine: Engine, columns: tuple[str, ...]) -> int:
-    counts = [
-        engine.collect(f"SELECT count({columns[0]}) AS n FROM {t}")["n"][0].as_py() for t in ("delivery", "register")
-    ]
-    return int(counts[0]) * int(counts[1])
-
-
 def _trained_m(
     units: UnitModel,
-    present: set[str],
+    filled: Filled,
     started: tuple[Comparison, ...],
     engine: Engine,
     alone: Engine,
@@ -194,15 +210,14 @@ def _trained_m(
     prior: float,
 ) -> tuple[dict[str, list[dict[str, float]]], int]:
     """Per comparison the m of every training run that says something of it, and the number of records."""
-    wanted = int(min(TRAINING_RECORDS, TRAINING_PAIRS / max(_count(engine, "register"), 1)))
-    records = _copy(
-        engine, alone, _sampled(engine, "delivery", wanted, _count(engine, "delivery")), "training_delivery"
-    )
-    engine.define("training_delivery", _sampled(engine, "delivery", wanted, _count(engine, "delivery")))
+    delivered, registered = filled["id"]
+    sample = _sampled("delivery", int(min(TRAINING_RECORDS, TRAINING_PAIRS / max(registered, 1))), delivered)
+    records = _copy(engine, alone, sample, "training_delivery")
+    engine.define("training_delivery", sample)
     found: dict[str, list[dict[str, float]]] = {}
     for at, (silent, rule) in enumerate(units.training):
         useful = tuple(comparison for comparison in started if comparison.name not in silent.split(", "))
-        if not useful or not columns_of(rule) <= present:
+        if not useful or not all(all(filled[name]) for name in columns_of(rule)):
             continue
         near = f"SELECT r.* FROM register r WHERE EXISTS (SELECT 1 FROM training_delivery l WHERE {rule})"
         if not records or not _copy(engine, alone, near, f"training_register_{at}"):

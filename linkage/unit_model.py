@@ -23,8 +23,9 @@ class UnitModel:
     column, two at most), and ``register_columns`` (field -> column; those that the file has not are left out).
     ``prepare``: table and field -> column -> the text columns ``fields``, of which clerks see ``shown``. ``needs``:
     comparison -> column without which it says nothing. ``passes``: name and condition of what finds the pairs, in this
-    order. ``training``: pairs on which m is trained, each after the comparisons that such pairs say nothing about;
-    empty where comparisons are too few to tell matches from others, and m is learnt from labelled records alone.
+    order. ``several_rows``: a unit may stand in the register more than once, under further names or addresses.
+    ``training``: pairs on which m is trained, each after the comparisons that such pairs say nothing about; empty where
+    comparisons are too few to tell matches from others, and m is learnt from labelled records alone.
     """
 
     mark: str
@@ -39,6 +40,7 @@ class UnitModel:
     needs: Mapping[str, str]
     passes: tuple[tuple[str, str], ...]
     training: tuple[tuple[str, str], ...] = ()
+    several_rows: bool = False
 
     def comparisons_for(self, present: Collection[str]) -> tuple[Comparison, ...]:
         """The comparisons that the columns ``present`` allow."""

@@ -12,12 +12,11 @@ from linkage.unit_model import UnitModel
 
 _MODELS: Mapping[UnitKind, UnitModel] = {
     "person": PERSONS,
-    "owner": PERSONS,
     "entity": ENTITIES,
     "object": ADDRESSES,
 }
 
 
 def model_of(kind: UnitKind) -> UnitModel:
-    """The model of a kind; an owner without an identifier is matched as a person."""
+    """The model of a kind of unit that is found by likeness (:attr:`enclave.project.Key.matched_kind`)."""
     return _MODELS[kind]

@@ -52,8 +52,8 @@ def address_columns(texts: Mapping[str, Any], nothing: Any) -> dict[str, Any]:
     number = pc.struct_field(split, "number")
     addition = _addition(texts.get("addition", nothing), pc.struct_field(split, "addition"))
     return {
-        "postcode": _matching(code, r"^[1-9][0-9]{3}[A-Z]{2}$"),
-        "place": pc.utf8_slice_codeunits(_matching(code, r"^[1-9][0-9]{3}"), 0, 4),
+        "postcode": matching(code, r"^[1-9][0-9]{3}[A-Z]{2}$"),
+        "place": pc.utf8_slice_codeunits(matching(code, r"^[1-9][0-9]{3}"), 0, 4),
         "number": number,
         "addition": pc.if_else(pc.is_valid(number), addition, pa.scalar(None, pa.string())),
     }
@@ -79,5 +79,6 @@ def _bare(values: Any) -> Any:
     return pc.if_else(pc.equal(kept, ""), pa.scalar(None, pa.string()), kept)
 
 
-def _matching(values: Any, pattern: str) -> Any:
+def matching(values: Any, pattern: str) -> Any:
+    """The values that match, the others null."""
     return pc.if_else(pc.match_substring_regex(values, pattern), values, pa.scalar(None, pa.string()))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from enclave.errors import Refused
 from enclave.fingerprints import Json
 from output_control.dossier import Contents, table_contents
 from output_control.earlier_findings import NONE_SHARED, findings, told_before, told_of
+from output_control.ledger.coarser import MOST_WORK, Mended, least_loss
+from output_control.ledger.definition import PURPOSE, defined
 from output_control.ledger.history import History
 from output_control.ledger.joint import Together, protect_together
 from output_control.ledger.neighbours import Compared
@@ -36,6 +38,10 @@ NO_SMALL_DIFFERENCE = (
 )
 ALL_TOGETHER = "hidden cells of this table and of all earlier releases that share records with it stay open together"
 EACH_TWO = "this table gives no hidden cell away, new or old, beside what follows from each two tables"
+TRIED = "what can leave instead, each tried beside the earlier releases, that of most published cells first:"
+NOTHING_HELPS = "no coarser level, no column less and no table less, tried one by one, helps"
+TOO_MUCH = "coarser levels were not tried one by one: there are too many records and earlier releases for that"
+PROPOSED = 3
 NOT_ALL_TOGETHER = (
     "not all releases were checked together: sums of cells of several tables were looked for in part of them only; the "
     "checkers' annex says in which not"
@@ -69,9 +75,12 @@ def beside_releases(
     policy: Policy,
     history: History | None,
     *,
+    made: str = "",
     threads: int = 1,
 ) -> tuple[list[Contents], bytes]:
     """What leaves of each request, in their order, and the cells that the ledger is to remember.
+
+    ``made`` is the digest of code, parameters and environment: what it derives is one population by definition.
 
     Raises:
         Refused: the tables disclose something together, or together with an earlier release, that hiding more cells of
@@ -80,7 +89,11 @@ def beside_releases(
     tables = {name: each for name, each in judged.items() if isinstance(each, JudgedTable)}
     ids, asked = history.ids if history else ProjectIds(), _Asked()
     for name, each in tables.items():
-        asked.add(name, each, remembered(each, sources, ids))
+        held = remembered(each, sources, ids)
+        if history is not None:
+            key, request = history.ledger.keys.derived(PURPOSE), each.evidence.request
+            held = [replace(t, defined=defined(request, t, sources, made=made, key=key)) for t in held]
+        asked.add(name, each, held)
     together = _protected(tables, asked, history, policy, threads)
     models = [each for each in judged.values() if isinstance(each, Contents)]
     populations = [each for model in models for each in populations_of(model, sources, history.ids)] if history else []
@@ -111,14 +124,55 @@ def _protected(
     # between two means a rest must be of as many units as a mean needs
     minimum = max([rules.minimum_frequency.value, *(figure_rule(each.evidence.request, rules).n for each in compared)])
     options = policy.options(threads=threads)
-    try:
+
+    def protected(
+        some: Sequence[ReleasedTable], attached: Mapping[int, int], propose: Callable[[], Sequence[str]] = list
+    ) -> Together:
         return protect_together(
-            asked.tables, history, options, minimum,
-            attached=asked.attached, apart=asked.apart, dominance=policy.dominance_rules(),
+            some, history, options, minimum,
+            attached=attached, apart=asked.apart, dominance=policy.dominance_rules(), propose=propose,
         )  # fmt: skip
+
+    try:
+        return protected(asked.tables, asked.attached, lambda: _proposals(asked, tables, history, protected))
     except Refused as error:
         advice = [line for each in compared for line in each.advice]
         raise reasons([error.what, *advice], error.next_step) from None
+
+
+def _proposals(
+    asked: _Asked,
+    tables: Mapping[str, JudgedTable],
+    history: History | None,
+    protected: Callable[[Sequence[ReleasedTable], Mapping[int, int]], Together],
+) -> list[str]:
+    """What the researcher could ask for instead, that of most published cells first; what left before stays."""
+
+    def hidden(some: Sequence[ReleasedTable], attached: Mapping[int, int]) -> Sequence[ReleasedTable] | None:
+        try:
+            return protected(some, attached).released
+        except Refused:
+            return None
+
+    releases = 1 + (len(history.entries) if history else 0)
+    if sum(len(each.rows) for each in asked.tables) * releases > MOST_WORK:
+        return [TOO_MUCH]
+    shown = {at: tables[name] for name, at in asked.place.items()}
+    found = least_loss(asked.tables, asked.attached, hidden)
+    lines = [_said(each, shown[each.change.table], alone=len(shown) == 1) for each in found[:PROPOSED]]
+    return [TRIED, *lines] if lines else [NOTHING_HELPS]
+
+
+def _said(mended: Mended, judged: JudgedTable, *, alone: bool) -> str:
+    """One change in the words of the other advice."""
+    change, evidence = mended.change, judged.evidence
+    if change.column is None:
+        what = f"without the table {judged.asked.name}"
+    else:
+        by = evidence.shown[change.column]
+        what = f"coarser, {by.column} down to {by.levels[change.deepest]}" if change.deepest else f"without {by.column}"
+        what += "" if alone else f" in {judged.asked.name}"
+    return f"{what}: can leave, with {mended.shown} of {mended.cells} cells published"
 
 
 def _table(

@@ -102,7 +102,7 @@ def check(
     if found.faults:
         raise _refusal(analysis, found.faults)
     try:
-        contents, cells = beside_releases(judged, gate.sources, policy, history, threads=threads)
+        contents, cells = beside_releases(judged, gate.sources, policy, history, made=fingerprint, threads=threads)
         if history is not None:
             history.must_repeat(cells)
     except (Refused, BadInput) as error:

@@ -21,12 +21,13 @@ from pipeline.expiry import refuse_resurrected
 from pipeline.lineage import journal_use, untold
 from pipeline.linking import hand_out_keys, link_step, withhold_withdrawn
 from pipeline.matched_keys import forget_withdrawn, matched_keys
-from pipeline.matching import name_step
+from pipeline.matching import likeness_step
 from pipeline.office import Office, utc_now
 from pipeline.plausibility import Checked, check_deliveries
 from pipeline.progress import Teller
 from pipeline.rotation import carried_over, refuse_unfinished, write_bridge_of
 from pipeline.runner import Outcome, Runner, Step
+from pipeline.withdrawn_rows import refuse_withdrawn_rows
 from pseudonymise.custody import Custody
 from pseudonymise.handing_in import copy_on, digest_itself, is_plain
 from pseudonymise.manifest import DELIVERY_ID
@@ -249,14 +250,14 @@ class CustodianDesk:
         return outcomes
 
     def _matching(self, accepted: Iterable[Receipt]) -> Iterator[Step]:
-        """Steps that match records without an identifier by name or by filter, as the project file says."""
+        """Steps that match records without an identifier by likeness or by filter, as the project file says."""
         for matched in matched_keys(self.office):
             frames = {self._accepted_path(r): r for r in accepted if r.findings.schema_name == matched.schema_name}
             if not frames:
                 continue
             schema, key = self.schemas()[matched.schema_name], matched.key
             if key.probabilistic is not None:
-                yield name_step(self.office, self.custody, matched, key.probabilistic, frames=frames, schema=schema)
+                yield likeness_step(self.office, self.custody, matched, key.probabilistic, frames=frames, schema=schema)
             elif key.encoded is not None:
                 yield filter_step(self.office, self.custody, matched, key.encoded, frames=frames, schema=schema)
 
@@ -314,8 +315,13 @@ class CustodianDesk:
         return Step(name, inputs, CODE, parameters, action, partial(dict, counts), (found.delivery,))
 
     def link(self, *, again: bool = False) -> Outcome:
-        """Link what was pseudonymised, and the registers, into the project's linked zone."""
+        """Link what was pseudonymised, and the registers, into the project's linked zone.
+
+        Raises:
+            NotReady: an earlier step was not done, or rows that were derived from a withdrawn delivery are left.
+        """
         self._finish_withdrawals()
+        refuse_withdrawn_rows(self.office)
         refuse_unfinished(self.custody)
         accepted = self.standing()
         frames = {self.pseudonymised_path(receipt): receipt for receipt in accepted}

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from enclave.data_keys import DataKeys
 from enclave.encrypted_files import key_name, last_day
-from enclave.engine.scratch import sweep
+from enclave.engine.scratch import held, sweep
 from enclave.errors import BadInput, NotReady, Tampered
 from enclave.files import storage_errors, sweep_temporaries, write_bytes
 from enclave.fingerprints import Json, canonical_json, digest_file, digest_json
@@ -38,9 +38,10 @@ from pseudonymise.destruction import (
     Kind,
     certify,
 )
-from pseudonymise.receipt import JournalHead, Receipt
+from pseudonymise.receipt import Receipt
 from pseudonymise.receive import REFUSED, receipts
 from pseudonymise.sealing import SUFFIX
+from pseudonymise.signed_statement import JournalHead
 
 if TYPE_CHECKING:
     from pipeline.custodian import CustodianDesk
@@ -55,7 +56,8 @@ class Plan(BaseModel):
 
     When deliveries go, the key that opens sealed deliveries goes too: ``seal`` is the sealing identity that comes
     after, ``unreadable`` the sealed files of other deliveries, received long since, that nobody can open then.
-    ``left``: files of the results zone that this user may not remove.
+    ``left``: files of the results zone that this user may not remove. ``runs``: folders in scratch, and whose they are,
+    that were there when the keys had gone: plain rows may lie in them, and in no later one.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -66,6 +68,7 @@ class Plan(BaseModel):
     seal: str = ""
     unreadable: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
+    runs: dict[str, str] = {}
 
     def summary(self) -> list[str]:
         """What goes, a line each, and which files another user has to remove."""
@@ -109,7 +112,11 @@ def plan_expiry(desk: CustodianDesk, on: date, today: date) -> Plan:
 
 
 def expire(desk: CustodianDesk, plan: Plan, now: datetime) -> tuple[Certificate, ...]:
-    """Destroy what ``plan`` says; returns the certificates. Called again after a kill, it ends the same."""
+    """Destroy what ``plan`` says; returns the certificates. Called again after a kill, it ends the same.
+
+    Raises:
+        NotReady: all was destroyed, and nothing is certified: runs of others may have left plain rows.
+    """
     if not plan.subjects:
         return ()
     office, custody = desk.office, desk.custody
@@ -118,8 +125,9 @@ def expire(desk: CustodianDesk, plan: Plan, now: datetime) -> tuple[Certificate,
         if (folder := office.workspace.path(Zone.KEY) / _CERTIFICATES).is_dir():
             sweep_temporaries(folder)
         _destroy_keys(office, custody, plan)
-        sweep(office.workspace.scratch)
+        plan = _with_runs(office, plan)
         _remove(office, [*plan.unreadable, *(name for gone in plan.subjects for name in gone.files)])
+        _refuse_plain_rows(office, plan)
         certificates = tuple(_certificates(office, custody, plan))
     _plan_file(office).unlink(missing_ok=True)
     flush(_plan_file(office).parent)
@@ -289,6 +297,32 @@ def _begin(office: Office, plan: Plan, now: datetime) -> Plan:
     made = plan.model_copy(update={"time": time, "head": JournalHead(sequence=head.sequence, digest=head.digest)})
     write_bytes(_plan_file(office), canonical_json(made.model_dump(mode="json")), mode=0o600)
     return made
+
+
+def _with_runs(office: Office, plan: Plan) -> Plan:
+    """Remove what killed runs left; write down which folders of runs stay, once."""
+    sweep(office.workspace.scratch)
+    runs = {} if plan.runs else held(office.workspace.scratch)
+    if not runs:
+        return plan
+    seen = plan.model_copy(update={"runs": runs})
+    write_bytes(_plan_file(office), canonical_json(seen.model_dump(mode="json")), mode=0o600)
+    return seen
+
+
+def _refuse_plain_rows(office: Office, plan: Plan) -> None:
+    """Raise NotReady as long as a run's folder stands that was there when the keys had gone."""
+    there = held(office.workspace.scratch)
+    stand = [
+        f"{office.workspace.scratch.name}/{name} of user {owner}" for name, owner in there.items() if name in plan.runs
+    ]
+    if stand:
+        raise NotReady(
+            "keys and files are destroyed, and that is not certified yet: these folders of runs may hold plain rows\n"
+            + "\n".join(f"  - {each}" for each in stand),
+            next_step="each of these users ends the run, or removes the folder after a kill (zicht run does that), or "
+            "root does; then zicht expire again",
+        )
 
 
 def _plan_file(office: Office) -> Path:

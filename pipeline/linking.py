@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
 from enclave.data_keys import DataKeys
-from enclave.encrypted_files import key_name, last_day
+from enclave.encrypted_files import content_digest, key_name, last_day
 from enclave.engine import Engine, open_engine
 from enclave.errors import NotReady
 from enclave.fingerprints import Json
@@ -22,10 +21,11 @@ from linkage.link import LinkResult, link
 from linkage.minimisation import names_in_code
 from linkage.rekeying import Carry
 from pipeline.ledger_units import MAP_FILE, RECIPIENT, write_map
-from pipeline.lineage import may_use, withdrawn_since_linked
+from pipeline.lineage import withdrawn_since_linked
 from pipeline.matched_keys import matched_keys
 from pipeline.office import Office
 from pipeline.runner import CODE_ROOT, Step
+from pipeline.withdrawn_rows import remove_withdrawn_rows
 from pseudonymise.custody import Custody
 from pseudonymise.identifier_hashing import IdentifierHasher
 from pseudonymise.receipt import Receipt
@@ -133,8 +133,11 @@ def _link(
 def hand_out_keys(office: Office, custody: Custody) -> None:
     """Put the keys of the linked data sets where researchers and the gate read them, and remove all others.
 
-    Also after a restart when that folder lies in memory; a key that lies there already is not used again. None is
-    handed out when a delivery was withdrawn while it was linked.
+    Also after a restart when that folder lies in memory, and over a copy that is torn or another key; one that opens
+    its data set already is not used again. None is handed out when a delivery was withdrawn while it was linked.
+
+    Raises:
+        Tampered: a data set opens under no key: it was changed.
     """
     project, keys = office.project.name, DataKeys(office.workspace.data_keys)
     office.workspace.create_unsaved()
@@ -146,8 +149,10 @@ def hand_out_keys(office: Office, custody: Custody) -> None:
         if name is None or custody.expired(project, last_day(name)):
             continue
         current.add(name)
-        if not keys.has(name):
-            keys.hand_out(custody.data_key(project, path.stem, last_day(name)))
+        if not keys.opens(path):
+            key = custody.data_key(project, path.stem, last_day(name))
+            content_digest(path, key)
+            keys.hand_out(key)
     keys.withdraw(set(keys.names(project)) - current)
 
 
@@ -155,15 +160,11 @@ def withhold_withdrawn(office: Office) -> bool:
     """As long as linked data hold a delivery that was withdrawn: take their keys back, and remove the rows that were
     derived from it where this user may. Linking without the delivery hands the keys out again; it may be that there is
     nothing left to link. Returns whether that is so."""
-    gone, project = withdrawn_since_linked(office.journal), office.project
-    if not gone:
+    if not withdrawn_since_linked(office.journal):
         return False
     keys = DataKeys(office.workspace.data_keys)
-    keys.withdraw(list(keys.names(project.name)))
-    for derived in (office.workspace.path(Zone.RESULTS) / project.name).glob("*/*.parquet"):
-        if any(may_use(project, f"{derived.parent.name}-", delivery) for delivery in gone):
-            with suppress(PermissionError):  # under separate users results are the researchers'
-                derived.unlink(missing_ok=True)
+    keys.withdraw(list(keys.names(office.project.name)))
+    remove_withdrawn_rows(office)
     return True
 
 

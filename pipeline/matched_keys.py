@@ -1,4 +1,4 @@
-"""Keys that are matched by likeness, by name or by filter: their step, what it leaves, and when that goes."""
+"""Keys that are matched by likeness or by filter: their step, what it leaves, and when that goes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class MatchedKey:
     @property
     def units(self) -> UnitModel:
         """What is known of its kind of unit."""
-        return model_of(self.key.kind)
+        return model_of(self.key.matched_kind)
 
     @property
     def step(self) -> str:
@@ -89,7 +89,11 @@ def match_step(
         return matched.files(office)
 
     inputs = {delivery_name(path): path for path in frames} | dict(register)
-    parameters: dict[str, Json] = {"key": matched.key.model_dump(mode="json"), "project": office.project.name}
+    parameters: dict[str, Json] = {
+        "key": matched.key.model_dump(mode="json"),
+        "project": office.project.name,
+        "engine": office.settings.engine,
+    }
     deliveries = tuple(sorted(receipt.findings.delivery for receipt in frames.values()))
     places = (*code, "pipeline/matched_keys.py")
     return Step(matched.step, inputs, places, parameters, action, lambda: counts, deliveries)

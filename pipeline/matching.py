@@ -39,7 +39,7 @@ from pseudonymise.schemas import DeliverySchema
 CODE = ("enclave", "linkage", "pipeline/matching.py")
 
 
-def name_step(
+def likeness_step(
     office: Office,
     custody: Custody,
     matched: MatchedKey,
@@ -48,7 +48,7 @@ def name_step(
     frames: Mapping[Path, Receipt],
     schema: DeliverySchema,
 ) -> Step:
-    """The step that matches the records of ``frames``, the accepted frames of one schema, by name."""
+    """The step that matches the records of ``frames``, the accepted frames of one schema, by likeness."""
     _refuse_undeclared(matched, how, schema)
     register = {"key register": office.key_register / matched.units.register}
 
@@ -69,7 +69,7 @@ def _match(
 ) -> MatchEvidence:
     settings, files = office.settings, matched.files(office)
     delivered, origin = _delivered(matched, how, frames, schema, custody)
-    room = Room(office.workspace.scratch, settings.threads, settings.memory_gib)
+    room = Room(office.workspace.scratch, settings.threads, settings.memory_gib, settings.engine)
     register = office.key_register / matched.units.register
     result = match_units(
         matched.units,
@@ -106,20 +106,28 @@ def _earliest(office: Office, frames: Sequence[Path], custody: Custody) -> date:
 def _delivered(
     matched: MatchedKey, how: Probabilistic, frames: Sequence[Path], schema: DeliverySchema, custody: Custody
 ) -> tuple[pa.Table, pa.Table]:
-    """All records numbered from 0, prepared; and per number the delivery and its own record number."""
+    """The records concerned, numbered from 0 and prepared; and per number the delivery and its own record number."""
     kinds = {column: str(schema.column(column).kind) for column in matched.key.source}
-    columns = [RECORD, *dict.fromkeys([*kinds, *how.columns.values()])]
+    columns = [RECORD, *dict.fromkeys([*kinds, *how.columns.values(), *how.where])]
     nothing = pa.nulls(0, pa.string())
     parts = [pa.table(dict.fromkeys((*matched.units.fields, "identifier"), nothing))]
     origins = [pa.table({"delivery": nothing, RECORD: pa.array([], pa.int64())})]
     for path in frames:
-        for batch in read_batches(path, columns, custody.decryption):
+        for whole in read_batches(path, columns, custody.decryption):
+            batch = _concerned(whole, how.where)
             fields = matched.units.prepare(batch, how.columns)
             parts.append(fields.append_column("identifier", _identifiers(batch, kinds)))
             name = pa.repeat(delivery_name(path), batch.num_rows)
             origins.append(pa.table({"delivery": name, RECORD: batch.column(RECORD).cast(pa.int64())}))
     delivered, origin = pa.concat_tables(parts).combine_chunks(), pa.concat_tables(origins).combine_chunks()
     return delivered.append_column(RECORD, pa.array(np.arange(delivered.num_rows))), origin
+
+
+def _concerned(batch: pa.RecordBatch, where: Mapping[str, str]) -> pa.RecordBatch:
+    """The rows whose columns hold these codes."""
+    for name, code in where.items():
+        batch = batch.filter(pc.equal(batch.column(name).cast(pa.string()), code))
+    return batch
 
 
 def _identifiers(batch: pa.RecordBatch, kinds: Mapping[str, str]) -> Any:
@@ -157,10 +165,16 @@ def _table(linked: Found, origin: pa.Table) -> pa.Table:
 
 
 def _refuse_undeclared(matched: MatchedKey, how: Probabilistic, schema: DeliverySchema) -> None:
-    unknown = sorted({*how.columns.values()} - set(schema.names))
-    if unknown:
+    unknown = sorted({*how.columns.values(), *how.where} - set(schema.names))
+    faults = [Fault(schema.name, "column", "not declared by the schema", name) for name in unknown]
+    faults += [
+        Fault(schema.name, "code", "where names a code that the schema has not", name)
+        for name, code in sorted(how.where.items())
+        if name in schema.names and code not in schema.column(name).codes
+    ]
+    if faults:
         raise BadInput(
-            f"key {matched.key.name} of data set {matched.data_set} is matched by columns that the schema has not",
+            f"key {matched.key.name} of data set {matched.data_set} is matched by what the schema has not",
             where=schema.name,
-            faults=[Fault(schema.name, "column", "not declared by the schema", name) for name in unknown],
+            faults=faults,
         )

@@ -14,7 +14,7 @@ from pathlib import Path
 from enclave.data_keys import DataKeys
 from enclave.encrypted_files import DataKey, content_digest, decrypt_file, encrypt_file
 from enclave.engine import open_engine
-from enclave.engine.scratch import own_scratch
+from enclave.engine.scratch import own_scratch, sweep
 from enclave.errors import BadInput, NotReady, Refused, StorageFailed
 from enclave.files import replacing_folder, write_bytes
 from enclave.fingerprints import Json, code_files, digest_bytes, digest_environment, digest_json
@@ -37,6 +37,7 @@ from pipeline.progress import Teller
 from pipeline.runner import CODE_ROOT, Outcome, Runner, Step, locked_distributions
 from pipeline.sandbox.derived import REQUESTS_NAME
 from pipeline.sandbox.run import Limits, SandboxResult, run_analysis
+from pipeline.withdrawn_rows import remove_withdrawn_rows
 
 SANDBOX_CODE = ("enclave", "pipeline/sandbox")
 GATE_CODE = (*SANDBOX_CODE, "output_control")
@@ -57,12 +58,27 @@ class ResearchDesk:
         return (self.office.project.analysis(name),) if name else self.office.project.analyses
 
     def run(self, use: AnalysisUse, *, again: bool = False) -> Outcome:
-        """Run an analysis in the sandbox, for its requests and derived frames."""
+        """Run an analysis in the sandbox, for its requests and derived frames.
+
+        First removes what this user's runs left when they were killed, or derived from a delivery that was withdrawn.
+
+        Raises:
+            NotReady: the data are not linked, hold a withdrawn delivery, or were linked again while the analysis ran.
+        """
         out = self._results(use)
 
+        sweep(self.office.workspace.scratch)
+        remove_withdrawn_rows(self.office)
+
         def action() -> Mapping[str, Path]:
+            before = self.runner.records().get(LINK)
             with self._opened(use) as (folder, linked):
                 result = self._sandboxed(use, linked, folder / "derived", folder / "sandbox")
+                self._linked(use)
+                if self.runner.records().get(LINK) != before:
+                    raise NotReady(
+                        "the data were linked again while the analysis ran", next_step=f"zicht run {use.name}"
+                    )
                 return self._kept(use, result, out)
 
         step = Step(

@@ -8,6 +8,7 @@ somebody changed a zone.
 
 from __future__ import annotations
 
+import functools
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -67,9 +68,17 @@ class Outcome:
     seconds: float
 
 
-def locked_distributions() -> list[str]:
-    """Names of all installed distributions: they are the locked environment."""
-    return sorted({dist.metadata["Name"] for dist in metadata.distributions() if dist.metadata["Name"]} - {"zicht"})
+@functools.cache
+def locked_distributions() -> tuple[str, ...]:
+    """Names of all installed distributions: they are the locked environment, one as long as a process lives."""
+    names = {dist.metadata["Name"] for dist in metadata.distributions()}
+    return tuple(sorted(name for name in names if name and name != "zicht"))
+
+
+@functools.cache
+def _environment(distributions: tuple[str, ...]) -> str:
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return digest_json([python, digest_environment(distributions)])
 
 
 class Runner:
@@ -82,8 +91,7 @@ class Runner:
         self._clock = clock
         self._records: dict[str, Record] = {}
         self._read_to = 0
-        python = f"{sys.version_info.major}.{sys.version_info.minor}"
-        self._environment = digest_json([python, digest_environment(locked_distributions())])
+        self._environment = _environment(locked_distributions())
 
     def records(self) -> Mapping[str, Record]:
         """The last record of every step."""

@@ -18,13 +18,12 @@ from pseudonymise.receipt import (
     ACCEPTED,
     REJECTED,
     Findings,
-    JournalHead,
     KeptFindings,
     Receipt,
-    load_receipt,
     sign_receipt,
 )
 from pseudonymise.sealing import SealedFile
+from pseudonymise.signed_statement import JournalHead
 from pseudonymise.withdrawal import Withdrawals, token_of, withdrawn_by
 
 
@@ -95,7 +94,7 @@ def _is_the_same(manifest: Manifest, entry: Entry, workspace: Workspace) -> bool
 def _earlier(manifest: Manifest, told: Told, workspace: Workspace, key: SigningKey) -> EarlierAnswer | None:
     places = Places.of(manifest, workspace)
     if places.receipt.is_file():
-        receipt = load_receipt(places.receipt, key.public)
+        receipt = Receipt.load(places.receipt, key.public)
         return EarlierAnswer(receipt, was_written=True) if _frames_stand(receipt.findings, places) else None
     entry, kept = told.answers.get(manifest.delivery_id), _kept(places)
     if entry is None or kept is None or kept.journalled() != dict(entry.details):

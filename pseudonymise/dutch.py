@@ -18,6 +18,9 @@ _SENTENCES = {
         "het bestand is afgekapt: een aanhalingsteken in de laatste rij wordt niet gesloten"
     ),
     "a quote is opened and not closed within {} MiB": "een aanhalingsteken wordt niet gesloten binnen {} MiB",
+    "from this row on more than {} lines are blank, and then rows follow": (
+        "vanaf deze rij zijn meer dan {} regels leeg, en daarna volgen nog rijen"
+    ),
     "from this row on the quotes do not pair; a quote within a value must be doubled": (
         "vanaf deze rij kloppen de aanhalingstekens niet; een aanhalingsteken binnen een waarde moet dubbel staan"
     ),

@@ -2,7 +2,7 @@
 
 Per batch: identifiers made canonical and hashed under the project's key of their type, direct identifiers dropped,
 near-identifiers made coarser, free text scanned. What the schema does not declare does not pass. Record numbers are
-carried on only where records were matched by name and the match has to find its record; rows keep the order of the
+carried on only where records were matched by likeness and the match has to find its record; rows keep the order of the
 delivery, since this zone is the custodian's alone and linking orders rows by random integers.
 """
 

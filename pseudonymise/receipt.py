@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date
 from pathlib import Path
 from typing import Any, Literal
@@ -12,16 +11,15 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializerFunctionWrapHandler,
-    ValidationError,
     model_serializer,
     model_validator,
 )
 
 from enclave.errors import BadInput, Fault, Tampered
-from enclave.files import write_bytes
 from enclave.fingerprints import canonical_json, digest_bytes, digest_file
 from enclave.journal import size_class
-from enclave.signatures import PayloadType, PublicKey, SigningKey
+from enclave.signatures import PayloadType, SigningKey
+from pseudonymise.signed_statement import JournalHead, SignedStatement
 
 
 class _File(BaseModel):
@@ -140,20 +138,18 @@ class KeptFindings(_File):
         return {**self.findings.journalled(), "commitment": digest_bytes(b"zicht findings\0" + content)}
 
 
-class JournalHead(_File):
-    """The journal's head at the entry of this delivery."""
+class Receipt(SignedStatement):
+    """Findings, the journal's head at the entry of this delivery, and the signature of the custodian's receipt key."""
 
-    sequence: int
-    digest: str
-
-
-class Receipt(_File):
-    """Findings, the journal's head, and the signature of the custodian's receipt key over both."""
-
+    WORD = "receipt"
+    SIGNED_AS = PayloadType.RECEIPT
+    WHEN_BROKEN = "supplier: ask for it again; custodian: delete it and receive the delivery again"
     findings: Findings
-    journal_head: JournalHead
-    key_id: str
-    signature: str = ""
+
+    @property
+    def subject(self) -> str:
+        """The delivery."""
+        return self.findings.delivery
 
     @property
     def accepted(self) -> bool:
@@ -165,25 +161,6 @@ class Receipt(_File):
         """Supplier, schema and period: at most one delivery stands for them."""
         return self.findings.supplier, self.findings.schema_name, self.findings.period
 
-    def payload(self) -> bytes:
-        """The bytes that are signed."""
-        return canonical_json(self.model_dump(mode="json", exclude={"signature"}))
-
-    def verify(self, key: PublicKey) -> None:
-        """Raise :class:`Tampered` unless the signature is ``key``'s."""
-        if self.key_id != key_id(key):
-            raise Tampered(
-                "the receipt is signed by another key",
-                where=self.findings.delivery,
-                next_step="take the receipt key from the office itself (receipt.pub)",
-            )
-        key.verify(PayloadType.RECEIPT, self.payload(), self.signature)
-
-    def save(self, path: Path, *, mode: int) -> None:
-        """Write the receipt as JSON, atomically."""
-        content = json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False)
-        write_bytes(path, content.encode() + b"\n", mode=mode)
-
     def __str__(self) -> str:
         found = self.findings
         lines = [
@@ -193,15 +170,9 @@ class Receipt(_File):
         return "\n".join([*lines, *(f"  - {fault}" for fault in found.faults)])
 
 
-def key_id(key: PublicKey) -> str:
-    """A short name of a verifying key: the first 16 hexadecimal digits of the SHA-256 of its text."""
-    return f"ed25519/{digest_bytes(key.text.encode())[:16]}"
-
-
 def sign_receipt(findings: Findings, head: JournalHead, key: SigningKey) -> Receipt:
-    """A signed receipt; the same findings, head and key give the same bytes (RFC 8032)."""
-    bare = Receipt(findings=findings, journal_head=head, key_id=key_id(key.public))
-    return bare.model_copy(update={"signature": key.sign(PayloadType.RECEIPT, bare.payload())})
+    """A signed receipt; the same findings, head and key give the same bytes."""
+    return Receipt(findings=findings, journal_head=head, key_id="").signed(key)
 
 
 def check_delivered(receipt: Receipt, file: Path) -> None:
@@ -221,24 +192,3 @@ def check_delivered(receipt: Receipt, file: Path) -> None:
             where=file.name,
             next_step="compare it with the file that was sealed; call the custodian when that is this one",
         )
-
-
-def load_receipt(path: Path, key: PublicKey) -> Receipt:
-    """Read a receipt and check its signature.
-
-    Raises:
-        BadInput: there is none, or this user may not read it.
-        Tampered: not whole, or the signature does not hold.
-    """
-    try:
-        receipt = Receipt.model_validate_json(path.read_bytes())
-    except OSError:
-        raise BadInput("there is no such receipt, or this user may not read it", where=path.name) from None
-    except ValidationError:
-        raise Tampered(
-            "the receipt is not whole",
-            where=path.name,
-            next_step="supplier: ask for it again; custodian: delete it and receive the delivery again",
-        ) from None
-    receipt.verify(key)
-    return receipt

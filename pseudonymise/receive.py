@@ -9,40 +9,30 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from enclave.errors import BadInput, EnclaveError, Fault, KeyUnavailable, Tampered
-from enclave.files import storage_errors, sweep_temporaries, together, write_bytes
-from enclave.fingerprints import Json, canonical_json, digest_file
+from enclave.files import storage_errors, sweep_temporaries, together
+from enclave.fingerprints import Json, digest_file
 from enclave.frames import Frame, FrameSink, open_frame
-from enclave.journal import Head, Journal
+from enclave.journal import Journal
 from enclave.project import Project
 from enclave.zones import Identified, Workspace, Zone
 from pseudonymise.answered import EarlierAnswer, Told, earlier_answers, refuse_anothers_name
+from pseudonymise.answering import Intake, Reading, answer_for, hand_out
 from pseudonymise.custody import Custody
 from pseudonymise.formats import read_batches
 from pseudonymise.identified_frames import Places, writing_both
 from pseudonymise.manifest import MANIFEST, Manifest, manifest_faults, public_name
-from pseudonymise.quarantine import Defect
 from pseudonymise.receipt import (
-    ACCEPTED,
-    REJECTED,
-    Findings,
-    JournalHead,
-    KeptFindings,
     Receipt,
-    ReceiptFault,
-    load_receipt,
-    sign_receipt,
 )
 from pseudonymise.references import KnownKeys, missing_files, reading_order
 from pseudonymise.schemas import DeliverySchema
 from pseudonymise.sealing import SealedFile, open_delivery
-from pseudonymise.validation import Tally, Validator, row_faults, tolerance_faults
+from pseudonymise.validation import Validator, row_faults, tolerance_faults
 from pseudonymise.withdrawal import (
     Reason,
     check_proof,
@@ -53,23 +43,6 @@ from pseudonymise.withdrawal import (
 )
 
 REFUSED, SEEN = "delivery-refused", "delivery-seen-before"
-CHECKS = ("seal", "digest", "manifest", "project", "encoding", "header", "row count", "rows", "duplicates")
-
-
-@dataclass(frozen=True, slots=True)
-class _Intake:
-    """What one call of :func:`receive` works with."""
-
-    custody: Custody
-    project: Project
-    workspace: Workspace
-    journal: Journal
-    actor: str
-    now: datetime
-
-    def tell(self, action: str, subject: str, details: Mapping[str, Json]) -> Head:
-        """Journal something about a delivery."""
-        return self.journal.append(actor=self.actor, action=action, subject=subject, details=details, now=self.now)
 
 
 def receive(
@@ -123,7 +96,7 @@ def receive_files(
             supplier, schema and period was accepted before.
         StorageFailed: the disk is full; what was there before is intact.
     """
-    intake = _Intake(custody, project, workspace, journal, actor, now)
+    intake = Intake(custody, project, workspace, journal, actor, now)
     subject = "unopened"
     try:
         manifest, files = open_delivery(sealed, custody.seal_identity(project.name))
@@ -194,11 +167,11 @@ def receipts_kept(workspace: Workspace, custody: Custody) -> dict[str, Receipt]:
     """All receipts that lie there, by delivery name, whether or not they stand."""
     key = custody.receipt_key().public
     folder = workspace.path(Zone.IDENTIFIED) / "receipts"
-    return {path.stem: load_receipt(path, key) for path in sorted(folder.glob("*.json"))}
+    return {path.stem: Receipt.load(path, key) for path in sorted(folder.glob("*.json"))}
 
 
 def _check_claims(
-    manifest: Manifest, files: Sequence[SealedFile], intake: _Intake, schemas: Mapping[str, DeliverySchema]
+    manifest: Manifest, files: Sequence[SealedFile], intake: Intake, schemas: Mapping[str, DeliverySchema]
 ) -> None:
     faults = list(manifest_faults(manifest, intake.project, schemas, intake.now.date()))
     if not manifest.token:
@@ -221,17 +194,17 @@ def _check_claims(
         )
 
 
-def _given_again(files: Sequence[SealedFile], earlier: Sequence[EarlierAnswer], intake: _Intake) -> tuple[Receipt, ...]:
+def _given_again(files: Sequence[SealedFile], earlier: Sequence[EarlierAnswer], intake: Intake) -> tuple[Receipt, ...]:
     for answer in earlier:
         if answer.was_written:
             findings = answer.receipt.findings
             intake.tell(SEEN, findings.delivery, {"outcome": findings.outcome})
     for file, answer in zip(files, earlier, strict=True):
-        _hand_out(answer.receipt, Places.of(file.manifest, intake.workspace))
+        hand_out(answer.receipt, Places.of(file.manifest, intake.workspace))
     return tuple(answer.receipt for answer in earlier)
 
 
-def _replaced(manifest: Manifest, told: Told, intake: _Intake) -> tuple[Receipt, ...]:
+def _replaced(manifest: Manifest, told: Told, intake: Intake) -> tuple[Receipt, ...]:
     """The files of the accepted delivery that this one replaces; no other may have its place.
 
     Raises:
@@ -261,13 +234,13 @@ def _replaced(manifest: Manifest, told: Told, intake: _Intake) -> tuple[Receipt,
 def _receive_new(
     files: Sequence[SealedFile],
     schemas: Mapping[str, DeliverySchema],
-    intake: _Intake,
+    intake: Intake,
     sealed_sha256: str,
     replaced: Sequence[Receipt],
 ) -> tuple[Receipt, ...]:
     own = [schemas[file.manifest.schema_name] for file in files]
     readings = [
-        _Reading(files[place], own[place], Places.of(files[place].manifest, intake.workspace))
+        Reading(files[place], own[place], Places.of(files[place].manifest, intake.workspace))
         for place in reading_order(own)
     ]
     keys = KnownKeys(own, files[0].sha256.encode())
@@ -277,24 +250,13 @@ def _receive_new(
         for reading in readings:
             reading.faults = rejected.faults.get(reading.file.manifest.schema_name) or (_OTHER_FILE,)
     readings.sort(key=lambda reading: reading.file.number)
-    return _answer_for(readings, intake, sealed_sha256)
+    return answer_for(readings, intake, sealed_sha256)
 
 
 _OTHER_FILE = Fault(MANIFEST, "companion", "another file of this delivery is rejected, and so all of it")
 
 
-@dataclass(slots=True)
-class _Reading:
-    """A file that is being received, and what was found in it."""
-
-    file: SealedFile
-    schema: DeliverySchema
-    places: Places
-    tally: Tally = field(default_factory=Tally)
-    faults: tuple[Fault, ...] = ()
-
-
-def _read_all(readings: Sequence[_Reading], keys: KnownKeys, intake: _Intake, replaced: Sequence[Receipt]) -> None:
+def _read_all(readings: Sequence[Reading], keys: KnownKeys, intake: Intake, replaced: Sequence[Receipt]) -> None:
     """Write the frames of all files, or of none; then withdraw what this delivery replaces."""
     rejected: dict[str, tuple[Fault, ...]] = {}
     for folder in {
@@ -337,30 +299,6 @@ def _read_all(readings: Sequence[_Reading], keys: KnownKeys, intake: _Intake, re
         remove_withdrawn(receipt, intake.workspace, intake.journal, intake.custody.receipt_key())
 
 
-def _answer_for(readings: Sequence[_Reading], intake: _Intake, sealed_sha256: str) -> tuple[Receipt, ...]:
-    """Findings of all files, then the journal, then receipts: what a kill cuts off can be made again, all of it."""
-    ids = tuple(reading.file.manifest.delivery_id for reading in readings)
-    kept = []
-    for reading in readings:
-        findings = _findings(reading, parts=ids if len(ids) > 1 else (), intake=intake, sealed_sha256=sealed_sha256)
-        kept.append(KeptFindings(findings=findings, salt=secrets.token_hex(32)))
-        sweep_temporaries(reading.places.findings.parent)
-        write_bytes(reading.places.findings, canonical_json(kept[-1].model_dump(mode="json")) + b"\n", mode=0o600)
-    heads = [
-        intake.tell(REJECTED if reading.faults else ACCEPTED, one.findings.delivery, one.journalled())
-        for reading, one in zip(readings, kept, strict=True)
-    ]
-    signed = tuple(
-        sign_receipt(
-            one.findings, JournalHead(sequence=head.sequence, digest=head.digest), intake.custody.receipt_key()
-        )
-        for one, head in zip(kept, heads, strict=True)
-    )
-    for reading, receipt in zip(readings, signed, strict=True):
-        _hand_out(receipt, reading.places)
-    return signed
-
-
 class _Rejected(Exception):
     """Leaves the frames unwritten; carries the faults, by schema, to the receipts."""
 
@@ -399,53 +337,3 @@ def _reject_if_unacceptable(validator: Validator, schema: DeliverySchema, delive
     faults = validator.faults_of_file(delivery.name) + tolerance_faults(tally, schema, delivery.name)
     if faults:
         raise _Rejected({schema.name: faults + row_faults(tally, delivery.name)})
-
-
-def _findings(reading: _Reading, *, parts: tuple[str, ...], intake: _Intake, sealed_sha256: str) -> Findings:
-    manifest, tally, faults = reading.file.manifest, reading.tally, reading.faults
-    counts = _rejected_counts(tally, manifest) if faults else (tally.received, tally.accepted, tally.quarantined)
-    reasons = dict(tally.reasons)
-    if faults:
-        reasons[f":{Defect.DELIVERY.value}"] = counts[0] - tally.quarantined
-    shown = faults or row_faults(tally, reading.file.name)
-    return Findings(
-        delivery=manifest.delivery_id,
-        project=intake.project.name,
-        supplier=manifest.supplier,
-        schema_name=reading.schema.name,
-        schema_version=reading.schema.version,
-        period=manifest.period,
-        outcome="rejected" if faults else "accepted",
-        sha256=reading.file.sha256,
-        sealed_sha256=sealed_sha256,
-        received=counts[0],
-        accepted=counts[1],
-        quarantined=counts[2],
-        by_reason=dict(sorted(reasons.items())),
-        notes={f"{column}:{note.value}": count for (column, note), count in tally.sorted_notes()},
-        faults=tuple(ReceiptFault.of(fault) for fault in shown),
-        checks=CHECKS,
-        tolerance=reading.schema.tolerance,
-        legal_basis=manifest.legal_basis,
-        purpose=manifest.purpose,
-        retention_date=manifest.retention_date,
-        accepted_frame="" if faults else digest_file(reading.places.accepted),
-        quarantine_frame="" if faults else digest_file(reading.places.quarantine),
-        parts=parts,
-        replaces=manifest.replaces,
-        withdrawal=manifest.withdrawal,
-        time=intake.now.astimezone(UTC).isoformat(timespec="seconds"),
-    )
-
-
-def _rejected_counts(tally: Tally, manifest: Manifest) -> tuple[int, int, int]:
-    """Nothing is accepted; what no parser reached is taken from the manifest."""
-    received = max(tally.received, manifest.file.rows)
-    return received, 0, received
-
-
-def _hand_out(receipt: Receipt, places: Places) -> None:
-    for folder in (places.returned.parent, places.receipt.parent):
-        sweep_temporaries(folder)
-    receipt.save(places.returned, mode=0o640)  # it counts rows: the custodian hands it out, nobody else reads it here
-    receipt.save(places.receipt, mode=0o600)

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,16 +19,17 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from enclave.errors import BadInput, NotReady, Tampered
+from enclave.errors import BadInput, NotReady
 from enclave.files import replacing, sweep_temporaries, write_bytes
 from enclave.fingerprints import Json, canonical_json, digest_file
 from enclave.journal import Entry, Journal
-from enclave.signatures import PayloadType, PublicKey, SigningKey
+from enclave.signatures import PayloadType, SigningKey
 from enclave.zones import Workspace, Zone
 from pseudonymise.handing_in import opened_itself
 from pseudonymise.manifest import DELIVERY_ID, Manifest
-from pseudonymise.receipt import ACCEPTED, JournalHead, Receipt, key_id
+from pseudonymise.receipt import ACCEPTED, Receipt
 from pseudonymise.sealing import SUFFIX, parse_recipient
+from pseudonymise.signed_statement import JournalHead, SignedStatement
 
 WITHDRAWN = "delivery-withdrawn"
 NOTICE_SUFFIX = ".withdrawal"
@@ -72,27 +72,22 @@ class Notice(_File):
     proof: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
-class Confirmation(_File):
+class Confirmation(SignedStatement):
     """The signed answer to a withdrawal: the delivery is not used from this journal entry on."""
 
+    WORD = "confirmation"
+    SIGNED_AS = PayloadType.WITHDRAWAL
+    WHEN_BROKEN = "ask for it again"
     delivery: str
     reason: Reason
     by: str
     replaced_by: str
     time: str
-    journal_head: JournalHead
-    key_id: str
-    signature: str = ""
 
-    def payload(self) -> bytes:
-        """The bytes that are signed."""
-        return canonical_json(self.model_dump(mode="json", exclude={"signature"}))
-
-    def verify(self, key: PublicKey) -> None:
-        """Raise :class:`Tampered` unless the signature is ``key``'s."""
-        if self.key_id != key_id(key):
-            raise Tampered("the confirmation is signed by another key", where=self.delivery)
-        key.verify(PayloadType.WITHDRAWAL, self.payload(), self.signature)
+    @property
+    def subject(self) -> str:
+        """The delivery."""
+        return self.delivery
 
     def __str__(self) -> str:
         told = f"{self.delivery}: withdrawn by the {self.by}, since {self.reason.description()}"
@@ -244,8 +239,7 @@ def remove_withdrawn(receipt: Receipt, workspace: Workspace, journal: Journal, k
             sealed.unlink()
     (identified / "findings" / f"{found.delivery}.json").unlink(missing_ok=True)
     confirmation = _confirmed(found.delivery, Withdrawals.of(journal).entries[found.delivery], key)
-    content = json.dumps(confirmation.model_dump(mode="json"), indent=1, sort_keys=True).encode() + b"\n"
-    write_bytes(inbox / "receipts" / f"{found.delivery}.withdrawn.json", content, mode=0o640)
+    confirmation.save(inbox / "receipts" / f"{found.delivery}.withdrawn.json", mode=0o640)
     _move(identified / "receipts" / f"{found.delivery}.json", identified / "withdrawn" / f"{found.delivery}.json")
     return confirmation
 
@@ -264,23 +258,6 @@ def _confirmed(delivery: str, entry: Entry, key: SigningKey) -> Confirmation:
         replaced_by=str(entry.details["replaced_by"]),
         time=datetime.fromisoformat(entry.time).astimezone(UTC).isoformat(timespec="seconds"),
         journal_head=JournalHead(sequence=entry.sequence, digest=entry.digest),
-        key_id=key_id(key.public),
+        key_id="",
     )
-    return bare.model_copy(update={"signature": key.sign(PayloadType.WITHDRAWAL, bare.payload())})
-
-
-def load_confirmation(file: Path, key: PublicKey) -> Confirmation:
-    """Read a confirmation and check its signature.
-
-    Raises:
-        BadInput: there is none.
-        Tampered: not whole, or the signature does not hold.
-    """
-    try:
-        found = Confirmation.model_validate_json(file.read_bytes())
-    except OSError:
-        raise BadInput("there is no such confirmation", where=file.name) from None
-    except ValidationError:
-        raise Tampered("the confirmation is not whole", where=file.name, next_step="ask for it again") from None
-    found.verify(key)
-    return found
+    return bare.signed(key)

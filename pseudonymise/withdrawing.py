@@ -19,7 +19,6 @@ from pseudonymise.withdrawal import (
     Withdrawals,
     check_proof,
     journal_withdrawal,
-    load_confirmation,
     open_notice,
     remove_withdrawn,
     token_of,
@@ -86,7 +85,7 @@ class Withdrawer:
             raise NotReady("no such delivery stands: nothing was withdrawn", where=delivery)
         folder = self.workspace.path(Zone.INBOX) / "receipts"
         key = self.custody.receipt_key().public
-        return tuple(load_confirmation(folder / f"{name}.withdrawn.json", key) for name in gone)
+        return tuple(Confirmation.load(folder / f"{name}.withdrawn.json", key) for name in gone)
 
     def _remove(self, receipt: Receipt) -> Confirmation:
         return remove_withdrawn(receipt, self.workspace, self.journal, self.custody.receipt_key())

@@ -21,6 +21,7 @@ from synthetic.randomness import Ints, uniforms
 from synthetic.register_blocks import sex_text, use_codes
 from synthetic.registers import arrow_column
 from synthetic.town import Town
+from synthetic.written_by_hand import NO_BAG_NUMBER, NO_FIRM_NUMBER, firm_names, home_addresses, without_address
 
 WATERMARK = "SYN-"
 
@@ -58,13 +59,15 @@ def _hemp(town: Town) -> pa.Table:
     thing, who = town.hemp.object[rows], town.hemp.occupant[rows]
     u = uniforms(town.seed, "hemp/file", town.place.first_id, len(rows), 4)
     known = u[:, 0] < 0.8
+    v = uniforms(town.seed, "hemp/by-hand", town.place.first_id, len(rows), 2)
+    written = v[:, 0] < NO_BAG_NUMBER
     return delivery_table(
         "hemp_clearances",
         {
             "dossier": dossier,
             "clearance_date": dd_mm_yyyy(town.hemp.event_day[rows]),
-            **address(town, thing),
-            "bag_id": town.bag[thing],
+            **home_addresses(address(town, thing), written, v[:, 1]),
+            "bag_id": np.where(written, np.bytes_(b""), town.bag[thing]),
             "occupant_bsn": np.where(known, town.identities.bsn[who], np.bytes_(b"")),
             "occupant_name": town.identities.full_name.take(pa.array(who)),
             "occupant_birth_date": dd_mm_yyyy(town.persons.birth[who]),
@@ -109,7 +112,7 @@ def _property_tax(town: Town) -> pa.Table:
         {
             "bag_id": town.bag[standing],
             **address(town, standing),
-            **_party(town, owner, "owner"),
+            **_owner(town, owner, standing),
             "owner_kind": np.where(owner >= ENTITY, 2, 1),
             "use_code": use_codes(town)[standing],
             "woz_value": noise,
@@ -163,6 +166,27 @@ def _party(town: Town, owner: Ints, role: str) -> dict[str, Texts | pa.Array]:
         f"{role}_rsin": np.where(entity, town.entities.rsin[firm], nothing),
         f"{role}_kvk": np.where(entity, town.entities.kvk[firm], nothing),
         f"{role}_name": names.take(pa.array(position)),
+    }
+
+
+def _owner(town: Town, owner: Ints, objects: Ints) -> dict[str, Texts | pa.Array]:
+    """Owners with their numbers and, of firms, their address; some firms by hand, without a number."""
+    u = uniforms(town.seed, "property/by-hand", town.place.first_id, town.objects.count, 7)[objects]
+    entity = owner >= ENTITY
+    written = entity & (u[:, 0] < NO_FIRM_NUMBER)
+    firm = np.where(entity, owner - ENTITY, 0)
+    home = address(town, town.entities.home[firm])
+    addressed = entity & ~without_address(written, u[:, 1])
+    party = _party(town, owner, "owner")
+    names = firm_names(party["owner_name"], town.entities.trade_name.take(pa.array(firm)), written, u[:, 2:])
+    nothing = np.bytes_(b"")
+    return {
+        **party,
+        "owner_rsin": np.where(written, nothing, party["owner_rsin"]),
+        "owner_kvk": np.where(written, nothing, party["owner_kvk"]),
+        "owner_name": names,
+        "owner_postcode": np.where(addressed, home["postcode"], nothing),
+        "owner_house_number": np.where(addressed, glue(home["house_number"], home["addition"]), nothing),
     }
 
 

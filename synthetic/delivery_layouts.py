@@ -58,8 +58,8 @@ LAYOUTS = {
     "property_tax": layout(
         "sav",
         MUNICIPAL_PERIOD,
-        "bag_id postcode house_number addition owner_bsn owner_rsin owner_kvk owner_name owner_kind use_code woz_value "
-        "valuation_year",
+        "bag_id postcode house_number addition owner_bsn owner_rsin owner_kvk owner_name owner_postcode "
+        "owner_house_number owner_kind use_code woz_value valuation_year",
         owner_kind=pa.int64(),
         use_code=pa.int64(),
         woz_value=pa.int64(),

@@ -115,8 +115,13 @@ def kvk(seed: int, ordinals: Ints) -> Texts:
 
 
 def establishment(kvk_numbers: Texts) -> Texts:
-    """Establishment numbers: 12 digits, one per entity."""
+    """Establishment numbers: 12 digits, the first of each entity."""
     return glue(b"0000", kvk_numbers)
+
+
+def second_establishment(kvk_numbers: Texts) -> Texts:
+    """Establishment numbers of a second establishment."""
+    return glue(b"000000", digits(kvk_numbers.astype(np.int64) % 1_000_000, 6))
 
 
 def bag_id(municipality: bytes, ordinals: Ints) -> Texts:

@@ -17,11 +17,6 @@ from synthetic import names
 from synthetic.misspelt_persons import MISSING_FROM_REGISTER, Planted, addresses, misspelt, mixed, without_marks
 from synthetic.randomness import Floats, Ints, uniforms
 
-_TRADES = (
-    "Bouw", "Horeca", "Zorg", "Transport", "Schilders", "Installatie", "Detailhandel", "Advies", "Administratie",
-    "Schoonmaak", "Techniek", "Catering", "Tuinen", "Automatisering", "Mode", "Fietsen", "Verhuur", "Onderwijs",
-    "Sport", "Cultuur", "Wonen", "Autoservice", "Vishandel", "Bakkerij",
-)  # fmt: skip
 _GROUP = ("Holding", "Beheer")
 # as registered, then as written instead
 _FORMS = (
@@ -61,7 +56,7 @@ def _entities(count: int, seed: int) -> pa.Table:
     sister = (u[:, 0] < 0.10) & (numbers > 0)
     of = np.where(sister, numbers - 1, numbers)  # a sister has the name and the home of the entity before
     family = names.texts(names.SURNAMES, (len(names.SURNAMES) * u[of, 1] ** 1.5).astype(np.int64))
-    trade = names.texts(_TRADES, (len(_TRADES) * u[of, 2]).astype(np.int64))
+    trade = names.texts(names.TRADES, (len(names.TRADES) * u[of, 2]).astype(np.int64))
     place = names.texts(names.STREETS, (len(names.STREETS) * u[of, 4]).astype(np.int64))
     core = pc.binary_join_element_wise(family, trade, " ")
     core = pc.if_else(pa.array(u[of, 3] < 0.4), pc.binary_join_element_wise(core, place, " "), core)

@@ -140,7 +140,7 @@ def _firms(town: Town) -> pa.Table:
             "establishment": firms.establishment,
             "kvk": firms.kvk,
             "rsin": firms.rsin,
-            "trade_name": firms.name,
+            "trade_name": pa.compute.if_else(pa.compute.equal(firms.trade_name, ""), firms.name, firms.trade_name),
             "legal_form": np.array(FORMS, dtype="S2")[firms.form],
             "branch": firms.branch,
             "start_date": dd_mm_yyyy(firms.start),

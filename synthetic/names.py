@@ -235,6 +235,11 @@ _STREET_BACK = [
     "gracht",
 ]
 STREETS = tuple(front + back for back in _STREET_BACK for front in _STREET_FRONT)
+TRADES = (
+    "Bouw", "Horeca", "Zorg", "Transport", "Schilders", "Installatie", "Detailhandel", "Advies", "Administratie",
+    "Schoonmaak", "Techniek", "Catering", "Tuinen", "Automatisering", "Mode", "Fietsen", "Verhuur", "Onderwijs",
+    "Sport", "Cultuur", "Wonen", "Autoservice", "Vishandel", "Bakkerij",
+)  # fmt: skip
 
 
 def surname_numbers(u: Floats) -> Ints:

@@ -31,7 +31,19 @@ KEY_PERSONS = [
     "RINPERSOON",
 ]
 KEY_ADDRESSES = ["bag_id", "postcode", "house_number", "addition", "street", "municipality", "RINOBJECTNUMMER"]
-KEY_ENTITIES = ["rsin", "kvk", "establishment", "name", "BEID"]
+KEY_ENTITIES = [
+    "rsin",
+    "kvk",
+    "establishment",
+    "name",
+    "trade_name",
+    "street",
+    "house_number",
+    "addition",
+    "postcode",
+    "municipality",
+    "BEID",
+]
 
 
 def register_blocks(town: Town, municipalities: int) -> Iterator[tuple[str, Block]]:
@@ -83,26 +95,32 @@ def key_persons(town: Town) -> dict[str, Texts | pa.Array]:
 
 def key_addresses(town: Town) -> dict[str, Texts | pa.Array]:
     """Rows of the identified register of objects."""
-    return {
-        "bag_id": town.bag,
-        "postcode": town.objects.postcode,
-        "house_number": town.objects.house_number,
-        "addition": town.objects.addition,
-        "street": town.street,
-        "municipality": np.full(town.objects.count, town.place.digits.encode()),
-        "RINOBJECTNUMMER": town.rin_object,
-    }
+    everything = np.arange(town.objects.count)
+    return {"bag_id": town.bag, **_written_address(town, everything), "RINOBJECTNUMMER": town.rin_object}
 
 
 def key_entities(town: Town) -> dict[str, Texts | pa.Array]:
-    """Rows of the identified register of entities."""
-    firms = town.entities
+    """Rows of the identified register of entities: one per establishment."""
+    firms, second = town.entities, town.entities.second
+    who = np.concatenate([np.arange(firms.count), second.entity])
     return {
-        "rsin": firms.rsin,
-        "kvk": firms.kvk,
-        "establishment": firms.establishment,
-        "name": firms.name,
-        "BEID": firms.beid,
+        "rsin": firms.rsin[who],
+        "kvk": firms.kvk[who],
+        "establishment": np.concatenate([firms.establishment, second.number]),
+        "name": firms.name.take(pa.array(who)),
+        "trade_name": pa.concat_arrays([firms.trade_name, second.trade_name]),
+        **_written_address(town, np.concatenate([firms.home, second.home])),
+        "BEID": firms.beid[who],
+    }
+
+
+def _written_address(town: Town, things: Ints) -> dict[str, Texts | pa.Array]:
+    return {
+        "postcode": town.objects.postcode[things],
+        "house_number": town.objects.house_number[things],
+        "addition": town.objects.addition[things],
+        "street": town.street.take(pa.array(things)),
+        "municipality": _same(len(things), town.place.digits.encode()),
     }
 
 

@@ -102,7 +102,7 @@ def make_town(seed: int, place: Municipality, numbers: NumberSpace) -> Town:
         spells=spells,
         finances=finances,
         debts=debts,
-        entities=make_entities(seed, place, numbers),
+        entities=make_entities(seed, place, numbers, objects.homes),
         ownership=make_ownership(setting, occupancy),
         hemp=dwelling_years(setting, spells, finances, debts),
         identities=_identities(seed, place, homes, persons, numbers),

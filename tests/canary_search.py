@@ -4,7 +4,8 @@ A file is searched as it is and decoded: Parquet column by column (numbers as te
 was handed out; ZIP members (XLSX), gzip, SQLite tables, JSON with escapes undone, base64 inside texts. A pattern is an
 identifier as UTF-8, UTF-16 (both orders), cp1252, base64 at its three alignments, and, for numbers, without leading
 zeros. Numbers count only where no digit (or hexadecimal letter) stands beside them: a random 19-digit integer holds a
-planted nine-digit number by chance in one of a few thousand.
+planted nine-digit number by chance in one of a few thousand, and so does a hexadecimal digest. What may be base64 is
+decoded for them, at each alignment: the letters that bound a number do not show in its base64.
 """
 
 from __future__ import annotations
@@ -30,14 +31,13 @@ from enclave.encrypted_files import MAGIC, key_name, open_encrypted
 WINDOW = 7
 TABLE_BITS = 26
 BLOCK = 1 << 22
-# Eight digits stand by chance in a hexadecimal digest, and then in its base64 without the letters that bound them; such
-# texts are decoded and searched with bounds.
-SHORT = 8
 HEX = frozenset(b"0123456789abcdefABCDEF")
 IS_HEX = np.isin(np.arange(256), list(HEX))
 Windows: TypeAlias = "np.ndarray[Any, Any]"
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]{24,}={0,2}")
+_MAYBE_BASE64 = re.compile(rb"[A-Za-z0-9+/]{11,}")  # eight digits take eleven characters
+_URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
 class Canaries:
@@ -60,11 +60,14 @@ class Canaries:
             self._free |= {value.encode(), value.encode("cp1252", "replace"), value.lower().encode()}
         for shape in shapes:
             self._free |= {shape.encode("utf-16-le"), shape.encode("utf-16-be")}
-            if len(shape) > SHORT or not shape.isdigit():
+            if not shape.isdigit():
                 self._free |= set(_in_base64(shape.encode()))
 
     def found_in(self, content: bytes) -> int:
         """How many places of ``content`` hold a planted value."""
+        return sum(map(self._found_in, (content, *_out_of_base64(content))))
+
+    def _found_in(self, content: bytes) -> int:
         hits = 0
         for start in range(0, max(len(content) - WINDOW + 1, 0), BLOCK):
             part = np.frombuffer(content[start : start + BLOCK + WINDOW - 1], dtype=np.uint8)
@@ -121,6 +124,17 @@ def _in_base64(plain: bytes) -> Iterator[bytes]:
             yield core
 
 
+def _out_of_base64(content: bytes) -> Iterator[bytes]:
+    """What may be base64 in ``content``, decoded from each of its first four characters on, zeros between two runs.
+
+    Digits in base64 are never hexadecimal digits alone.
+    """
+    runs = [run for run in _MAYBE_BASE64.findall(content.translate(_URL_SAFE)) if run.translate(None, bytes(HEX))]
+    for shift in range(4 if runs else 0):
+        parts = [run[shift:] for run in runs]
+        yield base64.b64decode(b"AAAA".join(part + b"A" * (-len(part) % 4) for part in parts))
+
+
 def decoded(path: Path) -> Iterator[bytes]:
     """All that can be read in a file."""
     content = path.read_bytes()
@@ -162,7 +176,7 @@ def _text(content: bytes) -> Iterator[bytes]:
 def _encrypted(path: Path) -> Iterator[bytes]:
     """Linked data and derived frames, where a workspace above has the key."""
     name = key_name(path)
-    keys = [keys for above in path.parents if name and (keys := DataKeys(above / "data-keys")).has(name)]
+    keys = [keys for above in path.parents if name and (keys := DataKeys(above / "data-keys")).opens(path)]
     for found in keys[:1]:
         with open_encrypted(path, found.take(str(name))) as file:
             yield from _parquet(file)

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from pseudonymise import unlocking
+
 settings.register_profile("everyday", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("sweep", deadline=None, max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "everyday"))
+
+# Java's optimising compiler takes more time than it saves in runs of seconds; a sandbox clears this, as it should.
+os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
 
 pytest_plugins = ["tests.softhsm"]
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -23,6 +30,14 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared reference data is not beside this checkout")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _stretched_once() -> Iterator[None]:
+    """Within a worker a passphrase is stretched at its full cost once for each salt: hundreds of tests open a store."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unlocking, "_derived", functools.cache(unlocking._derived))
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

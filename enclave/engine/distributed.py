@@ -10,6 +10,7 @@ import logging
 import os
 import secrets
 import shutil
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -52,6 +53,7 @@ class SparkEngine:
             raise NotReady("a Spark session is already open in this process", next_step="close it first")
         self._readable = readable
         self._scratch = scratch
+        self._threads = threads
         self._session = _start(scratch, threads, memory_gib)
         SparkEngine._open = True
 
@@ -64,6 +66,16 @@ class SparkEngine:
     def dialect(self) -> Dialect:
         """Spark's spellings."""
         return Dialect("spark")
+
+    @property
+    def session(self) -> SparkSession:
+        """The session, for a library that writes its own statements (Splink); not for our own SQL."""
+        return self._session
+
+    @property
+    def threads(self) -> int:
+        """How many tasks run side by side."""
+        return self._threads
 
     def close(self) -> None:
         """Stop the session; the Java process stays for the next one."""
@@ -175,6 +187,8 @@ def _start(scratch: Path, threads: int, memory_gib: float) -> SparkSession:
             next_step="apt-get install default-jre-headless, or use --engine duckdb",
         )
     os.environ["SPARK_LOCAL_IP"] = "127.0.0.1"
+    # Functions in Python run where our packages are, not in the first "python3" of the path.
+    os.environ["PYSPARK_PYTHON"] = sys.executable
     warnings.filterwarnings("ignore", message="PySpark does not yet fully support pandas", category=FutureWarning)
     for logger in _PYTHON_LOGGERS:
         logging.getLogger(logger).disabled = True

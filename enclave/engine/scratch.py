@@ -1,10 +1,12 @@
-"""A folder for spilled rows that is gone afterwards; after a kill, the next engine removes what was left."""
+"""A folder for spilled rows that is gone afterwards; after a kill, the next engine of the same user removes it."""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import pwd
 import secrets
+import shutil
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -40,19 +42,39 @@ def own_scratch(parent: Path) -> Iterator[Path]:
 
 
 def sweep(parent: Path) -> None:
-    """Remove what killed processes of this user left: folders that no living process holds.
+    """Remove what killed processes of this user left, and as root those of all: folders that no living process holds.
 
     Everyone may write here: what is no folder, or another's, is left alone (a named pipe would keep us for ever).
     """
     for left in parent.glob(f"{_PREFIX}*"):
-        with suppress(OSError):
+        with suppress(OSError, RecursionError):
             handle = os.open(left, _FOLDER)
             try:
-                if os.fstat(handle).st_uid == os.geteuid():
+                own = os.fstat(handle).st_uid == os.geteuid()
+                if own or os.geteuid() == 0:
                     fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    remove_folder(left)
+                    # whose folder it is may change it all the while: rmtree follows no link and changes no permission
+                    (remove_folder if own else shutil.rmtree)(left)
             finally:
                 os.close(handle)
+
+
+def held(parent: Path) -> dict[str, str]:
+    """Folders of runs, and who owns each: of runs that live, and of killed ones that this user may not remove."""
+    found = {}
+    for left in sorted(parent.glob(f"{_PREFIX}*")):
+        with suppress(OSError):
+            found[left.name] = owner_of(left)
+    return found
+
+
+def owner_of(path: Path) -> str:
+    """The name of the operating-system user who owns a file or folder, or their number where they have no name."""
+    user = path.lstat().st_uid
+    try:
+        return pwd.getpwuid(user).pw_name
+    except KeyError:
+        return f"number {user}"
 
 
 def remove_folder(folder: Path) -> None:

@@ -11,14 +11,16 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from enclave.identifier_density import DensityCheck
-from output_control.leaving.svg import faults_of_svg
-from output_control.leaving.text import faults_of_texts, hides_characters, long_numbers
+from output_control.leaving.svg import read_svg
+from output_control.leaving.text import faults_of_each, hides_characters, long_numbers
 
 METADATA = ".csv-metadata.json"
 MOST_NUMBERS_IN_A_LIST = 100
@@ -32,14 +34,24 @@ FEWEST_KEYS = 30
 
 def faults_of_leaving(files: Mapping[str, bytes]) -> list[str]:
     """What is wrong with files below ``outputs/`` and ``evidence/``, and with texts in the JSON files beside them."""
-    faults = []
-    for name in sorted(files):
-        found = list(_faults_of_file(name, files))
-        faults += [f"{name}: {fault}" for fault in dict.fromkeys(found)]
-    return faults
+    found = [(name, fault) for name in sorted(files) for fault in _faults_of_file(name, files)]
+    unread = [(name, fault) for name, fault in found if isinstance(fault, _Unread)]
+    told = faults_of_each([fault.texts for _, fault in unread]) if unread else []
+    clauses = [(name, fault) for name, fault in found if isinstance(fault, str)]
+    for (name, fault), faults in zip(unread, told, strict=True):
+        clauses += [(name, fault.where + clause) for clause in faults]
+    return list(dict.fromkeys(f"{name}: {clause}" for name, clause in sorted(clauses, key=itemgetter(0))))
 
 
-def _faults_of_file(name: str, files: Mapping[str, bytes]) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """Texts of a file in which identifiers are still to be looked for, together with all others."""
+
+    texts: pa.Array
+    where: str = ""
+
+
+def _faults_of_file(name: str, files: Mapping[str, bytes]) -> Iterator[str | _Unread]:
     suffix = next((suffix for suffix in _PLACES if name.endswith(suffix) and suffix != ".json"), "")
     suffix = suffix or (".json" if name.endswith(".json") else "")
     fixed = "/" not in name
@@ -54,7 +66,9 @@ def _faults_of_file(name: str, files: Mapping[str, bytes]) -> Iterator[str]:
     elif suffix == ".csv":
         yield from _faults_of_csv(name, files)
     elif suffix == ".svg":
-        yield from faults_of_svg(text, drawn_from=f"{name.rpartition('.')[0]}.csv" in files)
+        words: list[str] = []
+        yield from read_svg(text, words, drawn_from=f"{name.rpartition('.')[0]}.csv" in files)
+        yield _Unread(pa.array(words, pa.string()))
     else:
         yield from _faults_of_json(text)
 
@@ -67,7 +81,7 @@ def _text(content: bytes) -> str | None:
     return None if hides_characters(text.replace("\n", " ")) else text
 
 
-def _faults_of_json(text: str) -> Iterator[str]:
+def _faults_of_json(text: str) -> Iterator[str | _Unread]:
     try:
         said = json.loads(text)
     except (ValueError, RecursionError):
@@ -76,7 +90,7 @@ def _faults_of_json(text: str) -> Iterator[str]:
     texts: list[str] = []
     if _collect(said, texts) > MOST_NUMBERS_IN_A_LIST:
         yield f"lists more than {MOST_NUMBERS_IN_A_LIST} numbers: records are not listed in evidence or metadata"
-    yield from faults_of_texts(pa.array(texts, pa.string()))
+    yield _Unread(pa.array(texts, pa.string()))
 
 
 def _collect(said: object, texts: list[str]) -> int:
@@ -95,7 +109,7 @@ def _collect(said: object, texts: list[str]) -> int:
     return longest
 
 
-def _faults_of_csv(name: str, files: Mapping[str, bytes]) -> Iterator[str]:
+def _faults_of_csv(name: str, files: Mapping[str, bytes]) -> Iterator[str | _Unread]:
     described = _description(files.get(f"{name.removesuffix('.csv')}{METADATA}"))
     if described is None:
         yield "has no metadata beside it that describes its columns"
@@ -117,7 +131,9 @@ def _faults_of_csv(name: str, files: Mapping[str, bytes]) -> Iterator[str]:
     for column, kind in kinds.items():
         values = table.column(column).combine_chunks()
         if kind == "string":
-            yield from (f"column {column} {fault}" for fault in _faults_of_text_column(values))
+            distinct = pc.unique(values)
+            yield from (f"column {column} {fault}" for fault in _faults_of_codes(distinct))
+            yield _Unread(distinct, f"column {column} ")
         else:
             yield from (f"column {column} {fault}" for fault in _faults_of_numbers(values))
 
@@ -163,14 +179,12 @@ def _faults_of_listing(table: pa.Table, keys: Sequence[str], of_records: set[str
             yield f"column {column} holds nothing but long numbers, as keys of records are"
 
 
-def _faults_of_text_column(values: pa.Array) -> Iterator[str]:
-    distinct = pc.unique(values)
+def _faults_of_codes(distinct: pa.Array) -> Iterator[str]:
     plain = pc.match_substring_regex(distinct, _NUMBER)
     if pc.any(pc.and_not(pc.match_substring_regex(distinct, _FORMULA), plain)).as_py():
         yield "holds text that a spreadsheet would run as a formula"
     if long_numbers(distinct):
         yield "holds a number of eight figures or more, as identifiers are"
-    yield from faults_of_texts(distinct)
 
 
 def _faults_of_numbers(values: pa.Array) -> Iterator[str]:

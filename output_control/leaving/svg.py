@@ -23,22 +23,30 @@ NAMESPACE = "http://www.w3.org/2000/svg"
 
 def faults_of_svg(text: str, *, drawn_from: bool) -> Iterator[str]:
     """What an SVG holds beside a drawing; ``drawn_from``: the table that it shows lies beside it."""
+    words: list[str] = []
+    yield from read_svg(text, words, drawn_from=drawn_from)
+    yield from faults_of_texts(pa.array(words, pa.string()))
+
+
+def read_svg(text: str, words: list[str], *, drawn_from: bool) -> Iterator[str]:
+    """As `faults_of_svg`, but for what its words tell: they are added to ``words``."""
     if not drawn_from:
         yield "is a figure without its table beside it"
     if "<!" in text or "<?" in text:
         yield "holds a declaration, a comment or an instruction: no drawing of the gate"
         return
-    odd, texts = 0, [""]
+    odd = 0
+    words.append("")
 
     def start(name: str, attributes: dict[str, str]) -> None:
         nonlocal odd
         known = name in ELEMENTS and set(attributes) <= ATTRIBUTES
         foreign = attributes.get("xmlns", NAMESPACE) != NAMESPACE
         odd += not known or foreign or any("url" in value or ":" in value for value in _values(attributes))
-        texts.append("")
+        words.append("")
 
-    def data(words: str) -> None:
-        texts[-1] += words
+    def data(said: str) -> None:
+        words[-1] += said
 
     parser = ParserCreate()
     parser.StartElementHandler, parser.CharacterDataHandler = start, data
@@ -49,7 +57,6 @@ def faults_of_svg(text: str, *, drawn_from: bool) -> Iterator[str]:
         return
     if odd:
         yield f"holds {odd} element(s) that the gate does not draw"
-    yield from faults_of_texts(pa.array(texts, pa.string()))
 
 
 def _values(attributes: dict[str, str]) -> list[str]:

@@ -2,9 +2,10 @@
 
 Two tables of the same population, cut by the same categories, have the same cells: of a region that is two
 municipalities less one of them, the other follows. That cells of *different* populations or categories hold the same
-units is chance, and so is that a cell of a new table is empty: of these nothing is taken here. A category is the same
-when the same part of the population is in it, whatever it is called; but where it holds few, or all but few, that may
-be chance too, and it must be called the same.
+units is chance, and so is that a cell of a new table is empty: of these nothing is taken here. A population is the same
+when it was defined alike and the same units are in it; where that is not known, or few are in it, it is no other's. A
+category is the same when the same part of the population is in it, whatever it is called; but where it holds few, or
+all but few, that may be chance too, and it must be called the same.
 """
 
 from __future__ import annotations
@@ -198,8 +199,9 @@ class _Cut:
         self._parts = [self._of_codes(at, self._sets) for at in range(len(self._dims))]
         self._units = [self._of_codes(at, table.table.n_contributors) for at in range(len(self._dims))]
         everyone = int(self._units[0][0])
-        # that two such populations are the same may be chance
-        of = f"{table.release} {table.name} {table.quantity}" if everyone < FEW else ""
+        # that others are the same may be chance
+        of = table.defined if everyone >= FEW else ""
+        of = of or f"{table.release} {table.name} {table.quantity}"
         self._all = int(mixed(self._parts[0][:1] ^ _hashed(of))[0])
         parts = [
             np.array([self._category(at, [code]) for code in range(len(dim.codes))], dtype=np.int64)[self._codes[:, at]]

@@ -6,7 +6,7 @@ as many more suppressed cells as that takes, at least cost, and the audit tries 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -66,25 +66,30 @@ def protect_together(
     attached: Mapping[int, int] | None = None,
     apart: Sequence[ReleasedTable] = (),
     dominance: Sequence[Rule] = (),
+    propose: Callable[[], Sequence[str]] = list,
 ) -> Together:
     """Hide in the tables of one analysis what the policy asks, together and beside what was released before.
 
     ``minimum`` is the minimum frequency: no difference of cells may be of fewer units. ``attached`` says which of
     ``asked`` are the counts of which sum: the two show and hide the same cells. ``apart`` are tables that cannot be
     compared, protected already: nothing else may share units with them. ``dominance``: the rules on the largest
-    contributions, which a difference of cells may not break either.
+    contributions, which a difference of cells may not break either. ``propose`` says what else could be asked for;
+    it is called when no suppression helps.
 
     Raises:
-        Refused: no suppression in the new tables protects them and what was released before; it names the releases. Or
-            one of two tables that share units cannot be compared.
+        Refused: no suppression in the new tables protects them and what was released before; it names the releases and
+            says what is proposed. Or one of two tables that share units cannot be compared.
     """
     beside = Beside([Grid(table) for table in asked], apart, minimum, dominance)
     if history is not None:
         beside.look_back(history)
     found = _Found(asked, attached or {}, options)
-    # sums first: their counts then lose least where a cell is hidden anyhow
-    for inside in sorted(beside.groups(), key=lambda group: asked[group[0]].quantity == COUNT):
-        found.solve(inside, beside, minimum)
+    try:
+        # sums first: their counts then lose least where a cell is hidden anyhow
+        for inside in sorted(beside.groups(), key=lambda group: asked[group[0]].quantity == COUNT):
+            found.solve(inside, beside, minimum)
+    except Refused as error:
+        raise reasons([error.what, *propose()], error.next_step) from None
     found.hide_alike()
     patterns, reports = zip(*found.of.values(), strict=True) if asked else ((), ())
     released = tuple(

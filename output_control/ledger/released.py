@@ -73,6 +73,8 @@ class ReleasedTable:
     ``period`` is the column of periods (empty without), and the frame where members have several rows in one: tables
     of another ``period`` have no row in common though they may count the same.
     ``moves`` are what was found, when it was protected, that leaves hidden cells of it and of earlier tables open.
+    ``defined`` is a keyed digest of how its population was defined; empty where that is not known, as of releases from
+    before the ledger kept it.
     """
 
     name: str
@@ -87,6 +89,7 @@ class ReleasedTable:
     period: str = ""
     moves: Moves = field(default_factory=Moves.none)
     said: Said = field(default_factory=Said.nothing)
+    defined: str = ""
 
     @property
     def label(self) -> str:
@@ -135,6 +138,7 @@ def pack(tables: Sequence[ReleasedTable]) -> bytes:
                 "sizes": [len(part) for part in parts],
                 **({} if like is None else {"records_of": like}),
                 **({"about": each.said.about} if len(each.said.sums) else {}),
+                **({"defined": each.defined} if each.defined else {}),
             }
         )
         blobs += parts
@@ -272,6 +276,7 @@ def _table(facts: dict[str, Any], release: str, blobs: Sequence[pa.Table], like:
         said=Said(np.stack([each.to_numpy() for each in said[0].columns]), int(facts["about"]))
         if said
         else Said.nothing(),
+        defined=str(facts.get("defined", "")),
     )
 
 

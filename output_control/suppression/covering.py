@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from output_control.suppression.batches import batch_round
 from output_control.suppression.boxed import certify_by_boxes, serve_by_boxes
-from output_control.suppression.flow import batch_round, certify, serve
+from output_control.suppression.flow import certify, serve
 from output_control.suppression.problem import Target
 from output_control.suppression.regions import serve_by_region
 from output_control.suppression.search import Search
@@ -25,8 +26,6 @@ def cover(search: Search) -> list[Target]:
         serve_by_region(search)
         return [target for target in search.proof.open_targets() if not serve(search, target)]
     for reward in REWARDS:
-        _batch_round(search, reward)
+        batch_round(search, reward)
         certify(search, rounds=2)
     return [target for target in search.proof.open_targets() if not serve(search, target)]
-
-

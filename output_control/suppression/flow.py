@@ -12,12 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
-from output_control.suppression.islands import Islands, inside
+from output_control.suppression.islands import Islands
 from output_control.suppression.lp import Model
 from output_control.suppression.neighbourhood import WIDE, Ball, limits
 from output_control.suppression.problem import Problem, Target
 from output_control.suppression.search import Search
-from output_control.suppression.warm_start import SYSTEM, is_system
+from output_control.suppression.warm_start import SYSTEM, is_open_system, is_system
 from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 BALL = 1500
@@ -41,18 +41,12 @@ def certify(search: Search, rounds: int = FREE_ROUNDS, targets: Sequence[Target]
         idle = idle + 1 if all(not target.met for target in queue) else 0
 
 
-def _left(queue: Sequence[Target], ball: Ball, served: Sequence[Target]) -> list[Target]:
-    """What a round has still to look at; who is not in a whole ball cannot move at all."""
-    done = {id(target) for target in (*served, queue[0])}
-    return [] if ball.whole else [target for target in queue if id(target) not in done and not target.met]
-
-
 def push(search: Search, ball: Ball, targets: Sequence[Target]) -> None:
     """One LP over hidden cells: move all targets as far as they ask, in random directions."""
     if not targets:
         return
     unit = typical_level(search.problem, targets)
-    gain, lower, upper = _in_random_directions(search, ball, compatible(search, targets), 1.0, unit)
+    gain, lower, upper = in_random_directions(search, ball, compatible(search, targets), 1.0, unit)
     _solve_into(search, ball, gain, lower, upper, unit=unit)
 
 
@@ -61,7 +55,7 @@ def push_short(search: Search, ball: Ball, targets: Sequence[Target]) -> None:
     if not targets:
         return
     unit = typical_level(search.problem, targets)
-    gain, lower, upper = _in_random_directions(search, ball, compatible(search, targets), 1.0, unit)
+    gain, lower, upper = in_random_directions(search, ball, compatible(search, targets), 1.0, unit)
     model = _two_sided(ball, np.full(len(gain), LENGTH), lower, upper, gain)
     search.count()
     found = model.solve()
@@ -69,7 +63,7 @@ def push_short(search: Search, ball: Ball, targets: Sequence[Target]) -> None:
         search.proof.add(ball.cells, (found.x[: len(gain)] - found.x[len(gain) :]) * unit)
 
 
-def _in_random_directions(
+def in_random_directions(
     search: Search, ball: Ball, targets: Sequence[Target], reward: float, unit: float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """The objective that rewards a move of each target to its level on one side, and the cells' limits for it."""
@@ -126,52 +120,6 @@ def _solve_into(
         search.proof.add(ball.cells, found.x * unit)
 
 
-def batch_round(search: Search, reward: float) -> None:
-    """Hide cells for all open targets, ball by ball, where that costs less than ``reward`` typical cells each."""
-    queue = search.proof.open_targets()
-    typical = (
-        float(np.quantile(search.problem.cost[~search.problem.primary], 0.25, method="lower"))
-        if (bool((~search.problem.primary).any()))
-        else 1.0
-    )
-    while queue:
-        ball = search.near.around(np.array([queue[0].cell]), search.hidden, BALL)
-        served = [target for target in inside(queue, ball) if not target.met]
-        if served:
-            _batch(search, ball, compatible(search, served), reward * max(typical, 1e-9))
-        queue = _left(queue, ball, served)
-
-
-def _batch(search: Search, ball: Ball, targets: Sequence[Target], reward: float) -> None:
-    unit = typical_level(search.problem, targets)
-    gain, lower, upper = _in_random_directions(search, ball, targets, reward, unit)
-    _hide_cheapest(search, ball, gain, lower, upper, unit=unit)
-
-
-def _hide_cheapest(
-    search: Search, ball: Ball, gain: FloatArray, lower: FloatArray, upper: FloatArray, *, unit: float
-) -> bool:
-    """Solve min cost·|z| + gain·z; hide what moves. Published cells move in two parts, up and down."""
-    problem = search.problem
-    published = np.flatnonzero(~search.hidden[ball.cells])
-    slope = problem.cost[ball.cells]
-    matrix = sparse.csr_array(sparse.hstack([ball.matrix, -ball.matrix[:, published]]))
-    low = np.concatenate([lower, np.zeros(len(published))])
-    high = np.concatenate([upper, -lower[published]])
-    low[published] = 0.0
-    cost = np.concatenate([gain, np.zeros(len(published))])
-    cost[published] += slope[published]
-    cost[len(gain) :] = slope[published]
-    zero = np.zeros(matrix.shape[0])
-    search.count()
-    found = Model(matrix, cost, low, high, (zero, zero)).solve()
-    if found is None:
-        return False
-    move = found.x[: len(gain)].copy()
-    move[published] -= found.x[len(gain) :]
-    return accept(search, ball, move * unit)
-
-
 def accept(search: Search, ball: Ball, move: FloatArray) -> bool:
     """Hide what the new part of the proof rests on; False when the move proves nothing."""
     helped = search.proof.add(ball.cells, move)
@@ -183,7 +131,11 @@ def accept(search: Search, ball: Ball, move: FloatArray) -> bool:
 
 def serve(search: Search, target: Target) -> bool:
     """Prove one target at least cost, in growing balls; False when even the whole table holds no witness."""
-    size = BALL
+    system = is_open_system(search)
+    if system and not target.met and _serve_in(search, search.near.everywhere, target):
+        return True
+    # what the one model did not find is looked for once more from nothing
+    size = SYSTEM if system else BALL
     while not target.met:
         ball = search.near.around(np.array([target.cell]), search.hidden, size)
         if not _serve_in(search, ball, target) and ball.whole:
@@ -201,11 +153,12 @@ def _serve_in(search: Search, ball: Ball, target: Target) -> bool:
     # just what hidden cells can give, to the solver's tolerance, must be asked to go further beyond it
     for stretch in (1.0, WIDE):
         for _ in range(2):
-            moves = [
-                move
-                for side in target.open_sides
-                if (move := _cheapest_move(search, ball, target, at, side=side, stretch=stretch)) is not None
-            ]
+            moves = []
+            for side in target.open_sides:
+                move = _cheapest_move(search, ball, target, at, side=side, stretch=stretch)
+                moves += [] if move is None else [move]
+                if move is not None and move[0] == 0:
+                    break  # nothing is cheaper
             if not moves or not accept(search, ball, min(moves, key=lambda move: move[0])[1]):
                 break
             if target.met:
@@ -243,7 +196,8 @@ def _cheapest_move(
     if barred is not None:
         # an exchange is not worth an integer programme: one takes as long as a thousand LPs
         return None
-    return _integer_move(search, ball, fixed, lower, upper)
+    near = _whole_near(search, ball, found[1], (lower, upper))
+    return near or _integer_move(search, ball, fixed, lower, upper)
 
 
 def _slope_scaling(
@@ -253,10 +207,12 @@ def _slope_scaling(
 
     Counts move by ones, where the first LP is as good as any.
     """
-    model = _two_sided(ball, fixed, lower, upper)
+    model = _model_of(search, ball, fixed, lower, upper)
     slope = fixed
     best: tuple[float, FloatArray] | None = None
-    for _ in range(1 if search.problem.integral else SLOPE_ROUNDS):
+    for again in range(1 if search.problem.integral else SLOPE_ROUNDS):
+        if again:
+            model.set_cost(np.concatenate([slope, slope]) + 1e-9 * fixed.max(initial=1.0))
         search.count()
         found = model.solve()
         if found is None:
@@ -267,8 +223,28 @@ def _slope_scaling(
         if best is None or price < best[0]:
             best = price, move
         slope = np.where(used, fixed / np.maximum(np.abs(move), 1e-3), slope)
-        model.set_cost(np.concatenate([slope, slope]) + 1e-9 * fixed.max(initial=1.0))
     return best
+
+
+def _model_of(search: Search, ball: Ball, fixed: FloatArray, lower: FloatArray, upper: FloatArray) -> Model:
+    """As `_two_sided`; of everything at once one model, which starts from the vertex of the last target."""
+    near = search.near
+    if not near.is_everywhere(ball):
+        return _two_sided(ball, fixed, lower, upper)
+    if near.model is None:
+        near.model = _two_sided(ball, fixed, lower, upper)
+    else:
+        near.model.revise(_two_sided_cost(fixed, 0.0), *_two_sided_bounds(lower, upper))
+    return near.model
+
+
+def _two_sided_cost(fixed: FloatArray, gain: FloatArray | float) -> FloatArray:
+    return np.concatenate([fixed + gain, fixed - gain]) + 1e-6 * float(fixed.max(initial=1.0))
+
+
+def _two_sided_bounds(lower: FloatArray, upper: FloatArray) -> tuple[FloatArray, FloatArray]:
+    low = np.concatenate([np.maximum(lower, 0), np.maximum(-upper, 0)])
+    return low, np.concatenate([np.maximum(upper, 0), np.maximum(-lower, 0)])
 
 
 def _two_sided(
@@ -276,12 +252,8 @@ def _two_sided(
 ) -> Model:
     """The model of min fixed·(rise + fall) + gain·(rise - fall)."""
     matrix = sparse.csr_array(sparse.hstack([ball.matrix, -ball.matrix]))
-    small = 1e-6 * float(fixed.max(initial=1.0))
-    cost = np.concatenate([fixed + gain, fixed - gain]) + small
-    low = np.concatenate([np.maximum(lower, 0), np.maximum(-upper, 0)])
-    high = np.concatenate([np.maximum(upper, 0), np.maximum(-lower, 0)])
     zero = np.zeros(matrix.shape[0])
-    return Model(matrix, cost, low, high, (zero, zero))
+    return Model(matrix, _two_sided_cost(fixed, gain), *_two_sided_bounds(lower, upper), (zero, zero))
 
 
 def is_whole_move(move: FloatArray) -> bool:
@@ -289,6 +261,7 @@ def is_whole_move(move: FloatArray) -> bool:
     return bool(np.allclose(move, np.rint(move), rtol=0, atol=1e-6))
 
 
+FRACTION = 1e-7
 NODES = 200
 GOOD_ENOUGH = 0.1
 
@@ -341,6 +314,22 @@ def _shortest_in(search: Search, ball: Ball, target: Target, far: float, avoid: 
             if found is not None:
                 move: FloatArray = (found.x[: len(lower)] - found.x[len(lower) :]) * far
                 return move
+    return None
+
+
+def _whole_near(
+    search: Search, ball: Ball, move: FloatArray, bounds: tuple[FloatArray, FloatArray]
+) -> tuple[float, FloatArray] | None:
+    """The cheapest integral move near a fractional one, where the ball is everything: far less to look through."""
+    for size in (BALL, 4 * BALL) if search.near.is_everywhere(ball) else ():
+        near = search.near.around(ball.cells[np.abs(move) > FRACTION], search.hidden, size)
+        at = np.searchsorted(ball.cells, near.cells)
+        fixed = np.where(search.hidden[near.cells], 0.0, search.problem.cost[near.cells])
+        found = _integer_move(search, near, fixed, bounds[0][at], bounds[1][at])
+        if found is not None:
+            whole = np.zeros(len(ball.cells))
+            whole[at] = found[1]
+            return found[0], whole
     return None
 
 

@@ -60,6 +60,7 @@ class Model:
             model.integrality_ = [kinds[bool(flag)] for flag in integer]
         self._highs.passModel(model)
         self._columns = np.arange(matrix.shape[1], dtype=np.int32)
+        self._held = cost, lower, upper
 
     def search_plainly(self) -> None:
         """Branch by what earlier branchings brought, with cuts at the root alone: more nodes, each for far less."""
@@ -69,6 +70,15 @@ class Model:
     def keep_vertex(self) -> None:
         """Go on from the last vertex (primal simplex): for a row of solves of which only the objective changes."""
         self._highs.setOptionValue("simplex_strategy", PRIMAL)
+
+    def revise(self, cost: FloatArray, lower: FloatArray, upper: FloatArray) -> None:
+        """Another objective and other bounds, same basis; of a model that is changed in no other way. Only what differs
+        is handed on: that is a few columns of many thousands."""
+        (old, low, high), self._held = self._held, (cost, lower, upper)
+        here = np.flatnonzero(cost != old)
+        self._highs.changeColsCost(len(here), self._columns[here], cost[here])
+        here = np.flatnonzero((lower != low) | (upper != high))
+        self._highs.changeColsBounds(len(here), self._columns[here], lower[here], upper[here])
 
     def set_cost(self, cost: FloatArray) -> None:
         """Another objective, same basis."""

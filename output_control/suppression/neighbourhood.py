@@ -9,6 +9,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from output_control.suppression.lp import Model
 from output_control.suppression.problem import Problem
 from output_control.tables.table import BoolArray, FloatArray, IntArray
 
@@ -39,6 +40,8 @@ class Neighbourhoods:
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
         self._scale = float(np.median(problem.cost)) if problem.size else 1.0
+        # of `everywhere`, once it is needed
+        self.model: Model | None = None
 
     @cached_property
     def _graph(self) -> sparse.csr_array:
@@ -53,6 +56,15 @@ class Neighbourhoods:
     def _into_cell(self) -> BoolArray:
         into: BoolArray = self._graph.indices < self._problem.size
         return into
+
+    @cached_property
+    def everywhere(self) -> Ball:
+        """All groups that can move, whatever is hidden: but for those that must stay published."""
+        return ball(self._problem, np.flatnonzero(~self._problem.keep | self._problem.primary), whole=True)
+
+    def is_everywhere(self, ball: Ball) -> bool:
+        """Whether ``ball`` is `everywhere`; that is not made for the question."""
+        return "everywhere" in self.__dict__ and ball is self.everywhere
 
     def around(self, centres: IntArray, suppressed: BoolArray, size: int, *, hidden_only: bool = False) -> Ball:
         """The ``size`` groups nearest to ``centres`` (all of a small table); only suppressed ones if asked."""

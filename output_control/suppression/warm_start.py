@@ -28,6 +28,11 @@ def is_system(search: Search) -> bool:
     return search.problem.boxes is None and search.problem.integral and int(search.hidden.sum()) <= SYSTEM
 
 
+def is_open_system(search: Search) -> bool:
+    """Whether what is hidden or may be hidden is such a system, so that one model serves target after target."""
+    return is_system(search) and len(search.near.everywhere.cells) <= SYSTEM
+
+
 def stuck(search: Search, targets: Sequence[Target]) -> list[Target]:
     """Prove open ``targets`` from all hidden cells by one model whose objective alone changes.
 

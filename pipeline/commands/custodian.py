@@ -116,6 +116,7 @@ def receive(
 
     Example: zicht receive build/run/inbox/*.zicht --passphrase-file custodian.pass
     """
+    from pipeline.withdrawn_rows import refuse_withdrawn_rows
     from pseudonymise.handing_in import is_plain
     from pseudonymise.withdrawal import NOTICE_SUFFIX
 
@@ -137,6 +138,7 @@ def receive(
     if refused or intake.refused:
         faults = [*refused, *intake.refused]
         raise BadInput("deliveries were refused", faults=faults, next_step="tell the suppliers, see above")
+    refuse_withdrawn_rows(desk.office)
 
 
 def withdraw(
@@ -149,10 +151,12 @@ def withdraw(
 
     Suppliers do it themselves: zicht delivery withdraw. Example: zicht withdraw GM9001-… --reason errors
     """
+    from pipeline.withdrawn_rows import refuse_withdrawn_rows
     from pseudonymise.withdrawal import Reason
 
     desk = _desk(workspace, passphrase_file, as_json=False)
     _tell_withdrawn(desk.withdraw(delivery, Reason(reason)), desk)
+    refuse_withdrawn_rows(desk.office)
     typer.echo("Next: zicht pseudonymise; zicht link")
 
 
@@ -174,7 +178,8 @@ def pseudonymise(
 ) -> None:
     """Replace the identifiers of accepted deliveries by keyed hashes.
 
-    Where the project file says so, records without a usable identifier are matched to the key register by name first.
+    Where the project file says so, records of persons, firms or homes without a usable identifier are matched to the
+    key register by likeness first.
 
     Example: zicht pseudonymise --passphrase-file custodian.pass
     """
@@ -184,7 +189,7 @@ def pseudonymise(
     for outcome in outcomes:
         if outcome not in hashed:
             counts = outcome.record.counts
-            typer.echo(f"{outcome.record.step} by name: {counts['linked']} of {counts['wanted']} records linked")
+            typer.echo(f"{outcome.record.step} by likeness: {counts['linked']} of {counts['wanted']} records linked")
     typer.echo("Next: zicht link")
 
 
@@ -205,16 +210,19 @@ def link(
 
 def clerical_review(
     data_set: Annotated[str, typer.Argument(help="Data set of the project file.")],
-    key: Annotated[str, typer.Argument(help="Its key that is matched by name.")],
+    key: Annotated[str, typer.Argument(help="Its key of persons, entities or addresses that is matched by likeness.")],
     workspace: WorkspaceOption = DEFAULT_WORKSPACE,
     passphrase_file: PassphraseOption = None,
 ) -> None:
-    """Show a sample of pairs matched by name, to be judged: what was delivered beside what the register says.
+    """Show a sample of pairs matched by likeness, to be judged: what was delivered beside what the register says.
 
-    On a terminal only, since it shows names; nothing is written.
+    Of an entity with several names or addresses in the register all are shown, the matched one first. On a terminal
+    only, since it shows names; nothing is written.
 
     Example: zicht clerical-review clearances occupant --passphrase-file custodian.pass
     """
+    from linkage.unit_register import BESIDE
+
     if not sys.stdout.isatty():
         raise NotAllowed("names of persons are shown on a terminal only, never in a file or a pipe")
     sample = _desk(workspace, passphrase_file, as_json=False).review_sample(data_set, key)
@@ -222,7 +230,8 @@ def clerical_review(
         typer.echo(f"\n{pair['stratum']}: probability {pair['probability']}, weight {pair['weight']}, {pair['pass']}")
         for field in (name.removeprefix("delivered_") for name in pair if name.startswith("delivered_")):
             sides = [str(pair[f"{side}_{field}"] or "") for side in ("delivered", "register")]
-            typer.echo(f"  {field:<10} {sides[0]:<30} {sides[1]:<30} {'' if sides[0] == sides[1] else '≠'}")
+            same = sides[0] in sides[1].split(BESIDE)
+            typer.echo(f"  {field:<10} {sides[0]:<30} {sides[1]:<30} {'' if same else '≠'}")
 
 
 def _desk(workspace: Path, passphrase_file: Path | None, *, as_json: bool) -> CustodianDesk:

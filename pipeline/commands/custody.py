@@ -224,9 +224,9 @@ def verify(
     Example: zicht certificate verify GM9001-hemp_clearances-2016-….destroyed.json --key receipt.pub
     """
     from enclave.signatures import load_public
-    from pseudonymise.destruction import load_certificate
+    from pseudonymise.destruction import Certificate
 
-    found = load_certificate(certificate, load_public(key))
+    found = Certificate.load(certificate, load_public(key))
     typer.echo(found.model_dump_json() if as_json else f"{certificate.name} holds: signed by {found.key_id}\n{found}")
 
 

@@ -255,17 +255,17 @@ def verify_receipt(
     from enclave.signatures import load_public
     from pseudonymise.clerk_report import Language, receipt_text
     from pseudonymise.outbox import Outbox
-    from pseudonymise.receipt import check_delivered, load_receipt
-    from pseudonymise.withdrawal import load_confirmation
+    from pseudonymise.receipt import Receipt, check_delivered
+    from pseudonymise.withdrawal import Confirmation
 
     speak = Language(language)
     if receipt.name.endswith(".withdrawn.json"):
-        confirmed = load_confirmation(receipt, load_public(key))
+        confirmed = Confirmation.load(receipt, load_public(key))
         if outbox is not None:
             Outbox(outbox).note(confirmed, now=_now())
         typer.echo(confirmed.model_dump_json() if as_json else f"{receipt.name}: {confirmed}")
         return
-    answered = load_receipt(receipt, load_public(key))
+    answered = Receipt.load(receipt, load_public(key))
     if file is not None:
         check_delivered(answered, file)
     if outbox is not None:

@@ -20,6 +20,7 @@ from pseudonymise.formats.header import match_header
 from pseudonymise.formats.records import Records, scan_records
 from pseudonymise.schemas import DeliverySchema
 
+_MOST_BROKEN = 100_000
 _SEPARATORS = {";": "a semicolon", ",": "a comma", "\t": "a tab", "|": "a vertical bar"}
 
 
@@ -66,8 +67,9 @@ def _read(
         raise BadInput("the file does not hold what the schema asks for", where=file, faults=faults)
     reader = _RecordReader(schema, names, file, encoding)
     for records in chunks:
-        yield reader.batch(records, remarks)
-        remarks = ()
+        for batch in reader.batches(records, remarks):
+            yield batch
+            remarks = ()
 
 
 def _decoded(data: bytes, encoding: str) -> str:
@@ -127,8 +129,8 @@ class _RecordReader:
             strings_can_be_null=True,
         )
 
-    def batch(self, records: Records, remarks: tuple[Remark, ...]) -> Batch:
-        """The well-formed records as columns, the others as broken rows.
+    def batches(self, records: Records, remarks: tuple[Remark, ...]) -> Iterator[Batch]:
+        """The well-formed records as columns, the others as broken rows, of which a batch may hold so many only.
 
         The CSV parser counts cells as well: if it finds a row of so many cells in each record, none need be counted
         here.
@@ -137,8 +139,11 @@ class _RecordReader:
             table = self._parsed(records.data, len(records))
             if table is not None:
                 rows = np.arange(records.first, records.first + len(records))
-                return Batch(pa.array(rows, pa.int64()), table, (), remarks)
-        return self._batch_with_broken(records, remarks)
+                yield Batch(pa.array(rows, pa.int64()), table, (), remarks)
+                return
+        for piece in records.pieces(_MOST_BROKEN, self._parse.delimiter):
+            yield self._batch_with_broken(piece, remarks)
+            remarks = ()
 
     def _batch_with_broken(self, records: Records, remarks: tuple[Remark, ...]) -> Batch:
         cells = records.cells

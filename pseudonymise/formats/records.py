@@ -18,6 +18,7 @@ from enclave.errors import BadInput, Fault
 from pseudonymise.formats.batch import BLOCK, blocks
 
 MAX_RECORD = 8 << 20
+MAX_BLANK_LINES = 100_000
 _SLICE = 128 << 10
 _QUOTE, _LINE_FEED, _RETURN = 34, 10, 13
 _WORD = 64
@@ -66,6 +67,14 @@ class Records:
         """Which records hold a stray mark."""
         return _per_record(self.stray, self.ends) > 0
 
+    def pieces(self, records: int, separator: str) -> Iterator[Records]:
+        """The same, so many records at a time."""
+        start = 0
+        for number, stop in enumerate([*(self.ends[records - 1 : -1 : records] + 1).tolist(), len(self.data)]):
+            piece = _marked(self.data[start:stop], separator, self.first + number * records)
+            yield replace(piece, unfinished=self.unfinished and stop == len(self.data))
+            start = stop
+
     def may_all_have(self, cells: int) -> bool:
         """Whether nothing is stray, and there are as many separators as records of so many cells have together."""
         return not self.stray.any() and _count(self.separators) == len(self) * (cells - 1)
@@ -73,24 +82,30 @@ class Records:
 
 def scan_records(handle: BinaryIO, separator: str, file: str, *, block_size: int = BLOCK) -> Iterator[Records]:
     """Cut a stream into whole records: the header alone, what is left of its block (perhaps nothing), and then chunks
-    of about ``block_size`` bytes; blank lines at the end don't count. Nothing at all of an empty file.
+    of about ``block_size`` bytes; blank lines at the end don't count, however many. Nothing at all of an empty file.
 
     Raises:
-        BadInput: a quote that is opened and never closed, quotes that no longer pair, or a record above
-            ``MAX_RECORD`` bytes; names the record.
+        BadInput: a quote that is opened and never closed, quotes that no longer pair, a record above ``MAX_RECORD``
+            bytes, or more than ``MAX_BLANK_LINES`` blank lines before another row; names the record.
     """
-    carried, first = b"", 0
+    carried, first, blank = b"", 0, False
     for block in blocks(handle, block_size):
         held = carried + block
+        if blank and held.strip(b"\r\n"):
+            raise _blank_lines(first, file)
         records = _whole_records(held, separator, first)
         _refuse_lost_quotes(records, file)
+        _refuse_blank_lines(records, file)
         if len(records):
             yield from _header_apart(records, separator)
             first += len(records)
         carried = held[len(records.data) :]
-        if len(carried.rstrip(b"\r\n")) > MAX_RECORD:
+        blank, carried = _blank_forgotten(carried, blank=blank)
+        if len(carried) > MAX_RECORD + 2 * MAX_BLANK_LINES:
             raise _never_closed(first, file)
     if carried.strip(b"\r\n"):
+        if blank:
+            raise _blank_lines(first, file)
         last = _last_record(carried.rstrip(b"\r\n") + b"\n", separator, first, file, closed=carried.endswith(b"\n"))
         yield from _header_apart(last, separator)
 
@@ -180,6 +195,14 @@ def _without_blank_tail(held: bytes, feeds: Words) -> int:
     return held.index(b"\n", start + len(filled)) + 1 if filled else 0
 
 
+def _blank_forgotten(carried: bytes, *, blank: bool) -> tuple[bool, bytes]:
+    """Whether more blank lines are behind us than may stand between rows, and what to hold of them and what follows."""
+    lead = len(carried) - len(carried.lstrip(b"\r\n"))
+    if not blank and carried.count(b"\n", 0, lead) <= MAX_BLANK_LINES:
+        return False, carried
+    return True, carried[carried.rfind(b"\n", 0, lead) + 1 :]
+
+
 def _until(marks: Words, stop: int) -> Words:
     """The marks of the first ``stop`` bytes."""
     kept = marks[: -(-stop // _WORD)].copy()
@@ -212,6 +235,27 @@ def _refuse_lost_quotes(records: Records, file: str) -> None:
             raise BadInput(
                 "the quotes do not pair", faults=[Fault(file, "quotes", message, rows=(_row(records.first + place),))]
             )
+
+
+def _refuse_blank_lines(records: Records, file: str) -> None:
+    if len(records) <= MAX_BLANK_LINES:
+        return
+    starts, lengths = records.starts, records.ends - records.starts
+    returns = np.frombuffer(records.data, dtype=np.uint8)[starts] == _RETURN
+    filled = np.flatnonzero((lengths > 1) | ((lengths == 1) & ~returns))
+    gaps = np.diff(filled, prepend=-1) - 1
+    if gaps.max(initial=0) > MAX_BLANK_LINES:
+        place = int(np.argmax(gaps > MAX_BLANK_LINES))
+        raise _blank_lines(records.first + int(filled[place] - gaps[place]), file)
+
+
+def _blank_lines(position: int, file: str) -> BadInput:
+    message = f"from this row on more than {MAX_BLANK_LINES} lines are blank, and then rows follow"
+    return BadInput(
+        "rows follow very many blank lines",
+        where=file,
+        faults=[Fault(file, "blank_lines", message, rows=(_row(position),))],
+    )
 
 
 def _row(position: int) -> int:

@@ -107,7 +107,10 @@ class _Linker:
 
     def deliveries(self) -> None:
         cleared = self._csv("hemp_clearances")
-        keys = {"dwelling": self._bag(cleared.bag_id), "occupant": self._bsn(cleared.occupant_bsn)}
+        # homes without a BAG number: the truth, as matching by address would find it
+        events = pq.read_table(self._country / "truth/hemp_events.parquet").to_pandas().set_index("dossier")
+        home = cleared.dossier.map(events.RINOBJECTNUMMER)
+        keys = {"dwelling": self.integers.of("object", home), "occupant": self._bsn(cleared.occupant_bsn)}
         cleared["clearance_date"] = _dutch_dates(cleared.clearance_date)
         self._write("clearances", keys, cleared, ("clearance_date",))
         debts = pd.concat([_sheet(path) for path in sorted(self._country.glob("deliveries/*/debt_assistance*.xlsx"))])
@@ -115,7 +118,7 @@ class _Linker:
         self._write("debts", {"person": self._bsn(debts.bsn)}, debts, ("start_date", "end_date"))
         deeds = self._csv("land_registry")
         entities = pq.read_table(self._country / "key_register/entities.parquet").to_pandas()
-        firm = deeds.buyer_rsin.map(entities.set_index("rsin").BEID)
+        firm = deeds.buyer_rsin.map(entities.drop_duplicates("rsin").set_index("rsin").BEID)
         firm = firm.fillna(deeds.buyer_kvk.map(entities.drop_duplicates("kvk").set_index("kvk").BEID)).fillna("")
         buyer = self._bsn(deeds.buyer_bsn).fillna(self.integers.of("entity", firm))
         deeds["deed_date"] = _dutch_dates(deeds.deed_date)

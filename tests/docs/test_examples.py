@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.docs.pages import CHECKOUT, DOCS, examples, missing_lines, run_page
+from tests.pipeline.job import copied_job, made_once
 
 pytestmark = pytest.mark.xdist_group("main-job-docs")
 
@@ -35,16 +33,7 @@ def output_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], list[
     """What the blocks of a page print, after all earlier pages have run, in one folder with one small installation."""
     folder = tmp_path_factory.mktemp("docs")
     (folder / "configs").symlink_to(CHECKOUT / "configs")
-    demo = ["demo", "--persons", "1000", "--threads", "1", "--workspace", "build/run"]
-    done = subprocess.run(
-        [sys.executable, "-m", "pipeline", *demo],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        env=os.environ | {"PYTHONPATH": str(CHECKOUT)},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    copied_job(made_once(tmp_path_factory, "small_job", persons=1000), folder / "build")
     ended: dict[str, list[str] | AssertionError] = {}
 
     def through(page: str) -> list[str]:

@@ -129,6 +129,21 @@ def test_a_block_of_an_earlier_version_opens_in_no_copy(tmp_path: Path) -> None:
     path.write_bytes(earlier[:-48] + path.read_bytes()[-48:])
     with pytest.raises(Tampered, match="was changed"):
         decrypt_file(path, KEY, tmp_path / "mixed")
+    assert not (tmp_path / "mixed").exists()
+    with pytest.raises(Tampered, match="was changed"):
+        open_encrypted(path, KEY)
+
+
+def test_a_block_that_is_put_in_while_the_file_is_read_is_not_handed_out(tmp_path: Path) -> None:
+    earlier = encrypted(tmp_path, content(BLOCK) + b"withdrawn").read_bytes()
+    path = encrypted(tmp_path, content(BLOCK) + b"in effect")
+    later = path.read_bytes()
+    with open_encrypted(path, KEY) as file:
+        path.chmod(0o600)
+        path.write_bytes(earlier[:-48] + later[-48:])
+        assert file.read(BLOCK) == content(BLOCK)  # the same in both
+        with pytest.raises(Tampered, match="was changed"):
+            file.read()
 
 
 def test_the_same_content_gives_the_same_bytes_under_one_key_and_label_only(tmp_path: Path) -> None:
@@ -182,8 +197,23 @@ def test_a_working_copy_of_a_key_is_handed_out_and_withdrawn(tmp_path: Path) -> 
         keys.key_of(path, project="project", data_set="persons")
     with pytest.raises(NotReady, match="not encrypted"):
         keys.key_of(tmp_path / "plain", project="project", data_set="homes")
+    assert keys.opens(path)
+    file = tmp_path / "keys/project/homes.2031-12-31.key"
+    file.chmod(0o600)
+    for wrong, said in ((b"", "not whole"), (KEY.secret.hex()[:40].encode(), "not whole"), (b"no key", "not whole")):
+        file.write_bytes(wrong)
+        assert not keys.opens(path)
+        with pytest.raises(Tampered, match=rf"2031-12-31: [\s\S]*{said}[\s\S]*zicht link"):
+            keys.key_of(path, project="project", data_set="homes")
+    file.write_bytes(OTHER.secret.hex().encode())
+    assert not keys.opens(path)
+    with pytest.raises(Tampered, match=r"does not open the data set[\s\S]*zicht link"):
+        keys.key_of(path, project="project", data_set="homes")
+    file.rename(file.with_name(f".{file.name}.part-12345678"))  # as a kill leaves it
+    assert list(keys.names("project")) == [KEY.name]
     keys.withdraw([KEY.name])
     keys.withdraw([KEY.name])
+    assert list(file.parent.iterdir()) == []
     with pytest.raises(KeyUnavailable):
         keys.take(KEY.name)
     with pytest.raises(Tampered):

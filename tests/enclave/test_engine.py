@@ -3,6 +3,7 @@
 # ruff: noqa: S608 (statements are built from names and numbers that stand in this file)
 from __future__ import annotations
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -16,8 +17,9 @@ import pytest
 
 from enclave.engine import Engine, open_engine
 from enclave.engine.canonical import canonical_schema, total_order
-from enclave.engine.scratch import sweep
+from enclave.engine.scratch import held, sweep
 from enclave.errors import BadInput, EnclaveError, NotReady, Refused, StorageFailed
+from tests.enclave.test_files import forked
 
 CANARY = "Kanarie-912345678"
 
@@ -199,6 +201,30 @@ def test_nothing_that_an_analysis_makes_keeps_its_folder_from_being_removed(tmp_
     left, kept = (tmp_path / "engine-left").exists(), (tmp_path / "kept" / "file").exists()
     subprocess.run(["/bin/rm", "-rf", tmp_path / "engine-left"], check=False)  # pytest could not remove it either
     assert (left, kept) == (False, True)
+
+
+def test_what_another_user_left_is_named_with_its_owner_and_root_removes_it(tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root may give folders to other users")
+    (tmp_path / "engine-left/inner").mkdir(parents=True)
+    (tmp_path / "engine-left/inner/rows").write_bytes(b"plain")
+    os.chown(tmp_path / "engine-left", 7001, 7001)
+    tmp_path.chmod(0o1777)
+
+    def as_another() -> None:
+        os.chdir(tmp_path)
+        os.setuid(65534)
+        sweep(Path())
+        assert held(Path()) == {"engine-left": "number 7001"}
+
+    assert forked(as_another) == 0
+    handle = os.open(tmp_path / "engine-left", os.O_RDONLY)
+    fcntl.flock(handle, fcntl.LOCK_SH)
+    sweep(tmp_path)
+    assert (tmp_path / "engine-left/inner/rows").exists()  # its run lives
+    os.close(handle)
+    sweep(tmp_path)
+    assert held(tmp_path) == {}
 
 
 def test_closing_leaves_nothing_in_the_scratch_folder(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from output_control.review.roster import read_roster, sign_roster
 from pseudonymise.formats import read_batches
 from pseudonymise.formats.batch import PlainFile
 from pseudonymise.manifest import read_manifest
-from pseudonymise.receipt import load_receipt
+from pseudonymise.receipt import Receipt
 from pseudonymise.schemas import DeliverySchema, load_schema
 from pseudonymise.sealing import FORMAT_LINE, open_seal
 from pseudonymise.validation import Validator
@@ -302,7 +302,7 @@ TARGETS: Mapping[str, Target] = {
     "sealed": Target(sealed, sealed_seeds),
     "unsealed": Target(unsealed, unsealed_seeds),
     "receipt": Target(
-        as_file("receipt.json", lambda path: load_receipt(path, ROOT.public)),
+        as_file("receipt.json", lambda path: Receipt.load(path, ROOT.public)),
         lambda: (json.dumps({"findings": {"delivery": CANARY}, "signature": "AA=="}).encode(),),
     ),
     "schema": Target(as_file("two.yaml", load_schema), files_of("schemas/*.yaml")),

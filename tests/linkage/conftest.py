@@ -183,8 +183,10 @@ def by_identifier_only() -> Project:
             update={"keys": tuple(key.model_copy(update={"probabilistic": None}) for key in found.keys)}
         )
         for name, found in project.data.items()
+        if name != "valuations"  # comes as .sav, which is not read here
     }
-    return project.model_copy(update={"data": data})
+    questions = {name: found for name, found in project.questions.items() if "valuations" not in found.uses}
+    return project.model_copy(update={"data": data, "questions": questions})
 
 
 @pytest.fixture(scope="session")

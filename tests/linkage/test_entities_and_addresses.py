@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from enclave.engine import EngineName
 from enclave.errors import BadInput
 from enclave.project import UnitKind
 from linkage import address_fields, entity_fields
@@ -25,7 +26,15 @@ THRESHOLD = 0.99
 KNOWN = 500
 
 
-def run(kind: UnitKind, planted: Planted, folder: Path, *, threads: int = 1, without: tuple[str, ...] = ()) -> Result:
+def run(
+    kind: UnitKind,
+    planted: Planted,
+    folder: Path,
+    *,
+    threads: int = 1,
+    without: tuple[str, ...] = (),
+    engine: EngineName = "duckdb",
+) -> Result:
     """Match all records but the first five hundred, which keep their identifier, against a register file."""
     units = model_of(kind)
     (column, *_) = units.identifiers.values()
@@ -42,7 +51,7 @@ def run(kind: UnitKind, planted: Planted, folder: Path, *, threads: int = 1, wit
         units,
         delivered.append_column("record", pa.array(np.arange(rows))),
         read_units(units, folder / units.register, None),
-        room=Room(folder, threads),
+        room=Room(folder, threads, engine=engine),
         threshold=THRESHOLD,
     )
 
@@ -66,26 +75,27 @@ def measured(planted: Planted, result: Result) -> tuple[float, float]:
     return right / len(found.record), right / (planted.truth[result.wanted] >= 0).sum()
 
 
-SISTER = {"name": "Kwartelgroef Holding B.V.", "postcode": "1099AA", "house_number": "7"}
+SISTER = {"name": "Kwartelgroef Holding B.V.", "trade_name": "", "postcode": "1099AA", "house_number": "7"}
+BAKER = {"name": "Zeepaard Bakkerij V.O.F.", "trade_name": "", "postcode": "1097CC", "house_number": "5"}
+SHOP = {"name": "Zeepaard Bakkerij V.O.F.", "trade_name": "Het Gouden Ei", "postcode": "1098BB", "house_number": "3"}
 
 
-def with_a_sister(planted: Planted) -> Planted:
-    """The register knows the holding only; the last record is the firm of the same name, at the same address."""
-    register = pa.concat_tables(
-        [
-            planted.register.select(["BEID", "rsin", *SISTER]),
-            pa.table({"BEID": ["9999999"], "rsin": [""], **{name: [value] for name, value in SISTER.items()}}),
-        ]
-    )
-    firm = pa.table({"rsin": [""], **{n: [v.replace(" Holding", "")] for n, v in SISTER.items()}})
-    delivery = pa.concat_tables([planted.delivery, firm.select(planted.delivery.column_names)])
-    return Planted(register, delivery, np.append(planted.truth, -1))
+def with_a_sister_and_a_shop(planted: Planted) -> Planted:
+    """The register knows the holding only, and the last record but one is the firm of the same name at the same
+    address; it has two rows of the baker, of whose second shop the last record is, by its trade name."""
+    known = planted.register.append_column("trade_name", pa.array([""] * planted.register.num_rows))
+    rows = [("9999999", SISTER), ("8888888", BAKER), ("8888888", SHOP)]
+    more = pa.Table.from_pylist([{"BEID": unit, "rsin": "", **row} for unit, row in rows])
+    register = pa.concat_tables([known.select(more.column_names), more])
+    written = [{**SISTER, "name": "Kwartelgroef B.V."}, {**SHOP, "name": "gouden ei"}]
+    last = pa.Table.from_pylist([{"rsin": "", **row} for row in written]).select(planted.delivery.column_names)
+    return Planted(register, pa.concat_tables([planted.delivery, last]), np.append(planted.truth, [-1, 8888888]))
 
 
 @pytest.fixture(scope="module")
 def planted() -> dict[UnitKind, Planted]:
     entities = misspelt_entities(10_000, 2_500, seed=3)
-    return {"entity": with_a_sister(entities), "object": misspelt_addresses(10_000, 2_500, seed=3)}
+    return {"entity": with_a_sister_and_a_shop(entities), "object": misspelt_addresses(10_000, 2_500, seed=3)}
 
 
 @pytest.mark.parametrize(("kind", "least"), [("entity", 0.90), ("object", 0.97)])
@@ -98,13 +108,17 @@ def test_planted_units_are_found_with_hardly_a_wrong_one(
     assert recall >= least
     accepted = result.labelled.found.probability >= THRESHOLD
     assert is_right(result.labelled)[accepted].mean() >= 0.998
-    found = result.found.take(np.arange(len(result.found.record)) < 3)
-    shown = find_units(result.units, tmp_path / result.units.register, found.unit, None)
-    assert (shown.num_rows, shown.column_names) == (3, list(result.units.fields))
+    found = result.found.take(result.found.record >= 2_498)
+    register = tmp_path / result.units.register
+    shown = find_units(result.units, register, found.unit, found.row, None)
+    assert shown.column_names == list(result.units.fields)
+    assert shown.num_rows == len(found.record)
     if kind == "entity":
-        (at,) = np.flatnonzero(result.found.record == 2_500)
-        assert result.found.unit[at].as_py() == "E9999999"
-        assert result.found.probability[at] < 0.9  # same address, nearly the same name, and another firm
+        assert found.unit.to_pylist()[-2:] == ["E9999999", "E8888888"]
+        assert found.probability[-2] < 0.9  # same address, nearly the same name, and another firm
+        assert found.probability[-1] >= THRESHOLD  # rows of one unit are no rivals
+        matched_first = {"name": "zeepaardbakkery", "other": "goudenei | –", "postcode": "1098BB | 1097CC"}
+        assert shown.select(list(matched_first)).to_pylist()[-1] == matched_first
 
 
 @pytest.mark.sweep

@@ -40,7 +40,7 @@ def test_every_transfer_reaches_the_dwelling_and_the_buyer_that_were_planted(
     objects = key_register(country, "addresses").set_index("bag_id")["RINOBJECTNUMMER"]
     persons = key_register(country, "persons").set_index("bsn")["RINPERSOON"]
     entities = key_register(country, "entities")
-    rsin, kvk = (entities.set_index(name)["BEID"] for name in ("rsin", "kvk"))
+    rsin, kvk = (entities.drop_duplicates(name).set_index(name)["BEID"] for name in ("rsin", "kvk"))
     buyer = ("P" + given["buyer_bsn"].map(persons)).fillna("E" + given["buyer_rsin"].map(rsin))
     buyer = buyer.fillna("E" + given["buyer_kvk"].map(kvk))
     expected = pd.DataFrame(

@@ -181,11 +181,30 @@ def test_without_the_option_nothing_is_added(site: Site, project: Project, tmp_p
         ("object", {"columns": {"postcode": "p"}}),
         ("object", {"columns": {"house_number": "h"}}),
         ("household", {"columns": {"surname": "s", "birth_date": "b"}}),
+        ("person", {"columns": {"name": "n"}, "unit": "entity"}),
+        ("owner", {"columns": {"surname": "s", "birth_date": "b"}, "unit": "entity"}),
+        ("owner", {"columns": {"name": "n"}}),
     ],
 )
 def test_settings_that_cannot_work_are_refused(kind: str, fields: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="validation error"):
         Key.model_validate({"name": "k", "kind": kind, "source": ("c",), "probabilistic": fields})
+
+
+@pytest.mark.parametrize(
+    ("kind", "how", "found"),
+    [
+        ("owner", {"columns": {"surname": "s", "birth_date": "b"}}, "person"),
+        ("owner", {"columns": {"name": "n"}, "unit": "entity"}, "entity"),
+        ("entity", {"columns": {"name": "n", "trade_name": "t"}, "unit": "entity"}, "entity"),
+        ("object", {"columns": {"street": "s", "house_number": "h"}}, "object"),
+    ],
+)
+def test_a_key_looks_for_units_of_its_own_kind_and_of_owners_for_those_it_names(
+    kind: str, how: dict[str, object], found: str
+) -> None:
+    key = Key.model_validate({"name": "k", "kind": kind, "source": ("c",), "probabilistic": how})
+    assert key.matched_kind == found
 
 
 @pytest.mark.parametrize(

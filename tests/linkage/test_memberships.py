@@ -27,7 +27,7 @@ def derived(name: str, kind: str, **fields: Any) -> Key:
 
 
 HOUSEHOLD = derived(
-    "household", "household", register=HOUSEHOLD_BUS, unit=("HUISHOUDNR",), on=ON,
+    "household", "household", register=HOUSEHOLD_BUS, unit=("HUISHOUDNR",), reference_date=ON,
     spell=("DATUMAANVANGHH", "DATUMEINDEHH"),
 )  # fmt: skip
 FAMILY = derived(
@@ -108,9 +108,9 @@ def test_a_household_of_a_register_pair_has_the_number_that_the_register_s_own_d
 
 def test_whom_the_register_does_not_know_is_a_household_alone(site: Site, project: Project, tmp_path: Path) -> None:
     """All spells begin later: everyone is alone, and everyone has a number."""
-    early = HOUSEHOLD.model_copy(
-        update={"derived": HOUSEHOLD.derived and HOUSEHOLD.derived.model_copy(update={"on": date(1850, 1, 1)})}
-    )
+    assert HOUSEHOLD.derived is not None
+    before = HOUSEHOLD.derived.model_copy(update={"reference_date": date(1850, 1, 1)})
+    early = HOUSEHOLD.model_copy(update={"derived": before})
     at = site.at(tmp_path, project=with_keys(project, early))
     debts = pd.read_parquet(at.run().frames["debts"].path)
     assert set(debts["household_status"]) == {"S"}
@@ -140,7 +140,7 @@ OF = {"person": "p", "register": "r", "unit": ("u",)}
         {"kind": "household", "source": ("a", "b"), "derived": OF},
         {"kind": "entity", "derived": OF},
         {"kind": "family", "source": ("a", "b")},
-        {"kind": "household", "derived": {**OF, "on": "2016-01-01"}},
+        {"kind": "household", "derived": {**OF, "reference_date": "2016-01-01"}},
     ],
 )
 def test_keys_that_cannot_be_derived_are_refused(key: dict[str, Any]) -> None:

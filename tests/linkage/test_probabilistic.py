@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from enclave.engine import EngineName
 from enclave.errors import BadInput
 from linkage.evidence import evidence_of
 from linkage.person_fields import REGISTER_COLUMNS, prepare
@@ -29,7 +30,14 @@ THRESHOLD = 0.99
 
 
 def run(
-    planted: Planted, scratch: Path, *, threads: int = 1, known: int = 0, units: UnitModel = PERSONS, **how: Any
+    planted: Planted,
+    scratch: Path,
+    *,
+    threads: int = 1,
+    known: int = 0,
+    units: UnitModel = PERSONS,
+    engine: EngineName = "duckdb",
+    **how: Any,
 ) -> Result:
     """Match all records but the first ``known``, which keep their identifier."""
     rows = planted.delivery.num_rows
@@ -40,7 +48,8 @@ def run(
     delivered = delivered.append_column("record", pa.array(np.arange(rows)))
     register = prepare(planted.register, REGISTER_COLUMNS).append_column("unit", planted.register["RINPERSOON"])
     register = register.append_column("identifier", planted.register["bsn"])
-    return match_units(units, delivered, register.to_reader(), room=Room(scratch, threads), threshold=THRESHOLD, **how)
+    room = Room(scratch, threads, engine=engine)
+    return match_units(units, delivered, register.to_reader(), room=room, threshold=THRESHOLD, **how)
 
 
 def measured(planted: Planted, result: Result) -> tuple[float, float]:

@@ -21,7 +21,7 @@ from pseudonymise.manifest import parse_manifest
 from pseudonymise.outbox import Outbox
 from pseudonymise.receipt import Receipt
 from pseudonymise.receive import receipts
-from pseudonymise.withdrawal import Reason, load_confirmation
+from pseudonymise.withdrawal import Confirmation, Reason
 from pseudonymise.withdrawing import Withdrawer
 from tests.municipality.scenes import KILLED, played
 from tests.pseudonymise.small_town import (
@@ -78,13 +78,13 @@ def test_a_notice_removes_the_delivery_and_is_confirmed_with_a_signature(enclave
     assert (entry.subject, entry.details["by"], entry.details["reason"]) == (delivery, "supplier", "wrong-file")
     file = enclave.workspace.path(Zone.INBOX) / "receipts" / f"{delivery}.withdrawn.json"
     key = enclave.custody.receipt_key().public
-    assert load_confirmation(file, key) == confirmation
+    assert Confirmation.load(file, key) == confirmation
     assert confirmation.journal_head.digest == entry.digest
     file.write_text(file.read_text().replace("wrong-file", "wrong-period"))
     with pytest.raises(Tampered, match="does not hold"):
-        load_confirmation(file, key)
+        Confirmation.load(file, key)
     with pytest.raises(Tampered, match="another key"):
-        load_confirmation(file, SigningKey.generate().public)
+        Confirmation.load(file, SigningKey.generate().public)
 
 
 def test_asked_twice_it_is_answered_the_same(enclave: Enclave, accepted: Receipt) -> None:
@@ -147,7 +147,7 @@ def test_a_newer_version_takes_the_place_of_the_earlier_one(enclave: Enclave, ac
     assert enclave.accepted(newer).num_rows == 30
     assert enclave.actions() == ["delivery-accepted", "delivery-withdrawn", "delivery-accepted"]
     confirmed = enclave.workspace.path(Zone.INBOX) / "receipts" / f"{accepted.findings.delivery}.withdrawn.json"
-    told = load_confirmation(confirmed, enclave.custody.receipt_key().public)
+    told = Confirmation.load(confirmed, enclave.custody.receipt_key().public)
     assert (told.reason, told.replaced_by) == (Reason.REPLACED, newer.findings.delivery)
 
 

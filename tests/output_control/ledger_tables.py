@@ -64,7 +64,7 @@ def a_table(
     sensitive: PrimaryResult = primary(table, MinimumFrequency(minimum))
     nothing = np.zeros(len(keys), dtype=np.bool_)
     return ReleasedTable(
-        name, "", COUNT, ("unit", "unit"), table, rows, sensitive, nothing, set_numbers(table, rows)
+        name, "", COUNT, ("unit", "unit"), table, rows, sensitive, nothing, set_numbers(table, rows), defined="alike"
     )  # fmt: skip
 
 

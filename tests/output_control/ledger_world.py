@@ -64,7 +64,7 @@ class Past:
         world = World(self.folder, classifications=self.classifications, policy_overrides=self.overrides)
         for name, table in {"homes": data, **frames}.items():
             world.add(name, table)
-        world.history = None if alone else self.history()
+        world.history = History(self.ledger, (), ProjectIds()) if alone else self.history()
         return world.check(*requests)
 
     def release(self, name: str, data: pa.Table, *requests: OutputRequest, **frames: pa.Table) -> CheckedOutput:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from output_control.leaving import faults_of_leaving
-from output_control.leaving.text import faults_of_texts, long_numbers
+from output_control.leaving.text import faults_of_each, faults_of_texts, long_numbers
 from output_control.outputs import OutputColumn, csv_bytes, csvw_bytes, json_bytes, status_columns
 
 BSN = "123456782"  # 9+16+21+24+25+24+21+16−2 = 154 = 14 × 11
@@ -258,3 +258,12 @@ def _finite(said: dict[str, object]) -> bool:
 @pytest.mark.parametrize("code", ["١٢٣٤٥٦٧٨٢", "１２３４５６７８", "९९९४००१३१"])
 def test_figures_are_figures_in_any_script(code: str) -> None:
     assert long_numbers(pa.array([code])) == 1
+
+
+def test_texts_of_many_files_are_judged_together_as_each_alone() -> None:
+    listed = [["of 111222333", "", "and 111222333"], [], ["nothing"], ["Kerkstraat 12", "111222333"], [], ["é 1"]]
+    arrays = [pa.array(texts, pa.string()) for texts in listed]
+    together = faults_of_each(arrays)
+    assert together == [list(faults_of_texts(array)) for array in arrays]
+    assert ["(2 text(s))" in "".join(faults) for faults in together] == [True, False, False, False, False, False]
+    assert [len(faults) for faults in together] == [1, 0, 0, 2, 0, 0]

@@ -92,15 +92,18 @@ def test_a_cell_that_was_hidden_well_is_not_given_away_for_one_that_was_hidden_i
     assert not told_by(Shelf(tmp_path), [old[each] for each in order], by("q", "s"))
 
 
-@pytest.mark.parametrize("others", [NOT_RICH, POOR])
-def test_two_who_are_known_not_to_be_rich_are_not_told_to_be_poor(tmp_path: Path, others: BoolArray) -> None:
+@pytest.mark.parametrize(("others", "defined"), [(NOT_RICH, "alike"), (POOR, "alike"), (NOT_RICH, "otherwise")])
+def test_two_who_are_known_not_to_be_rich_are_not_told_to_be_poor(
+    tmp_path: Path, others: BoolArray, defined: str
+) -> None:
     """All by area and the rich left before: two of h0 are not rich. That the two are poor, and that nobody else of h0
-    is not rich, those who are not poor by area would be the first to tell; the rich by area once more would not."""
+    is not rich, those who are not poor by area would be the first to tell; the rich by area once more would not. Nor
+    may those who are not poor be taken for the rich where they are the same by chance."""
     shelf = Shelf(tmp_path)
     for table in (by("h", name="all"), by("h", name="rich", chosen=~NOT_RICH)):
         shelf.ledger.append(about(table.name), pack([table]))
-    new = by("h", name="new", chosen=~others)
-    if others is NOT_RICH:
+    new = replace(by("h", name="new", chosen=~others), defined=defined)
+    if others is NOT_RICH and defined == "alike":
         assert shelf.check(new).given_before
         return
     with pytest.raises(Refused):

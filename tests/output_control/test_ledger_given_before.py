@@ -191,9 +191,9 @@ def test_a_small_amount_that_is_open_beside_large_ones_is_not_excused(tmp_path: 
 
 
 @pytest.mark.usefixtures("relations_only")
-@pytest.mark.parametrize("others", [False, True])
+@pytest.mark.parametrize(("others", "defined"), [(False, "alike"), (True, "alike"), (False, "otherwise"), (False, "")])
 def test_what_earlier_tables_of_one_population_give_away_by_definition_is_excused(
-    tmp_path: Path, *, others: bool
+    tmp_path: Path, *, others: bool, defined: str
 ) -> None:
     """All by area; and all but one of g0, by area (g0 and g2 hidden) and by half: g0 and g1 are 99, g1 is 50.
 
@@ -206,9 +206,9 @@ def test_what_earlier_tables_of_one_population_give_away_by_definition_is_excuse
     some = but_one & (ID % 4 != 2) if others else but_one
     halves = a_table("halves", [a_dimension("h", 2)], 1 + (HERE[some, None] - 1) // 2, ID[some], minimum=3)
     assert halves.table.freq.tolist() == ([149, 99, 50] if others else [199, 99, 100])
-    released_unchecked(shelf, counted("all", ID > 0), areas, halves)
+    released_unchecked(shelf, counted("all", ID > 0), areas, replace(halves, defined=defined))
     new = counted("new", but_one, by_sex=True)
-    if others:
+    if others or defined != "alike":
         with pytest.raises(Refused, match="cannot be released beside all of all"):
             shelf.check(new)
     else:

@@ -44,6 +44,22 @@ def test_a_table_holds_each_cell_once_and_no_negative_value() -> None:
         CellTable(dims, np.array([[1], [2]], dtype=np.int32), one, -one, numbers, top, numbers, integral=False)
 
 
+def test_a_programme_that_is_revised_has_the_optimum_of_a_new_one() -> None:
+    rng = np.random.default_rng(5)
+    rows = sparse.csr_array(rng.integers(-1, 2, (12, 40)).astype(np.float64))
+    zero, cost, low, high = np.zeros(12), rng.random(40), np.full(40, -5.0), np.full(40, 5.0)
+    model = Model(rows, cost, low, high, (zero, zero))
+    for cell in range(40):
+        if cell % 3 == 0:
+            cost = np.where(np.arange(40) == (cell * 7) % 40, 0.0, cost)
+        low, high = (np.where(np.arange(40) == cell, end, side * 5.0) for end, side in ((1.0, -1), (2.0, 1)))
+        model.revise(cost, low, high)
+        revised, fresh = model.solve(), Model(rows, cost, low, high, (zero, zero)).solve()
+        assert (revised is None) == (fresh is None)
+        if revised is not None and fresh is not None:
+            assert revised.objective == pytest.approx(fresh.objective, abs=1e-9)
+
+
 def test_a_programme_without_optimum_gives_no_solution() -> None:
     def solve(cost: float, row: float, upper: float) -> object:
         rows = sparse.csr_array(np.array([[1.0, -1.0]]))

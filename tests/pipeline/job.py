@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -11,6 +14,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
+import yaml
 
 from enclave.data_keys import DataKeys
 from enclave.encrypted_files import key_name, open_encrypted
@@ -69,6 +74,34 @@ def run_job(
     done = zicht("demo", *size, "--workspace", root / "run", *options, code_root=code_root)
     assert done.code == 0, done.said
     return Job(root, done)
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, *, persons: int) -> Job:
+    """The demonstration of ``persons``, made by whichever worker asks first; the others wait for it and read it too.
+
+    It lies as deep as a folder of ``mktemp``: a copy there finds the configuration at the same relative path.
+    """
+    base = factory.getbasetemp()
+    home = base.parent / "made-once" if "PYTEST_XDIST_WORKER" in os.environ else base
+    home.mkdir(exist_ok=True)
+    root, told = home / name, home / f"{name}.json"
+    with (home / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not told.exists():
+            root.mkdir()
+            done = run_job(root, persons=persons).done
+            told.write_text(json.dumps([done.code, done.out, done.err]))
+    return Job(root, Done(*json.loads(told.read_text())))
+
+
+def copied_job(job: Job, root: Path) -> Job:
+    """A copy of ``job`` in ``root``, wherever that lies, to be changed at will."""
+    shutil.copytree(job.root, root, dirs_exist_ok=True, symlinks=True)
+    settings = root / "run" / "office.yaml"
+    said = yaml.safe_load(settings.read_text())
+    said["configs"] = os.path.relpath(CHECKOUT / "configs", root / "run")
+    settings.write_text(yaml.safe_dump(said))
+    return Job(root, job.done)
 
 
 def read_linked(path: Path, workspace: Path) -> pa.Table:

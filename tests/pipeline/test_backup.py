@@ -24,7 +24,7 @@ from pipeline.progress import Style, Teller
 from pipeline.research import ResearchDesk
 from tests.canary_search import decoded
 from tests.conftest import CHECKOUT
-from tests.pipeline.job import Job, read_linked
+from tests.pipeline.job import Job, copied_job, read_linked
 
 pytestmark = pytest.mark.xdist_group("small-job")
 END = date(2031, 12, 31)
@@ -64,12 +64,9 @@ def killed_with_plain_rows(job: Job) -> list[Path]:
     return sorted(job.workspace.glob("scratch/engine-*/linked/*.parquet"))
 
 
-def test_after_the_date_no_record_can_be_read_from_a_backup_of_the_zones(
-    small_job: Job, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    root = tmp_path_factory.mktemp("backed-up")  # as deep as the job's own: its settings hold relative paths
-    shutil.copytree(small_job.root, root, dirs_exist_ok=True, symlinks=True)
-    job = Job(root, small_job.done)
+def test_after_the_date_no_record_can_be_read_from_a_backup_of_the_zones(small_job: Job, tmp_path: Path) -> None:
+    job = copied_job(small_job, tmp_path)
+    root = job.root
     numbers = read_linked(job.workspace / DWELLINGS, job.workspace)["dwelling"].to_pylist()[:40]
     assert set(numbers) & set(read_linked(job.workspace / DERIVED, job.workspace)["dwelling"].to_pylist())
 

@@ -9,11 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from enclave.fingerprints import digest_file
-from tests.conftest import CHECKOUT
-from tests.pipeline.job import Job, content_of, zicht
+from tests.pipeline.job import Job, content_of, copied_job, zicht
 
 pytestmark = pytest.mark.xdist_group("small-job")
 
@@ -32,13 +30,7 @@ CHANGED = {
 @pytest.fixture
 def copied(small_job: Job, tmp_path: Path) -> Job:
     """The finished small job, to be spoiled."""
-    root = tmp_path / "copy"
-    shutil.copytree(small_job.workspace, root / "run", symlinks=True)
-    (root / "country").symlink_to(small_job.country)
-    settings = yaml.safe_load((root / "run/office.yaml").read_text())
-    settings["configs"] = os.path.relpath(CHECKOUT / "configs", root / "run")
-    (root / "run/office.yaml").write_text(yaml.safe_dump(settings))
-    return Job(root, small_job.done)
+    return copied_job(small_job, tmp_path / "copy")
 
 
 def flip(path: Path) -> None:
@@ -118,7 +110,8 @@ def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]
 def test_a_full_disk_loses_nothing_and_with_space_the_job_goes_on(
     small_disk: Path, small_job: Job, tmp_path: Path
 ) -> None:
-    arguments = ("demo", "--persons", "1000", "--seed", "1", "--country", tmp_path / "country")
+    size = ("--persons", "1000", "--seed", "1")
+    arguments = ("demo", *size, "--only", "doorsluishuizen", "--country", tmp_path / "country")
     full = zicht(*arguments, "--workspace", small_disk / "run")
     assert full.code == 7, full.said
     assert "the disk is full" in full.err

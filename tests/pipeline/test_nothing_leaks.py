@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -48,12 +50,9 @@ def test_nothing_leaks_from_dirty_deliveries(tmp_path: Path) -> None:
 
 
 def test_the_search_finds_an_identifier_in_every_shape(small_job: Job, tmp_path: Path) -> None:
-    import base64
     import gzip
     import json
     import sqlite3
-
-    import pyarrow as pa
 
     canaries = canaries_of(small_job)
     people = pq.read_table(small_job.country / "key_register/persons.parquet")
@@ -73,6 +72,27 @@ def test_the_search_finds_an_identifier_in_every_shape(small_job: Job, tmp_path:
     (tmp_path / f"file-{bsn}").write_text("")
     planted = sorted(str(path) for path in tmp_path.iterdir() if path.stat().st_size)
     assert sorted(set(leaking_files([tmp_path], canaries))) == sorted([*planted, f"name of {tmp_path}"])
+
+
+@pytest.mark.parametrize("number", ["123456782", "012345672"])
+@pytest.mark.parametrize("before", ["", "x", "id=", '{"unit": "', "g" * 40])
+def test_a_number_in_base64_is_found_at_every_alignment_and_not_where_it_stands_in_a_digest(
+    number: str, before: str, tmp_path: Path
+) -> None:
+    """As Parquet footers hold schemas, with manifests and their digests, in base64."""
+    canaries = Canaries([number])
+    digest = f"{'0f' * 14}a{number}b{'c4' * 13}"
+    for shape in (number, number.lstrip("0")):
+        held = base64.b64encode(f"{before}{shape}".encode()), base64.urlsafe_b64encode(f"{before}{shape}?~ÿ".encode())
+        for place, text in enumerate((*held, b"path/" + held[0], b"ab" + held[1])):
+            table = pa.table({"a": [1]}).replace_schema_metadata({"schema": text})
+            pq.write_table(table, tmp_path / f"{place}.parquet")
+            assert canaries.found_in(text), place
+        assert len(leaking_files([tmp_path], canaries)) == 4
+        assert not canaries.found_in(base64.b64encode(f'{before}"sha256": "{digest}"'.encode()))
+    table = pa.table({"a": [1]}).replace_schema_metadata({"manifest": f'{before}{{"sha256": "{digest}"}}'})
+    pq.write_table(table, tmp_path / "0.parquet")
+    assert str(tmp_path / "0.parquet") not in leaking_files([tmp_path], canaries)
 
 
 @pytest.mark.sweep

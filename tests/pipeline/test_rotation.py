@@ -221,7 +221,7 @@ def test_between_a_kill_and_the_next_run_nothing_is_hashed_or_linked(
             step()
 
 
-@pytest.mark.parametrize("points", [range(400, 5000, 71), pytest.param(range(390, 5000, 7), marks=pytest.mark.sweep)])
+@pytest.mark.parametrize("points", [range(10, 5000, 71), pytest.param(range(1, 5000, 7), marks=pytest.mark.sweep)])
 def test_killed_at_any_file_operation_a_second_run_ends_the_same(
     standing: CustodiansOffice, tmp_path: Path, points: range
 ) -> None:

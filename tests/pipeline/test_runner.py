@@ -83,7 +83,7 @@ def test_other_code_runs_the_step_again(bench: Bench) -> None:
 
 def test_another_environment_runs_the_step_again(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     bench.runner().run(bench.first())
-    monkeypatch.setattr(runner_module, "locked_distributions", lambda: ["pyarrow"])
+    monkeypatch.setattr(runner_module, "locked_distributions", lambda: ("pyarrow",))
     assert bench.runner().run(bench.first()).ran
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,8 @@ from enclave.encrypted_files import DataKey
 from enclave.errors import NotReady
 from enclave.fingerprints import Json
 from enclave.journal import Journal
-from enclave.project import load_project
+from enclave.project import AnalysisUse, load_project
+from enclave.zones import Workspace
 from pipeline.lineage import USED, journal_use, releases_using, told_uses, untold, withdrawn_since_linked
 from pipeline.linking import withhold_withdrawn
 from pipeline.matched_keys import forget_withdrawn
@@ -22,9 +26,12 @@ from pipeline.overview import overview
 from pipeline.progress import Style, Teller
 from pipeline.research import ResearchDesk
 from pipeline.runner import Runner
+from pipeline.sandbox.run import SandboxResult
+from pipeline.withdrawn_rows import refuse_withdrawn_rows
 from pseudonymise.receipt import Receipt
 from tests.conftest import CHECKOUT
-from tests.pipeline.job import Job, read_linked
+from tests.enclave.test_files import forked
+from tests.pipeline.job import Job, copied_job, read_linked
 from tests.pseudonymise.small_town import NOW
 
 PROJECT = load_project(CHECKOUT / "configs" / "projects" / "ondermijning.yaml")
@@ -113,6 +120,53 @@ def test_what_was_made_of_a_withdrawn_delivery_is_taken_back_where_the_project_k
     assert list(keys.names("ondermijning")) == []
 
 
+def test_rows_that_another_user_derived_are_named_and_nothing_is_linked_until_these_are_gone(tmp_path: Path) -> None:
+    """As under separate operating-system users: results are the researchers', and here root's."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may become another user")
+    (tmp_path / "data").mkdir()
+    settings = settings_for(tmp_path / "run", tmp_path / "data", CHECKOUT / "configs", project=PROJECT.name)
+    office = replace(create_office(tmp_path / "run", settings), workspace=Workspace(Path("run")))
+    journal = journal_of(tmp_path / "run/journal", (*LINK, LAND, HEMP), (WITHDRAWN, HEMP))
+    for path in (tmp_path, folder := tmp_path / "run/journal", *folder.iterdir()):
+        path.chmod(0o755)
+    results = tmp_path / "run/results/ondermijning"
+    for name, mode in (("hemp_risk-v1", 0o755), (".hemp_risk-v1.part-12345678", 0o700), ("former-v1", 0o750)):
+        (results / name).mkdir(parents=True)
+        (results / name / "f.parquet").write_bytes(b"rows")
+        (results / name).chmod(mode)
+
+    (tmp_path / "run/scratch/engine-killed").mkdir(mode=0o700)
+
+    def as_custodian(left: list[str]) -> None:
+        os.chdir(tmp_path)
+        os.setuid(65534)
+        with pytest.raises(NotReady, match="not complete") if left else nullcontext() as refused:
+            refuse_withdrawn_rows(office)
+        said = re.findall(r"(?:results/ondermijning|scratch)/(\S+) of user root", str(refused.value) if refused else "")
+        assert sorted(said) == left
+
+    assert (
+        forked(lambda: as_custodian([".hemp_risk-v1.part-12345678", "engine-killed", "former-v1", "hemp_risk-v1"])) == 0
+    )
+    researcher = ResearchDesk(replace(office, workspace=Workspace(tmp_path / "run")), Teller(Style.PLAIN), actor="r")
+    with pytest.raises(NotReady, match="hold a delivery that was withdrawn"):
+        researcher.run(PROJECT.analysis("hemp_risk"))
+    assert [*tmp_path.rglob("*.parquet"), *tmp_path.rglob("engine-*")] == []
+    assert forked(lambda: as_custodian([])) == 0
+    journal.verify()
+
+
+class RelinkedMeanwhile(ResearchDesk):
+    """A desk of which another links the data while the analysis is in the sandbox."""
+
+    def _sandboxed(self, use: AnalysisUse, linked: Mapping[str, Path], out: Path, scratch: Path) -> SandboxResult:
+        entries = [entry for entry in self.office.journal.entries() if (entry.action, entry.subject) == LINK]
+        details = entries[-1].details
+        self.office.journal.append(actor="custodian", action=LINK[0], subject=LINK[1], details=details, now=NOW)
+        return super()._sandboxed(use, linked, out, scratch)
+
+
 def received(job: Job) -> list[int]:
     """How many deliveries were received, and how many withdrawn, as ``zicht status`` says."""
     (line,) = [line.says for line in overview(open_office(job.workspace))[0] if line.zone == "identified"]
@@ -126,11 +180,9 @@ def keys_of(job: Job) -> list[str]:
 
 @pytest.mark.xdist_group("small-job")
 def test_after_a_withdrawal_nothing_runs_until_it_is_linked_again_without_the_delivery(
-    small_job: Job, tmp_path_factory: pytest.TempPathFactory
+    small_job: Job, tmp_path: Path
 ) -> None:
-    root = tmp_path_factory.mktemp("withdrawn")  # as deep as the job's own: its settings hold relative paths
-    shutil.copytree(small_job.root, root, dirs_exist_ok=True, symlinks=True)
-    job = Job(root, small_job.done)
+    job = copied_job(small_job, tmp_path)
     phrase = ("--passphrase-file", job.workspace / "people" / "custodian" / "passphrase")
     receipts = [Receipt.model_validate_json(path.read_bytes()) for path in job.workspace.glob("identified/receipts/*")]
     accepted = {receipt.findings.schema_name: receipt for receipt in receipts if receipt.accepted}
@@ -166,6 +218,11 @@ def test_after_a_withdrawal_nothing_runs_until_it_is_linked_again_without_the_de
     derived = list(job.workspace.glob("results/ondermijning/*/*.parquet"))
     others = [path for path in derived if "doorsluishuizen" not in path.parent.name]
     assert others != derived
+    office = open_office(job.workspace)
+    with pytest.raises(NotReady, match="linked again while the analysis ran"):
+        RelinkedMeanwhile(office, Teller(Style.PLAIN), actor="r").run(
+            office.project.analysis("doorsluishuizen"), again=True
+        )
     aside = (job.workspace / "journal").rename(job.workspace / "aside")  # linked, and killed before that was journalled
     office = open_office(job.workspace)
     with pytest.raises(NotReady, match="linking was broken off"):

@@ -98,6 +98,8 @@ def tax_rows(count: int) -> list[Row]:
             "owner_rsin": "",
             "owner_kvk": "",
             "owner_name": "Verzonnen",
+            "owner_postcode": "",
+            "owner_house_number": "",
             "owner_kind": 1.0,
             "use_code": 10.0,
             "woz_value": 215000.0,

@@ -6,6 +6,7 @@ import codecs
 import csv
 import io
 import struct
+import tracemalloc
 import zipfile
 from datetime import date, datetime, timedelta
 from pathlib import Path
@@ -20,10 +21,10 @@ from hypothesis import strategies as st
 
 from enclave.errors import BadInput, EnclaveError
 from pseudonymise.delivery import check_file
-from pseudonymise.formats import read_batches, records, spss
+from pseudonymise.formats import delimited, read_batches, records, spss
 from pseudonymise.formats.batch import Batch, Note, PlainFile
 from pseudonymise.formats.cell_text import CellText
-from pseudonymise.formats.delimited import text_of
+from pseudonymise.formats.delimited import read_delimited, text_of
 from pseudonymise.formats.encoding import EncodingSurvey
 from pseudonymise.formats.records import scan_records
 from pseudonymise.schemas import DeliverySchema
@@ -459,7 +460,7 @@ def test_spss_is_read_in_bounded_batches(tmp_path: Path, monkeypatch: pytest.Mon
 def test_columns_other_than_the_schemas_are_told_in_every_format(tmp_path: Path) -> None:
     rows = [{**row, "extra": 1.0} for row in tax_rows(2)]
     tax_sav(tmp_path / "tax.sav", rows)
-    with pytest.raises(BadInput, match="column number 13 is not in the schema"):
+    with pytest.raises(BadInput, match="column number 15 is not in the schema"):
         list(read_batches(PlainFile(tmp_path / "tax.sav"), SCHEMAS["property_tax"]))
     sheet = [[*debt_rows(1)[0], "extra"], [*debt_rows(1)[0].values(), "x"]]
     write_xlsx(tmp_path / "debt.xlsx", sheet)
@@ -498,6 +499,52 @@ def test_damaged_letters_line_breaks_and_odd_spellings_are_noted_not_refused(tmp
 def test_a_record_may_be_no_longer_than_the_bound(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(records, "MAX_RECORD", 1 << 20)
     assert faults(tmp_path, b'first;second\na;"' + b"x" * (6 << 20)) == {"truncated": (1,)}
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("block", [1, 7, 64, 4096])
+def test_rows_after_too_many_blank_lines_are_refused_wherever_blocks_end(
+    block: int, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "MAX_BLANK_LINES", 3)
+
+    def scanned(blank: int, then: str) -> int | tuple[int, ...]:
+        content = f"first;second{end}a;1{end}{end * blank}{then}".encode()
+        try:
+            return sum(map(len, scan_records(io.BytesIO(content), ";", "two.csv", block_size=block)))
+        except BadInput as refused:
+            (fault,) = refused.faults
+            assert fault.check == "blank_lines"
+            return fault.rows
+
+    assert [scanned(blank, f"b;2{end}") for blank in (0, 3, 4, 900)] == [3, 6, (2,), (2,)]
+    assert [scanned(blank, "b;2") for blank in (3, 4, 900)] == [6, (2,), (2,)]
+    assert [scanned(blank, "") for blank in (0, 3, 4, 900)] == [2] * 4
+
+
+def test_very_many_blank_lines_at_the_end_take_no_memory(tmp_path: Path) -> None:
+    """60 MB of them; held, they would take the file's size and more."""
+    path = tmp_path / "two.csv"
+    with path.open("wb") as file:
+        file.write(b"first;second\na;1\n")
+        file.writelines([b"\r\n" * 1_000_000] * 30)
+    tracemalloc.start()
+    found = list(read_delimited(PlainFile(path), two_columns()))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert rows_of(found) == [(1, "a", "1")]
+    assert most < 24 << 20  # a few blocks of 4 MiB
+
+
+def test_broken_rows_come_a_bounded_number_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = b"first;second\n" + b"a;1\nb\n\n" * 5 + b"c;3"
+    whole = batches(tmp_path, content)
+    monkeypatch.setattr(delimited, "_MOST_BROKEN", 4)
+    parted = batches(tmp_path, content)
+    assert max(len(batch.broken) for batch in whole) > 4
+    assert max(len(batch.broken) for batch in parted) <= 4
+    assert broken_of(parted) == broken_of(whole)
+    assert rows_of(parted) == rows_of(whole)
 
 
 @given(st.lists(st.none() | st.text(alphabet=st.characters(codec="cp1252"), max_size=9)))

@@ -14,7 +14,7 @@ from enclave.fingerprints import digest_json
 from enclave.frames import open_frame
 from enclave.zones import Identified, Zone
 from pseudonymise.manifest import parse_manifest
-from pseudonymise.receipt import Findings, load_receipt
+from pseudonymise.receipt import Findings, Receipt
 from pseudonymise.receive import accepted_frame, receipts
 from pseudonymise.sealing import seal_delivery
 from tests.pseudonymise.receiving import changed, refused
@@ -87,19 +87,19 @@ def test_a_receipt_is_signed_and_holds_the_journal_head(enclave: Enclave) -> Non
     key = enclave.custody.receipt_key().public
     for zone in (Zone.IDENTIFIED, Zone.INBOX):
         path = enclave.workspace.path(zone) / "receipts" / f"{receipt.findings.delivery}.json"
-        assert load_receipt(path, key) == receipt
+        assert Receipt.load(path, key) == receipt
     assert enclave.journal.head().digest == receipt.journal_head.digest
     path = enclave.workspace.path(Zone.INBOX) / "receipts" / f"{receipt.findings.delivery}.json"
     fields = json.loads(path.read_text())
     fields["findings"]["accepted"], fields["findings"]["quarantined"] = 2, 1
     path.write_text(json.dumps(fields))
     with pytest.raises(Tampered, match="does not hold"):
-        load_receipt(path, key)
+        Receipt.load(path, key)
     path.write_text("{}")
     with pytest.raises(Tampered, match="not whole"):
-        load_receipt(path, key)
+        Receipt.load(path, key)
     with pytest.raises(BadInput, match="no such receipt"):
-        load_receipt(path.with_name("none.json"), key)
+        Receipt.load(path.with_name("none.json"), key)
     with pytest.raises(Tampered, match="another key"):
         receipt.verify(type(enclave.custody.receipt_key()).generate().public)
 

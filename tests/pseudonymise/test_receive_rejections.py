@@ -167,7 +167,7 @@ def test_user_missing_values_of_spss_are_empty_and_counted(enclave: Enclave) -> 
 
 
 def test_rules_between_columns_hold(enclave: Enclave) -> None:
-    rows = changed(tax_rows(60), 0, owner_bsn="")
+    rows = changed(tax_rows(60), 0, owner_bsn="", owner_name="")
     rows = changed(rows, 1, owner_bsn="", owner_rsin=next(bsns(88_000_000)))
     rows = changed(rows, 2, owner_bsn="", owner_rsin=next(bsns(88_000_000)), owner_kind=2.0)
     rows = changed(rows, 3, owner_bsn="123456789")
@@ -175,7 +175,7 @@ def test_rules_between_columns_hold(enclave: Enclave) -> None:
     file = enclave.file("property_tax_2016.sav", lambda path: tax_sav(path, rows))
     receipt = enclave.receive(enclave.seal(file, "property_tax", 60))
     assert receipt.findings.by_reason == {
-        "owner_bsn+owner_rsin+owner_kvk:none_filled": 1,
+        "owner_bsn+owner_rsin+owner_kvk+owner_name:none_filled": 1,
         "owner_bsn:failed_check": 1,
         "owner_bsn:missing": 2,
         "owner_kind:not_in_list": 1,

@@ -56,13 +56,17 @@ def test_the_key_register_holds_valid_unique_identifiers(country: Path) -> None:
     persons = pd.read_parquet(country / "key_register/persons.parquet")
     entities = pd.read_parquet(country / "key_register/entities.parquet")
     addresses = pd.read_parquet(country / "key_register/addresses.parquet")
-    numbers = pd.concat([persons.bsn, entities.rsin])
+    firms = entities.drop_duplicates("BEID")
+    numbers = pd.concat([persons.bsn, firms.rsin])
     assert numbers.is_unique
     assert eleven_test(numbers.astype(int).to_numpy()).all()
     assert numbers.str.fullmatch(r"9\d{8}|0999\d{5}").all()
-    assert entities.kvk.str.fullmatch(r"09\d{6}").all() and entities.kvk.is_unique
-    assert entities.establishment.str.fullmatch(r"0000\d{8}").all()
-    assert entities.BEID.is_unique
+    assert firms.kvk.str.fullmatch(r"09\d{6}").all() and firms.kvk.is_unique
+    assert entities.establishment.str.fullmatch(r"0000\d{8}").all() and entities.establishment.is_unique
+    assert (entities.groupby("BEID")[["rsin", "kvk", "name"]].nunique() == 1).all(axis=None)
+    assert 0.05 < len(entities) / len(firms) - 1 < 0.12, "some entities have a second establishment"
+    at = entities.merge(addresses, on=["postcode", "house_number", "addition", "street", "municipality"])
+    assert len(at) == len(entities), "an entity's address is that of an object"
     assert addresses.bag_id.is_unique
     assert (addresses.bag_id.str[:6] == addresses.municipality + "01").all()
     assert addresses.bag_id.str.fullmatch(r"\d{16}").all()

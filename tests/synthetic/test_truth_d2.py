@@ -77,7 +77,9 @@ def test_clearances_delivered_are_the_planted_events(country: Path) -> None:
     files = sorted(country.glob("deliveries/GM*/hemp_clearances_2016.csv"))
     rows = pd.concat([pd.read_csv(f, sep=";", encoding="cp1252", dtype=str, keep_default_na=False) for f in files])
     keys = pd.read_parquet(country / "key_register/addresses.parquet").set_index("bag_id")[OBJECT]
-    found = set(zip(rows.bag_id.map(keys), rows.clearance_date.str[-4:].astype(int), strict=True))
+    assert 0.08 < (rows.bag_id == "").mean() < 0.22, "of some homes the municipality knows no BAG number"
+    home = rows.bag_id.map(keys).fillna(rows.dossier.map(listed.set_index("dossier")[OBJECT]))
+    found = set(zip(home, rows.clearance_date.str[-4:].astype(int), strict=True))
     assert len(found) == len(rows), "at most one clearance per dwelling-year"
     planted = truth[truth.event]
     assert found == set(zip(planted[OBJECT], planted.year, strict=True))

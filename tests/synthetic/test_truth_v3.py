@@ -105,7 +105,7 @@ def test_owners_of_the_register_are_the_last_buyers(country: Path) -> None:
     path = country / "deliveries/kadaster/land_registry_1996-2015.csv"
     rows = pd.read_csv(path, sep=";", encoding="cp1252", dtype=str, keep_default_na=False)
     persons = pd.read_parquet(country / "key_register/persons.parquet").set_index("bsn").RINPERSOON
-    entities = pd.read_parquet(country / "key_register/entities.parquet").set_index("rsin").BEID
+    entities = pd.read_parquet(country / "key_register/entities.parquet").drop_duplicates("rsin").set_index("rsin").BEID
     rows["unit"] = rows.buyer_bsn.map(persons).fillna(rows.buyer_rsin.map(entities)).fillna("")
     rows["day"] = pd.to_datetime(rows.deed_date, format="%d-%m-%Y")
     rows["sequence"] = rows.deed_sequence.astype(int)

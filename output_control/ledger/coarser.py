@@ -1,0 +1,132 @@
+"""What would leave of tables that cannot leave beside earlier releases: coarser ones, each tried by the check itself.
+
+Where no suppression helps, what remains is to ask for less: a column down to a coarser level, without a column, or
+without one of the tables. Cutting a level leaves the other cells, and what makes them sensitive, as they were; so each
+change is judged by the very check that refused, and what is proposed passes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from output_control.ledger.released import ReleasedTable
+from output_control.tables.rules import PrimaryResult
+from output_control.tables.table import Dimension, IntArray, cell_keys
+
+MOST_TRIED = 12
+MOST_WORK = 20_000_000  # records times releases to hold them against: a refusal may take some times as long as a check
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """``table`` (its position) with the dimension ``column`` down to depth ``deepest`` (0: without it), or left out
+    (None)."""
+
+    table: int
+    column: int | None
+    deepest: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Mended:
+    """A change with which all tables may leave: ``shown`` of the ``cells`` that are then left."""
+
+    change: Change
+    shown: int
+    cells: int
+
+
+Hidden = Callable[[Sequence[ReleasedTable], Mapping[int, int]], Sequence[ReleasedTable] | None]
+
+
+def least_loss(asked: Sequence[ReleasedTable], attached: Mapping[int, int], hidden: Hidden) -> list[Mended]:
+    """The changes that help, those of most published cells first; ``attached`` as in
+    :func:`output_control.ledger.joint.protect_together`, ``hidden`` gives what may leave of some tables, or None."""
+    counts_of = {figure: counts for counts, figure in attached.items()}
+    figures = [at for at in range(len(asked)) if at not in attached]
+    found = []
+    for change in _changes(asked, figures):
+        tables, kept = [], []
+        for at in figures:
+            for each in (at, *([counts_of[at]] if at in counts_of else [])):
+                if at != change.table:
+                    tables.append(asked[each])
+                elif change.column is not None:
+                    tables.append(cut(asked[each], change.column, change.deepest))
+                else:
+                    continue
+                kept.append(each)
+        place = {each: position for position, each in enumerate(kept)}
+        pairs = {place[counts]: place[figure] for counts, figure in attached.items() if counts in place}
+        done = hidden(tables, pairs)
+        if done is not None:
+            mine = [done[position] for position, each in enumerate(kept) if each in figures]
+            shown, cells = sum(int((~each.hidden).sum()) for each in mine), sum(len(each.table) for each in mine)
+            found.append(Mended(change, shown, cells))
+    return sorted(found, key=lambda each: -each.shown)
+
+
+def _changes(asked: Sequence[ReleasedTable], figures: Sequence[int]) -> list[Change]:
+    """All there are, those that leave most cells first, as far as they are tried."""
+
+    def all_of() -> Iterator[tuple[int, Change]]:
+        for at in figures:
+            table = asked[at].table
+            for column, dim in enumerate(table.dims):
+                depth = dim.depth[table.codes[:, column]]
+                for deepest in range(int(depth.max(initial=0)) - 1, -1 if len(table.dims) > 1 else 0, -1):
+                    yield int((depth > deepest).sum()), Change(at, column, deepest)
+            if len(figures) > 1:
+                yield len(table), Change(at, None)
+
+    return [change for _, change in sorted(all_of(), key=lambda each: each[0])][:MOST_TRIED]
+
+
+def cut(table: ReleasedTable, column: int, deepest: int) -> ReleasedTable:
+    """The cells of ``table`` down to a depth of one dimension; down to 0 without it."""
+    held, dims = table.table, list(table.table.dims)
+    dim = dims[column]
+    cells = np.flatnonzero(dim.depth[held.codes[:, column]] <= deepest)
+    codes, leaf = held.codes[cells].copy(), held.codes.copy()
+    while (deep := dim.depth[leaf[:, column]] > deepest).any():
+        leaf[deep, column] = dim.parent[leaf[deep, column]]
+    above = {parent: below for parent, below in dim.children.items() if dim.depth[dim.index[parent]] < deepest}
+    dims[column] = Dimension(dim.name, dim.root, above)
+    for each in (codes, leaf):
+        each[:, column] = np.searchsorted(np.flatnonzero(dim.depth <= deepest), each[:, column])
+    if not deepest:
+        del dims[column]
+        codes, leaf = np.delete(codes, column, axis=1), np.delete(leaf, column, axis=1)
+    shape = [len(each.codes) for each in dims]
+    # codes stay in the order of the tree, so that the keys still rise
+    place = np.searchsorted(cell_keys(codes, shape), cell_keys(leaf, shape))
+    some = replace(
+        held, dims=tuple(dims), codes=codes, freq=held.freq[cells], value=held.value[cells],
+        n_contributors=held.n_contributors[cells], top=held.top[cells], sole_contributor=held.sole_contributor[cells],
+    )  # fmt: skip
+    return replace(
+        table,
+        table=some,
+        rows=replace(table.rows, leaf=place[table.rows.leaf].astype(np.int64)),
+        primary=_of_cells(table, cells),
+        hidden=table.hidden[cells],
+        sets=table.sets[cells],
+    )
+
+
+def _of_cells(table: ReleasedTable, cells: IntArray) -> PrimaryResult:
+    """What makes some of the cells sensitive; the total that a group is judged by is no deeper than the group."""
+    sensitive = table.primary
+    anchor = sensitive.anchor[cells]
+    return replace(
+        PrimaryResult.none(len(cells)),
+        mask=sensitive.mask[cells],
+        upl=sensitive.upl[cells],
+        lpl=sensitive.lpl[cells],
+        threshold=sensitive.threshold[cells],
+        anchor=np.where(anchor >= 0, np.searchsorted(cells, anchor), -1),
+        reason=sensitive.reason[cells],
+    )
