@@ -168,7 +168,7 @@ def _heuristic(table: CellTable, problem: Problem, guide: Guidance, options: Opt
     near = guide.bound is not None and cost_of(search) - guide.bound <= NEAR * cost_of(search)
     if not by_parts:
         # with auto, exchanges wait until the proof has failed without them
-        prune(search, swap=not near and options.method != "auto")
+        prune(search, swap=not near and options.method != "auto" and problem.size <= BY_PARTS_FROM)
     return search
 
 

@@ -197,7 +197,7 @@ def _cheapest_move(
         # an exchange is not worth an integer programme: one takes as long as a thousand LPs
         return None
     near = _whole_near(search, ball, found[1], (lower, upper))
-    return near or _integer_move(search, ball, fixed, lower, upper)
+    return near or integer_move(search, ball, fixed, lower, upper)
 
 
 def _slope_scaling(
@@ -266,7 +266,7 @@ NODES = 200
 GOOD_ENOUGH = 0.1
 
 
-def _integer_move(
+def integer_move(
     search: Search, ball: Ball, fixed: FloatArray, lower: FloatArray, upper: FloatArray
 ) -> tuple[float, FloatArray] | None:
     """The cheapest integral move, for counts where the LP's vertex is fractional and so proves nothing."""
@@ -325,7 +325,7 @@ def _whole_near(
         near = search.near.around(ball.cells[np.abs(move) > FRACTION], search.hidden, size)
         at = np.searchsorted(ball.cells, near.cells)
         fixed = np.where(search.hidden[near.cells], 0.0, search.problem.cost[near.cells])
-        found = _integer_move(search, near, fixed, bounds[0][at], bounds[1][at])
+        found = integer_move(search, near, fixed, bounds[0][at], bounds[1][at])
         if found is not None:
             whole = np.zeros(len(ball.cells))
             whole[at] = found[1]

@@ -13,7 +13,8 @@ import numpy as np
 from scipy import sparse
 
 from output_control.suppression.boxes import Boxes
-from output_control.suppression.flow import accept, inside, is_whole_move
+from output_control.suppression.flow import accept, integer_move, is_whole_move
+from output_control.suppression.islands import inside
 from output_control.suppression.lp import Model
 from output_control.suppression.neighbourhood import Ball, ball, limits
 from output_control.suppression.problem import Target
@@ -21,12 +22,13 @@ from output_control.suppression.search import Search
 from output_control.tables.table import FloatArray, IntArray
 
 # subtrees by themselves first, since what lies above them costs most; then siblings together with all above them
-STEPS = ((2000, False), (4000, True), (8000, True))
+STEPS = ((2000, False), (3000, True), (6000, True))
 SIDES = 4
 TRIES = 3
 SPREAD = 0.3
 STEP = 1e-6
 HALF = 0.5
+FRACTION = 1e-7
 
 
 def serve_by_region(search: Search) -> None:
@@ -36,7 +38,8 @@ def serve_by_region(search: Search) -> None:
         return
     for most, above in STEPS:
         for groups in regions(problem.boxes, problem.first_cell, most, above=above):
-            around = ball(problem, groups, whole=False)
+            may_move = (search.hidden | ~problem.keep)[groups]
+            around = ball(problem, groups[may_move], whole=False)
             targets = inside(search.proof.open_targets(), around)
             if targets:
                 _Region(search, around).serve(targets)
@@ -48,17 +51,18 @@ def regions(boxes: Boxes, cells: IntArray, most: int, *, above: bool) -> Iterato
     With what lies ``above`` them, siblings are taken together up to that size, so that moves between them are inside.
     """
     dim, row = boxes.long_dimension, boxes.row[cells]
+    parent = dim.parent.astype(np.int64)
     size = boxes.cells_below()
-    top = _tops(dim.parent, size, most)
-    for codes in _siblings(dim.parent, size, top, most) if above else [[code] for code in top]:
+    top = _tops(parent, size, most)
+    for codes in _siblings(parent, size, top, most) if above else [[code] for code in top]:
         wanted = np.zeros(len(dim.codes), dtype=np.bool_)
         wanted[codes] = True
         for code in range(codes[0] + 1, len(dim.codes)):
-            wanted[code] |= wanted[dim.parent[code]]
-        up = int(dim.parent[codes[0]])
+            wanted[code] |= wanted[parent[code]]
+        up = int(parent[codes[0]])
         while above and up >= 0:
             wanted[up] = True
-            up = int(dim.parent[up])
+            up = int(parent[up])
         yield np.flatnonzero(wanted[row])
 
 
@@ -90,8 +94,8 @@ class _Region:
 
     def __init__(self, search: Search, around: Ball) -> None:
         self.search, self.around = search, around
-        self._fall, self._rise = limits(search.problem, around, 1.0)
-        self._fall, size = -self._fall, len(around.cells)
+        lower, self._rise = limits(search.problem, around, 1.0)
+        self._fall, size = -lower, len(around.cells)
         both = sparse.csr_array(sparse.hstack([around.matrix, -around.matrix]))
         none, still = np.zeros(2 * size), np.zeros(around.matrix.shape[0])
         self._model = Model(both, none, none, none, (still, still))
@@ -119,6 +123,7 @@ class _Region:
             high[held] = high[size + held] = 0.0
         self._model.set_bounds(low, high)
         price = np.where(self.search.hidden, 0.0, self.search.problem.cost)[self.around.cells]
+        tried = np.zeros(size, dtype=np.bool_)
         for attempt in range(TRIES):
             rough = price if not attempt else price * self.search.lognormal(SPREAD, size)
             self._model.set_cost(np.concatenate([rough, rough]) + self._step)
@@ -129,4 +134,19 @@ class _Region:
             move = found.x[:size] - found.x[size:]
             if is_whole_move(move):
                 return float(price[np.abs(move) > HALF].sum()), np.rint(move)
-        return None
+            tried |= np.abs(move) > FRACTION
+        lower, upper = low[:size] - high[size:], high[:size] - low[size:]
+        lower[at] = upper[at] = need * side
+        return self._whole_among(np.flatnonzero(tried), price, lower, upper)
+
+    def _whole_among(
+        self, some: IntArray, price: FloatArray, lower: FloatArray, upper: FloatArray
+    ) -> tuple[float, FloatArray] | None:
+        """The cheapest integral move of ``some`` cells, those of all vertices that were fractional."""
+        part = Ball(self.around.cells[some], sparse.csr_array(self.around.matrix[:, some]), whole=False)
+        found = integer_move(self.search, part, price[some], lower[some], upper[some])
+        if found is None:
+            return None
+        move = np.zeros(len(self.around.cells))
+        move[some] = found[1]
+        return found[0], move
