@@ -1,9 +1,10 @@
-"""Secondary suppression side by side: ``python -m benchmarks.suppression [--growth|--magnitudes] [REFERENCE]``.
+"""Secondary suppression side by side: ``python -m benchmarks.suppression [--growth|--width|--magnitudes] [REFERENCE]``.
 
 Without an option: every folder of REFERENCE (default ``../shared/reference``) by the methods flow, auto and gauss
 beside the safe peers' figures of its ``results.csv``. With ``--growth``: CPU seconds of auto with the audit on made-up
-count tables (`benchmarks.country`) of growing size, and the exponent that they grow with. With ``--magnitudes``: the
-gap on 3-way magnitudes, without and with the singleton demand. Every pattern is audited; an unsafe one is an error.
+count tables (`benchmarks.country`) of growing size, and the exponent that they grow with; with ``--width`` by the
+gate's method and an interval of 3, as the shipped policies ask. With ``--magnitudes``: the gap on 3-way magnitudes,
+without and with the singleton demand. Every pattern is audited; an unsafe one is an error.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from benchmarks.country import flat, offences
 from benchmarks.measuring import say
 from output_control.alone.instance import read_instance
 from output_control.audit import audit
-from output_control.protection import Method, Options
+from output_control.protection import Method, Options, Width
 from output_control.suppression import suppress
 from output_control.tables.aggregate import aggregate
 from output_control.tables.rules import Dominance, MinimumFrequency, PPercent, PrimaryResult, primary
@@ -96,14 +97,14 @@ def magnitudes() -> None:
             say(f"{len(table)} cells, {int(sensitive.mask.sum())} primary by {rule}, singletons {shown}: auto {text}")
 
 
-def growth() -> None:
-    """Auto at several sizes, audit included; the slope of log CPU over log cells."""
+def growth(options: Options) -> None:
+    """One method at several sizes, audit included; the slope of log CPU over log cells."""
     cells, seconds = [], []
     for sizes in SIZES:
         table = offences(sizes, RECORDS_PER_LEAF * 48 * sizes[-1]).table()
         sensitive = primary(table, MinimumFrequency(10))
-        text, took = protected(table, sensitive, Options())
-        say(f"{len(table):6d} cells {int(sensitive.mask.sum()):5d} primary  auto {text}")
+        text, took = protected(table, sensitive, options)
+        say(f"{len(table):6d} cells {int(sensitive.mask.sum()):5d} primary  {options.method} {text}")
         cells.append(len(table))
         seconds.append(max(took, 1e-3))
     slope = np.polyfit(np.log(cells), np.log(seconds), 1)[0]
@@ -113,7 +114,10 @@ def growth() -> None:
 def main(arguments: list[str]) -> None:
     """Compare, or measure growth."""
     if "--growth" in arguments:
-        growth()
+        growth(Options())
+        return
+    if "--width" in arguments:
+        growth(Options(count_protection=Width(3), method="flow", occupied=True))
         return
     if "--magnitudes" in arguments:
         magnitudes()

@@ -19,6 +19,7 @@ from output_control.protection import (
     demand,
 )
 from output_control.suppression.boxes import Boxes
+from output_control.suppression.covering import cover
 from output_control.suppression.exact import (
     BOUNDED,
     THOROUGH,
@@ -30,7 +31,7 @@ from output_control.suppression.exact import (
     repair,
     share_above,
 )
-from output_control.suppression.flow import cover, serve
+from output_control.suppression.flow import serve
 from output_control.suppression.gauss import GAUSS_UP_TO, eliminate
 from output_control.suppression.large import fits, suppress_large, witnesses
 from output_control.suppression.problem import Problem, Target, build
@@ -167,7 +168,7 @@ def _heuristic(table: CellTable, problem: Problem, guide: Guidance, options: Opt
     near = guide.bound is not None and cost_of(search) - guide.bound <= NEAR * cost_of(search)
     if not by_parts:
         # with auto, exchanges wait until the proof has failed without them
-        prune(search, swap=not near and options.method != "auto")
+        prune(search, swap=not near and options.method != "auto" and problem.size <= BY_PARTS_FROM)
     return search
 
 

@@ -261,19 +261,29 @@ class Boxes:
         up[:, self._wide] = down[:, self._wide] = 0.0
         return up, down
 
+    @property
+    def long_dimension(self) -> Dimension:
+        """The longest dimension; `row` is each cell's code in it."""
+        return self.table.dims[self._long]
+
+    def cells_below(self) -> IntArray:
+        """Per code of the longest dimension how many cells it and the codes below it have."""
+        dim = self.long_dimension
+        size = np.bincount(self.row, minlength=len(dim.codes))
+        for code in range(len(dim.codes) - 1, 0, -1):
+            size[dim.parent[code]] += size[code]
+        return size
+
     def part_of(self, cells: IntArray) -> IntArray:
         """The parent in the longest dimension of each of ``cells``: boxes mostly stay among the children of one."""
-        return self.table.dims[self._long].parent[self.row[cells]].astype(np.int64)
+        return self.long_dimension.parent[self.row[cells]].astype(np.int64)
 
     def subtree_of(self, cells: IntArray, most: int) -> IntArray:
         """A number for each of ``cells``: the largest subtree of the longest dimension with at most ``most`` cells.
 
         -1 for cells above all of these.
         """
-        dim = self.table.dims[self._long]
-        size = np.bincount(self.row, minlength=len(dim.codes))
-        for code in range(len(dim.codes) - 1, 0, -1):
-            size[dim.parent[code]] += size[code]
+        dim, size = self.long_dimension, self.cells_below()
         label, last = np.full(len(dim.codes), -1, dtype=np.int64), -1
         for code, parent in enumerate(dim.parent.tolist()):
             above = int(label[parent]) if parent >= 0 else -1

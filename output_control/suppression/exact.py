@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from output_control.suppression.covering import cover
 from output_control.suppression.crossing import cross
-from output_control.suppression.flow import cover, serve
+from output_control.suppression.flow import serve
 from output_control.suppression.master import NODES, Cut, Master, separate
 from output_control.suppression.problem import Problem, Target
 from output_control.suppression.prove import check
@@ -25,7 +26,7 @@ WIDE_GAP = 0.05
 COARSE = 0.01
 CLOSE = 0.015
 GAIN = 1e-4
-GUIDED_UP_TO = 60_000
+GUIDED_UP_TO = 120_000
 FLOOR = 0.02
 HALF = 0.5
 FIRST_NODES = 20

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
-from output_control.suppression.boxed import certify_by_boxes, serve_by_boxes
-from output_control.suppression.islands import Islands, inside
+from output_control.suppression.islands import Islands
 from output_control.suppression.lp import Model
 from output_control.suppression.neighbourhood import WIDE, Ball, limits
 from output_control.suppression.problem import Problem, Target
@@ -24,25 +23,9 @@ from output_control.tables.table import BoolArray, FloatArray, IntArray
 BALL = 1500
 NEARBY = 200
 FREE_ROUNDS = 12
-REWARDS = (1.0, 4.0, 16.0, 64.0)
 SLOPE_ROUNDS = 3
 AVOID_WEIGHT = 50.0
-BOXED_FROM = 20_000
 LENGTH = 0.02
-
-
-def cover(search: Search) -> list[Target]:
-    """Hide cells until every target is proven; returns the targets for which nothing helps."""
-    certify_by_boxes(search, search.problem.targets)
-    certify(search)
-    if search.problem.size > BOXED_FROM or all(target.size <= 1 for target in search.problem.targets):
-        # where more than "not exact" is asked, moves of other forms are much cheaper than boxes
-        serve_by_boxes(search)
-    # in a system the one model is cheaper, and sees further, than more batches
-    for reward in REWARDS[:1] if is_open_system(search) else REWARDS:
-        _batch_round(search, reward)
-        certify(search, rounds=2)
-    return [target for target in search.proof.open_targets() if not serve(search, target)]
 
 
 def certify(search: Search, rounds: int = FREE_ROUNDS, targets: Sequence[Target] | None = None) -> None:
@@ -58,18 +41,12 @@ def certify(search: Search, rounds: int = FREE_ROUNDS, targets: Sequence[Target]
         idle = idle + 1 if all(not target.met for target in queue) else 0
 
 
-def _left(queue: Sequence[Target], ball: Ball, served: Sequence[Target]) -> list[Target]:
-    """What a round has still to look at; who is not in a whole ball cannot move at all."""
-    done = {id(target) for target in (*served, queue[0])}
-    return [] if ball.whole else [target for target in queue if id(target) not in done and not target.met]
-
-
 def push(search: Search, ball: Ball, targets: Sequence[Target]) -> None:
     """One LP over hidden cells: move all targets as far as they ask, in random directions."""
     if not targets:
         return
     unit = typical_level(search.problem, targets)
-    gain, lower, upper = _in_random_directions(search, ball, compatible(search, targets), 1.0, unit)
+    gain, lower, upper = in_random_directions(search, ball, compatible(search, targets), 1.0, unit)
     _solve_into(search, ball, gain, lower, upper, unit=unit)
 
 
@@ -78,7 +55,7 @@ def push_short(search: Search, ball: Ball, targets: Sequence[Target]) -> None:
     if not targets:
         return
     unit = typical_level(search.problem, targets)
-    gain, lower, upper = _in_random_directions(search, ball, compatible(search, targets), 1.0, unit)
+    gain, lower, upper = in_random_directions(search, ball, compatible(search, targets), 1.0, unit)
     model = _two_sided(ball, np.full(len(gain), LENGTH), lower, upper, gain)
     search.count()
     found = model.solve()
@@ -86,7 +63,7 @@ def push_short(search: Search, ball: Ball, targets: Sequence[Target]) -> None:
         search.proof.add(ball.cells, (found.x[: len(gain)] - found.x[len(gain) :]) * unit)
 
 
-def _in_random_directions(
+def in_random_directions(
     search: Search, ball: Ball, targets: Sequence[Target], reward: float, unit: float
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """The objective that rewards a move of each target to its level on one side, and the cells' limits for it."""
@@ -143,53 +120,7 @@ def _solve_into(
         search.proof.add(ball.cells, found.x * unit)
 
 
-def _batch_round(search: Search, reward: float) -> None:
-    """Hide cells for all open targets, ball by ball, where that costs less than ``reward`` typical cells each."""
-    queue = search.proof.open_targets()
-    typical = (
-        float(np.quantile(search.problem.cost[~search.problem.primary], 0.25, method="lower"))
-        if (bool((~search.problem.primary).any()))
-        else 1.0
-    )
-    while queue:
-        ball = search.near.around(np.array([queue[0].cell]), search.hidden, BALL)
-        served = [target for target in inside(queue, ball) if not target.met]
-        if served:
-            _batch(search, ball, compatible(search, served), reward * max(typical, 1e-9))
-        queue = _left(queue, ball, served)
-
-
-def _batch(search: Search, ball: Ball, targets: Sequence[Target], reward: float) -> None:
-    unit = typical_level(search.problem, targets)
-    gain, lower, upper = _in_random_directions(search, ball, targets, reward, unit)
-    _hide_cheapest(search, ball, gain, lower, upper, unit=unit)
-
-
-def _hide_cheapest(
-    search: Search, ball: Ball, gain: FloatArray, lower: FloatArray, upper: FloatArray, *, unit: float
-) -> bool:
-    """Solve min cost·|z| + gain·z; hide what moves. Published cells move in two parts, up and down."""
-    problem = search.problem
-    published = np.flatnonzero(~search.hidden[ball.cells])
-    slope = problem.cost[ball.cells]
-    matrix = sparse.csr_array(sparse.hstack([ball.matrix, -ball.matrix[:, published]]))
-    low = np.concatenate([lower, np.zeros(len(published))])
-    high = np.concatenate([upper, -lower[published]])
-    low[published] = 0.0
-    cost = np.concatenate([gain, np.zeros(len(published))])
-    cost[published] += slope[published]
-    cost[len(gain) :] = slope[published]
-    zero = np.zeros(matrix.shape[0])
-    search.count()
-    found = Model(matrix, cost, low, high, (zero, zero)).solve()
-    if found is None:
-        return False
-    move = found.x[: len(gain)].copy()
-    move[published] -= found.x[len(gain) :]
-    return _accept(search, ball, move * unit)
-
-
-def _accept(search: Search, ball: Ball, move: FloatArray) -> bool:
+def accept(search: Search, ball: Ball, move: FloatArray) -> bool:
     """Hide what the new part of the proof rests on; False when the move proves nothing."""
     helped = search.proof.add(ball.cells, move)
     for target in helped:
@@ -228,7 +159,7 @@ def _serve_in(search: Search, ball: Ball, target: Target) -> bool:
                 moves += [] if move is None else [move]
                 if move is not None and move[0] == 0:
                     break  # nothing is cheaper
-            if not moves or not _accept(search, ball, min(moves, key=lambda move: move[0])[1]):
+            if not moves or not accept(search, ball, min(moves, key=lambda move: move[0])[1]):
                 break
             if target.met:
                 return True
@@ -260,13 +191,13 @@ def _cheapest_move(
     lower[at] = upper[at] = max(need, lower[at])
     fixed = np.where(search.hidden[ball.cells], 0.0, problem.cost[ball.cells])
     found = _slope_scaling(search, ball, fixed, lower, upper)
-    if found is None or not problem.integral or _whole(found[1]):
+    if found is None or not problem.integral or is_whole_move(found[1]):
         return None if found is None else (found[0], found[1] * unit)
     if barred is not None:
         # an exchange is not worth an integer programme: one takes as long as a thousand LPs
         return None
     near = _whole_near(search, ball, found[1], (lower, upper))
-    return near or _integer_move(search, ball, fixed, lower, upper)
+    return near or integer_move(search, ball, fixed, lower, upper)
 
 
 def _slope_scaling(
@@ -325,7 +256,8 @@ def _two_sided(
     return Model(matrix, _two_sided_cost(fixed, gain), *_two_sided_bounds(lower, upper), (zero, zero))
 
 
-def _whole(move: FloatArray) -> bool:
+def is_whole_move(move: FloatArray) -> bool:
+    """Whether all steps are integers, within the solver's tolerance."""
     return bool(np.allclose(move, np.rint(move), rtol=0, atol=1e-6))
 
 
@@ -334,7 +266,7 @@ NODES = 200
 GOOD_ENOUGH = 0.1
 
 
-def _integer_move(
+def integer_move(
     search: Search, ball: Ball, fixed: FloatArray, lower: FloatArray, upper: FloatArray
 ) -> tuple[float, FloatArray] | None:
     """The cheapest integral move, for counts where the LP's vertex is fractional and so proves nothing."""
@@ -393,7 +325,7 @@ def _whole_near(
         near = search.near.around(ball.cells[np.abs(move) > FRACTION], search.hidden, size)
         at = np.searchsorted(ball.cells, near.cells)
         fixed = np.where(search.hidden[near.cells], 0.0, search.problem.cost[near.cells])
-        found = _integer_move(search, near, fixed, bounds[0][at], bounds[1][at])
+        found = integer_move(search, near, fixed, bounds[0][at], bounds[1][at])
         if found is not None:
             whole = np.zeros(len(ball.cells))
             whole[at] = found[1]
@@ -419,7 +351,7 @@ def cheapest_move(search: Search, target: Target, size: int, *, avoid: int, belo
     if best is None or best[0] >= below:
         return None
     before = float(search.problem.cost[search.hidden].sum())
-    return float(search.problem.cost[search.hidden].sum()) - before if _accept(search, ball, best[1]) else None
+    return float(search.problem.cost[search.hidden].sum()) - before if accept(search, ball, best[1]) else None
 
 
 def prove_alone(search: Search, target: Target, most: int | None = None) -> bool:

@@ -66,7 +66,9 @@ class Region:
         inside = np.isin([target.cell for target in targets], self.ball.cells)
         if not inside.all():
             return False
-        certify_by_boxes(self.search, targets)
+        if all(target.size <= 1 for target in targets):
+            # the ways to split a width between rise and fall make looking up boxes dearer than programmes
+            certify_by_boxes(self.search, targets)
         for _ in range(TOGETHER):
             left = [target for target in targets if not target.met]
             if len(left) > 1:

@@ -66,3 +66,8 @@ class Search:
         """Random ± 1."""
         signs: FloatArray = self._random.integers(0, 2, count).astype(np.float64) * 2.0 - 1.0
         return signs
+
+    def lognormal(self, spread: float, count: int) -> FloatArray:
+        """Random factors around 1."""
+        factors: FloatArray = self._random.lognormal(0, spread, count)
+        return factors

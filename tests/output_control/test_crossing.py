@@ -13,9 +13,9 @@ from output_control.alone.instance import read_instance
 from output_control.audit import audit
 from output_control.protection import Options
 from output_control.suppression import exact, suppress
+from output_control.suppression.covering import cover
 from output_control.suppression.crossing import cross
 from output_control.suppression.exact import cost_of, repair
-from output_control.suppression.flow import cover
 from output_control.suppression.master import Master
 from output_control.suppression.problem import build
 from output_control.suppression.prove import check

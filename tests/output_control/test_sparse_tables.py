@@ -14,8 +14,8 @@ from output_control import suppression
 from output_control.audit import audit
 from output_control.protection import Options
 from output_control.suppression import suppress
+from output_control.suppression.covering import cover
 from output_control.suppression.exact import cost_of
-from output_control.suppression.flow import cover
 from output_control.suppression.problem import build
 from output_control.suppression.rerouting import reroute
 from output_control.suppression.search import Search
