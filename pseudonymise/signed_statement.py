@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import abstractmethod
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -43,9 +44,9 @@ class SignedStatement(BaseModel):
     signature: str = ""
 
     @property
+    @abstractmethod
     def subject(self) -> str:
         """What it is about."""
-        raise NotImplementedError
 
     def payload(self) -> bytes:
         """The bytes that are signed."""
