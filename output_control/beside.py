@@ -9,7 +9,7 @@ from enclave.errors import Refused
 from enclave.fingerprints import Json
 from output_control.dossier import Contents, table_contents
 from output_control.earlier_findings import NONE_SHARED, findings, told_before, told_of
-from output_control.ledger.coarser import MOST_WORK, Mended, least_loss
+from output_control.ledger.coarser import MOST_WORK, Change, least_loss
 from output_control.ledger.definition import PURPOSE, defined
 from output_control.ledger.history import History
 from output_control.ledger.joint import Together, protect_together
@@ -38,9 +38,9 @@ NO_SMALL_DIFFERENCE = (
 )
 ALL_TOGETHER = "hidden cells of this table and of all earlier releases that share records with it stay open together"
 EACH_TWO = "this table gives no hidden cell away, new or old, beside what follows from each two tables"
-TRIED = "what can leave instead, each tried beside the earlier releases, that of most published cells first:"
-NOTHING_HELPS = "no coarser level, no column less and no table less, tried one by one, helps"
-TOO_MUCH = "coarser levels were not tried one by one: there are too many records and earlier releases for that"
+TRIED = "what can leave instead, each tried beside the earlier releases, the one that asks for most first:"
+# the same whether all were tried or, beside many records and releases, none: a threshold would count records
+NONE_FOUND = "no coarser level, no column less and no table less was found that can leave"
 PROPOSED = 3
 NOT_ALL_TOGETHER = (
     "not all releases were checked together: sums of cells of several tables were looked for in part of them only; the "
@@ -146,7 +146,7 @@ def _proposals(
     history: History | None,
     protected: Callable[[Sequence[ReleasedTable], Mapping[int, int]], Together],
 ) -> list[str]:
-    """What the researcher could ask for instead, that of most published cells first; what left before stays."""
+    """What the researcher could ask for instead, what asks for most first; what left before stays."""
 
     def hidden(some: Sequence[ReleasedTable], attached: Mapping[int, int]) -> Sequence[ReleasedTable] | None:
         try:
@@ -156,23 +156,24 @@ def _proposals(
 
     releases = 1 + (len(history.entries) if history else 0)
     if sum(len(each.rows) for each in asked.tables) * releases > MOST_WORK:
-        return [TOO_MUCH]
+        return [NONE_FOUND]
     shown = {at: tables[name] for name, at in asked.place.items()}
     found = least_loss(asked.tables, asked.attached, hidden)
-    lines = [_said(each, shown[each.change.table], alone=len(shown) == 1) for each in found[:PROPOSED]]
-    return [TRIED, *lines] if lines else [NOTHING_HELPS]
+    lines = [_said(each, shown[each.table], alone=len(shown) == 1) for each in found[:PROPOSED]]
+    return [TRIED, *lines] if lines else [NONE_FOUND]
 
 
-def _said(mended: Mended, judged: JudgedTable, *, alone: bool) -> str:
+def _said(change: Change, judged: JudgedTable, *, alone: bool) -> str:
     """One change in the words of the other advice."""
-    change, evidence = mended.change, judged.evidence
+    evidence = judged.evidence
     if change.column is None:
         what = f"without the table {judged.asked.name}"
     else:
         by = evidence.shown[change.column]
         what = f"coarser, {by.column} down to {by.levels[change.deepest]}" if change.deepest else f"without {by.column}"
         what += "" if alone else f" in {judged.asked.name}"
-    return f"{what}: can leave, with {mended.shown} of {mended.cells} cells published"
+    # not how many of its cells: that tells of confidential rules, and of what a derivation makes of a secret
+    return f"{what}: can leave"
 
 
 def _table(

@@ -12,6 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from enclave.errors import BadInput, EnclaveError, Fault, KeyUnavailable, NotReady, Tampered
+from enclave.files import sweep_temporaries
 from enclave.fingerprints import Json
 from enclave.journal import size_class
 from enclave.zones import Workspace, Zone
@@ -117,6 +118,12 @@ class CustodianDesk:
         """Remove what is left of withdrawn deliveries, here and in what was made of several, and write down which
         releases used them: all that a killed process left undone."""
         self._withdrawer.finish()
+        if Withdrawals.of(self.office.journal).entries:
+            # what a killed step left half-written may hold rows withdrawn since, under a key that is given again
+            zones, project = self.office.workspace.path, self.office.project.name
+            places = (zones(Zone.IDENTIFIED), zones(Zone.PSEUDONYMISED), zones(Zone.LINKED) / project)
+            for folder in (*places, self.office.key_folder):
+                sweep_temporaries(folder)
         forget_withdrawn(self.office, self.runner.records())
         withhold_withdrawn(self.office)
         for delivery in untold(self.office.journal):

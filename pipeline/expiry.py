@@ -241,12 +241,14 @@ def _files_of(desk: CustodianDesk, receipt: Receipt) -> Iterator[Path]:
         yield identified / found.supplier / name
         yield identified / "quarantine" / found.supplier / name
         yield from (desk.pseudonymised_path(receipt, version) for version in range(1, desk.custody.hash_version + 1))
+        yield from desk.office.key_folder.glob(f"bridge-k*-{found.supplier}-{name}")
 
 
 def _samples(office: Office, schema_name: str) -> list[Path]:
-    """Samples for clerical review in which records of that schema's deliveries may stand."""
+    """What matching by likeness left in which records of that schema's deliveries may stand: matches, labelled records
+    and samples for clerical review."""
     found = (matched.files(office) for matched in matched_keys(office) if matched.schema_name == schema_name)
-    return [files["review"] for files in found if "review" in files]
+    return [file for files in found for file in files.values()]
 
 
 def _waiting(desk: CustodianDesk) -> int:

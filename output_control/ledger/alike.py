@@ -4,8 +4,8 @@ Two tables of the same population, cut by the same categories, have the same cel
 municipalities less one of them, the other follows. That cells of *different* populations or categories hold the same
 units is chance, and so is that a cell of a new table is empty: of these nothing is taken here. A population is the same
 when it was defined alike and the same units are in it; where that is not known, or few are in it, it is no other's. A
-category is the same when the same part of the population is in it, whatever it is called; but where it holds few, or
-all but few, that may be chance too, and it must be called the same.
+category is the same when the same part of the population is in it and it is called the same: a derived column can be
+made to hold the same part just where a secret is so.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from output_control.tables.table import Dimension, IntArray, cell_keys
 
 MOST_CELLS = 1_000
 PUBLISHED, UNKNOWN = -1, -2
-FEW = 30  # units that two categories of a population may have in common by chance
+FEW = 30  # units that two populations may have in common by chance
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -197,8 +197,7 @@ class _Cut:
         self.places, self._dims, self._shape = places, table.table.dims, table.table.shape
         self._keys, self._codes, self._sets = table.table.keys(), table.table.codes, table.sets
         self._parts = [self._of_codes(at, self._sets) for at in range(len(self._dims))]
-        self._units = [self._of_codes(at, table.table.n_contributors) for at in range(len(self._dims))]
-        everyone = int(self._units[0][0])
+        everyone = int(self._of_codes(0, table.table.n_contributors)[0])
         # that others are the same may be chance
         of = table.defined if everyone >= FEW else ""
         of = of or f"{table.release} {table.name} {table.quantity}"
@@ -215,13 +214,11 @@ class _Cut:
         self.places = np.where(np.isin(self.places, columns), UNKNOWN, self.places)
 
     def _category(self, at: int, codes: list[int]) -> int:
-        """Of codes of a dimension together; 0 where they are everything. What holds few, or all but few, is another
-        under another name."""
+        """Of codes of a dimension together; 0 where they are everything. Another under another name, however many are
+        in it: who derives a column can make it the same or not as a secret has it."""
         if codes == [0]:
             return 0
-        units, everyone = self._units[at][codes], int(self._units[at][0])
-        few = int(units.max()) < FEW or everyone - int(units.sum()) < FEW
-        name = " ".join([self._dims[at].name, *(self._dims[at].codes[code] for code in codes)]) if few else ""
+        name = " ".join([self._dims[at].name, *(self._dims[at].codes[code] for code in codes)])
         number = self._parts[at][codes].sum(keepdims=True)
         return int(mixed(number ^ _hashed(name))[0])
 

@@ -30,20 +30,11 @@ class Change:
     deepest: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Mended:
-    """A change with which all tables may leave: ``shown`` of the ``cells`` that are then left."""
-
-    change: Change
-    shown: int
-    cells: int
-
-
 Hidden = Callable[[Sequence[ReleasedTable], Mapping[int, int]], Sequence[ReleasedTable] | None]
 
 
-def least_loss(asked: Sequence[ReleasedTable], attached: Mapping[int, int], hidden: Hidden) -> list[Mended]:
-    """The changes that help, those of most published cells first; ``attached`` as in
+def least_loss(asked: Sequence[ReleasedTable], attached: Mapping[int, int], hidden: Hidden) -> list[Change]:
+    """The changes that help, those that ask for most first; ``attached`` as in
     :func:`output_control.ledger.joint.protect_together`, ``hidden`` gives what may leave of some tables, or None."""
     counts_of = {figure: counts for counts, figure in attached.items()}
     figures = [at for at in range(len(asked)) if at not in attached]
@@ -61,26 +52,23 @@ def least_loss(asked: Sequence[ReleasedTable], attached: Mapping[int, int], hidd
                 kept.append(each)
         place = {each: position for position, each in enumerate(kept)}
         pairs = {place[counts]: place[figure] for counts, figure in attached.items() if counts in place}
-        done = hidden(tables, pairs)
-        if done is not None:
-            mine = [done[position] for position, each in enumerate(kept) if each in figures]
-            shown, cells = sum(int((~each.hidden).sum()) for each in mine), sum(len(each.table) for each in mine)
-            found.append(Mended(change, shown, cells))
-    return sorted(found, key=lambda each: -each.shown)
+        if hidden(tables, pairs) is not None:
+            found.append(change)
+    return found
 
 
 def _changes(asked: Sequence[ReleasedTable], figures: Sequence[int]) -> list[Change]:
-    """All there are, those that leave most cells first, as far as they are tried."""
+    """All there are, as far as they are tried; those that ask for most first, by codes and not by what is in them."""
 
     def all_of() -> Iterator[tuple[int, Change]]:
         for at in figures:
             table = asked[at].table
             for column, dim in enumerate(table.dims):
-                depth = dim.depth[table.codes[:, column]]
-                for deepest in range(int(depth.max(initial=0)) - 1, -1 if len(table.dims) > 1 else 0, -1):
-                    yield int((depth > deepest).sum()), Change(at, column, deepest)
+                others = int(np.prod(table.shape, dtype=np.int64)) // len(dim.codes)
+                for deepest in range(int(dim.depth.max(initial=0)) - 1, -1 if len(table.dims) > 1 else 0, -1):
+                    yield int((dim.depth > deepest).sum()) * others, Change(at, column, deepest)
             if len(figures) > 1:
-                yield len(table), Change(at, None)
+                yield int(np.prod(table.shape, dtype=np.int64)), Change(at, None)
 
     return [change for _, change in sorted(all_of(), key=lambda each: each[0])][:MOST_TRIED]
 

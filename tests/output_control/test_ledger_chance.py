@@ -108,3 +108,16 @@ def test_two_who_are_known_not_to_be_rich_are_not_told_to_be_poor(
         return
     with pytest.raises(Refused):
         shelf.check(new)
+
+
+@pytest.mark.parametrize("in_arrears", [False, True])
+def test_a_category_made_to_hold_what_an_earlier_one_holds_is_no_excuse_however_many_are_in_it(
+    tmp_path: Path, *, in_arrears: bool
+) -> None:
+    """`k0` is "g1, or alone in g0 and in arrears": whether the one is in it would be told by the figures that leave."""
+    shelf, old = Shelf(tmp_path), lone(by("g"))
+    shelf.ledger.append(about("old"), pack([old]))
+    code = np.where(ONE, 2 if in_arrears else 1, CODES["g"])
+    crafted = a_table("new", [a_dimension("k", 4)], code[:, None], ID, minimum=3)
+    with pytest.raises(Refused):
+        shelf.check(crafted)

@@ -45,7 +45,7 @@ def test_what_loses_least_is_proposed_first_and_what_does_not_help_not_at_all() 
         return None if any("s" in [dim.name for dim in each.table.dims] for each in tables) else tables
 
     found = least_loss([by("g", "s"), by("g")], {}, hidden)  # type: ignore[arg-type]  # lists for any sequences
-    assert [(each.change.table, each.change.column, each.shown) for each in found] == [(0, 1, 10), (0, None, 5)]
+    assert [(each.table, each.column) for each in found] == [(0, 1), (0, None)]
 
 
 def past(folder: Path) -> tuple[Past, pa.Table]:
@@ -59,7 +59,7 @@ def past(folder: Path) -> tuple[Past, pa.Table]:
 
 def test_a_refusal_names_the_earlier_release_and_what_can_leave_instead(tmp_path: Path) -> None:
     world, data = past(tmp_path)
-    with pytest.raises(Refused, match=r"(?s)beside homes of first.*quarter down to half: can leave, with 3 of 3 cells"):
+    with pytest.raises(Refused, match=r"(?s)beside homes of first.*quarter down to half: can leave\b(?!, with)"):
         world.check(data, table_request("quarter"))
     # and it does
     found = cells_of(world.check(data, table_request("quarter", levels={"quarter": ("half",)})), "quarter")
@@ -68,5 +68,5 @@ def test_a_refusal_names_the_earlier_release_and_what_can_leave_instead(tmp_path
 
 def test_of_two_tables_the_one_that_cannot_leave_is_named(tmp_path: Path) -> None:
     world, data = past(tmp_path)
-    with pytest.raises(Refused, match=r"without the table quarters: can leave, with 5 of 5 cells published"):
+    with pytest.raises(Refused, match=r"without the table quarters: can leave\b(?!, with)"):
         world.check(data, table_request("quarter", name="quarters"), table_request("area", name="areas"))

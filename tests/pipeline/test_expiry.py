@@ -22,11 +22,12 @@ from pipeline.progress import Style, Teller
 from pipeline.rotation import rotate
 from pseudonymise.custody import Custody
 from pseudonymise.destruction import BY_STORE, BY_WORKING_COPIES, IN_HARDWARE, Certificate
+from pseudonymise.receive import receipts
 from pseudonymise.unlocking import TokenLock
 from synthetic.country import make_country
 from tests.output_control.killing import audited
 from tests.pipeline.custodians import LAST, PROJECT, CustodiansOffice
-from tests.pipeline.job import read_linked, zicht
+from tests.pipeline.job import Job, read_linked, zicht
 
 EARLY = date(2030, 6, 30)
 """The date of the last municipality's deliveries; all others, and the project, end on 2031-12-31."""
@@ -326,3 +327,17 @@ def test_killed_at_any_file_operation_a_second_run_ends_the_same(
     else:
         raise AssertionError("the last point was within the expiry: take more")
     assert point > points.start + 5 * points.step
+
+
+@pytest.mark.xdist_group("small-job")
+def test_what_matching_by_likeness_left_of_a_delivery_goes_with_it(small_job: Job) -> None:
+    given = (small_job.workspace / "people" / "custodian" / "passphrase").read_bytes().strip()
+    desk = open_desk(open_office(small_job.workspace), given, Teller(Style.PLAIN), expiring=True)
+    until = {r.findings.schema_name: r.findings.retention_date for r in receipts(desk.office.workspace, desk.custody)}
+    plan = plan_expiry(desk, until["hemp_clearances"], until["hemp_clearances"])
+    hemp = [gone for gone in plan.subjects if gone.kind == "delivery" and "hemp_clearances" in gone.name]
+    assert hemp
+    names = {Path(name).name for gone in hemp for name in gone.files}
+    for key in ("occupant", "dwelling"):
+        assert {f"{what}-clearances-{key}.parquet" for what in ("matches", "labelled")} <= names
+        assert f"ondermijning-clearances-{key}.parquet" in names

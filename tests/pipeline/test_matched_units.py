@@ -28,7 +28,7 @@ def test_homes_without_a_bag_number_are_those_where_the_occupant_lived(main_job:
     right = [home in lived for home in zip(found.occupant, found.dwelling, strict=True)]
     assert 0.08 < len(wanted) / len(cleared) < 0.22
     assert len(found) >= 30
-    assert sum(right) / len(found) >= 0.98
+    assert sum(right) >= len(found) - 1, "of so few a share would say nothing finer"
     assert sum(right) / len(wanted) >= 0.95
     assert set(found.dwelling_status) == {"R"}
     assert found.dwelling_pass.min() > 1

@@ -14,6 +14,7 @@ import pytest
 from enclave.data_keys import DataKeys
 from enclave.encrypted_files import DataKey
 from enclave.errors import NotReady
+from enclave.files import TEMPORARY_MARK
 from enclave.fingerprints import Json
 from enclave.journal import Journal
 from enclave.project import AnalysisUse, load_project
@@ -195,8 +196,14 @@ def test_after_a_withdrawal_nothing_runs_until_it_is_linked_again_without_the_de
     assert len(matching) == 4
     kept = {path: path.read_bytes() for path in matching}
     before = received(job)
+    # as a killed step leaves it, whole but under another name
+    places = ("linked/ondermijning", "pseudonymised", "identified/review", "keys/ondermijning")
+    left = [job.workspace / place / f".clearances.parquet{TEMPORARY_MARK}x" for place in places]
+    for path in left:
+        path.write_bytes(linked.read_bytes())
     done = job.zicht("withdraw", hemp.delivery, "--reason", "errors", *phrase)
     assert done.code == 0, done.said
+    assert not any(path.exists() for path in left)
     assert not list(job.workspace.glob(f"*/{hemp.supplier}/hemp_clearances_2016.parquet"))
     assert job.zicht("run", "doorsluishuizen").code == 10
     assert "hold a delivery that was withdrawn" in job.zicht("check", "doorsluishuizen").said
