@@ -87,7 +87,7 @@ def remove_folder(folder: Path) -> None:
         top = os.open(folder, _FOLDER)
         try:
             seen: set[str] = set()
-            while names := set(os.listdir(top)) - seen:  # noqa: PTH208 (an open folder)
+            while names := set(os.listdir(top)) - seen:  # noqa: PTH208 - pathlib lists no open folder
                 seen |= names
                 for name in names:
                     with suppress(OSError):
@@ -104,7 +104,7 @@ def _take_apart(name: str, top: int) -> None:
         return
     inner = os.open(name, _FOLDER, dir_fd=top)
     try:
-        for entry in os.listdir(inner):  # noqa: PTH208 (an open folder)
+        for entry in os.listdir(inner):  # noqa: PTH208 - pathlib lists no open folder
             with suppress(OSError):
                 if _opened_up(entry, inner):
                     os.rename(entry, f"moved-{secrets.token_hex(8)}", src_dir_fd=inner, dst_dir_fd=top)

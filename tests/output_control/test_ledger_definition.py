@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,20 +24,20 @@ def test_populations_are_one_by_definition_as_they_were_made(tmp_path: Path) -> 
         world.add(name, chosen, EVERYONE.select(["home", "owner"]))
     with world.sources() as sources:
 
-        def digest(frame: str = "homes", rows: int = 0, made: str = "a", key: bytes = KEY, **asked: object) -> str:
+        def digest(frame: str = "homes", rows: int = 0, made: str = "a", key: bytes = KEY, **asked: Any) -> str:
             ids = np.arange(rows or {"homes": 120, "some": 90}[frame])
             table = a_table("t", [a_dimension("area", 1)], np.ones((len(ids), 1), dtype=np.int64), ids)
             request = table_request("area", derivation=frame, **asked)
             return defined(request, table, sources, made=made, key=key)
 
-        worth = {"statistic": "sum", "measure": "worth"}
-        everyone, some, of_value = digest(), digest("some"), digest(rows=119, **worth)  # type: ignore[arg-type]  # fields of a request
+        worth: dict[str, Any] = {"statistic": "sum", "measure": "worth"}
+        everyone, some, of_value = digest(), digest("some"), digest(rows=119, **worth)
         # of the same data set, whatever code says so
         assert digest(made="b") == everyone
         # a selection, and who has a value, are what one code makes
         assert digest("some") == some and digest("some", made="b") != some
-        assert digest(rows=119, **worth, made="b") != of_value  # type: ignore[arg-type]  # as above
-        assert len({everyone, some, of_value, digest(**worth), digest(key=b"l" * 32)}) == 5  # type: ignore[arg-type]  # as above
+        assert digest(rows=119, **worth, made="b") != of_value
+        assert len({everyone, some, of_value, digest(**worth), digest(key=b"l" * 32)}) == 5
 
 
 def test_the_ledger_keeps_it_under_a_key_of_its_own(tmp_path: Path) -> None:

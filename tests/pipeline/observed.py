@@ -49,7 +49,7 @@ def observe(folder: Path) -> None:
         return {**settings(scratch, threads, memory_gib), **events, "spark.eventLog.compress": "false"}
 
     duckdb.connect = connected  # type: ignore[assignment]  # the same call, one argument list for all of its forms
-    embedded.EmbeddedEngine._batches = planned  # type: ignore[method-assign]  # that is the point
+    embedded.EmbeddedEngine._batches = planned  # type: ignore[method-assign]  # every plan is seen there
     distributed._settings = told
 
 

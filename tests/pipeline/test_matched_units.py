@@ -19,7 +19,9 @@ def linked(job: Job, name: str) -> pd.DataFrame:
     return read_linked(job.workspace / f"linked/ondermijning/{name}.parquet", job.workspace).to_pandas()
 
 
-def test_homes_without_a_bag_number_are_those_where_the_occupant_lived(main_job: Job) -> None:
+def test_homes_without_a_bag_number_are_those_where_the_occupant_lived(
+    main_job: Job, request: pytest.FixtureRequest
+) -> None:
     cleared = linked(main_job, "clearances")
     wanted = cleared[cleared.dwelling_weight.notna() | (cleared.dwelling_status == "")]
     found = wanted[wanted.dwelling_weight.notna()]
@@ -27,7 +29,7 @@ def test_homes_without_a_bag_number_are_those_where_the_occupant_lived(main_job:
     lived = set(zip(spells.person, spells.dwelling, strict=True))
     right = [home in lived for home in zip(found.occupant, found.dwelling, strict=True)]
     assert 0.08 < len(wanted) / len(cleared) < 0.22
-    assert len(found) >= 30
+    assert len(found) >= {25_000: 30, 50_000: 50}[request.node.callspec.params["main_job"]]
     assert sum(right) >= len(found) - 1, "of so few a share would say nothing finer"
     assert sum(right) / len(wanted) >= 0.95
     assert set(found.dwelling_status) == {"R"}

@@ -215,7 +215,7 @@ def test_after_a_withdrawal_nothing_runs_until_it_is_linked_again_without_the_de
     done = job.zicht("link", *phrase)  # records were matched by name while the delivery stood
     assert not any(path.exists() for path in matching)
     assert done.code == 10
-    assert re.search("match clearances (dwelling|occupant) was not run on the deliveries that stand", done.said)
+    assert "match clearances dwelling was not run on the deliveries that stand" in done.said
     for step in ("receive", "pseudonymise", "link"):
         done = job.zicht(step, *phrase)
         assert done.code == 0, done.said
