@@ -75,12 +75,14 @@ def beside_releases(
     policy: Policy,
     history: History | None,
     *,
-    made: str = "",
+    made: str,
+    inputs: Mapping[str, str],
     threads: int = 1,
 ) -> tuple[list[Contents], bytes]:
     """What leaves of each request, in their order, and the cells that the ledger is to remember.
 
-    ``made`` is the digest of code, parameters and environment: what it derives is one population by definition.
+    ``made`` is the digest of code, parameters and environment, ``inputs`` those of the linked data by name: what the
+    one derives from the other is one population by definition.
 
     Raises:
         Refused: the tables disclose something together, or together with an earlier release, that hiding more cells of
@@ -92,7 +94,8 @@ def beside_releases(
         held = remembered(each, sources, ids)
         if history is not None:
             key, request = history.ledger.keys.derived(PURPOSE), each.evidence.request
-            held = [replace(t, defined=defined(request, t, sources, made=made, key=key)) for t in held]
+            of = defined(request, made=made, inputs=inputs, key=key)
+            held = [replace(table, defined=of) for table in held]
         asked.add(name, each, held)
     together = _protected(tables, asked, history, policy, threads)
     models = [each for each in judged.values() if isinstance(each, Contents)]
