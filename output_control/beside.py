@@ -9,7 +9,7 @@ from enclave.errors import Refused
 from enclave.fingerprints import Json
 from output_control.dossier import Contents, table_contents
 from output_control.earlier_findings import NONE_SHARED, findings, told_before, told_of
-from output_control.ledger.coarser import MOST_WORK, Change, least_loss
+from output_control.ledger.coarser import Change, least_loss
 from output_control.ledger.definition import PURPOSE, defined
 from output_control.ledger.history import History
 from output_control.ledger.joint import Together, protect_together
@@ -39,7 +39,6 @@ NO_SMALL_DIFFERENCE = (
 ALL_TOGETHER = "hidden cells of this table and of all earlier releases that share records with it stay open together"
 EACH_TWO = "this table gives no hidden cell away, new or old, beside what follows from each two tables"
 TRIED = "what can leave instead, each tried beside the earlier releases, the one that asks for most first:"
-# the same whether all were tried or, beside many records and releases, none: a threshold would count records
 NONE_FOUND = "no coarser level, no column less and no table less was found that can leave"
 PROPOSED = 3
 NOT_ALL_TOGETHER = (
@@ -157,11 +156,8 @@ def _proposals(
         except Refused:
             return None
 
-    releases = 1 + (len(history.entries) if history else 0)
-    if sum(len(each.rows) for each in asked.tables) * releases > MOST_WORK:
-        return [NONE_FOUND]
     shown = {at: tables[name] for name, at in asked.place.items()}
-    found = least_loss(asked.tables, asked.attached, hidden)
+    found = least_loss(asked.tables, asked.attached, hidden, releases=len(history.entries) if history else 0)
     lines = [_said(each, shown[each.table], alone=len(shown) == 1) for each in found[:PROPOSED]]
     return [TRIED, *lines] if lines else [NONE_FOUND]
 
