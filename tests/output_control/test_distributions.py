@@ -186,8 +186,8 @@ def test_a_small_category_is_refused_since_its_code_may_be_a_value(tmp_path: Pat
     )
     values = worth([float(i) for i in range(400)], kind=[f"{i}.5" for i in range(400)])
     said = refused(tmp_path / "b", values, asked(BoxPlotRequest, measure="worth", by="kind"))
-    assert "400 categories" in said
-    assert "17.5" not in said
+    assert "a category has fewer than 10 units" in said
+    assert "17.5" not in said and "400" not in said
 
 
 # Lorenz --------------------------------------------------------------------------------------------------------------
