@@ -11,6 +11,7 @@ import unicodedata
 
 from enclave.long_numbers import YEARS, in_ascii_figures
 from enclave.requests import OutputRequest
+from output_control.leaving.text import hides_characters
 
 _LONG_NUMBER = re.compile(r"[0-9]{8}")
 # with points, dashes or spaces between; a span of years (1996-2015) is none
@@ -24,7 +25,7 @@ def fault_of_text(text: str, *, lines: bool = False) -> str:
     ``lines``: it is a text for checkers, in which line breaks, tabs and dates may stand.
     """
     shown = text.translate({10: " ", 13: " ", 9: " "}) if lines else text
-    if any(unicodedata.category(letter) in _HIDING for letter in shown):
+    if any(unicodedata.category(letter) in _HIDING for letter in shown) or hides_characters(shown):
         return "holds characters that are not shown, or change the order of others"
     digits = in_ascii_figures(YEARS.sub("", shown))
     if (_LONG_NUMBER if lines else _SPACED_NUMBER).search(digits):
