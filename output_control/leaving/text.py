@@ -18,11 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from enclave.identifier_patterns import find_patterns
+from output_control.leaving.words import NOT_DRAWN
 
-_HIDING = (  # beside controls and formats what Unicode draws as nothing: joiners, fillers, variation selectors
-    r"[\pC\p{Zl}\p{Zp}\x{034F}\x{115F}\x{1160}\x{17B4}\x{17B5}\x{180B}-\x{180F}\x{2800}\x{3164}"
-    r"\x{FE00}-\x{FE0F}\x{FFA0}\x{E0100}-\x{E01EF}]"
-)
+_HIDING = rf"[\pC\p{{Zl}}\p{{Zp}}{NOT_DRAWN}]"
 _AREAS = r"\b(?:NL|LD|PV|CR|GM|WK|BU)[0-9]{1,8}\b"
 _DIGESTS = r"\b[0-9a-f]{64}\b|-v[0-9]{1,6}-[0-9a-f]{12}\b"  # SHA-256; the end of a request's id
 _SIGNED = r"^[A-Za-z0-9+/_-]{42,}={0,2}$"  # base64 of a key or a signature: the whole text
