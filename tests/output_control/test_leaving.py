@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +20,7 @@ BSN = "123456782"  # 9+16+21+24+25+24+21+16−2 = 154 = 14 × 11
 STEM = "demo/homes"
 
 
-def bundle_of(*columns: OutputColumn, key: str = "area", title: str = "Homes", **evidence: object) -> dict[str, bytes]:
+def bundle_of(*columns: OutputColumn, key: str = "area", title: str = "Homes", **evidence: Any) -> dict[str, bytes]:
     """A table with its metadata and evidence, as the gate writes them."""
     said = {"protected_unit": "owner", "population": {"key": "home"}, "record": ["home"], "checks": ["freq"]}
     return {
@@ -29,18 +30,17 @@ def bundle_of(*columns: OutputColumn, key: str = "area", title: str = "Homes", *
     }
 
 
-def column(name: str, values: list[str], kind: str = "string") -> OutputColumn:
-    array = pa.array(values) if kind == "string" else pa.array(values).cast(pa.float64())
-    return OutputColumn(name, kind, {"en": name}, array)  # type: ignore[arg-type]
+def column(name: str, values: list[str]) -> OutputColumn:
+    return OutputColumn(name, "string", {"en": name}, pa.array(values))
 
 
-def table(areas: list[str], values: list[float], **more: object) -> dict[str, bytes]:
+def table(areas: list[str], values: list[float], **more: Any) -> dict[str, bytes]:
     columns = [
         column("area", areas),
         OutputColumn("value", "number", {"en": "Value"}, pa.array(values, pa.float64())),
         *status_columns(np.zeros(len(areas), dtype=np.bool_)),
     ]
-    return bundle_of(*columns, **more)  # type: ignore[arg-type]
+    return bundle_of(*columns, **more)
 
 
 def found(files: dict[str, bytes]) -> str:
