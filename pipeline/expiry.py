@@ -38,8 +38,8 @@ from pseudonymise.destruction import (
     Kind,
     certify,
 )
-from pseudonymise.receipt import Receipt
-from pseudonymise.receive import REFUSED, receipts
+from pseudonymise.receipt import REFUSED, Receipt
+from pseudonymise.receive import receipts
 from pseudonymise.sealing import SUFFIX
 from pseudonymise.signed_statement import JournalHead
 
