@@ -85,7 +85,7 @@ def test_what_is_said_to_be_whole_and_is_not_is_refused_without_a_count(
 
 
 def test_whole_is_every_member_in_every_period_that_it_has(tmp_path: Path) -> None:
-    years = homes(home=[*range(60), *range(50)], owner=[*range(60), *range(50)], year=["a"] * 60 + ["b"] * 50)
+    years = homes(home=[*range(60), *range(50)], owner=[*range(60), *range(50)], year=[*["a"] * 60, *["b"] * 50])
     years = years.append_column("area", pa.array(["g0"] * 110))
     world = World(tmp_path, classifications={"area": flat("area", "g", 3)})
     for name, frame in (("homes", years), ("fewer", years.slice(0, 109))):
