@@ -15,6 +15,7 @@ from output_control.ledger.history import History
 from output_control.ledger.joint import Together, protect_together
 from output_control.ledger.neighbours import Compared
 from output_control.ledger.populations import hold_apart, populations_of
+from output_control.ledger.published import published
 from output_control.ledger.released import ReleasedTable, pack
 from output_control.ledger.remember import ProjectIds, remembered
 from output_control.ledger.widest import LeftOut
@@ -29,9 +30,11 @@ MODELS = (
     "no earlier release is about the same units but for fewer than the minimum frequency; the figures themselves are "
     "rounded, and a checker compares them"
 )
-APART = (
-    "not compared cell by cell: the ledger cannot compare tables protected in this way; no earlier release and no "
-    "other table of this analysis shares units with this one"
+APART = "no earlier release and no other table of this analysis shares units with this one"
+AGAIN = "an earlier release holds the same figures of the same units: this table says nothing new"
+BOUNDED = (
+    "figures were altered here, or in tables that share units with these: each bounds its true count, and within all "
+    "bounds every sensitive count, and every group of fewer units than the minimum frequency, stays open"
 )
 NO_SMALL_DIFFERENCE = (
     "this table adds no difference with a cell of an earlier release that is of fewer units than the minimum frequency"
@@ -91,6 +94,8 @@ def beside_releases(
     ids, asked = history.ids if history else ProjectIds(), _Asked()
     for name, each in tables.items():
         held = remembered(each, sources, ids)
+        if each.alone is not None:
+            held = [replace(table, altered=published(each.alone, policy)) for table in held]
         if history is not None:
             key, request = history.ledger.keys.derived(PURPOSE), each.evidence.request
             of = defined(request, made=made, inputs=inputs, key=key)
@@ -181,7 +186,9 @@ def _table(
     """The table with what was compared in its evidence, and what was found in its annex and report."""
     name, rules = judged.asked.name, policy.public.tables
     if history is None or judged.alone is not None:
-        notes = [NO_LEDGER if history is None else APART]
+        held = AGAIN if name in together.repeated else BOUNDED if together.bounded else APART
+        notes = [NO_LEDGER] if history is None else [_shared(together.touched)]
+        notes += [held] if judged.alone is not None else []
         return _noted(replace(table_contents(protected, rules), request=judged.asked), notes)
     found = [each for each in together.compared if each.table == name]
     made = table_contents(
@@ -224,7 +231,8 @@ def _told(contents: Contents, found: Sequence[Compared], together: Together) -> 
         )
     }
     told = replace(contents, document=document, annex={**contents.annex, **annex})
-    return _noted(told, [_shared(together.touched), *([NOT_ALL_TOGETHER] if together.left_out else [])])
+    notes = [*([NOT_ALL_TOGETHER] if together.left_out else []), *([BOUNDED] if together.bounded else [])]
+    return _noted(told, [_shared(together.touched), *notes])
 
 
 def _in_part(together: Together) -> bool:

@@ -26,11 +26,13 @@ ABSENT = 0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Atoms:
-    """``cells`` per table: cells × atoms, 1 where the cell holds the atom. ``small``: atoms of few units."""
+    """``cells`` per table: cells × atoms, 1 where the cell holds the atom. ``small``: atoms of few units, of those
+    that are there; ``units`` of each of these."""
 
     amount: FloatArray
     cells: tuple[sparse.csr_array, ...]
     small: IntArray
+    units: IntArray
 
     @property
     def known(self) -> bool:
@@ -40,17 +42,18 @@ class Atoms:
     @staticmethod
     def none() -> Atoms:
         """Too many to work out."""
-        return Atoms(np.zeros(0), (), np.zeros(0, dtype=np.int64))
+        nothing = np.zeros(0, dtype=np.int64)
+        return Atoms(np.zeros(0), (), nothing, nothing)
 
 
-def few_enough(tables: Sequence[ReleasedTable]) -> bool:
+def few_enough(tables: Sequence[ReleasedTable], most_rows: int = MOST_ROWS) -> bool:
     """Whether it is worth trying."""
-    return len(tables) <= MOST_TABLES and sum(len(table.rows) for table in tables) <= MOST_ROWS
+    return len(tables) <= MOST_TABLES and sum(len(table.rows) for table in tables) <= most_rows
 
 
-def atoms_of(tables: Sequence[ReleasedTable], threshold: int) -> Atoms:
+def atoms_of(tables: Sequence[ReleasedTable], threshold: int, most_rows: int = MOST_ROWS) -> Atoms:
     """The atoms of ``tables``, those that are there first; none when there are too many."""
-    if not few_enough(tables):
+    if not few_enough(tables, most_rows):
         return Atoms.none()
     row = np.unique(np.concatenate([table.rows.row for table in tables]))
     columns: list[IntArray] = []
@@ -74,6 +77,7 @@ def atoms_of(tables: Sequence[ReleasedTable], threshold: int) -> Atoms:
         amount=np.concatenate([amount, np.zeros(len(empty))]),
         cells=tuple(in_cells(table, every[:, block]) for table, block in zip(tables, blocks, strict=True)),
         small=np.flatnonzero(units < threshold),
+        units=units,
     )
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from enclave.errors import CannotProtect, Refused
 from output_control.attacker import Attacker
 from output_control.audit import SLACK, AuditReport, audit, full_equations
+from output_control.ledger.altered import keep_open
 from output_control.ledger.before import shut
 from output_control.ledger.combined import Combination
 from output_control.ledger.grid import Grid
@@ -44,6 +45,8 @@ class Together:
     ``joined``: whether others were in the system of a table. ``exact``: the attacker's view was worked out over atoms;
     otherwise over relations between each two tables. ``left_out``: what was not looked at in three and more together.
     ``given_before``: hidden cells and small differences that earlier releases give away whatever the new tables hide.
+    ``bounded``: altered figures share units with others, and all were held together as bounds. ``repeated``: names of
+    altered tables that left before as they are.
     """
 
     patterns: tuple[Pattern, ...]
@@ -55,6 +58,8 @@ class Together:
     exact: bool
     left_out: LeftOut
     given_before: tuple[str, ...]
+    bounded: bool = False
+    repeated: frozenset[str] = frozenset()
 
 
 def protect_together(
@@ -71,10 +76,10 @@ def protect_together(
     """Hide in the tables of one analysis what the policy asks, together and beside what was released before.
 
     ``minimum`` is the minimum frequency: no difference of cells may be of fewer units. ``attached`` says which of
-    ``asked`` are the counts of which sum: the two show and hide the same cells. ``apart`` are tables that cannot be
-    compared, protected already: nothing else may share units with them. ``dominance``: the rules on the largest
-    contributions, which a difference of cells may not break either. ``propose`` says what else could be asked for;
-    it is called when no suppression helps.
+    ``asked`` are the counts of which sum: the two show and hide the same cells. ``apart`` are tables whose figures are
+    not exact, protected already: what shares units with them is held against the bounds that they give. ``dominance``:
+    the rules on the largest contributions, which a difference of cells may not break either. ``propose`` says what else
+    could be asked for; it is called when no suppression helps.
 
     Raises:
         Refused: no suppression in the new tables protects them and what was released before; it names the releases and
@@ -83,6 +88,7 @@ def protect_together(
     beside = Beside([Grid(table) for table in asked], apart, minimum, dominance)
     if history is not None:
         beside.look_back(history)
+    altered = beside.must_be_held_together()
     found = _Found(asked, attached or {}, options)
     try:
         # sums first: their counts then lose least where a cell is hidden anyhow
@@ -96,6 +102,8 @@ def protect_together(
         replace(table, hidden=pattern.suppressed, moves=found.moves[at])
         for at, (table, pattern) in enumerate(zip(asked, patterns, strict=True))
     )
+    if altered:
+        keep_open([*released, *(each for each in apart if each.name not in beside.repeated)], history, options, minimum)
     return Together(
         patterns=patterns,
         reports=reports,
@@ -106,6 +114,8 @@ def protect_together(
         exact=found.exact,
         left_out=found.left_out,
         given_before=tuple(sorted(found.before)),
+        bounded=altered,
+        repeated=frozenset(beside.repeated),
     )
 
 

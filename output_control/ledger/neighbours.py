@@ -1,6 +1,7 @@
 """Which tables share rows with which: the new ones beside each other and beside everything that was released before.
 
-What cannot be compared though it shares units is refused; what follows from one table for another becomes a link.
+What cannot be compared though it shares units is refused, but for a table that left already as it is; what follows from
+one table for another becomes a link.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from output_control.ledger.altered import WHAT_CAN_LEAVE, fault_of_bounds
 from output_control.ledger.atoms import MOST_ROWS
 from output_control.ledger.combined import Combined
 from output_control.ledger.covers import covers
@@ -33,10 +35,6 @@ from output_control.tables.table import IntArray
 
 Family = tuple[str, tuple[str, str], str]
 AT_ONCE = 10_000
-NOT_YET = (
-    "tables that are rounded, altered, coarser, weighted or of several kinds of unit are not compared with earlier "
-    "releases by the ledger yet; a person must decide"
-)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,6 +47,17 @@ class Compared:
     other: str
     release: str
     relations: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Meeting:
+    """A new table that shares units with another one (``other``: its name where it is new too); ``fault``: why their
+    figures cannot be compared, if they cannot."""
+
+    new: str
+    other: str
+    label: str
+    fault: str
 
 
 class Beside:
@@ -70,8 +79,10 @@ class Beside:
         for at in range(len(grids)):
             for other in range(at):
                 self._look(at, other, grids[other])
+        self._met: list[Meeting] = []
+        self.repeated: set[str] = set()
         for at, table in enumerate(apart):
-            _keep_apart([*self.tables, *apart[:at]], table)
+            self._meet([*self.tables, *apart[:at]], table)
 
     def look_back(self, history: History) -> None:
         """Compare with every earlier release."""
@@ -82,7 +93,9 @@ class Beside:
                 if table.quantity in OF_MODELS:
                     keep_populations_apart(new, table, self._minimum)
                     continue
-                _keep_apart(new if table.quantity == NOT_COMPARED else self._apart, table)
+                met = self._meet(new if table.quantity == NOT_COMPARED else self._apart, table)
+                if met and entry.release not in self.touched:
+                    self.touched.append(entry.release)
                 if table.quantity == NOT_COMPARED:
                     continue
                 if _family(table) in self._widest and len(table.rows):
@@ -93,6 +106,33 @@ class Beside:
                     self.tables.append(table if len(table.rows) <= MOST_ROWS else table.without_rows())
                 if entry.release not in self.touched and (any(found) or self._share_units(table)):
                     self.touched.append(entry.release)
+
+    def must_be_held_together(self) -> bool:
+        """Whether tables share units of which one was altered, and the bounds of their figures must be compared.
+
+        Call it when everything has been looked at: a table that says again what was said meets nobody.
+
+        Raises:
+            Refused: they cannot be.
+        """
+        left = [each for each in self._met if not {each.new, each.other} & self.repeated]
+        faults = [each for each in left if each.fault]
+        if faults:
+            at = faults[0]
+            names = ", ".join(dict.fromkeys(each.new for each in faults if each.label == at.label))
+            raise reasons([f"{names} and {at.label} share units: {at.fault}"], WHAT_CAN_LEAVE)
+        return bool(left)
+
+    def _meet(self, new: Sequence[ReleasedTable], table: ReleasedTable) -> bool:
+        """Note which of ``new`` share units with a table of which, or of them, figures were altered; whether any."""
+        met = [each for each in new if each.may_overlap(table)]
+        for each in met:
+            if each.repeats(table):
+                self.repeated.add(each.name)
+                continue
+            other = "" if table.release else table.name
+            self._met.append(Meeting(each.name, other, table.label, fault_of_bounds(each, table)))
+        return bool(met)
 
     def groups(self) -> list[list[int]]:
         """Positions of tables that hang together, the new ones of a group first; only groups with a new one."""
@@ -177,17 +217,6 @@ def _any_in(values: IntArray, known: IntArray) -> bool:
 def _family(table: ReleasedTable) -> Family:
     """What tables have in common whose rows can be the same and whose figures add up."""
     return table.quantity, table.kinds, table.period
-
-
-def _keep_apart(new: Sequence[ReleasedTable], table: ReleasedTable) -> None:
-    """Refuse tables that share units of which one cannot be compared."""
-    met = [each.name for each in new if each.may_overlap(table)]
-    if met:
-        raise reasons(
-            [f"{', '.join(met)} and {table.label} share units: {NOT_YET}"],
-            "ask for exact counts, sums or means of one kind of unit, protected by suppression, or ask the output "
-            "checkers, with both beside each other",
-        )
 
 
 def _views(first: Grid, second: Grid) -> list[Overlap]:

@@ -61,6 +61,26 @@ class Said:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Altered:
+    """What left of a table that is ``not compared``, as its readers know it.
+
+    ``low`` and ``high``: per cell the least and the most true count behind what is published of it; empty where that is
+    not kept (weighted figures, several kinds of unit, other statistics). ``noise``: method and parameters of figures
+    that were drawn by the noise key; empty where nothing was drawn. ``figures``: a digest of all that is published.
+    """
+
+    low: FloatArray
+    high: FloatArray
+    noise: str
+    figures: str
+
+    @property
+    def bounded(self) -> bool:
+        """Whether its cells can be held against those of other tables."""
+        return bool(len(self.low))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ReleasedTable:
     """A table with its rows, what is hidden in it, and what each hidden cell had to be protected for.
 
@@ -74,7 +94,8 @@ class ReleasedTable:
     of another ``period`` have no row in common though they may count the same.
     ``moves`` are what was found, when it was protected, that leaves hidden cells of it and of earlier tables open.
     ``defined`` is a keyed digest of how its population was defined; empty where that is not known, as of releases from
-    before the ledger kept it.
+    before the ledger kept it. ``altered``: what left of a table that is ``not compared``; None where the ledger does
+    not know.
     """
 
     name: str
@@ -90,6 +111,7 @@ class ReleasedTable:
     moves: Moves = field(default_factory=Moves.none)
     said: Said = field(default_factory=Said.nothing)
     defined: str = ""
+    altered: Altered | None = None
 
     @property
     def label(self) -> str:
@@ -104,6 +126,22 @@ class ReleasedTable:
         if self.kinds[0] == other.kinds[0]:
             return bool(np.isin(self.rows.unit, other.rows.unit).any())
         return bool(set(self.kinds) & set(other.kinds))
+
+    def repeats(self, other: ReleasedTable) -> bool:
+        """Whether both published the very same figures of the same records in the same cells: the one says nothing new
+        beside the other."""
+        if self.altered is None or other.altered is None or self.altered.figures != other.altered.figures:
+            return False
+        told = (self.kinds, self.period, self.table.dims) == (other.kinds, other.period, other.table.dims)
+        return told and all(
+            np.array_equal(mine, theirs)
+            for mine, theirs in (
+                (self.rows.row, other.rows.row),
+                (self.rows.unit, other.rows.unit),
+                (self.rows.leaf, other.rows.leaf),
+                (self.sets, other.sets),
+            )
+        )
 
     def without_rows(self) -> ReleasedTable:
         """The cells alone, when the rows have been compared."""
@@ -139,6 +177,7 @@ def pack(tables: Sequence[ReleasedTable]) -> bytes:
                 **({} if like is None else {"records_of": like}),
                 **({"about": each.said.about} if len(each.said.sums) else {}),
                 **({"defined": each.defined} if each.defined else {}),
+                **({"altered": [each.altered.noise, each.altered.figures]} if each.altered else {}),
             }
         )
         blobs += parts
@@ -174,9 +213,10 @@ def unpack(content: bytes, release: str) -> tuple[ReleasedTable, ...]:
 
 
 def _cells(each: ReleasedTable) -> pa.Table:
-    table, sensitive = each.table, each.primary
+    table, sensitive, altered = each.table, each.primary, each.altered
     return pa.table(
         {
+            **({"low": altered.low, "high": altered.high} if altered and altered.bounded else {}),
             "key": table.keys(),
             "units": table.freq,
             "value": table.value,
@@ -277,7 +317,13 @@ def _table(facts: dict[str, Any], release: str, blobs: Sequence[pa.Table], like:
         if said
         else Said.nothing(),
         defined=str(facts.get("defined", "")),
+        altered=_altered(facts["altered"], cell) if "altered" in facts else None,
     )
+
+
+def _altered(said: Sequence[str], cell: dict[str, npt.NDArray[Any]]) -> Altered:
+    none = np.zeros(0)
+    return Altered(cell.get("low", none), cell.get("high", none), str(said[0]), str(said[1]))
 
 
 def _read_moves(facts: dict[str, Any], release: str, moves: pa.Table) -> Moves:

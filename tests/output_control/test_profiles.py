@@ -32,12 +32,12 @@ def profile(name: str, folder: Path) -> Policy:
     return load_policy(CONFIGS / "policies" / f"{name}.yaml", gate)
 
 
-def checked(world: World, policy: Policy, request: TableRequest) -> CheckedOutput:
+def checked(world: World, policy: Policy, *requests: TableRequest) -> CheckedOutput:
     with world.engine() as engine:
         return check(
             "demo",
             1,
-            [request],
+            requests,
             rederive=lambda: world.derived,
             linked=world.linked,
             policy=policy,
@@ -104,6 +104,21 @@ def test_opensafely_redacts_up_to_seven_and_rounds_the_rest_to_five(tmp_path: Pa
     assert all(int(v) % 5 == 0 for v in shown.values())
     assert (value["G1a1", "all"], value["G1a2", "all"], value["NL", "all"]) == ("40", "105", "145")
     assert (value["G1a1", "k2"], value["G1a2", "k1"], value["G1a2", "k3"]) == ("35", "50", "50")
+
+
+@pytest.mark.parametrize("name", ["opensafely", "cbs_income"])
+def test_two_plain_counts_of_the_same_homes_leave_rounded_in_one_analysis(tmp_path: Path, name: str) -> None:
+    world = World(tmp_path).add("homes", random_homes(2, 2500, 1800))
+    by_kind = table_request("kind", unit="home").model_copy(update={"name": "kinds"})
+    out = checked(world, profile(name, tmp_path), table_request("region", "kind", unit="home"), by_kind)
+    totals = [
+        next(row["value"] for row in csv.DictReader(io.StringIO(content.decode())) if {*row.values()} >= codes)
+        for content, codes in (
+            (out.outputs["outputs/demo/homes.csv"], {"NL", "all"}),
+            (out.outputs["outputs/demo/kinds.csv"], {"all"}),
+        )
+    ]
+    assert totals == ["2500", "2500"]
 
 
 def test_income_counts_leave_in_hundreds_and_percentages_of_a_hundred_or_more(tmp_path: Path) -> None:

@@ -1,0 +1,175 @@
+"""Tables whose figures were altered (rounded, or coarser), beside each other and beside exact ones.
+
+Each published figure bounds its true count: a rounded one from both sides, a hidden one from below, an exact one to a
+point. Over the atoms of all tables the attacker knows these bounds and no more, and whole numbers within them are a
+population that he cannot rule out. So what is asked is shown by such populations: every sensitive cell moves as far as
+the policy asks, and *every* group of fewer units than the minimum frequency, whatever cells would have to be added and
+subtracted to single it out, stays open by as much as a small count must. Two cells that differ by few units may also
+differ by nobody: else two figures on either side of a rounding boundary tell that somebody is in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from enclave.errors import Refused
+from output_control.ledger.atoms import MOST_TABLES, Atoms, atoms_of
+from output_control.ledger.history import History
+from output_control.ledger.populations_within import PopulationsWithin, Reach
+from output_control.ledger.released import COUNT, NOT_COMPARED, ReleasedTable
+from output_control.protection import Exact, Options, Width, demand, least
+from output_control.table_check import reasons
+from output_control.tables.table import FloatArray, IntArray
+
+MOST_ROWS = 1_000_000
+NO_BOUNDS = (
+    "weighted figures, figures of several kinds of unit, and other figures than counts that were rounded or made "
+    "coarser are not held against other tables of the same units"
+)
+OTHER_UNITS = "their periods or kinds of unit differ, so that an altered figure cannot be held against the other"
+OTHER_NOISE = (
+    "figures that were drawn by the noise key are held only against figures drawn in the same way, with the same base"
+)
+TOO_LARGE = "altered figures are held against others only where all tables are small enough to be taken together"
+WHOLE_RANGE = "the policy asks of each small count that it may be any, which is not shown for altered figures"
+MANY_RECORDS = "altered figures are held against others only where each protected unit is counted once"
+NARROWED = "their figures together bound a group of few units too closely"
+WHAT_CAN_LEAVE = (
+    "nobody can allow it at the gate. What can leave: the same table again, unchanged; one table that shows all of "
+    "it, with a column or a level more, instead of two; a population that shares no unit with the other; plain counts "
+    "of one kind of unit, or, where the policy does not round, all tables by suppression"
+)
+
+
+def fault_of_bounds(first: ReleasedTable, second: ReleasedTable) -> str:
+    """Why figures of two tables that share units, one of them altered, cannot be held against each other; or nothing.
+
+    Of a sum the counts that stand beside it are held.
+    """
+    if any(each.quantity == NOT_COMPARED and not _bounded(each) for each in (first, second)):
+        return NO_BOUNDS
+    if (first.kinds, first.period) != (second.kinds, second.period):
+        return OTHER_UNITS
+    return OTHER_NOISE if _noise(first) != _noise(second) else ""
+
+
+def keep_open(new: Sequence[ReleasedTable], history: History | None, options: Options, minimum: int) -> None:
+    """See that ``new`` tables, with their final patterns, leave nothing too narrow where figures were altered.
+
+    All tables that hang together by shared records are taken together, earlier ones of ``history`` included.
+
+    Raises:
+        Refused: something is too narrow, or that cannot be told; it names the tables.
+    """
+    left = [table for table in new if table.quantity == COUNT or _bounded(table)]
+    while left:
+        group = _hanging_together(left[0], left[1:], history)
+        left = [table for table in left if not any(table is each for each in group)]
+        if len(group) > 1 and any(_bounded(table) for table in group):
+            fault = _fault(group, options, minimum)
+            if fault:
+                raise _refused(group, fault)
+
+
+def _bounded(table: ReleasedTable) -> bool:
+    return table.altered is not None and table.altered.bounded
+
+
+def _noise(table: ReleasedTable) -> str:
+    return table.altered.noise if table.altered is not None else ""
+
+
+def _hanging_together(
+    first: ReleasedTable, others: Sequence[ReleasedTable], history: History | None
+) -> list[ReleasedTable]:
+    """``first`` and all that share records with it, or with one that does; of one kind of unit and one period."""
+    group, rows = [first], first.rows.row
+    while True:
+        found: list[ReleasedTable] = []
+        for table in _all(others, history, frozenset(first.kinds)):
+            alike = (table.kinds, table.period) == (first.kinds, first.period)
+            there = {(each.release, each.name, each.quantity) for each in (*group, *found)}
+            if not alike or (table.release, table.name, table.quantity) in there:
+                continue
+            if bool(np.isin(table.rows.row, rows).any()):
+                found.append(table)
+        group += found
+        if len(group) > MOST_TABLES or sum(len(table.rows) for table in group) > MOST_ROWS:
+            raise _refused(group, TOO_LARGE)
+        if not found:
+            return group
+        rows = np.unique(np.concatenate([table.rows.row for table in group]))
+
+
+def _all(others: Sequence[ReleasedTable], history: History | None, kinds: frozenset[str]) -> list[ReleasedTable]:
+    earlier = (table for entry in history.entries for table in history.tables(entry, kinds)) if history else ()
+    return [*others, *(table for table in earlier if table.quantity == COUNT or _bounded(table))]
+
+
+def _refused(group: Sequence[ReleasedTable], fault: str) -> Refused:
+    new = ", ".join(table.name for table in group if not table.release)
+    old = "; ".join(table.label for table in group if table.release)
+    beside = f"beside {old}" if old else "together"
+    return reasons([f"{new} cannot be released {beside}: {fault}"], WHAT_CAN_LEAVE)
+
+
+def _fault(group: Sequence[ReleasedTable], options: Options, minimum: int) -> str:
+    """What is wrong with the tables together; nothing, when all stays open."""
+    protection = options.count_protection
+    if not isinstance(protection, Exact | Width):
+        return WHOLE_RANGE
+    if not _one_record_each(group):
+        return MANY_RECORDS
+    atoms = atoms_of(group, minimum, MOST_ROWS)
+    if not atoms.known:
+        return TOO_LARGE
+    within = _within(group, atoms, options)
+    if within is None:
+        return NARROWED
+    width = protection.w if isinstance(protection, Width) else 1
+    apart = within.groups_are_open(minimum, width) and within.differences_may_be_empty(minimum)
+    open_ = apart and all(within.cells_reach(at, _asked(table, options)) for at, table in enumerate(group))
+    return "" if open_ else NARROWED
+
+
+def _one_record_each(group: Sequence[ReleasedTable]) -> bool:
+    """Whether each record is one unit: else a unit of many records may be nearly all of a large group."""
+    pairs = np.unique(np.concatenate([np.column_stack([t.rows.row, t.rows.unit]) for t in group]), axis=0)
+    alone = all(len(np.unique(pairs[:, side])) == len(pairs) for side in (0, 1))
+    return alone and all(bool((table.rows.amount == 1).all()) for table in group)
+
+
+def _within(group: Sequence[ReleasedTable], atoms: Atoms, options: Options) -> PopulationsWithin | None:
+    """All populations within what the tables say; None where the true one is not, so that nothing can be told."""
+    bounds = [_known(table, options) for table in group]
+    # cell keys differ wherever records do: who sees two figures differ knows that somebody is in the difference
+    least_there = 1.0 if any(_noise(table).startswith("cell_key") for table in group) else 0.0
+    within = PopulationsWithin(
+        atoms.cells,
+        tuple(low for low, _ in bounds),
+        tuple(high for _, high in bounds),
+        amount=atoms.amount,
+        least=np.minimum(atoms.amount, least_there),
+        units=atoms.units,
+    )
+    adds_up = all(
+        np.array_equal(cells @ atoms.amount, table.table.value) for cells, table in zip(atoms.cells, group, strict=True)
+    )
+    return within if adds_up and within.holds_truth else None
+
+
+def _known(table: ReleasedTable, options: Options) -> tuple[FloatArray, FloatArray]:
+    """The least and the most that each cell can be by its own figure."""
+    if table.altered is not None:
+        return table.altered.low, table.altered.high
+    value = table.table.value
+    low = np.where(table.hidden, least(table.table, options), value)
+    return low, np.where(table.hidden, np.inf, value)
+
+
+def _asked(table: ReleasedTable, options: Options) -> Reach:
+    asked, cells = demand(table.table, table.primary, options), np.flatnonzero(table.primary.mask)
+    anchor: IntArray = np.where(asked.down > 0, table.primary.anchor, -1)
+    return Reach(cells, asked.up[cells], asked.down[cells], asked.width[cells], anchor[cells])

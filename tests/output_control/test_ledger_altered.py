@@ -1,0 +1,101 @@
+"""Rounded and coarser tables beside each other: against enumerating every population, and through the real gate."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from enclave.errors import Refused
+from output_control.ledger.altered import keep_open
+from output_control.ledger.published import bounds_of
+from output_control.ledger.released import NOT_COMPARED, Altered, ReleasedTable
+from output_control.protection import Exact, Options, Width
+from tests.output_control.ledger_tables import a_dimension, a_table
+
+BASE, LEAST = 5, 4
+SEX = a_dimension("s", 2)
+# who is where: sex, and in which of the two populations
+GROUPS = [(sex, where) for sex in (0, 1) for where in ("both", "first", "second")]
+
+
+def tables_of(counts: Sequence[int], ways: Sequence[str]) -> list[ReleasedTable]:
+    """Two tables of sex over two overlapping populations; each rounded to 5 or exact, small counts hidden."""
+    sex = np.repeat([each for each, _ in GROUPS], counts)
+    where = np.repeat([each for _, each in GROUPS], counts)
+    tables = []
+    for name, way in zip(("first", "second"), ways, strict=True):
+        inside = np.flatnonzero((where == "both") | (where == name))
+        made = a_table(name, [SEX], sex[inside][:, None] + 1, inside + 1, minimum=LEAST)
+        tables.append(rounded(made) if way == "rounded" else replace(made, hidden=made.primary.mask))
+    return tables
+
+
+def rounded(made: ReleasedTable) -> ReleasedTable:
+    low, high = bounds_of(made.table, made.primary, made.primary.mask, BASE, LEAST)
+    return replace(made, quantity=NOT_COMPARED, altered=Altered(low, high, "", made.name))
+
+
+def published(count: np.ndarray, way: str) -> np.ndarray:
+    """What readers see of counts: -1 for a hidden one; code of its own."""
+    shown = count if way == "exact" else (2 * count + BASE) // (2 * BASE) * BASE
+    return np.where(count == 0, 0, np.where(count < LEAST, -1, shown))
+
+
+def consistent(counts: Sequence[int], ways: Sequence[str]) -> np.ndarray:
+    """Populations (rows: counts per group) near the true one that give the same two published tables; groups of nobody
+    stay so."""
+    ranges = [range(max(count - BASE, 0), count + BASE + 1) if count else range(1) for count in counts]
+    every = np.array(list(itertools.product(*ranges)))
+    same = np.ones(len(every), dtype=bool)
+    for name, way in zip(("first", "second"), ways, strict=True):
+        for sexes in ((0,), (1,), (0, 1)):
+            cell = [at for at, (sex, where) in enumerate(GROUPS) if sex in sexes and where in ("both", name)]
+            same &= published(every[:, cell].sum(1), way) == published(np.array([counts])[:, cell].sum(1), way)
+    return every[same]
+
+
+def stay_open(tables: Sequence[ReleasedTable], width: int) -> bool:
+    options = Options(count_protection=Exact() if width == 1 else Width(width), occupied=True)
+    try:
+        keep_open(tables, None, options, LEAST)
+    except Refused:
+        return False
+    return True
+
+
+@given(
+    counts=st.tuples(st.integers(2, 14), *[st.integers(0, 3)] * 2, st.integers(2, 14), st.integers(0, 3), st.just(0)),
+    ways=st.sampled_from([("rounded", "rounded"), ("rounded", "exact")]),
+    width=st.sampled_from([1, 2]),
+)
+@settings(max_examples=60, derandomize=True)
+def test_every_small_group_of_tables_that_leave_is_open_to_an_attacker_who_enumerates_all_populations(
+    counts: tuple[int, ...], ways: tuple[str, str], width: int
+) -> None:
+    if not stay_open(tables_of(counts, ways), width):
+        return
+    every = consistent(counts, ways)
+    for size in range(1, len(counts) + 1):
+        for group in itertools.combinations(range(len(counts)), size):
+            units = sum(counts[at] for at in group)
+            if 0 < units < LEAST:
+                found = every[:, group].sum(1)
+                assert found.max() - found.min() >= width, (counts, group)
+
+
+@pytest.mark.parametrize(
+    ("both", "left"),
+    [(13, True), (12, False)],
+    ids=["13 and 14 are both published as 15", "12 as 10, and 13 as 15: somebody is in the difference"],
+)
+def test_two_rounded_populations_that_differ_by_one_leave_unless_a_boundary_lies_between(
+    both: int, *, left: bool
+) -> None:
+    counts = (both, 0, 1, 30, 0, 0)
+    assert stay_open(tables_of(counts, ("rounded", "rounded")), 1) == left
