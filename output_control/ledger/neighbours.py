@@ -233,7 +233,10 @@ def _keep_periods_apart(first: ReleasedTable, second: ReleasedTable) -> None:
     none or of a period in another; or of several records per member, from two frames."""
     if first.period != second.period and second.may_overlap(first):
         raise reasons(
-            [f"{first.name} and {second.label} share units and not their periods or records: a person must decide"],
+            [
+                f"{first.name} and {second.label} share units and not their periods or records, so neither can be held "
+                "against the other"
+            ],
             "ask for both with the same period column of the linked data, or for both without; and where a member has "
             "several records, name the population whose key is the record's",
         )
@@ -244,7 +247,7 @@ def _keep_measures_apart(first: ReleasedTable, second: ReleasedTable, minimum: i
     fault = fault_of_measures(first, second, minimum)
     if fault:
         raise reasons(
-            [f"{first.name} and {second.label} {fault}: a person must decide"],
+            [f"{first.name} and {second.label} {fault}, so they may subtract to single values"],
             "give a measure one name and one value per record in all tables, and another measure another name",
         )
 

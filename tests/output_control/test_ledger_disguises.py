@@ -93,7 +93,7 @@ def test_a_table_of_a_period_is_not_released_beside_one_without(tmp_path: Path) 
     world = past(tmp_path)
     world.release("all", some(), table_request("area"))
     linked = with_years(some().select(["home", "owner"]), "2016")
-    with pytest.raises(Refused, match="share units and not their periods or records: a person must decide"):
+    with pytest.raises(Refused, match="share units and not their periods or records, so neither can be held"):
         check(world, with_years(some().slice(1), "2016"), linked, table_request("area", period="year"))
 
 
