@@ -20,6 +20,7 @@ from output_control.protection import (
 )
 from output_control.suppression.boxes import Boxes
 from output_control.suppression.covering import cover
+from output_control.suppression.cutting import guided_by_cuts, is_cut
 from output_control.suppression.exact import (
     BOUNDED,
     THOROUGH,
@@ -82,7 +83,8 @@ def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> P
     boxes = problem.boxes if fits(problem) else None
     if problem.size > EXACT_UP_TO and options.method in {"auto", "flow"} and boxes is not None:
         return _large(table, primary, options, problem, boxes)
-    guide = guidance(problem, whole=options.method == "auto" and problem.integral)
+    guide = guided_by_cuts(problem) if is_cut(problem) else None
+    guide = guide or guidance(problem, whole=options.method == "auto" and problem.integral)
     search = _heuristic(table, problem, guide, options)
     bound, proven, method = guide.bound, False, "gauss" if options.method == "gauss" else "flow"
     routed = _is_astray(problem, search, bound, options)
@@ -184,7 +186,7 @@ def _seeded(search: Search, guide: Guidance) -> list[Target]:
     lost = prove_many(trial, trial.problem.targets)
     if len(lost) <= LOOKED_AT:
         lost = prove_each(trial, lost)
-    if 2 * len(lost) <= len(search.problem.targets):
+    if 2 * len(lost) <= len(search.problem.targets) or is_cut(search.problem):
         search.hidden |= guide.hidden
         search.proof.adopt(trial.proof, search.hidden)
     return repair(search, search.proof.open_targets())
