@@ -20,7 +20,7 @@ from output_control.protection import (
 )
 from output_control.suppression.boxes import Boxes
 from output_control.suppression.covering import cover
-from output_control.suppression.cutting import guided_by_cuts, is_cut
+from output_control.suppression.cutting import Cutting, seed
 from output_control.suppression.exact import (
     BOUNDED,
     THOROUGH,
@@ -83,9 +83,11 @@ def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> P
     boxes = problem.boxes if fits(problem) else None
     if problem.size > EXACT_UP_TO and options.method in {"auto", "flow"} and boxes is not None:
         return _large(table, primary, options, problem, boxes)
-    guide = guided_by_cuts(problem) if is_cut(problem) else None
-    guide = guide or guidance(problem, whole=options.method == "auto" and problem.integral)
-    search = _heuristic(table, problem, guide, options)
+    cutting = Cutting.of(problem)
+    whole = options.method == "auto" and problem.integral
+    guide = cutting.guidance() if cutting else guidance(problem, whole=whole)
+    search = _heuristic(table, problem, guide, options, cutting)
+    guide = cutting.guidance() if cutting else guide
     bound, proven, method = guide.bound, False, "gauss" if options.method == "gauss" else "flow"
     routed = _is_astray(problem, search, bound, options)
     if routed:
@@ -145,7 +147,9 @@ def _too_little(options: Options) -> CannotProtect:
     )
 
 
-def _heuristic(table: CellTable, problem: Problem, guide: Guidance, options: Options) -> Search:
+def _heuristic(
+    table: CellTable, problem: Problem, guide: Guidance, options: Options, cutting: Cutting | None = None
+) -> Search:
     """A safe pattern by LP-flow, or by Gaussian elimination and what that leaves open; pruned."""
     fresh_targets = [target.fresh() for target in problem.targets if target.against < 0]
     search = Search.start(problem.with_targets(fresh_targets).priced(guide.cost), options.budget)
@@ -160,7 +164,7 @@ def _heuristic(table: CellTable, problem: Problem, guide: Guidance, options: Opt
             search.hidden |= _eliminated(problem)
             lost = cover(search)
         else:
-            lost = _seeded(search, guide)
+            lost = _seeded(search, guide) if cutting is None else _sown(search, cutting)
         search.price(problem.cost)
         lost += cover_singletons(search)
     except OutOfBudget:
@@ -186,9 +190,15 @@ def _seeded(search: Search, guide: Guidance) -> list[Target]:
     lost = prove_many(trial, trial.problem.targets)
     if len(lost) <= LOOKED_AT:
         lost = prove_each(trial, lost)
-    if 2 * len(lost) <= len(search.problem.targets) or is_cut(search.problem):
+    if 2 * len(lost) <= len(search.problem.targets):
         search.hidden |= guide.hidden
         search.proof.adopt(trial.proof, search.hidden)
+    return repair(search, search.proof.open_targets())
+
+
+def _sown(search: Search, cutting: Cutting) -> list[Target]:
+    """Cover from what the cuts hide."""
+    seed(search, cutting)
     return repair(search, search.proof.open_targets())
 
 
