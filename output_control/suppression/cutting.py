@@ -35,8 +35,10 @@ GAIN = 2e-4
 SUPPORT = 1e-3
 NODES = 20
 RELATIVE_GAP = 0.001
-# the integer programme over all groups says more than the LP, of both the bound and the proposal, and takes seconds
+# the integer programme over all groups says more than the LP, of both the bound and the proposal; where the proposal among
+# few is far from the LP, that takes minutes
 WHOLE_UP_TO = 40_000
+NEAR = 0.025
 COARSE = 0.003
 
 
@@ -73,7 +75,7 @@ class Cutting:
         for part in parts:
             part.watched = list(part.search.problem.targets)
         self.refine(parts)
-        if self.problem.size <= WHOLE_UP_TO and self._propose(everywhere=True):
+        if self._is_easy() and self._propose(everywhere=True):
             self._add(parts, self.hidden.astype(np.float64))
             self.refine(parts)
         return True
@@ -104,6 +106,10 @@ class Cutting:
             self._share = np.clip(found.x[: self.problem.size], 0.0, 1.0)
             self._among |= self._share > SUPPORT
         return found is not None
+
+    def _is_easy(self) -> bool:
+        proposed = float(self.problem.cost[self.hidden & ~self.problem.primary].sum()) / self.master.scale
+        return self.problem.size <= WHOLE_UP_TO and proposed - self._objective <= NEAR * proposed
 
     def _propose(self, *, everywhere: bool = False) -> bool:
         among, gap = (None, COARSE) if everywhere else (self._among, RELATIVE_GAP)
