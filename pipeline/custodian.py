@@ -125,7 +125,7 @@ class CustodianDesk:
             for folder in (*places, self.office.key_folder):
                 sweep_temporaries(folder)
         forget_withdrawn(self.office, self.runner.records())
-        withhold_withdrawn(self.office)
+        withhold_withdrawn(self.office, self.custody)
         for delivery in untold(self.office.journal):
             journal_use(self.office.journal, self.office.project, delivery, actor=ACTOR, now=utc_now())
 

@@ -24,6 +24,7 @@ from enclave.fingerprints import Json, canonical_json, digest_file, digest_json
 from enclave.frames import open_frame
 from enclave.locks import flush
 from enclave.zones import Linked, Zone
+from pipeline.lineage import DESTROYED, destroyed_keys
 from pipeline.matched_keys import matched_keys
 from pipeline.office import Office
 from pipeline.rotation import ends, refuse_unfinished
@@ -46,7 +47,7 @@ from pseudonymise.signed_statement import JournalHead
 if TYPE_CHECKING:
     from pipeline.custodian import CustodianDesk
 
-BEGUN, DESTROYED = "expiry begun", "destroyed"
+BEGUN = "expiry begun"
 _PLAN = "expiry-plan.json"
 _CERTIFICATES = "certificates"
 
@@ -149,12 +150,7 @@ def refuse_resurrected(office: Office, custody: Custody) -> None:
 
 def resurrected(office: Office, custody: Custody) -> tuple[str, ...]:
     """Names of keys that the journal says were destroyed and that the key store has."""
-    alive = set(custody.store.names())
-    gone: set[str] = set()
-    for entry in office.journal.entries():
-        keys = entry.details.get("keys") if entry.action == DESTROYED else None
-        gone |= {str(name) for name in keys} if isinstance(keys, list) else set()
-    return tuple(sorted(alive & gone))
+    return tuple(sorted(destroyed_keys(office.journal).intersection(custody.store.names())))
 
 
 def _subjects(desk: CustodianDesk, on: date) -> Iterator[Destroyed]:
@@ -174,7 +170,7 @@ def _subjects(desk: CustodianDesk, on: date) -> Iterator[Destroyed]:
         yield from _end_of_project(office, alive)
         return
     for path, last in _expired_sets(office, on):
-        keys = {f"retention/{project.name}/{last}"} & alive if key_name(path) else set()
+        keys = {f"retention/{project.name}/{last}", f"data/{key_name(path)}"} & alive if key_name(path) else set()
         covered |= keys
         yield _gone(office, "data set", path.stem, until=last, files=_of_set(office, path), keys=keys)
     for version, until in ends(custody).items():
@@ -187,9 +183,10 @@ def _subjects(desk: CustodianDesk, on: date) -> Iterator[Destroyed]:
 
 
 def _due(alive: Iterable[str], project: str, on: date) -> set[str]:
-    """Retention keys whose date has come."""
-    prefix = f"retention/{project}/"
-    return {name for name in alive if name.startswith(prefix) and date.fromisoformat(name.removeprefix(prefix)) <= on}
+    """Retention keys, and keys of linked data, whose date has come."""
+    dates = {name: name.removeprefix(f"retention/{project}/") for name in alive}
+    dates |= {name: name.split("/")[3] for name in alive if name.startswith(f"data/{project}/")}
+    return {name for name, until in dates.items() if until != name and date.fromisoformat(until) <= on}
 
 
 def _end_of_project(office: Office, alive: set[str]) -> Iterator[Destroyed]:
@@ -351,8 +348,7 @@ def _destroy_keys(office: Office, custody: Custody, plan: Plan) -> None:
     custody.store.destroy(lambda name: name in named)
     working = DataKeys(office.workspace.data_keys)
     alive = set(custody.store.names())
-    retention = {name: f"retention/{project.name}/{last_day(name)}" for name in working.names(project.name)}
-    working.withdraw(name for name, kept in retention.items() if kept not in alive)
+    working.withdraw([name for name in working.names(project.name) if f"data/{name}" not in alive])
 
 
 def _remove(office: Office, names: Iterable[str]) -> None:
