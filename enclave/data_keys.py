@@ -24,7 +24,7 @@ _FILE = re.compile(rf"{_SLUG}\.{_REST % '[.]'}\.key")
 
 @dataclass(frozen=True, slots=True)
 class DataKeys:
-    """The folder ``data-keys`` of a workspace; ``<project>/<data set>.<date>.<generation>.key`` per key, readable by its group."""
+    """The folder ``data-keys``; per key ``<project>/<data set>.<date>.<generation>.key``, for its group to read."""
 
     folder: Path
 

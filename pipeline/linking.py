@@ -194,12 +194,13 @@ def key_table(office: Office, custody: Custody, zone: KeyZone, engine: Engine) -
     )
 
 
-def key_zone(office: Office, custody: Custody) -> KeyZone:
-    """The project's key tables: encrypted until the project's retention date."""
+def key_zone(office: Office, custody: Custody, until: date = date.max) -> KeyZone:
+    """The project's key tables: encrypted until the project's retention date, or until that of what they hold."""
     project = office.project
     folder = office.key_folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return KeyZone(folder, lambda: custody.encryption(project.name, project.retention_date), custody.decryption)
+    last = min(project.retention_date, until)
+    return KeyZone(folder, lambda: custody.encryption(project.name, last), custody.decryption)
 
 
 def _dropped(schemas: Mapping[str, DeliverySchema]) -> dict[str, list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from enclave.fingerprints import Json
@@ -58,6 +59,11 @@ def _files(office: Office, data_set: str, key: str) -> dict[str, Path]:
         "labelled": zone / labelled_file(*names),
         "review": office.workspace.path(Zone.IDENTIFIED) / "review" / review_file(office.project.name, *names),
     }
+
+
+def first_date(office: Office, frames: Mapping[Path, Receipt]) -> date:
+    """The first date on which one of the deliveries expires: what is made of several names units of all of them."""
+    return min([office.project.retention_date, *(receipt.findings.retention_date for receipt in frames.values())])
 
 
 def matched_keys(office: Office) -> list[MatchedKey]:

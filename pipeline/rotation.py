@@ -100,7 +100,7 @@ def carried_over(desk: CustodianDesk, receipt: Receipt) -> Outcome | None:
 def write_bridge_of(desk: CustodianDesk, receipt: Receipt, schema: DeliverySchema) -> Path:
     """While both versions exist: under which new hashes this delivery holds units that only old hashes name."""
     custody, project, version = desk.custody, desk.office.project.name, desk.custody.hash_version
-    zone = key_zone(desk.office, custody)
+    zone = key_zone(desk.office, custody, receipt.findings.retention_date)
     frame = accepted_frame(receipt, desk.office.workspace, custody=custody)
     pairs = bridging_pairs(frame, schema=schema, custody=custody, project=project, version=version)
     return write_bridge(zone, version, delivery_name(frame.path), pairs)[0]

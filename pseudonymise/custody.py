@@ -290,7 +290,7 @@ class Custody:
         Raises:
             KeyUnavailable: it was destroyed, or never drawn in this store.
         """
-        project, until = name.split("/")[0], last_day(name).isoformat()
+        project, until = name.split("/", maxsplit=1)[0], last_day(name).isoformat()
         own, retention = (self._store.get(key) for key in (f"data/{name}", _named("retention", project, until)))
         self._tell("hand-out", name)
         info = b"zicht data key 2 " + name.encode()  # slugs: no other parts read the same
@@ -299,7 +299,7 @@ class Custody:
 
     def destroyed_data_key(self, name: str) -> bool:
         """Whether the data key of that name was destroyed, on its date or at a withdrawal."""
-        return f"data/{name}" in self._store.destroyed() or self.expired(name.split("/")[0], last_day(name))
+        return f"data/{name}" in self._store.destroyed() or self.expired(name.split("/", maxsplit=1)[0], last_day(name))
 
     def destroy_data_keys(self, project: str) -> tuple[str, ...]:
         """Destroy the keys of all linked data of a project; linking draws others. Returns all that ever were."""

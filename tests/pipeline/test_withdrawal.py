@@ -22,7 +22,15 @@ from enclave.journal import Journal
 from enclave.project import AnalysisUse, load_project
 from enclave.zones import Workspace, Zone
 from pipeline.expiry import refuse_resurrected
-from pipeline.lineage import KEYS_DESTROYED, USED, journal_use, releases_using, told_uses, untold, withdrawn_since_linked
+from pipeline.lineage import (
+    KEYS_DESTROYED,
+    USED,
+    journal_use,
+    releases_using,
+    told_uses,
+    untold,
+    withdrawn_since_linked,
+)
 from pipeline.linking import withhold_withdrawn
 from pipeline.matched_keys import forget_withdrawn
 from pipeline.office import create_office, open_office, settings_for
