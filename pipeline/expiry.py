@@ -19,13 +19,13 @@ from enclave.data_keys import DataKeys
 from enclave.encrypted_files import key_name, last_day
 from enclave.engine.scratch import held, sweep
 from enclave.errors import BadInput, NotReady, Tampered
-from enclave.files import storage_errors, sweep_temporaries, write_bytes
+from enclave.files import TEMPORARY_MARK, storage_errors, sweep_temporaries, write_bytes
 from enclave.fingerprints import Json, canonical_json, digest_file, digest_json
 from enclave.frames import open_frame
 from enclave.locks import flush
 from enclave.zones import Linked, Zone
 from pipeline.lineage import DESTROYED, destroyed_keys
-from pipeline.matched_keys import matched_keys
+from pipeline.matched_keys import made_of, sweep_half_written
 from pipeline.office import Office
 from pipeline.rotation import ends, refuse_unfinished
 from pseudonymise.custody import Custody, is_key_of_project
@@ -39,6 +39,7 @@ from pseudonymise.destruction import (
     Kind,
     certify,
 )
+from pseudonymise.key_store import STORE_FILE
 from pseudonymise.receipt import Receipt
 from pseudonymise.receive import REFUSED, receipts
 from pseudonymise.sealing import SUFFIX
@@ -120,19 +121,23 @@ def expire(desk: CustodianDesk, plan: Plan, now: datetime) -> tuple[Certificate,
     """
     if not plan.subjects:
         return ()
-    office, custody = desk.office, desk.custody
-    with desk.journalling_keys("expire"):
-        plan = _left(office) or _begin(office, plan, now)
-        if (folder := office.workspace.path(Zone.KEY) / _CERTIFICATES).is_dir():
-            sweep_temporaries(folder)
-        _destroy_keys(office, custody, plan)
-        plan = _with_runs(office, plan)
-        _remove(office, [*plan.unreadable, *(name for gone in plan.subjects for name in gone.files)])
-        _refuse_plain_rows(office, plan)
-        certificates = tuple(_certificates(office, custody, plan))
-    _plan_file(office).unlink(missing_ok=True)
-    flush(_plan_file(office).parent)
+    with desk.alone():
+        with desk.journalling_keys("expire"):
+            certificates = _carried_out(desk, plan, now)
+        _plan_file(desk.office).unlink(missing_ok=True)
+        flush(_plan_file(desk.office).parent)
     return certificates
+
+
+def _carried_out(desk: CustodianDesk, plan: Plan, now: datetime) -> tuple[Certificate, ...]:
+    office, custody = desk.office, desk.custody
+    plan = _left(office) or _begin(office, plan, now)
+    _destroy_keys(office, custody, plan)
+    _sweep(office)
+    plan = _with_runs(office, plan)
+    _remove(office, [*plan.unreadable, *(name for gone in plan.subjects for name in gone.files)])
+    _refuse_plain_rows(office, plan)
+    return tuple(_certificates(office, custody, plan))
 
 
 def refuse_resurrected(office: Office, custody: Custody) -> None:
@@ -160,7 +165,7 @@ def _subjects(desk: CustodianDesk, on: date) -> Iterator[Destroyed]:
     for receipt in receipts(office.workspace, custody):
         found = receipt.findings
         if found.retention_date <= on:
-            files = _digests(office, [*_files_of(desk, receipt), *_samples(office, found.schema_name)])
+            files = _digests(office, [*_files_of(desk, receipt)])
             keys = {f"retention/{project.name}/{found.retention_date}"} & alive
             if files or keys or not _certificate(office, "delivery", found.delivery).is_file():
                 covered |= keys
@@ -227,7 +232,7 @@ def _reads(office: Office, question: str, data_set: str) -> bool:
 
 
 def _files_of(desk: CustodianDesk, receipt: Receipt) -> Iterator[Path]:
-    """Every file that holds rows of a delivery: sealed, accepted, in quarantine, pseudonymised under any version."""
+    """Every file that holds rows of a delivery: sealed, accepted, in quarantine, and what was made of it."""
     found, workspace = receipt.findings, desk.office.workspace
     inbox = workspace.path(Zone.INBOX)
     yield from (path for path in inbox.glob(f"*{SUFFIX}") if digest_file(path) == found.sealed_sha256)
@@ -237,15 +242,8 @@ def _files_of(desk: CustodianDesk, receipt: Receipt) -> Iterator[Path]:
         identified = workspace.path(Zone.IDENTIFIED)
         yield identified / found.supplier / name
         yield identified / "quarantine" / found.supplier / name
-        yield from (desk.pseudonymised_path(receipt, version) for version in range(1, desk.custody.hash_version + 1))
-        yield from desk.office.key_folder.glob(f"bridge-k*-{found.supplier}-{name}")
-
-
-def _samples(office: Office, schema_name: str) -> list[Path]:
-    """What matching by likeness left in which records of that schema's deliveries may stand: matches, labelled records
-    and samples for clerical review."""
-    found = (matched.files(office) for matched in matched_keys(office) if matched.schema_name == schema_name)
-    return [file for files in found for file in files.values()]
+        for _, files in made_of(desk.office, desk.runner.records(), found.delivery):
+            yield from files
 
 
 def _waiting(desk: CustodianDesk) -> int:
@@ -349,6 +347,16 @@ def _destroy_keys(office: Office, custody: Custody, plan: Plan) -> None:
     working = DataKeys(office.workspace.data_keys)
     alive = set(custody.store.names())
     working.withdraw([name for name in working.names(project.name) if f"data/{name}" not in alive])
+
+
+def _sweep(office: Office) -> None:
+    """Remove what killed commands left half-written; the key store, which others write too, sweeps for itself."""
+    sweep_half_written(office)
+    keys = office.workspace.path(Zone.KEY)
+    sweep_temporaries(keys / _CERTIFICATES)
+    for left in keys.glob(f".*{TEMPORARY_MARK}*"):
+        if not left.name.startswith(f".{STORE_FILE}"):
+            left.unlink()
 
 
 def _remove(office: Office, names: Iterable[str]) -> None:

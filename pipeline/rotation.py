@@ -57,6 +57,11 @@ def rotate(desk: CustodianDesk, until: date) -> Rotation:
     Raises:
         BadInput: ``until`` lies in the past. NotReady: the version before the present one still exists.
     """
+    with desk.alone():
+        return _rotated(desk, until)
+
+
+def _rotated(desk: CustodianDesk, until: date) -> Rotation:
     rotation = _begun(desk.custody) or _begin(desk.custody, until)
     version = rotation.version
     desk.custody.add_hash_version(version)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+import time
+from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -11,8 +14,10 @@ import pyarrow.parquet as pq
 import pyrage
 import pytest
 
+from enclave import files
 from enclave.engine.scratch import own_scratch
 from enclave.errors import BadInput, EnclaveError, KeyUnavailable, NotReady, Tampered
+from enclave.files import TEMPORARY_MARK
 from enclave.signatures import load_public
 from enclave.zones import Zone
 from pipeline.custodian import open_desk
@@ -23,7 +28,9 @@ from pipeline.rotation import rotate
 from pseudonymise.custody import Custody
 from pseudonymise.destruction import BY_STORE, BY_WORKING_COPIES, IN_HARDWARE, Certificate
 from pseudonymise.unlocking import TokenLock
+from pseudonymise.withdrawal import Reason
 from synthetic.country import make_country
+from tests.enclave.test_files import forked
 from tests.output_control.killing import audited
 from tests.pipeline.custodians import LAST, PROJECT, CustodiansOffice
 from tests.pipeline.job import read_linked, zicht
@@ -301,6 +308,61 @@ def test_with_a_token_a_copy_of_everything_on_disk_brings_nothing_back(
     custody.close()
 
 
+def half_written(office: CustodiansOffice) -> list[Path]:
+    return list((office.root / "run").rglob(f"*{TEMPORARY_MARK}*"))
+
+
+def at_the_half_written(name: str, do: Callable[[], object]) -> None:
+    """``do`` something in this process when a file of that name is whole but for its name."""
+    durable = files.sync_folder
+
+    def interrupted(path: Path) -> None:
+        if path.name.startswith(f".{name}{TEMPORARY_MARK}"):
+            do()
+        durable(path)
+
+    files.sync_folder = interrupted  # in a fork
+
+
+def withdraw_hemp(office: CustodiansOffice) -> None:
+    (name,) = (path.stem for path in (office.root / "run/identified/receipts").glob(f"{LAST}-hemp*"))
+    office.desk().withdraw(name, Reason.ERRORS)
+
+
+def test_what_killed_commands_left_half_written_goes_at_a_withdrawal_and_at_an_expiry(
+    office: CustodiansOffice, tmp_path: Path
+) -> None:
+    for name, command in (("clearances.parquet", "link"), ("matches-clearances-occupant.parquet", "pseudonymise")):
+
+        def killed(name: str = name, command: str = command) -> None:
+            at_the_half_written(name, lambda: os.kill(os.getpid(), signal.SIGKILL))
+            getattr(office.desk(), command)(again=True)
+
+        assert os.WIFSIGNALED(forked(killed))
+    assert len(half_written(office)) == 2
+    other = office.at(tmp_path / "other")
+    withdraw_hemp(office)
+    expired(other, EARLY)
+    assert half_written(office) + half_written(other) == []
+
+
+def test_a_withdrawal_waits_for_a_command_in_another_terminal_and_takes_back_what_it_made(
+    office: CustodiansOffice,
+) -> None:
+    heard, told = os.pipe()
+
+    def linked() -> None:
+        at_the_half_written("clearances.parquet", lambda: (os.write(told, b"x"), time.sleep(1)))
+        office.desk().link(again=True)
+
+    if not (child := os.fork()):
+        os._exit(os.waitstatus_to_exitcode(forked(linked)))
+    os.read(heard, 1)
+    withdraw_hemp(office)
+    assert os.waitpid(child, 0)[1] == 0
+    assert half_written(office) == list((office.root / "run/data-keys").rglob("*.key")) == []
+
+
 def content(office: CustodiansOffice) -> dict[str, object]:
     """Names of all files; the bytes of certificates but for what a clock or the journal's length changes."""
     run = office.root / "run"
@@ -323,6 +385,7 @@ def test_killed_at_any_file_operation_a_second_run_ends_the_same(
             break
         expired(office, EARLY)
         assert content(office) == expected, point
+        assert half_written(office) == [], point
         said = [entry.subject for entry in office.desk().office.journal.entries() if entry.action == "destroyed"]
         assert sorted(said) == sorted(set(said)), point
         assert len(said) == len(expected["said"]), point  # type: ignore[arg-type]  # a list
