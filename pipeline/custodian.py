@@ -17,7 +17,7 @@ from enclave.journal import size_class
 from enclave.zones import Workspace, Zone
 from linkage.review_sample import read_review_sample, review_file
 from pipeline.encoded_matching import filter_step
-from pipeline.expiry import refuse_resurrected
+from pipeline.expiry import refuse_broken_off, refuse_resurrected
 from pipeline.lineage import journal_use, untold
 from pipeline.linking import hand_out_keys, link_step, withhold_withdrawn
 from pipeline.matched_keys import forget_withdrawn, matched_keys, sweep_half_written
@@ -337,6 +337,7 @@ class CustodianDesk:
             self._finish_withdrawals()
             refuse_withdrawn_rows(self.office)
             refuse_unfinished(self.custody)
+            refuse_broken_off(self.office)
             frames = self._matched(self.standing())
             with self.journalling_keys("link"):
                 outcome = self.runner.run(link_step(self.office, self.custody, frames, self.schemas()), again=again)

@@ -140,6 +140,13 @@ def _carried_out(desk: CustodianDesk, plan: Plan, now: datetime) -> tuple[Certif
     return tuple(_certificates(office, custody, plan))
 
 
+def refuse_broken_off(office: Office) -> None:
+    """Raise NotReady when an expiry was killed between keys and files, which nothing reads any more."""
+    plan, root = _left(office), office.workspace.root
+    if plan and any((root / name).is_file() for gone in plan.subjects for name in gone.files):
+        raise NotReady("an expiry was broken off", next_step="zicht expire, which goes on with it")
+
+
 def refuse_resurrected(office: Office, custody: Custody) -> None:
     """Raise Tampered when keys that the journal says were destroyed are in the key store again.
 

@@ -20,6 +20,7 @@ from enclave.errors import BadInput, EnclaveError, KeyUnavailable, NotReady, Tam
 from enclave.files import TEMPORARY_MARK
 from enclave.signatures import load_public
 from enclave.zones import Zone
+from pipeline import expiry
 from pipeline.custodian import open_desk
 from pipeline.expiry import expire, plan_expiry
 from pipeline.office import open_office, utc_now
@@ -344,6 +345,16 @@ def test_what_killed_commands_left_half_written_goes_at_a_withdrawal_and_at_an_e
     withdraw_hemp(office)
     expired(other, EARLY)
     assert half_written(office) + half_written(other) == []
+
+
+def test_between_keys_and_files_of_a_killed_expiry_nothing_is_linked(office: CustodiansOffice) -> None:
+    def killed() -> None:
+        expiry._remove = lambda *_: os.kill(os.getpid(), signal.SIGKILL)  # in a fork
+        expired(office, EARLY)
+
+    assert os.WIFSIGNALED(forked(killed))
+    with pytest.raises(NotReady, match=r"broken off[\s\S]*zicht expire"):
+        office.desk().link()
 
 
 def test_a_withdrawal_waits_for_a_command_in_another_terminal_and_takes_back_what_it_made(
