@@ -383,7 +383,7 @@ def content(office: CustodiansOffice) -> dict[str, object]:
     return {"files": files, "said": said, "keys": custody.store.names(), "gone": custody.store.destroyed()}
 
 
-@pytest.mark.parametrize("points", [range(10, 9000, 43), pytest.param(range(1, 9000, 7), marks=pytest.mark.sweep)])
+@pytest.mark.parametrize("points", [range(10, 9000, 61), pytest.param(range(1, 9000, 7), marks=pytest.mark.sweep)])
 def test_killed_at_any_file_operation_a_second_run_ends_the_same(
     standing: CustodiansOffice, tmp_path: Path, points: range
 ) -> None:
