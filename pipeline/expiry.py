@@ -40,8 +40,8 @@ from pseudonymise.destruction import (
     certify,
 )
 from pseudonymise.key_store import STORE_FILE
-from pseudonymise.receipt import Receipt
-from pseudonymise.receive import REFUSED, receipts
+from pseudonymise.receipt import REFUSED, Receipt
+from pseudonymise.receive import receipts
 from pseudonymise.sealing import SUFFIX
 from pseudonymise.signed_statement import JournalHead
 

@@ -26,9 +26,7 @@ from pseudonymise.custody import Custody
 from pseudonymise.formats import read_batches
 from pseudonymise.identified_frames import Places, writing_both
 from pseudonymise.manifest import MANIFEST, Manifest, manifest_faults, public_name
-from pseudonymise.receipt import (
-    Receipt,
-)
+from pseudonymise.receipt import REFUSED, Receipt
 from pseudonymise.references import KnownKeys, missing_files, reading_order
 from pseudonymise.schemas import DeliverySchema
 from pseudonymise.sealing import SealedFile, open_delivery
@@ -42,7 +40,7 @@ from pseudonymise.withdrawal import (
     token_of,
 )
 
-REFUSED, SEEN = "delivery-refused", "delivery-seen-before"
+SEEN = "delivery-seen-before"
 
 
 def receive(

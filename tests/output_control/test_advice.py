@@ -54,7 +54,9 @@ def test_the_merging_that_is_proposed_leaves_as_many_small_cells_as_the_merged_t
     data = data.set_column(1, "owner", pa.array(range(SMALL), pa.int64()))
     world = World(tmp_path).add("homes", data)
     line = next(line for line in advise(evidence(world, "region", "kind"), world.policy) if "merged, kind" in line)
-    first, second = re.search(r"merged, kind (\S+) and (\S+):", line).groups()  # type: ignore[union-attr]
+    named = re.search(r"merged, kind (\S+) and (\S+):", line)
+    assert named is not None
+    first, second = named.groups()
     merged = [first if kind == second else kind for kind in data["kind"].to_pylist()]
     (tmp_path / "b").mkdir()
     again = evidence(World(tmp_path / "b").add("homes", data.set_column(3, "kind", pa.array(merged))), "region", "kind")

@@ -27,6 +27,7 @@ from enclave.requests import (
 )
 from output_control.distributions.binning import Counted, merge_classes
 from output_control.distributions.lorenz import gini
+from output_control.dossier import Contents
 from tests.output_control.distribution_requests import ONE_OF_EACH, asked, columns, homes, judge, mixed, refused, ties
 
 # merging classes -----------------------------------------------------------------------------------------------------
@@ -68,6 +69,11 @@ EXACT = {"count_base": 1}
 def ages(*groups: tuple[float, int]) -> pa.Table:
     values = np.repeat([value for value, _ in groups], [count for _, count in groups])
     return homes(len(values), age=values.astype(float))
+
+
+def model_of(found: Contents) -> Any:
+    """What the evidence says of the whole."""
+    return found.document["model"]
 
 
 def by_age(**fields: object) -> HistogramRequest:
@@ -196,10 +202,10 @@ def test_a_small_category_is_refused_since_its_code_may_be_a_value(tmp_path: Pat
 def test_the_curve_and_gini_of_equal_and_of_rising_contributions(tmp_path: Path) -> None:
     equal = judge(tmp_path / "a", worth([7.0] * 200), asked(LorenzRequest, measure="worth", classes=4))
     assert columns(equal)["measure_share"] == [0.25, 0.5, 0.75, 1.0]
-    assert equal.document["model"]["gini"] == 0  # type: ignore[index]
+    assert model_of(equal)["gini"] == 0
     # 1..m: Gini (m + 1)/(3m) − 1/(3m)·… = (m² − 1)/(3m(m + 1)) = (m − 1)/(3m)
     rising = judge(tmp_path / "b", worth([float(i) for i in range(1, 201)]), asked(LorenzRequest, measure="worth"))
-    assert rising.document["model"]["gini"] == pytest.approx(199 / 600, abs=5e-4)  # type: ignore[index]
+    assert model_of(rising)["gini"] == pytest.approx(199 / 600, abs=5e-4)
     shares = [sum(range(1, 20 * k + 1)) / (200 * 201 / 2) for k in range(1, 11)]
     assert columns(rising)["measure_share"] == [round(share, 3) for share in shares]
 
@@ -238,7 +244,7 @@ def test_the_area_is_that_of_scikit_learn_and_the_curve_is_at_its_own_thresholds
     data = mixed()
     found = judge(tmp_path, data, ONE_OF_EACH["roc"])
     frame, rows = data.to_pandas(), columns(found)
-    assert found.document["model"]["area"] == round(roc_auc_score(frame["y"], frame["score"]), 3)  # type: ignore[index]
+    assert model_of(found)["area"] == round(roc_auc_score(frame["y"], frame["score"]), 3)
     for threshold, hits, alarms in zip(rows["threshold"], rows["sensitivity"], rows["false_alarms"], strict=True):
         above = frame["score"] >= (threshold if threshold is not None else -np.inf)
         assert hits == round(float(above[frame["y"] == 1].mean()), 3)
@@ -291,7 +297,7 @@ def test_the_log_rank_test_is_that_of_statsmodels(tmp_path: Path) -> None:
     found = judge(tmp_path, data, ONE_OF_EACH["survival"])
     frame = data.to_pandas()
     chi2, p = survdiff(frame["time"], frame["y"], frame["kind"])
-    said = found.document["model"]["log_rank"]  # type: ignore[index]
+    said = model_of(found)["log_rank"]
     assert said == {"chi2": float(f"{chi2:.2e}"), "df": 1, "p": float(f"{p:.1e}")}
 
 
