@@ -35,10 +35,13 @@ GAIN = 2e-4
 SUPPORT = 1e-3
 NODES = 20
 RELATIVE_GAP = 0.001
-# the integer programme over all groups says more than the LP, of both the bound and the proposal; where the proposal among
-# few is far from the LP, that takes minutes
+# of these tables larger parts are looked at too, and the whole:
+# the integer programme over all groups says more than the LP, of both the bound and the proposal; where the proposal
+# among few is far from the LP, that takes minutes
 WHOLE_UP_TO = 40_000
 NEAR = 0.025
+# where a proposal breaks cuts of so many targets, the next integer programmes take minutes each
+FAR = 0.1
 COARSE = 0.003
 
 
@@ -50,6 +53,7 @@ class Cutting:
         self._model = self.master.model(whole=False)
         self._share: FloatArray = np.zeros(problem.size)
         self._objective = self._bound = 0.0
+        self._is_far = False
         self._among = problem.primary.copy()
         self.hidden = problem.primary.copy()
 
@@ -83,11 +87,17 @@ class Cutting:
     def refine(self, parts: Sequence[Part]) -> None:
         """Propose, and cut the proposal, until its targets meet all cuts of ``parts``."""
         for _ in range(WHOLE_ROUNDS):
+            before = len(self.master.cuts)
             if not (self._relax() and self._propose() and self._add(parts, self.hidden.astype(np.float64))):
+                return
+            self._is_far = len(self.master.cuts) - before > FAR * len(self.problem.targets)
+            if self._is_far:
                 return
 
     def look_closer(self, targets: Sequence[Target]) -> bool:
-        """Another proposal, where larger parts tell why ``targets`` stay open; whether they do."""
+        """Another proposal, where larger parts tell why ``targets`` stay open; whether they do. Not of large tables."""
+        if self.problem.size > WHOLE_UP_TO or self._is_far:
+            return False
         parts = list(_parts(self.problem, self.boxes, targets, PART_CELLS[1]))
         if not self._add(parts, self.hidden.astype(np.float64)):
             return False
@@ -109,7 +119,8 @@ class Cutting:
 
     def _is_easy(self) -> bool:
         proposed = float(self.problem.cost[self.hidden & ~self.problem.primary].sum()) / self.master.scale
-        return self.problem.size <= WHOLE_UP_TO and proposed - self._objective <= NEAR * proposed
+        few = self.problem.size <= WHOLE_UP_TO and not self._is_far
+        return few and proposed - self._objective <= NEAR * proposed
 
     def _propose(self, *, everywhere: bool = False) -> bool:
         among, gap = (None, COARSE) if everywhere else (self._among, RELATIVE_GAP)
