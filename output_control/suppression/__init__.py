@@ -164,7 +164,7 @@ def _heuristic(
             search.hidden |= _eliminated(problem)
             lost = cover(search)
         else:
-            lost = _seeded(search, guide) if cutting is None else _sown(search, cutting)
+            lost = _seeded(search, guide) if cutting is None else _sown(search, cutting, guide)
         search.price(problem.cost)
         lost += cover_singletons(search)
     except OutOfBudget:
@@ -196,8 +196,10 @@ def _seeded(search: Search, guide: Guidance) -> list[Target]:
     return repair(search, search.proof.open_targets())
 
 
-def _sown(search: Search, cutting: Cutting) -> list[Target]:
-    """Cover from what the cuts hide."""
+def _sown(search: Search, cutting: Cutting, guide: Guidance) -> list[Target]:
+    """Cover from what the cuts hide; no free moves are sought around a proposal that is far from enough."""
+    if cutting.is_far:
+        return _seeded(search, guide)
     seed(search, cutting)
     return repair(search, search.proof.open_targets())
 

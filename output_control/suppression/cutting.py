@@ -53,7 +53,7 @@ class Cutting:
         self._model = self.master.model(whole=False)
         self._share: FloatArray = np.zeros(problem.size)
         self._objective = self._bound = 0.0
-        self._is_far = False
+        self.is_far = False
         self._among = problem.primary.copy()
         self.hidden = problem.primary.copy()
 
@@ -90,13 +90,13 @@ class Cutting:
             before = len(self.master.cuts)
             if not (self._relax() and self._propose() and self._add(parts, self.hidden.astype(np.float64))):
                 return
-            self._is_far = len(self.master.cuts) - before > FAR * len(self.problem.targets)
-            if self._is_far:
+            self.is_far = len(self.master.cuts) - before > FAR * len(self.problem.targets)
+            if self.is_far:
                 return
 
     def look_closer(self, targets: Sequence[Target]) -> bool:
         """Another proposal, where larger parts tell why ``targets`` stay open; whether they do. Not of large tables."""
-        if self.problem.size > WHOLE_UP_TO or self._is_far:
+        if self.problem.size > WHOLE_UP_TO or self.is_far:
             return False
         parts = list(_parts(self.problem, self.boxes, targets, PART_CELLS[1]))
         if not self._add(parts, self.hidden.astype(np.float64)):
@@ -119,7 +119,7 @@ class Cutting:
 
     def _is_easy(self) -> bool:
         proposed = float(self.problem.cost[self.hidden & ~self.problem.primary].sum()) / self.master.scale
-        few = self.problem.size <= WHOLE_UP_TO and not self._is_far
+        few = self.problem.size <= WHOLE_UP_TO and not self.is_far
         return few and proposed - self._objective <= NEAR * proposed
 
     def _propose(self, *, everywhere: bool = False) -> bool:
