@@ -37,7 +37,18 @@ def _plate(separator: str) -> str:
     return rf"(?i)\b(?:{'|'.join(forms)})\b"
 
 
+def _first_series(separator: str) -> str:
+    letters, pair = "[A-Z]{2}", "[0-9]{2}"
+    forms = ((letters, pair, pair), (pair, pair, letters), (pair, letters, pair))
+    return "|".join(separator.join(form) for form in forms)
+
+
 _PARTED, _TOGETHER = _plate("-"), _plate("[ .-]?")
+_NAMED = (
+    r"(?i:kente[ek]*en|nummerplaat)[a-z]{0,8}[^0-9A-Za-z]{0,3}(?:(?:nr|is|was)\b[^0-9A-Za-z]{0,3})?"
+    rf"\b(?:(?i:{_first_series('[.-]?')})|{_first_series(' ')})\b"
+)
+"""The first series had vowels too, which make words: right after the word for a plate only."""
 
 _ENDINGS = r"(?:straat(?:je)?|str\.|laan(?:tje)?|weg|plein|gracht|kade|singel|steeg|plantsoen|dreef|boulevard)"
 """Not *dijk*, *hof*, *park* and the like: names of places end so, and stand before figures in every table."""
@@ -56,7 +67,10 @@ _NO_STREETS = r"(?i)\b(?:snel|spoor|om|uit|onder|rijks|zij|hoofd|winkel|oprij)(?
 def rows_with_plate(texts: Any) -> Bools:
     """Texts of a string array without nulls that hold a licence plate."""
     parted = _matches(texts, _PARTED)
-    hits: Bools = parted | (_matches(texts, _VEHICLE) & _matches(texts, _TOGETHER))
+    rows = np.flatnonzero(_matches(texts, _VEHICLE))
+    driving = texts.take(pa.array(rows))
+    hits: Bools = parted
+    hits[rows] |= _matches(driving, _TOGETHER) | _matches(driving, _NAMED)
     return hits
 
 

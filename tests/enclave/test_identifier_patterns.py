@@ -147,6 +147,27 @@ def test_figures_of_two_texts_are_never_read_as_one() -> None:
         ("2-KLM-34, blauw", LeakKind.PLATE),
         ("kenteken GHJ12K", LeakKind.PLATE),
         ("busje 12 GH JK", LeakKind.PLATE),
+        ("kenteken AB-12-34", LeakKind.PLATE),
+        ("kentekennr. ae1234", LeakKind.PLATE),
+        ("kvk-nr. 68 75 01 10", LeakKind.REGISTER),
+        ("vestigingsnr 0000.3717.8598", LeakKind.REGISTER),
+        ("betrokkene BE 85.07.30-033.28 gezien", LeakKind.FOREIGN),
+        ("85.07.30-033.28", LeakKind.FOREIGN),
+        ("nr be85073003328.", LeakKind.FOREIGN),
+        ("rijksregisternummer van hem: 85 07 30 033 28", LeakKind.FOREIGN),
+        ("Steuer-ID 86 095 742 719, gebeld", LeakKind.FOREIGN),
+        ("DE86095742719", LeakKind.FOREIGN),
+        ("PESEL 44051401359", LeakKind.FOREIGN),
+        ("PL-44051401359", LeakKind.FOREIGN),
+        ("dni 12345678Z", LeakKind.FOREIGN),
+        ("NIE X1234567L", LeakKind.FOREIGN),
+        ("rss mra 85t10 a562s", LeakKind.FOREIGN),
+        ("2 55 08 14 168 025 38", LeakKind.FOREIGN),
+        ("CNP 1630615123457", LeakKind.FOREIGN),
+        ("personnummer 880320-0016", LeakKind.FOREIGN),
+        ("HETU 131052-308T", LeakKind.FOREIGN),
+        ("V-nummer 1234567890", LeakKind.FOREIGN),
+        ("paspoortnr. NXF8D2K19", LeakKind.FOREIGN),
     ],
 )
 def test_every_other_identifier_is_found(text: str, kind: LeakKind) -> None:
@@ -175,6 +196,16 @@ def test_every_other_identifier_is_found(text: str, kind: LeakKind) -> None:
         "12-34-56",
         "GHJ-12 en AB 12",
         "auto van 1234 GH",
+        "kenteken is niet 12 of 34",
+        "PESEL 44051401358",
+        "BE 85.07.30-033.29",
+        "RSSMRA85T10A562X",
+        "meter 44051401359",  # eleven figures of no named country
+        "meter 31612345678",
+        "de 86095742719",
+        "BE 2016, DE 12 planten",
+        "paspoort verlopen sinds 12-03-2016",
+        "kans 0.85073003328",
         "lijn GH12JK",  # no hyphens, and nothing in the text that drives
     ],
 )
@@ -186,6 +217,24 @@ def iban(country: str, account: str) -> str:
     """Check digits by ISO 13616, with Python's big integers."""
     number = "".join(str(int(symbol, 36)) for symbol in f"{account}{country}00")
     return f"{country}{98 - int(number) % 97:02d}{account}"
+
+
+@given(st.integers(0, 99), st.integers(1, 12), st.integers(1, 28), st.integers(1, 998), st.data())
+def test_a_belgian_number_is_found_in_every_spelling_and_not_with_other_check_figures(
+    year: int, month: int, day: int, serial: int, data: st.DataObject
+) -> None:
+    first = f"{year:02d}{month:02d}{day:02d}{serial:03d}"
+    right = 97 - int(first) % 97
+    wrong = data.draw(st.integers(1, 97).filter(lambda check: check not in (right, 97 - int(f"2{first}") % 97)))
+    word = data.draw(st.sampled_from(["rijksregisternummer ", "Rijksregisternr. is ", "BE", "BE "]))
+    parts = [data.draw(st.sampled_from(["", ".", " ", "-"])) for _ in range(4)]
+
+    def spelt(check: int) -> str:
+        pieces = (first[:2], first[2:4], first[4:6], first[6:], f"{check:02d}")
+        return "".join(piece + part for piece, part in zip(pieces, [*parts, ""], strict=True))
+
+    assert LeakKind.FOREIGN in kinds(f"zie {word}{spelt(right)}.")
+    assert LeakKind.FOREIGN not in kinds(f"zie {word}{spelt(wrong)}.")
 
 
 @given(st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=4, max_size=4), st.integers(0, 10**10 - 1), st.integers(1, 96))
