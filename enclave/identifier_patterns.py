@@ -17,8 +17,9 @@ import pyarrow.compute as pc
 
 from enclave.account_numbers import passes_mod_97
 from enclave.foreign_in_text import rows_with_foreign_number
-from enclave.identifier_shapes import rows_with_plate, rows_with_street
 from enclave.identifiers import BAG_OBJECT_TYPES, Bools, Bytes, byte_view, passes_eleven_test
+from enclave.plates_in_text import rows_with_plate
+from enclave.streets import rows_with_any_street, rows_with_street
 from enclave.text_runs import Ints, Runs, byte_class
 
 
@@ -98,6 +99,7 @@ def find_patterns(texts: Any, *, any_parting: bool = False) -> dict[LeakKind, Bo
 
     ``any_parting``: 8 or 9 figures with single separators between count as a BSN however they are parted, dates apart;
     and 16 figures as a BAG number. Groups with a mark and a space between count where they are grouped as a BSN is.
+    That is for what leaves the enclave: there only the surest streets count, since tables name places beside figures.
     """
     found = {kind: np.zeros(len(texts), dtype=np.bool_) for kind in LeakKind}
     plain = _plain(texts)
@@ -114,7 +116,7 @@ def find_patterns(texts: Any, *, any_parting: bool = False) -> dict[LeakKind, Bo
             (LeakKind.IBAN, rows_with_iban(plain)),
             (LeakKind.PHONE, _matches(undated, _PHONE)),
             (LeakKind.ADDRESS, _matches(undated, _ADDRESS)),
-            (LeakKind.STREET, rows_with_street(undated)),
+            (LeakKind.STREET, (rows_with_street if any_parting else rows_with_any_street)(undated)),
             (LeakKind.PLATE, rows_with_plate(undated)),
             (LeakKind.FOREIGN, rows_with_foreign_number(plain)),
         ):

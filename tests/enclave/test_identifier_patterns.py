@@ -71,6 +71,13 @@ def test_numbers_that_are_no_bsn_raise_no_alarm(text: str | None) -> None:
     assert kinds(text) == set()
 
 
+def test_what_leaves_may_name_places_that_end_like_streets_beside_figures() -> None:
+    """Of a release only the surest endings are looked at: rows of a table are called after places."""
+    texts = pa.array(["Buitenhof 12", "Brink 5", "Kerkstraat 12"])
+    assert find_patterns(texts)[LeakKind.STREET].tolist() == [True, True, True]
+    assert find_patterns(texts, any_parting=True)[LeakKind.STREET].tolist() == [False, False, True]
+
+
 def test_the_eight_figure_dates_above_would_pass_the_eleven_test() -> None:
     """So that the tests above test the exception for dates: 020160112 and 005012016."""
     for date in ("020160112", "005012016"):
@@ -142,6 +149,22 @@ def test_figures_of_two_texts_are_never_read_as_one() -> None:
         ("Oude weg 3a", LeakKind.STREET),
         ("Laan van Nieuw Nergens 101", LeakKind.STREET),
         ("hoek dorpsplein nr. 4", LeakKind.STREET),
+        ("gezien bij Amsteldijk nr. 12, 3 hoog", LeakKind.STREET),
+        ("Molenhof 4", LeakKind.STREET),
+        ("woont Kerkpad 12 te Nergens", LeakKind.STREET),
+        ("Vondelpark 3 1e verdieping", LeakKind.STREET),
+        ("Zandhoek 3", LeakKind.STREET),
+        ("Burgemeester Stramanbaan 3", LeakKind.STREET),
+        ("Grote Markt 14", LeakKind.STREET),
+        ("Brink 5", LeakKind.STREET),
+        ("Museumplaats 4", LeakKind.STREET),
+        ("Oudezijds Voorburgwal 10", LeakKind.STREET),
+        ("AMSTELDIJK 12A", LeakKind.STREET),
+        ("KERKSTRAAT 12", LeakKind.STREET),
+        ("op de brink 5.", LeakKind.STREET),
+        ("aan de dijk 12a", LeakKind.STREET),
+        ("amsteldijk 12", LeakKind.STREET),
+        ("Oude markt 3", LeakKind.STREET),
         ("auto 12-GHJ-3 weggesleept", LeakKind.PLATE),
         ("gh-12-jk", LeakKind.PLATE),
         ("2-KLM-34, blauw", LeakKind.PLATE),
@@ -193,6 +216,17 @@ def test_every_other_identifier_is_found(text: str, kind: LeakKind) -> None:
         "langs de snelweg 2 km verder",
         "Middelburg 120, Moerdijk 34",
         "in de straat 3 auto's",
+        "Parkeerplaats 12, Werkplaats 3 doorzocht, Speelplaats 2",
+        "op de markt 14.30 uur, Molenhof 14:30",
+        "Markt 5 mei bezocht, Dam 2016",
+        "mevrouw Brink 5 keer gebeld, dhr J. Brink 12, Van Dam 3 maal",
+        "Amsterdam 12, Rotterdam 3, Achterhoek 5",
+        "Kerkpad 3 planten, op de markt 5 kramen, in de brink 5 bomen",
+        "Vergadering 12, Levering 3, Supermarkt 3",
+        "Haven 1.250 euro",
+        "Slaaphoek 2, 40 planten, kweekhoek 3.",
+        "wagenpark 12.",
+        "langs het fietspad 2",
         "12-34-56",
         "GHJ-12 en AB 12",
         "auto van 1234 GH",

@@ -1,7 +1,7 @@
-"""Identifiers that only their form gives away: licence plates, and a street with a house number.
+"""Licence plates inside text, which only their form gives away.
 
-Neither has a check of its own. So plates count when they are parted by hyphens as the law writes them, or stand in a
-text that speaks of a vehicle; and streets when the name ends as Dutch streets do.
+They have no check. So they count when they are parted by hyphens as the law writes them, or stand in a text that speaks
+of a vehicle.
 """
 
 from __future__ import annotations
@@ -50,19 +50,6 @@ _NAMED = (
 )
 """The first series had vowels too, which make words: right after the word for a plate only."""
 
-_ENDINGS = r"(?:straat(?:je)?|str\.|laan(?:tje)?|weg|plein|gracht|kade|singel|steeg|plantsoen|dreef|boulevard)"
-"""Not *dijk*, *hof*, *park* and the like: names of places end so, and stand before figures in every table."""
-_NUMBER = r"(?: |  |, ?(?:huis)?(?:nr|nummer)\.? ?| (?:huis)?(?:nr|nummer)\.? ?)[0-9]{1,5}"
-_STREET = (
-    rf"(?:^|[^\pL])\p{{Lu}}[\pL'’.-]{{2,}}{_ENDINGS}{_NUMBER}"  # Kerkstraat 12; capitals tell a name from a word
-    rf"|(?:^|[^\pL])\p{{Lu}}[\pL'’.-]+ {_ENDINGS}{_NUMBER}"  # Oude weg 12
-    rf"|(?:^|[^\pL])(?i:straat|laan|weg|plein|gracht)(?: van| der| den| de| het| ten| ter| 't){{1,2}}"
-    rf"(?: \p{{Lu}}[\pL'’.-]+){{1,3}}{_NUMBER}"  # Laan van Meerdervoort 12
-    rf"|(?:^|[^\pL])[a-z]{{3,}}(?:straat|laan|plein|gracht|singel|plantsoen|steeg){_NUMBER}"  # kerkstraat 12
-)
-_NO_STREETS = r"(?i)\b(?:snel|spoor|om|uit|onder|rijks|zij|hoofd|winkel|oprij)(?:weg|straat|laan)\b"
-"""Words, not names, though they end like streets."""
-
 
 def rows_with_plate(texts: Any) -> Bools:
     """Texts of a string array without nulls that hold a licence plate."""
@@ -71,15 +58,6 @@ def rows_with_plate(texts: Any) -> Bools:
     driving = texts.take(pa.array(rows))
     hits: Bools = parted
     hits[rows] |= _matches(driving, _TOGETHER) | _matches(driving, _NAMED)
-    return hits
-
-
-def rows_with_street(texts: Any) -> Bools:
-    """Texts of a string array without nulls that hold a street's name with a house number."""
-    hits = _matches(texts, _STREET)
-    rows = np.flatnonzero(hits)
-    if rows.size:
-        hits[rows] = _matches(pc.replace_substring_regex(texts.take(pa.array(rows)), _NO_STREETS, "#"), _STREET)
     return hits
 
 
