@@ -62,7 +62,7 @@ _SHARED = {"CZ": ("CZ", "SK"), "ES": ("ES", "PT")}
 """Words that two countries share."""
 _CODED = (
     rf"\b(?:(?P<code>{_CODES})[:;/ .-]{{0,2}}|(?P<attached>(?i:{_CODES}))[:-]?)"
-    r"(?P<number>[A-Za-z]{0,6}[0-9][0-9A-Za-z ./-]{5,24})"
+    r"(?P<number>[A-Za-z]{0,6}[0-9](?:[ ./-]?[A-Za-z]?[0-9]){4}[0-9A-Za-z ./-]{1,20})"
 )
 _FORMS = "|".join(f"(?P<{country}>{form})" for country, form in _DISTINCT.items())
 _CLOSELY = tuple(re.compile(each) for each in (_NAMED, _CODED, rf"(?<![0-9A-Za-z.,])(?:{_FORMS})(?![0-9A-Za-z])"))
@@ -76,10 +76,12 @@ _SHORTEST, _LONGEST, _FEWEST_FIGURES = 7, 20, 4
 
 def rows_with_foreign_number(texts: Any) -> Bools:
     """Texts of a string array without nulls that hold a foreign person's number or a document's."""
-    hits = _matches(texts, _DOCUMENTS)
-    rows = np.flatnonzero(_matches(texts, _QUICKLY) & ~hits)
+    hits = _matches(texts, f"{_DOCUMENTS}|{_QUICKLY}")
+    rows = np.flatnonzero(hits)
+    closer = texts.take(pa.array(rows))
+    hits[rows] = _matches(closer, _DOCUMENTS)
     found: dict[str, tuple[list[str], list[int]]] = defaultdict(lambda: ([], []))
-    for row, text in zip(rows.tolist(), texts.take(pa.array(rows)).to_pylist(), strict=True):
+    for row, text in zip(rows.tolist(), closer.to_pylist(), strict=True):
         for country, number in _candidates(text):
             found[country][0].append(number)
             found[country][1].append(row)

@@ -48,8 +48,11 @@ def _true(found: Any) -> int:
 
 def _foreign(country: str) -> Callable[[Any], tuple[int, int]]:
     def tested(numbers: Any) -> tuple[int, int]:
-        eleven = numbers.filter(pc.match_substring_regex(numbers, "^[0-9]{11}$"))
-        return len(eleven), int(passes_rule(country, eleven).sum()) if len(eleven) else 0
+        eleven = numbers.filter(pc.equal(pc.binary_length(numbers), 11))
+        if not len(eleven):
+            return 0, 0
+        eleven = eleven.filter(pc.match_substring_regex(eleven, "^[0-9]+$"))
+        return len(eleven), int(passes_rule(country, eleven).sum())
 
     return tested
 

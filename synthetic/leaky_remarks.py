@@ -128,16 +128,8 @@ def _rsin(u: float, name: str, number: str) -> str:
 
 def _kvk(u: float, name: str, number: str) -> str:
     n = f"{10_000_000 + int(u * 8e7)}"
-    return _spelt(
-        u,
-        (
-            f"KvK {n}",
-            f"kvk-nummer: {n}",
-            f"Kamer van Koophandel nr. {n}",
-            f"k.v.k. {n[:4]} {n[4:]}",
-            f"kvk {n[:2]} {n[2:4]} {n[4:]}",
-        ),
-    )
+    spellings = (f"KvK {n}", f"kvk-nummer: {n}", f"Kamer van Koophandel nr. {n}", f"k.v.k. {n[:4]} {n[4:]}")
+    return _spelt(u, (*spellings, f"kvk-nr. {n[:2]} {n[2:4]} {n[4:6]} {n[6:]}"))
 
 
 def _establishment(u: float, name: str, number: str) -> str:
@@ -157,34 +149,14 @@ def _postcode(u: float, name: str, number: str) -> str:
 
 def _street(u: float, name: str, number: str) -> str:
     house = 1 + int(u * 7919) % 300
-    return _spelt(
-        u,
-        (
-            *(f"Kerkstraat {house}", f"aan de Oude weg {house}", f"Laan van Nergens {house}", f"dorpsplein {house}"),
-            *(
-                f"Amsteldijk {house}",
-                f"Molenhof nr. {house}a",
-                f"Grote Markt {house}",
-                f"Brink {house}",
-                f"KERKPAD {house}",
-            ),
-        ),
-    )
+    streets = ("Kerkstraat", "aan de Oude weg", "Laan van Nergens", "dorpsplein", "Amsteldijk", "Grote Markt", "Brink")
+    return _spelt(u, (*(f"{street} {house}" for street in streets), f"Molenhof nr. {house}a", f"KERKPAD {house}"))
 
 
 def _plate(u: float, name: str, number: str) -> str:
     a, b = f"{int(u * 100):02d}", f"{int(u * 7919) % 100:02d}"
-    return _spelt(
-        u,
-        (
-            f"{a}-GH-{b}",
-            f"HJ-{a}-KL",
-            f"{a}-nrt-{b[0]}",
-            f"busje GH{a}{b}",
-            f"kenteken 7 KLM {a}",
-            f"kenteken AE-{a}-{b}",
-        ),
-    )
+    spellings = (f"{a}-GH-{b}", f"HJ-{a}-KL", f"{a}-nrt-{b[0]}", f"busje GH{a}{b}", f"kenteken 7 KLM {a}")
+    return _spelt(u, (*spellings, f"kenteken AE-{a}-{b}"))
 
 
 def _iban(u: float, name: str, number: str) -> str:
@@ -206,18 +178,16 @@ def _email(u: float, name: str, number: str) -> str:
 
 
 def _foreign(u: float, name: str, number: str) -> str:
-    first = (
-        f"{50 + int(u * 50):02d}{1 + int(u * 7919) % 12:02d}{1 + int(u * 104729) % 28:02d}{1 + int(u * 1e6) % 997:03d}"
-    )
-    belgian = first + f"{97 - int(first) % 97:02d}"
-    parted = f"{first[:2]}.{first[2:4]}.{first[4:6]}-{first[6:]}.{belgian[9:]}"
-    ten = f"{50 + int(u * 50):02d}{1 + int(u * 7919) % 12:02d}{1 + int(u * 104729) % 28:02d}{int(u * 1e7) % 10_000:04d}"
-    last = -sum(w * int(d) for w, d in zip((1, 3, 7, 9, 1, 3, 7, 9, 1, 3), ten, strict=True)) % 10
+    born = f"{50 + int(u * 50):02d}{1 + int(u * 7919) % 12:02d}{1 + int(u * 104729) % 28:02d}"
+    serial = f"{1 + int(u * 1e6) % 997:03d}"
+    check = f"{97 - int(born + serial) % 97:02d}"
+    parted = f"{born[:2]}.{born[2:4]}.{born[4:]}-{serial}.{check}"
+    ten = f"{born}{int(u * 1e7) % 10_000:04d}"
+    pesel = f"{ten}{-sum(w * int(d) for w, d in zip((1, 3, 7, 9) * 3, ten, strict=False)) % 10}"
     dni = f"{10_000_000 + int(u * 8e7)}"
     dni += "TRWAGMYFPDXBNJZSQVHLCKE"[int(dni) % 23]
-    return _spelt(
-        u, (f"BE {parted}", parted, f"rijksregisternummer {belgian}", f"pesel: {ten}{last}", f"dni {dni}", f"ES{dni}")
-    )
+    belgian = (f"BE {parted}", parted, f"rijksregisternummer {born}{serial}{check}")
+    return _spelt(u, (*belgian, f"pesel: {pesel}", f"dni {dni}", f"ES{dni}"))
 
 
 def _own_name(u: float, name: str, number: str) -> str:
@@ -225,9 +195,8 @@ def _own_name(u: float, name: str, number: str) -> str:
 
 
 def _own_number(u: float, name: str, number: str) -> str:
-    return _spelt(
-        u, (number, f"zie {number.lower()}", f"({number})", number.replace("-", " "), number.replace("-", "."))
-    )
+    respelt = (number.replace("-", mark) for mark in " .")
+    return _spelt(u, (number, f"zie {number.lower()}", f"({number})", *respelt))
 
 
 KINDS: dict[str, Callable[[float, str, str], str]] = {
