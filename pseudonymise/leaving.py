@@ -13,19 +13,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from enclave.errors import Fault
+from enclave.errors import EnclaveError, Fault
 from enclave.identifier_density import FORMS, CopyCheck, DensityCheck, bare
 from enclave.identifier_patterns import LeakKind
 from enclave.identifiers import as_strings
 from enclave.text_runs import Ints
 from pseudonymise.coarsening import coarsening
 from pseudonymise.conversion import convert
-from pseudonymise.formats.batch import Batch
+from pseudonymise.formats.batch import Batch, Note
 from pseudonymise.leak_names import NameWords
 from pseudonymise.leak_scan import SHOWN_ROWS, LeakTally, any_leak, scan_text
 from pseudonymise.quarantine import RECORD
 from pseudonymise.schemas import CHECKED_KINDS, ColumnSpec, DeliverySchema
-from pseudonymise.validation import Sorted
+from pseudonymise.validation import Sorted, Tally
 
 BLANK_ON_LEAK = "text-drop-on-leak"
 TEXT = ("text-scan", BLANK_ON_LEAK)
@@ -129,31 +129,47 @@ class LeavingCheck:
     """The scan beside validation, before anything is written: of the rows that were found sound."""
 
     def __init__(self, schema: DeliverySchema) -> None:
-        self.scan = LeavingScan(schema, schema.names)
+        self._scan = LeavingScan(schema, schema.names)
         self._schema = schema
         self._aside: list[Ints] = []
 
     def beside(self, divided: Sorted) -> None:
         """Take in a batch as it was divided."""
-        if self.scan.names:
-            self.scan.learn(divided.accepted)
+        if self._scan.names:
+            self._scan.learn(divided.accepted)
             self._aside.append(divided.quarantined.column(RECORD).to_numpy())
         else:
             self._look(divided.accepted)
 
-    def afterwards(self, again: Iterable[Batch]) -> None:
-        """Read the file once more where names had to be learnt first; ``again`` is not touched where not."""
-        if not self.scan.names:
-            return
-        aside = np.concatenate([np.zeros(0, dtype=np.int64), *self._aside])
-        for batch in again:
-            typed = {
-                column.name: convert(column, self._schema, batch.cells.column(column.name)).values
-                for column in self._schema.columns
-                if column.name in self.scan.columns
-            }
-            sound = ~np.isin(batch.rows.to_numpy(zero_copy_only=False), aside)
-            self._look(pa.table({RECORD: batch.rows, **typed}).filter(pa.array(sound)))
+    def afterwards(self, again: Iterable[Batch], tally: Tally, file: str) -> tuple[Fault, ...]:
+        """Why the file would not go on; what would be blanked is noted in ``tally``. ``again`` are its batches once
+        more, which are read where names had to be learnt first.
+
+        Raises:
+            EnclaveError: a library failed on these rows. Its own message is not passed on: it could hold a value.
+        """
+        if self._scan.names:
+            aside = np.concatenate([np.zeros(0, dtype=np.int64), *self._aside])
+            for batch in again:
+                self._look(self._sound(batch, aside))
+        for name, count in self._scan.blanked.items():
+            if count:
+                tally.notes[name, Note.BLANKED] = count
+                tally.shown_notes[name, Note.BLANKED] = self._scan.blanked_rows[name]
+        return self._scan.refusals(file)
+
+    def _sound(self, batch: Batch, aside: Ints) -> pa.Table:
+        columns = [column for column in self._schema.columns if column.name in self._scan.columns]
+        typed = {c.name: convert(c, self._schema, batch.cells.column(c.name)).values for c in columns}
+        sound = ~np.isin(batch.rows.to_numpy(zero_copy_only=False), aside)
+        return pa.table({RECORD: batch.rows, **typed}).filter(pa.array(sound))
 
     def _look(self, sound: pa.Table) -> None:
-        self.scan.look_at_all(sound, sound.column(RECORD).to_numpy())
+        try:
+            self._scan.look_at_all(sound, sound.column(RECORD).to_numpy())
+        except (pa.ArrowException, ValueError, TypeError, LookupError, ArithmeticError) as error:
+            kind = type(error).__name__
+        else:
+            return
+        # raised outside the handler, so that not even its context leads to the library's message
+        raise EnclaveError(f"rows could not be scanned for identifiers ({kind})", where=self._schema.name)
