@@ -13,6 +13,8 @@ from enclave.entropy import SecureEntropy
 from enclave.errors import BadInput, Fault
 from enclave.files import TEMPORARY_MARK
 from enclave.fingerprints import digest_file
+from enclave.identifier_patterns import LeakKind
+from enclave.text_runs import Ints
 from pseudonymise.formats import read_batches
 from pseudonymise.formats.batch import Note, PlainFile
 from pseudonymise.leaving import LeavingCheck
@@ -105,7 +107,8 @@ def _check(
     keys: KnownKeys,
     tell: Callable[[Path, pa.Table], None] | None,
 ) -> CheckReport:
-    validator, leaving = Validator(schema, period, salt=b"check at home", keys=keys), LeavingCheck(schema)
+    validator = Validator(schema, period, salt=b"check at home", keys=keys)
+    leaving = LeavingCheck(schema, None if tell is None else _leaks_told(path, tell))
     fatal: tuple[Fault, ...] = ()
     try:
         for batch in read_batches(PlainFile(path), schema):
@@ -119,6 +122,13 @@ def _check(
     except BadInput as unreadable:
         fatal = unreadable.faults or (Fault(path.name, "format", unreadable.what),)
     return _report(path.name, schema, period, validator.tally, fatal)
+
+
+def _leaks_told(path: Path, tell: Callable[[Path, pa.Table], None]) -> Callable[[str, LeakKind, Ints], None]:
+    def told(column: str, kind: LeakKind, records: Ints) -> None:
+        tell(path, pa.table({RECORD: records, REASONS: [f"{column}:{kind.value}"] * len(records)}))
+
+    return told
 
 
 def _report(file: str, schema: DeliverySchema, period: str, tally: Tally, fatal: tuple[Fault, ...]) -> CheckReport:

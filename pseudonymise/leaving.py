@@ -6,8 +6,8 @@ A delivery's names may stand in any of its texts, so they are learnt first, in a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -29,6 +29,7 @@ from pseudonymise.validation import Sorted, Tally
 
 BLANK_ON_LEAK = "text-drop-on-leak"
 TEXT = ("text-scan", BLANK_ON_LEAK)
+Tell: TypeAlias = Callable[[str, LeakKind, Ints], None]
 _COUNTRY = "^[A-Z]{2}:"
 
 
@@ -41,11 +42,13 @@ def kept_name(column: ColumnSpec) -> str:
 class LeavingScan:
     """Looks at the typed batches of one delivery; ``present`` are the columns that it has.
 
+    ``tell`` is handed each column, kind and record numbers that something was found in, but for what is blanked.
     ``names`` are the columns to learn from first; ``columns`` those that every batch must hold; ``blanked`` counts the
     texts that are blanked because the schema says so, by column, and ``blanked_rows`` holds the first of each.
     """
 
-    def __init__(self, schema: DeliverySchema, present: Collection[str]) -> None:
+    def __init__(self, schema: DeliverySchema, present: Collection[str], tell: Tell | None = None) -> None:
+        self._tell = tell
         found = [column for column in schema.columns if column.name in present]
         self._texts = [column.name for column in found if column.treatment in TEXT]
         self._kept = {kept_name(column): column for column in found if kept_name(column)}
@@ -90,6 +93,9 @@ class LeavingScan:
         found = scan_text(texts, self._known, *own)
         self._tally.add(name, found, records)
         if name not in self.blanked:
+            if self._tell is not None:
+                for kind, hit in found.items():
+                    self._tell(name, kind, records[hit])
             return texts
         leaking = any_leak(found, len(texts))
         self.blanked[name] += int(leaking.sum())
@@ -128,8 +134,8 @@ def _spellings(column: ColumnSpec, batch: Any) -> Iterable[Any]:
 class LeavingCheck:
     """The scan beside validation, before anything is written: of the rows that were found sound."""
 
-    def __init__(self, schema: DeliverySchema) -> None:
-        self._scan = LeavingScan(schema, schema.names)
+    def __init__(self, schema: DeliverySchema, tell: Tell | None = None) -> None:
+        self._scan = LeavingScan(schema, schema.names, tell)
         self._schema = schema
         self._aside: list[Ints] = []
 

@@ -9,10 +9,11 @@ import pytest
 
 from enclave.zones import Identified, Zone
 from pseudonymise.clerk_report import Language, receipt_text, report_text
-from pseudonymise.delivery import CheckReport, check_file
+from pseudonymise.delivery import CheckReport, check_file, check_files
 from pseudonymise.formats.batch import Note
 from pseudonymise.pseudonymise import pseudonymise
 from pseudonymise.receive import accepted_frame
+from pseudonymise.row_list import row_list
 from pseudonymise.schemas import DeliverySchema
 from tests.pseudonymise.small_town import SCHEMAS, Enclave, csv_bytes, hemp_rows
 
@@ -44,6 +45,21 @@ def test_a_clerk_reads_which_remark_holds_what_and_no_value(tmp_path: Path) -> N
     assert "cannot be delivered like this" in english
     assert "kolom remark, rij 4: bevat een nummer van 8 of 9 cijfers dat voldoet aan de elfproef" in dutch
     assert BSN not in english + dutch + repr(report)
+
+
+def test_every_leaking_row_stands_in_the_list_of_faulty_rows(tmp_path: Path) -> None:
+    path, listed = tmp_path / "hemp_clearances_2016.csv", tmp_path / "faults.csv"
+    rows = [{**row, "remark": f"zie {BSN}"} for row in hemp_rows(30)]
+    rows[29]["remark"] += ", jan@example.nl"
+    path.write_bytes(csv_bytes(rows))
+    with row_list(listed, Language.NL) as tell:
+        (report,) = check_files([(path, HEMP)], "2016", tell)
+    assert "Alle foute rijen in een lijst" in report_text(report, Language.NL)
+    lines = listed.read_text(encoding="utf-8-sig").splitlines()[1:]
+    assert [line.split(";")[1:3] for line in lines if "elfproef" in line] == [[str(n), "remark"] for n in range(1, 31)]
+    assert [line.split(";")[1:] for line in lines if "elfproef" not in line] == [
+        ["30", "remark", "bevat een e-mailadres"]
+    ]
 
 
 @pytest.mark.parametrize(
