@@ -37,7 +37,7 @@ from pseudonymise.schemas import CHECKED_KINDS, ColumnSpec, DeliverySchema
 BATCH_ROWS = 64 * 1024
 BLANK_ON_LEAK = "text-drop-on-leak"
 _TEXT = ("text-scan", BLANK_ON_LEAK)
-_NUMBER_KINDS = CHECKED_KINDS - {"postcode"}
+_NUMBER_KINDS = CHECKED_KINDS - {"postcode", "address"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ _KINDS = {
     "postcode": ("postcode: 4 cijfers en 2 letters", "postcode: 4 digits and 2 letters"),
     "house_number": ("huisnummer", "house number"),
     "addition": ("huisnummertoevoeging", "house number addition"),
+    "address": ("postcode, huisnummer en toevoeging", "postcode, house number and addition"),
     "name": ("naam", "name"),
     "licence_plate": ("kenteken: 6 letters en cijfers", "licence plate: 6 letters and digits"),
     "iban": ("IBAN, met controlegetal", "IBAN, with its check digits"),
