@@ -37,6 +37,7 @@ from linkage.person_model import PERSONS
 from linkage.probabilistic import Found, Room, match_units
 from linkage.sources import Source, delivery_units
 from synthetic.misspelt_persons import misspelt_persons
+from synthetic.whole_names import whole_names
 
 THREADS = 2
 MEMORY_GIB = 6.0
@@ -95,11 +96,16 @@ def verdict(value: float, target: float, *, least: bool = False) -> str:
     return f"{'met' if met else 'MISSED'} ({'≥' if least else '≤'} {target})"
 
 
-def probabilistic(persons: int, engine: EngineName) -> dict[str, float | str]:
-    """Link ``persons`` records to a register of ``persons``."""
+def probabilistic(persons: int, engine: EngineName, *, whole: bool = False) -> dict[str, float | str]:
+    """Link ``persons`` records to a register of ``persons``; ``whole``: by names in one column, of all forms."""
     planted = misspelt_persons(persons, persons, seed=3)
+    delivery = planted.delivery.append_column("whole", whole_names(planted.delivery, seed=3))
+    columns = dict(REGISTER_COLUMNS)
+    if whole:
+        columns = {name: column for name, column in columns.items() if name not in {"surname", "first_names"}}
+        columns["full_name"] = "whole"
     started, cpu, family = time.perf_counter(), time.process_time(), Family()
-    delivered = prepare(planted.delivery, REGISTER_COLUMNS)
+    delivered = prepare(delivery, columns)
     delivered = delivered.append_column("record", pa.array(np.arange(persons)))
     delivered = delivered.append_column("identifier", pa.nulls(persons, pa.string()))
     register = prepare(planted.register, REGISTER_COLUMNS)
@@ -134,9 +140,9 @@ def _digest(found: Found) -> str:
     return hashlib.sha256(json.dumps([(r, u, round(w, 4), p) for r, u, w, p in chosen]).encode()).hexdigest()
 
 
-def report_one(persons: int, engine: EngineName) -> dict[str, Any]:
-    """One size."""
-    found: dict[str, Any] = json.loads(_in_own_process("--probabilistic", str(persons), engine))
+def report_one(persons: int, engine: EngineName, *how: str) -> dict[str, Any]:
+    """One size; ``how`` may be ``whole``."""
+    found: dict[str, Any] = json.loads(_in_own_process("--probabilistic", str(persons), engine, *how))
     say(
         f"  {persons:>9,} × {persons:>9,}  {engine:6}  {found['wall']:6.1f} wall s  {found['cpu']:6.1f} CPU s"
         f"  {found['peak']:6.0f} MiB  {found['pairs']:>10,} candidates"
@@ -161,6 +167,8 @@ def report_probabilistic(sizes: list[int]) -> None:
     say(f"  wall       {verdict(found['wall'], WALL_TARGET)}")
     say(f"  precision  {verdict(found['precision'], PRECISION_TARGET, least=True)}")
     say(f"  recall     {verdict(found['recall'], RECALL_TARGET, least=True)}")
+    say("the same, whole names in one column")
+    report_one(sizes[0], "duckdb", "whole")
 
 
 def exact(register_rows: int, delivery_rows: int) -> None:
@@ -262,8 +270,8 @@ def _in_own_process(*arguments: str) -> str:
 def main(arguments: list[str]) -> None:
     """Run what is asked for."""
     if arguments[:1] == ["--probabilistic"]:
-        engine: EngineName = "spark" if arguments[2:] == ["spark"] else "duckdb"
-        say(json.dumps(probabilistic(int(arguments[1]), engine)))
+        engine: EngineName = "spark" if "spark" in arguments else "duckdb"
+        say(json.dumps(probabilistic(int(arguments[1]), engine, whole="whole" in arguments)))
         return
     if arguments[:1] == ["--spark"]:
         report_spark([int(size) for size in arguments[1:]] or [100_000])

@@ -33,6 +33,7 @@ IdentifierKind = Literal[
     "street",
     "house_number",
     "addition",
+    "address",
     "name",
     "birth_date",
     "own_number",
@@ -44,7 +45,7 @@ IdentifierKind = Literal[
     "clk",
 ]
 CHECKED_KINDS = frozenset(
-    {"bsn", "rsin", "kvk", "establishment", "bag", "postcode", "own_number"}
+    {"bsn", "rsin", "kvk", "establishment", "bag", "postcode", "address", "own_number"}
     | {"licence_plate", "iban", "phone", "email", "foreign"}
 )
 _DIRECT_KINDS = frozenset({"street", "house_number", "addition", "name", "birth_date", "own_number"})
