@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from enclave.errors import BadInput, Fault
+from enclave.files import read_small
 from enclave.filters import FEWEST_BITS, MOST_BITS
 from enclave.requests import ColumnName, Slug
 from enclave.yaml_files import NotYaml, read_fields
@@ -290,7 +291,7 @@ def load_schema(path: Path) -> DeliverySchema:
         BadInput: missing, no YAML, or fields that do not hold.
     """
     try:
-        return _said(path.read_bytes())
+        return _said(read_small(path))
     except FileNotFoundError:
         raise BadInput("there is no such schema", where=path.stem, next_step="see configs/schemas/") from None
     except NotYaml as error:

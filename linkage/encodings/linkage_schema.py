@@ -16,6 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from enclave.errors import BadInput, Fault
+from enclave.files import read_small
 from enclave.filters import FEWEST_BITS, MOST_BITS
 from enclave.fingerprints import digest_json
 
@@ -193,10 +194,10 @@ def load_linkage_schema(path: Path) -> LinkageSchema:
             description has, is refused: clkhash reads ``xor_folds`` and would not fold.
     """
     try:
-        fields: Any = json.loads(path.read_text(encoding="utf-8"))
+        fields: Any = json.loads(read_small(path).decode())
     except FileNotFoundError:
         raise BadInput("there is no such linkage schema", where=path.name, next_step="see configs/linkage/") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadInput("the linkage schema is not readable as JSON", where=path.name) from None
     return parse_linkage_schema(fields, path.name)
 
