@@ -14,8 +14,8 @@ from unittest import mock
 
 import pyarrow as pa
 
+from enclave.encoding_label import EncodingLabel
 from enclave.entropy import SeededEntropy
-from enclave.filters import EncodingLabel
 from enclave.fingerprints import canonical_json, digest_json
 from linkage.encodings.encoder import Encoder
 from linkage.encodings.files import encode_table, read_label
