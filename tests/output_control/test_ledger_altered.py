@@ -114,7 +114,7 @@ def arcs(count: np.ndarray, shown: int, table: PerturbationTable) -> tuple[np.nd
 
 
 def keys_exist(cells: Sequence[np.ndarray], shown: Sequence[int], table: PerturbationTable) -> np.ndarray:
-    """Whether record keys exist that give all figures: those of both rows, and of both columns, add up to the total's."""
+    """Whether record keys exist that give all figures: rows and columns both add up to the total."""
     found = [arcs(count, figure, table) for count, figure in zip(cells, shown, strict=True)]
     some = np.all([end > start for start, end in found], axis=0)
     (first, second, left, right, total), meet = found, np.zeros(len(some), dtype=bool)
