@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -102,7 +103,10 @@ class DimensionFile(BaseModel):
 
 
 class Description(BaseModel):
-    """`desc.json`; keys that Zicht does not know are the owner's own notes."""
+    """`desc.json`; keys that Zicht does not know are the owner's own notes.
+
+    ``coalition``: how many contributors may put together what they know of the cells they are in.
+    """
 
     name: str
     kind: Literal["frequency", "magnitude"]
@@ -111,6 +115,12 @@ class Description(BaseModel):
     freq: str
     contributor: str | None = None
     rule: AnyOneRule
+    coalition: Annotated[int, Field(ge=1, le=2)] = 1
+
+    def rules(self) -> tuple[Rule, ...]:
+        """The owner's rules; p% against as many contributors as put together what they know."""
+        rules = self.rule.rules()
+        return tuple(replace(one, coalition=self.coalition) if isinstance(one, PPercent) else one for one in rules)
 
 
 def read_description(path: Path) -> Description:

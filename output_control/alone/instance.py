@@ -38,6 +38,7 @@ class Instance:
     flagged: BoolArray | None = None
     levels: FloatArray | None = None
     contributions_known: bool = True
+    coalition: int = 1
 
     def sensitive(self, rules: tuple[Rule, ...]) -> PrimaryResult:
         """The primaries by ``rules``, or by `cells.csv` where it alone can tell.
@@ -96,20 +97,23 @@ def read_instance(folder: Path) -> Instance:
     description = read_description(folder / "desc.json")
     dims = tuple(Dimension(d.name, d.root, d.hierarchy) for d in description.dims)
     cells = folder / "cells.csv"
-    rules = description.rule.rules()
+    rules = description.rules()
     given = _read_cells(cells, description, dims) if cells.is_file() else None
     if (folder / "micro.csv").is_file():
         table = _tabulate(folder / "micro.csv", description, dims)
         if given is None:
-            return Instance(description.name, table, rules)
+            return Instance(description.name, table, rules, coalition=description.coalition)
         order = _must_agree(table, given, cells.name, units_known=description.contributor is not None)
         flagged = None if given.flagged is None else given.flagged[order]
         levels = None if given.levels is None else given.levels[order]
-        return Instance(description.name, table, rules, flagged, levels)
+        return Instance(description.name, table, rules, flagged, levels, coalition=description.coalition)
     if given is None:
         raise BadInput("neither micro.csv nor cells.csv is there", where=folder.name)
     _must_be_additive(given.table, cells.name)
-    return Instance(description.name, given.table, rules, given.flagged, given.levels, given.contributions_known)
+    return Instance(
+        description.name, given.table, rules, given.flagged, given.levels, given.contributions_known,
+        coalition=description.coalition,
+    )  # fmt: skip
 
 
 def _tabulate(path: Path, description: Description, dims: tuple[Dimension, ...]) -> CellTable:
@@ -147,9 +151,12 @@ def _read_cells(path: Path, description: Description, dims: tuple[Dimension, ...
         columns.fail(~np.isin(flagged, (0, 1)), "primary", "flag", "neither 0 nor 1")
     columns.stop_on_faults()
     keep = (freq > 0) | (value > 0)
-    # without the microdata it is unknown which cells share a sole contributor: each such cell gets one of its own
+    # without the microdata it is unknown which cells share contributors: each such cell gets its own
     alone = (units == 1) & ("ncontr" in columns) & (not integral)
     sole = np.where(alone, np.cumsum(alone) - 1, NO_CONTRIBUTOR).astype(np.int64)
+    both = np.flatnonzero((units == 2) & ("ncontr" in columns) & (not integral))
+    two = np.full((len(units), 2), NO_CONTRIBUTOR, dtype=np.int64)
+    two[both] = len(units) + np.arange(2 * len(both)).reshape(-1, 2)
     table = CellTable(
         dims,
         codes[keep],
@@ -159,6 +166,7 @@ def _read_cells(path: Path, description: Description, dims: tuple[Dimension, ...
         top[keep],
         sole[keep],
         integral=integral,
+        two_contributors=two[keep],
     )
     return _GivenCells(
         table=table,

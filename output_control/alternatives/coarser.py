@@ -55,6 +55,7 @@ def _part(
         top=table.top[cells],
         sole_contributor=table.sole_contributor[cells],
         integral=table.integral,
+        two_contributors=None if table.two_contributors is None else table.two_contributors[cells],
     )
 
 

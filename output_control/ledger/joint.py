@@ -23,7 +23,7 @@ from output_control.ledger.neighbours import Beside, Compared
 from output_control.ledger.released import COUNT, ReleasedTable
 from output_control.ledger.system import System, build, moves_in
 from output_control.ledger.widest import LeftOut
-from output_control.protection import MAGNITUDE_WIDTH_SHARE, Options, Pattern, Witnesses, demand, least
+from output_control.protection import Options, Pattern, Witnesses, demand, least
 from output_control.suppression import suppress
 from output_control.table_check import audited, hide, reasons
 from output_control.tables.rules import PrimaryResult, Rule
@@ -300,7 +300,7 @@ def _exposed(system: System, pattern: Pattern, options: Options) -> IntArray:
     hidden: BoolArray = pattern.suppressed & ~system.known
     low, relations = least(joint, options), full_equations(joint)
     shown = Shown.of(pattern.witnesses.moves, relations, joint.value - low, hidden)
-    enough = np.ones(len(joint)) if joint.integral else np.maximum(MAGNITUDE_WIDTH_SHARE * joint.value, LEAST_WIDTH)
+    enough = np.ones(len(joint)) if joint.integral else np.maximum(options.width_share * joint.value, LEAST_WIDTH)
     left = system.atoms[(shown.up + shown.down < enough)[system.atoms]]
     attacker = Attacker(relations, joint.value, hidden, integral=joint.integral, least=low)
     still = [not _moves(attacker, atom, far) for atom, far in zip(left.tolist(), enough[left].tolist(), strict=True)]

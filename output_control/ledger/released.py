@@ -188,6 +188,7 @@ def _cells(each: ReleasedTable) -> pa.Table:
             "lpl": sensitive.lpl,
             "threshold": sensitive.threshold,
             "anchor": sensitive.anchor,
+            **({} if table.integral else {"one": table.couples[:, 0], "other": table.couples[:, 1]}),
         }
     )
 
@@ -245,6 +246,8 @@ def _table(facts: dict[str, Any], release: str, blobs: Sequence[pa.Table], like:
         top=np.zeros((count, 3)),
         sole_contributor=cell["sole"],
         integral=bool(facts["integral"]),
+        # releases that the ledger remembered before it kept couples have none
+        two_contributors=np.column_stack([cell["one"], cell["other"]]) if "one" in cell else None,
     )
     primary = replace(
         PrimaryResult.none(count),

@@ -67,7 +67,10 @@ def _with_ledger_ids(table: CellTable, ids: LedgerIds) -> CellTable:
     sole = table.sole_contributor.copy()
     alone = sole != NO_CONTRIBUTOR
     sole[alone] = ids.ids(sole[alone])
-    return replace(table, sole_contributor=sole)
+    couples = table.couples.copy()
+    both = couples[:, 0] != NO_CONTRIBUTOR
+    couples[both] = np.sort(ids.ids(couples[both].reshape(-1)).reshape(-1, 2), axis=1)
+    return replace(table, sole_contributor=sole, two_contributors=couples)
 
 
 def set_numbers(table: CellTable, rows: Rows) -> IntArray:

@@ -235,9 +235,13 @@ class _Work:
         value = np.concatenate([self._gather(lambda t: t.table.value), self.amounts, self._atom_amounts])
         sole = np.full(self.count, NO_CONTRIBUTOR, dtype=np.int64)
         sole[: self.of_tables] = self._gather(lambda t: t.table.sole_contributor)
+        two = np.full((self.count, 2), NO_CONTRIBUTOR, dtype=np.int64)
+        two[: self.of_tables, 0] = self._gather(lambda t: t.table.couples[:, 0])
+        two[: self.of_tables, 1] = self._gather(lambda t: t.table.couples[:, 1])
         joint = joint_table(
             value,
             sole,
+            two_contributors=two,
             integral=self.tables[0].quantity == COUNT,
             relations=sparse.csr_array(sparse.vstack([own, linked])),
             audited=sparse.csr_array(sparse.vstack([audited, shared])),

@@ -145,7 +145,7 @@ def _too_little(options: Options) -> CannotProtect:
 
 def _heuristic(table: CellTable, problem: Problem, guide: Guidance, options: Options) -> Search:
     """A safe pattern by LP-flow, or by Gaussian elimination and what that leaves open; pruned."""
-    fresh_targets = [target.fresh() for target in problem.targets if target.against < 0]
+    fresh_targets = [target.fresh() for target in problem.targets if not target.against]
     search = Search.start(problem.with_targets(fresh_targets).priced(guide.cost), options.budget)
     try:
         # the guide's own programme
@@ -237,7 +237,7 @@ def _refuse_public_primaries(table: CellTable, primary: PrimaryResult, options: 
 def _hopeless(table: CellTable, search: Search, lost: list[Target]) -> CannotProtect:
     groups = np.unique([target.cell for target in lost])
     cells = np.flatnonzero(np.isin(search.problem.group, groups))
-    against = " (some to a sole contributor of another cell)" if any(target.against >= 0 for target in lost) else ""
+    against = " (some to contributors who are alone in other cells)" if any(target.against for target in lost) else ""
     # how many, which and to whom is for the table's owner: a researcher may not learn what a confidential rule finds
     return CannotProtect(
         "sensitive cells stay open to an attacker even with every other cell hidden",
