@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,9 @@ from output_control.tables.table import (
     Dimension,
     FloatArray,
     IntArray,
+    cell_keys,
 )
+from output_control.wishes import cost_by, kept_cells
 
 AGREEMENT = 1e-9
 
@@ -30,6 +32,7 @@ class Instance:
 
     ``flagged`` and ``levels`` are the file's `primary` and `upl` per cell of the table (or None);
     ``contributions_known`` is false when only `cells.csv` is there and it holds no largest contributions.
+    ``coalition``, ``keep`` and ``cost`` (None: the value) are what `desc.json` asks of the pattern.
     """
 
     name: str
@@ -39,6 +42,8 @@ class Instance:
     levels: FloatArray | None = None
     contributions_known: bool = True
     coalition: int = 1
+    keep: BoolArray | None = None
+    cost: FloatArray | None = None
 
     def sensitive(self, rules: tuple[Rule, ...]) -> PrimaryResult:
         """The primaries by ``rules``, or by `cells.csv` where it alone can tell.
@@ -95,6 +100,15 @@ def read_instance(folder: Path) -> Instance:
     is the input. Raises `BadInput` with every fault found, by file, column and row number, never with a value.
     """
     description = read_description(folder / "desc.json")
+    found = _read_table(folder, description)
+    if description.cost == "weights":
+        cost: FloatArray | None = _read_weights(folder / "weights.csv", found.table)
+    else:
+        cost = cost_by(description.cost, found.table)
+    return replace(found, coalition=description.coalition, keep=kept_cells(found.table, description.kept()), cost=cost)
+
+
+def _read_table(folder: Path, description: Description) -> Instance:
     dims = tuple(Dimension(d.name, d.root, d.hierarchy) for d in description.dims)
     cells = folder / "cells.csv"
     rules = description.rules()
@@ -102,18 +116,34 @@ def read_instance(folder: Path) -> Instance:
     if (folder / "micro.csv").is_file():
         table = _tabulate(folder / "micro.csv", description, dims)
         if given is None:
-            return Instance(description.name, table, rules, coalition=description.coalition)
+            return Instance(description.name, table, rules)
         order = _must_agree(table, given, cells.name, units_known=description.contributor is not None)
         flagged = None if given.flagged is None else given.flagged[order]
         levels = None if given.levels is None else given.levels[order]
-        return Instance(description.name, table, rules, flagged, levels, coalition=description.coalition)
+        return Instance(description.name, table, rules, flagged, levels)
     if given is None:
         raise BadInput("neither micro.csv nor cells.csv is there", where=folder.name)
     _must_be_additive(given.table, cells.name)
-    return Instance(
-        description.name, given.table, rules, given.flagged, given.levels, given.contributions_known,
-        coalition=description.coalition,
-    )  # fmt: skip
+    return Instance(description.name, given.table, rules, given.flagged, given.levels, given.contributions_known)
+
+
+def _read_weights(path: Path, table: CellTable) -> FloatArray:
+    """What hiding each cell costs, by `weights.csv`: the dims' codes and ``weight``; every cell that is not empty."""
+    columns = Columns(path, (*(dim.name for dim in table.dims), "weight"))
+    codes, weight = columns.codes(table.dims, leaves_only=False), columns.numbers("weight")
+    columns.stop_on_faults()
+    keys, first = np.unique(cell_keys(codes, table.shape), return_index=True)
+    if len(keys) < len(codes):
+        raise BadInput(f"{len(codes) - len(keys)} cell(s) stand twice", where=path.name)
+    place = np.minimum(np.searchsorted(keys, table.keys()), max(len(keys) - 1, 0))
+    missing = ~np.isin(table.keys(), keys)
+    if missing.any():
+        raise BadInput(
+            f"{int(missing.sum())} cell(s) that are not empty have no weight",
+            where=path.name,
+            next_step="give a weight of 0 or more for every cell, totals included",
+        )
+    return np.asarray(weight[first[place]], dtype=np.float64)
 
 
 def _tabulate(path: Path, description: Description, dims: tuple[Dimension, ...]) -> CellTable:

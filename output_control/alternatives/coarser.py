@@ -143,7 +143,7 @@ def suppress_within(table: CellTable, primary: PrimaryResult, margins: Margins, 
     Its witnesses stay valid when more is hidden, so the audit of suppression holds for the whole. Raises what
     `output_control.suppression.suppress` raises.
     """
-    pattern = suppress(table, primary, options=replace(options, hidden=~margins.kept))
+    pattern = suppress(table, primary, options=replace(options, hidden=~margins.kept, keep=None))
     hidden = pattern.suppressed | ~margins.kept
     secondary = hidden & ~primary.mask
     return replace(

@@ -103,6 +103,8 @@ def cut(table: ReleasedTable, column: int, deepest: int) -> ReleasedTable:
         primary=_of_cells(table, cells),
         hidden=table.hidden[cells],
         sets=table.sets[cells],
+        keep=None if table.keep is None else table.keep[cells],
+        cost=None if table.cost is None else table.cost[cells],
     )
 
 
