@@ -60,6 +60,8 @@ CELLS_SHOWN = 10
 EXACT_UP_TO = 40_000
 # 3-way magnitudes of so many groups were proven optimal in at most 20 CPU s; one of 329 was not in 37
 PROVEN_UP_TO = 250
+# groups times primaries of magnitudes: 4,526 by 785 was not done in 50 CPU s, which flow took 4 for
+OPTIMAL_WORK_UP_TO = 3_000_000
 GAUSS_BESIDES_UP_TO = 1500
 BY_PARTS_FROM = 8_000
 NEAR = 0.02
@@ -82,6 +84,8 @@ def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> P
     boxes = problem.boxes if fits(problem) else None
     if problem.size > EXACT_UP_TO and options.method in {"auto", "flow"} and boxes is not None:
         return _large(table, primary, options, problem, boxes)
+    if options.method == "auto" and not problem.integral and problem.size * len(problem.targets) > OPTIMAL_WORK_UP_TO:
+        options = replace(options, method="flow")
     guide = guidance(problem, whole=options.method == "auto" and problem.integral)
     search = _heuristic(table, problem, guide, options)
     bound, proven, method = guide.bound, False, "gauss" if options.method == "gauss" else "flow"
