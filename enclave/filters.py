@@ -11,27 +11,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from pydantic import BaseModel, ConfigDict, Field
 
 from enclave.identifiers import Bools, Bytes, fixed_width, strings_from
 
-FEWEST_BITS, MOST_BITS = 64, 16_384
 FULL_SHARE = 0.9
 """A filter with more of its bits set than this can't be told from others: it is one for errors, or for attacks."""
-
-
-class EncodingLabel(BaseModel):
-    """What filters were made under: SHA-256 of the linkage schema, check value of the secret, bits of a filter.
-
-    Filters under different labels never meet, however alike the persons: such are refused, not compared.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    linkage_schema: str = Field(pattern=r"^[0-9a-f]{64}$")
-    secret_check: str = Field(pattern=r"^[0-9a-f]{16}$")
-    bits: int = Field(ge=FEWEST_BITS, le=MOST_BITS, multiple_of=8)
-
-
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NONE = 255
 

@@ -15,8 +15,8 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from enclave.encoding_label import FEWEST_BITS, MOST_BITS, EncodingLabel
 from enclave.errors import BadInput, Fault, Refused
-from enclave.filters import FEWEST_BITS, MOST_BITS, EncodingLabel
 from enclave.requests import ColumnName, Slug
 from enclave.yaml_files import NotYaml, read_fields
 

@@ -14,7 +14,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +29,9 @@ TRAINING_RECORDS = 5_000
 TRAINING_PAIRS = 5e10
 """Training records times register records is kept below this."""
 PRIOR_RECORDS = 200
+ENOUGH_RECORDS = 1_000
+"""A smaller delivery is too few to count in it how often an own level agrees falsely: so many records of the register
+less the delivery's are counted as if they were delivered without their own unit."""
 _DIGITS = 9
 _SMALLEST = 1e-9
 _FEWEST = 0.01
@@ -163,10 +165,11 @@ def _with_exact(
     """Exact levels counted over all pairs, less the pairs that are expected to be true; the last level is the rest.
 
     Of an ``own`` level, agreeing units beyond the first are rivals that are seen as such; u tells how often a record
-    whose unit is not in the register finds one. ``unit`` is what is counted of the register: rows, or distinct units.
+    whose unit is not in the register finds one; of a small delivery mostly that of the register beside itself. ``unit``
+    is what is counted of the register: rows, or distinct units.
     """
     present = {name for name, sides in filled.items() if all(sides)}
-    agreeing_in = cache(partial(_agreeing, engine))
+    agreeing_in, alike_in = cache(partial(_agreeing, engine)), cache(partial(_alike, engine))
     made = {}
     for comparison in comparisons:
         levels = dict(u[comparison.name])
@@ -175,9 +178,15 @@ def _with_exact(
                 less = level.less if present >= {*level.less} else ()
                 agreeing = agreeing_in(level.exact, unit, own=level.own)
                 agreeing -= agreeing_in(less, unit, own=level.own) if less else 0
-                delivered = filled["id"][0]
-                false = max(1 - share, _FEWEST) * agreeing if level.own else agreeing - share * delivered * level.m
-                levels[level.label] = max(false, 0.5) / max(prod(filled[level.exact[0]]), 1)
+                delivered, registered = filled[level.exact[0]]
+                if level.own:
+                    lent = max(ENOUGH_RECORDS - delivered, 0)
+                    alike = alike_in(level.exact, unit) - (alike_in(less, unit) if less else 0.0) if lent else 0.0
+                    false = max(1 - share, _FEWEST) * (agreeing + lent * max(alike, 0.0))
+                    delivered += lent
+                else:
+                    false = agreeing - share * filled["id"][0] * level.m
+                levels[level.label] = max(false, 0.5) / max(delivered * registered, 1)
             if level.fixed_u is not None:
                 levels[level.label] = level.fixed_u
         rest = comparison.levels[-1].label
@@ -198,6 +207,17 @@ def _agreeing(engine: Engine, columns: tuple[str, ...], unit: str, *, own: bool)
         f"JOIN ({counted.format(unit, 'registered')}) r ON {' AND '.join(f'l.{c} = r.{c}' for c in columns)}"
     )
     return int(engine.collect(sql)["n"][0].as_py())
+
+
+def _alike(engine: Engine, columns: tuple[str, ...], unit: str) -> float:
+    """Other units of the register that agree in all ``columns``, per unit."""
+    filled = " AND ".join(f"{c} IS NOT NULL" for c in columns)
+    counted = f"SELECT count({unit}) AS n FROM registered WHERE {filled} GROUP BY {', '.join(columns)}"
+    found = engine.collect(
+        f"SELECT CAST(coalesce(sum(n * (n - 1)), 0) AS BIGINT) AS others, CAST(coalesce(sum(n), 0) AS BIGINT) AS units "
+        f"FROM ({counted}) q"
+    )
+    return float(found["others"][0].as_py() / max(found["units"][0].as_py(), 1))
 
 
 def _trained_m(

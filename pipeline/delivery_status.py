@@ -14,8 +14,7 @@ from enclave.fingerprints import Json
 from enclave.journal import Entry
 from enclave.project import Owed, Project
 from pseudonymise.manifest import DELIVERY_ID
-from pseudonymise.receipt import ACCEPTED, REJECTED
-from pseudonymise.receive import REFUSED
+from pseudonymise.receipt import ACCEPTED, REFUSED, REJECTED
 from pseudonymise.withdrawal import WITHDRAWN, withdrawn_by
 
 Key = tuple[str, str, str]

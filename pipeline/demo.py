@@ -29,8 +29,8 @@ from output_control.release.verify import verify_bundle
 from output_control.review import shelf
 from pipeline.commands.review import desk_of
 from pipeline.custodian import Intake, open_desk
-from pipeline.office import SETTINGS, EngineName, Office, create_office, open_office, settings_for, utc_now
-from pipeline.office_setup import ROSTER, is_set_up, new_personal_key, publish_roster, read_people, set_up
+from pipeline.office import ROSTER, SETTINGS, EngineName, Office, create_office, open_office, settings_for, utc_now
+from pipeline.office_setup import is_set_up, new_personal_key, publish_roster, read_people, set_up
 from pipeline.progress import Teller
 from pipeline.research import ResearchDesk
 from pipeline.runner import CODE_ROOT, Record

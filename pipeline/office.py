@@ -31,6 +31,9 @@ from pseudonymise.unlocking import Given
 
 SETTINGS = "office.yaml"
 ROOT_PUBLIC = "release.pub"
+ROSTER = "roster.json"
+CHECK_REFUSED = "check refused"
+"""What the journal calls a check that the gate refused."""
 EngineName = Literal["duckdb", "spark"]
 
 

@@ -23,13 +23,12 @@ from output_control.release.bundle import RELEASE_KEY
 from output_control.review.approvals import certify_release_key
 from output_control.review.roster import ID_RULE, Role, authorisation, check_person_id, is_person_id, sign_roster
 from pipeline.ledger_units import publish_recipient
-from pipeline.office import Office
+from pipeline.office import ROSTER, Office
 from pseudonymise.custody import Custody
 from pseudonymise.unlocking import Lock
 
 ROOT_KEY = "release.pem"
 RELEASE_SIGNING_KEY = "signing.pem"
-ROSTER = "roster.json"
 BEGUN = "set-up-begun"
 SET_UP = "office set up"
 

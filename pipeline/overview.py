@@ -11,9 +11,7 @@ from enclave.zones import Zone
 from output_control.review.request_file import list_requests
 from pipeline.commands.review import desk_of
 from pipeline.delivery_status import DeliveryStatus, delivery_status
-from pipeline.office import Office, utc_now
-from pipeline.office_setup import ROSTER
-from pipeline.research import REFUSED
+from pipeline.office import CHECK_REFUSED, ROSTER, Office, utc_now
 from pipeline.runner import Record, Runner
 from pseudonymise.sealing import SUFFIX
 from pseudonymise.withdrawal import Withdrawals
@@ -81,7 +79,7 @@ def _next(office: Office, records: Mapping[str, Record], requests: Mapping[str, 
         return ["zicht pseudonymise"]
     if "link" not in records:
         return ["zicht link"]
-    refused = {entry.subject: entry.sequence for entry in office.journal.entries() if entry.action == REFUSED}
+    refused = {entry.subject: entry.sequence for entry in office.journal.entries() if entry.action == CHECK_REFUSED}
     steps = []
     for use in office.project.analyses:
         label = f"{use.name}-v{use.version}"

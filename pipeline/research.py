@@ -32,7 +32,7 @@ from output_control.review import shelf
 from pipeline.ledger_units import MAP_FILE, UnitMap
 from pipeline.lineage import withdrawn_since_linked
 from pipeline.linking import STEP as LINK
-from pipeline.office import Office, utc_now
+from pipeline.office import CHECK_REFUSED, Office, utc_now
 from pipeline.progress import Teller
 from pipeline.runner import CODE_ROOT, Outcome, Runner, Step, locked_distributions
 from pipeline.sandbox.derived import REQUESTS_NAME
@@ -41,7 +41,6 @@ from pipeline.withdrawn_rows import remove_withdrawn_rows
 
 SANDBOX_CODE = ("enclave", "pipeline/sandbox")
 GATE_CODE = (*SANDBOX_CODE, "output_control")
-REFUSED = "check refused"
 PROTECTION = "protection"
 
 
@@ -112,7 +111,7 @@ class ResearchDesk:
         except Refused as refusal:
             reasons = refusal.what.count("\n") or 1
             self.office.journal.append(
-                actor="gate", action=REFUSED, subject=_label(use), details={"reasons": reasons}, now=utc_now()
+                actor="gate", action=CHECK_REFUSED, subject=_label(use), details={"reasons": reasons}, now=utc_now()
             )
             raise
 

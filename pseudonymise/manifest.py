@@ -10,19 +10,21 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import PydanticCustomError
 
+from enclave.encoding_label import EncodingLabel
 from enclave.entropy import Entropy
 from enclave.errors import BadInput, Fault
-from enclave.filters import EncodingLabel
 from enclave.long_numbers import holds_parted_number
 from enclave.project import Project
 from enclave.requests import Slug
 from enclave.yaml_files import NotYaml, read_yaml
-from pseudonymise.schemas import DeliverySchema, period_years
+
+if TYPE_CHECKING:
+    from pseudonymise.schemas import DeliverySchema
 
 MANIFEST = "manifest"
 MAX_FILES = 20
@@ -197,6 +199,8 @@ def _own_faults(manifest: Manifest, project: Project, today: date) -> Iterator[t
     if any(holds_parted_number(file.name) for file in manifest.files):
         yield "file_name", "files", "the file's name holds a long number: names of files travel unprotected"
     try:
+        from pseudonymise.schemas import period_years
+
         last = period_years(manifest.period)[1]
     except BadInput as error:
         yield "period", "period", error.what

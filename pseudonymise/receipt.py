@@ -52,7 +52,7 @@ class ReceiptFault(_File):
         return str(Fault(self.file, self.check, self.message, self.column, self.rows, self.count))
 
 
-ACCEPTED, REJECTED = "delivery-accepted", "delivery-rejected"
+ACCEPTED, REJECTED, REFUSED = "delivery-accepted", "delivery-rejected", "delivery-refused"
 """What the journal calls the two answers."""
 _LATER = frozenset({"parts", "replaces", "withdrawal"})
 

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from enclave.encoding_label import FEWEST_BITS, MOST_BITS
 from enclave.errors import BadInput, Fault
-from enclave.filters import FEWEST_BITS, MOST_BITS
 from enclave.requests import ColumnName, Slug
 from enclave.yaml_files import NotYaml, read_fields
 from pseudonymise.coarsening import RULES

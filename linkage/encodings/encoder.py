@@ -13,8 +13,8 @@ import numpy as np
 from cryptography.hazmat.primitives.hashes import SHA256, SHA512
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from enclave.encoding_label import EncodingLabel
 from enclave.errors import BadInput, Fault
-from enclave.filters import EncodingLabel
 from enclave.identifiers import Bytes, as_strings
 from linkage.encodings.linkage_schema import Feature, Format, Hashing, LinkageSchema, decoded
 from linkage.encodings.secret import SharedSecret

@@ -16,9 +16,10 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
+from enclave.encoding_label import EncodingLabel
 from enclave.errors import BadInput, Fault, NotReady, Refused, Tampered
 from enclave.files import replacing, storage_errors, write_text
-from enclave.filters import EncodingLabel, write_filters
+from enclave.filters import write_filters
 from enclave.identifiers import Bytes
 from enclave.project import PersonField
 from linkage.encodings.encoder import Encoder

@@ -15,8 +15,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from enclave.encoding_label import FEWEST_BITS, MOST_BITS
 from enclave.errors import BadInput, Fault
-from enclave.filters import FEWEST_BITS, MOST_BITS
 from enclave.fingerprints import digest_json
 
 _MOST_FEATURES = 60

@@ -19,11 +19,11 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from enclave.identifier_density import DensityCheck
+from output_control.leaving.said_in_json import read_json
 from output_control.leaving.svg import read_svg
 from output_control.leaving.text import faults_of_each, hides_characters, long_numbers
 
 METADATA = ".csv-metadata.json"
-MOST_NUMBERS_IN_A_LIST = 100
 _PLACES = {".csv": "outputs/", METADATA: "outputs/", ".svg": "outputs/", ".json": "evidence/"}
 _STATUS = {"OBS_STATUS": ("A", "E", "Q"), "CONF_STATUS": ("F", "C")}
 _NUMBER = r"^-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$"
@@ -82,31 +82,9 @@ def _text(content: bytes) -> str | None:
 
 
 def _faults_of_json(text: str) -> Iterator[str | _Unread]:
-    try:
-        said = json.loads(text)
-    except (ValueError, RecursionError):
-        yield "is not readable as JSON"
-        return
-    texts: list[str] = []
-    if _collect(said, texts) > MOST_NUMBERS_IN_A_LIST:
-        yield f"lists more than {MOST_NUMBERS_IN_A_LIST} numbers: records are not listed in evidence or metadata"
-    yield _Unread(pa.array(texts, pa.string()))
-
-
-def _collect(said: object, texts: list[str]) -> int:
-    """All texts within ``said``, keys too; returns the length of the longest list of numbers."""
-    longest, stack = 0, [said]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, str):
-            texts.append(value)
-        elif isinstance(value, dict):
-            texts += value
-            stack += value.values()
-        elif isinstance(value, list):
-            longest = max(longest, sum(isinstance(item, (int, float)) for item in value))
-            stack += value
-    return longest
+    said = read_json(text)
+    yield from said.faults
+    yield _Unread(pa.array(said.texts, pa.string()))
 
 
 def _faults_of_csv(name: str, files: Mapping[str, bytes]) -> Iterator[str | _Unread]:

@@ -10,13 +10,15 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator
+from html import unescape
 from typing import Any
 
 import pyarrow as pa
 
 from enclave.identifier_density import DensityCheck
+from output_control.leaving.said_in_json import read_json
 from output_control.leaving.svg import faults_of_svg
-from output_control.leaving.text import faults_of_texts, hides_characters
+from output_control.leaving.text import faults_of_texts, hides_characters, in_lines, without_halves
 
 MOST_BYTES = 50_000_000
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -65,6 +67,15 @@ def _faults_of_text(content: bytes, suffix: str) -> Iterator[str]:
     if suffix == "svg":
         yield from faults_of_svg(text, drawn_from=True)
         return
+    if suffix == "json":
+        said = read_json(text)
+        yield from said.faults
+        yield from faults_of_texts(pa.array(said.texts, pa.string()))
+        return
+    if suffix == "md":  # which shows &#49; as 1
+        text = unescape(text)
+        if hides_characters(in_lines(text)):
+            yield "holds characters that are not shown, as references"
     yield from faults_of_texts(pa.array(text.splitlines(), pa.string()))
     check = DensityCheck()
     check.add(pa.array(re.findall(r"(?<![0-9.])[0-9]{8,9}(?![0-9.])", text), pa.string()))
@@ -144,7 +155,10 @@ def _faults_of_sheet(sheet: Any) -> Iterator[str]:
         if hidden:
             yield f"has {hidden} hidden {what}(s)"
     cells = [value for row in sheet.iter_rows(values_only=True) for value in row if value is not None]
-    texts = [value for value in cells if isinstance(value, str)]
+    texts = [_unescaped(value) for value in [*cells, sheet.title] if isinstance(value, str)]
+    if without_halves(texts) != texts or hides_characters(" ".join(map(in_lines, texts))):
+        yield "holds characters that are not shown"
+        texts = without_halves(texts)
     formulas = sum(value.startswith("=") for value in texts)
     if formulas:
         yield f"holds {formulas} formula(s)"
@@ -153,3 +167,8 @@ def _faults_of_sheet(sheet: Any) -> Iterator[str]:
     check.add(pa.array([str(int(v)) for v in cells if isinstance(v, (int, float)) and v == int(v)], pa.string()))
     if check.leaks():
         yield "holds numbers that pass the eleven-test far more often than chance explains"
+
+
+def _unescaped(text: str) -> str:
+    """A workbook writes any character as its code between ``_x`` and ``_`` (ECMA-376, part 1, 22.4.2.4)."""
+    return re.sub(r"_x([0-9A-Fa-f]{4})_", lambda code: chr(int(code[1], 16)), text)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from xml.parsers.expat import ExpatError, ParserCreate
 
 import pyarrow as pa
 
-from output_control.leaving.text import faults_of_texts
+from output_control.leaving.text import faults_of_texts, hides_characters, in_lines
 
 ELEMENTS = frozenset({"svg", "title", "desc", "g", "rect", "line", "path", "circle", "text"})
 ATTRIBUTES = frozenset(
@@ -18,6 +19,8 @@ ATTRIBUTES = frozenset(
         *("font-family", "font-size", "font-weight", "text-anchor"),
     )
 )
+_NAMES = ("id", "aria-labelledby", "role", "font-family")
+_LONG_NUMBER = re.compile(r"[0-9]{8}")
 NAMESPACE = "http://www.w3.org/2000/svg"
 
 
@@ -36,14 +39,17 @@ def read_svg(text: str, words: list[str], *, drawn_from: bool) -> Iterator[str]:
         yield "holds a declaration, a comment or an instruction: no drawing of the gate"
         return
     odd = 0
+    values: list[str] = []
     words.append("")
 
     def start(name: str, attributes: dict[str, str]) -> None:
         nonlocal odd
         known = name in ELEMENTS and set(attributes) <= ATTRIBUTES
         foreign = attributes.get("xmlns", NAMESPACE) != NAMESPACE
-        odd += not known or foreign or any("url" in value or ":" in value for value in _values(attributes))
-        words.append("")
+        given = _values(attributes)
+        odd += not known or foreign or any("url" in value or ":" in value for value in given)
+        values.extend(given)
+        words.extend([*(attributes.get(name, "") for name in _NAMES), ""])
 
     def data(said: str) -> None:
         words[-1] += said
@@ -55,6 +61,11 @@ def read_svg(text: str, words: list[str], *, drawn_from: bool) -> Iterator[str]:
     except ExpatError:
         yield "is not well-formed"
         return
+    words[:] = map(in_lines, words)
+    if hides_characters(" ".join([*words, *map(in_lines, values)])):
+        yield "holds characters that are not shown"
+    if any(_LONG_NUMBER.search(value) for value in values):
+        yield "holds an attribute with a number of eight figures or more, as identifiers are"
     if odd:
         yield f"holds {odd} element(s) that the gate does not draw"
 

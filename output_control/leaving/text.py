@@ -7,6 +7,7 @@ spans of round amounts, of times and of shares. In what leaves, figures are an i
 
 from __future__ import annotations
 
+import re
 import sys
 import unicodedata
 from collections.abc import Iterator, Sequence
@@ -17,8 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from enclave.identifier_patterns import find_patterns
+from output_control.leaving.words import NOT_DRAWN
 
-_HIDING = r"[\pC\p{Zl}\p{Zp}]"
+_HIDING = rf"[\pC\p{{Zl}}\p{{Zp}}{NOT_DRAWN}]"
 _AREAS = r"\b(?:NL|LD|PV|CR|GM|WK|BU)[0-9]{1,8}\b"
 _DIGESTS = r"\b[0-9a-f]{64}\b|-v[0-9]{1,6}-[0-9a-f]{12}\b"  # SHA-256; the end of a request's id
 _SIGNED = r"^[A-Za-z0-9+/_-]{42,}={0,2}$"  # base64 of a key or a signature: the whole text
@@ -39,14 +41,31 @@ _PARTED = (  # 1234+5678, 1234 - 5678, 1234--5678: what is replaced by one hyphe
 )
 _DATE = r"\b(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}\b"
 _LONG_NUMBER = r"[0-9](?:[^0-9A-Za-z]{0,3}[0-9]){7}"
+_HALVES = re.compile(r"[\ud800-\udfff]")
+_BREAKS = re.compile(r" *[\t\r\n][ \t\r\n]*")
 _FOREIGN = r"[^\x00-\x7F]"
 _DASHES = r"[\x{2010}-\x{2015}\x{2212}]"
 _TIMES = r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{5,16}(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
 
 
 def hides_characters(text: str) -> bool:
-    """Whether ``text`` holds control, format, private or unassigned characters, or line and paragraph separators."""
-    return bool(pc.match_substring_regex(pa.scalar(text), _HIDING).as_py())
+    """Whether ``text`` holds characters that are not shown: controls, formats, separators, selectors, half a pair."""
+    return bool(_HALVES.search(text)) or texts_that_hide(pa.array([text])) > 0
+
+
+def texts_that_hide(texts: pa.Array) -> int:
+    """How many texts hold characters that are not shown."""
+    return int(pc.sum(pc.match_substring_regex(texts, _HIDING)).as_py() or 0)
+
+
+def without_halves(texts: Sequence[str]) -> list[str]:
+    """The texts that hold no half of a surrogate pair, which is no character, and cannot be written."""
+    return [text for text in texts if not _HALVES.search(text)]
+
+
+def in_lines(text: str) -> str:
+    """``text`` with a space for every line break, and blanks beside it: what stands below each other is read on."""
+    return _BREAKS.sub(" ", text)
 
 
 def faults_of_texts(texts: pa.Array) -> Iterator[str]:

@@ -16,6 +16,10 @@ _LONG_NUMBER = re.compile(r"[0-9]{8}")
 # with points, dashes or spaces between; a span of years (1996-2015) is none
 _SPACED_NUMBER = re.compile(r"[0-9](?:[ .\-/_]{0,3}[0-9]){7,}")
 _HIDING = ("Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp")
+NOT_DRAWN = (  # beside these: joiners, fillers, the blank of Braille, variation selectors, as a class of characters
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef"
+)
+_NOT_DRAWN = re.compile(f"[{NOT_DRAWN}]")
 
 
 def fault_of_text(text: str, *, lines: bool = False) -> str:
@@ -24,7 +28,7 @@ def fault_of_text(text: str, *, lines: bool = False) -> str:
     ``lines``: it is a text for checkers, in which line breaks, tabs and dates may stand.
     """
     shown = text.translate({10: " ", 13: " ", 9: " "}) if lines else text
-    if any(unicodedata.category(letter) in _HIDING for letter in shown):
+    if any(unicodedata.category(letter) in _HIDING for letter in shown) or _NOT_DRAWN.search(shown):
         return "holds characters that are not shown, or change the order of others"
     digits = in_ascii_figures(YEARS.sub("", shown))
     if (_LONG_NUMBER if lines else _SPACED_NUMBER).search(digits):

@@ -13,7 +13,6 @@ from enclave.fingerprints import Json, digest_bytes
 from enclave.journal import Journal
 from enclave.signatures import PayloadType, SigningKey
 from enclave.zones import Workspace, Zone
-from output_control.leaving.words import fault_of_text
 from output_control.review.cases import PREFIX, Case, open_case, read_decision, read_submission
 from output_control.review.permissions import CHECKS, Actor
 from output_control.review.request_file import (
@@ -129,6 +128,8 @@ def withdraw(request_id: str, remark: str, *, person: str, key: SigningKey, desk
 def _decide(
     request_id: str, action: Action, remark: str, *, person: str, key: SigningKey, desk: Desk, now: datetime
 ) -> State:
+    from output_control.leaving.words import fault_of_text
+
     check_person_id(person)
     if action is not Action.APPROVE and len(remark.strip()) < LEAST_REMARK:
         raise BadInput(f"say why, in at least {LEAST_REMARK} characters", next_step="--remark TEXT")

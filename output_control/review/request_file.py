@@ -16,15 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import pyarrow as pa
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from enclave.errors import BadInput, Fault, NotAllowed, NotReady, Tampered
 from enclave.files import replacing_folder
 from enclave.fingerprints import canonical_json, digest_bytes, digest_json
 from enclave.requests import Slug
-from output_control.leaving.text import faults_of_texts
-from output_control.leaving.words import fault_of_text
 from output_control.review.roster import PersonId
 from output_control.review.statements import Sha256, Subject
 
@@ -167,6 +164,11 @@ def check_names(files: Mapping[str, bytes], *, below: str) -> None:
 
 def check_texts(title: str, context: str, controls: str) -> None:
     """Context and controls are compulsory and say something; all faults at once."""
+    import pyarrow as pa
+
+    from output_control.leaving.text import faults_of_texts
+    from output_control.leaving.words import fault_of_text
+
     faults = [] if len(title.split()) else [Fault(REQUEST, "title", "is empty", column="title")]
     for name, text in (("context", context), ("controls", controls)):
         words = set(re.findall(r"\w+", text.lower()))

@@ -10,14 +10,14 @@ import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.csv as pa_csv
+from typing import TYPE_CHECKING, Any
 
 from output_control.review.cases import Case
 from output_control.review.request_file import ANNEX
 from output_control.review.states import State
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _NUMBERS = ("records", "units", "value", "top1", "top2", "top3", "lower", "upper")
 
@@ -140,6 +140,9 @@ def _json(content: bytes | None) -> Mapping[str, Any]:
 
 def _read_csv(content: bytes) -> pa.Table:
     """Codes stay text with their leading zeros; only figures become numbers."""
+    import pyarrow as pa
+    import pyarrow.csv as pa_csv
+
     header = next(csv.reader(io.StringIO(content.decode("utf-8"))))
     types = {name: pa.float64() if name in _NUMBERS else pa.string() for name in header}
     return pa_csv.read_csv(io.BytesIO(content), convert_options=pa_csv.ConvertOptions(column_types=types))

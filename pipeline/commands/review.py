@@ -12,7 +12,7 @@ import typer
 from enclave.signatures import SigningKey
 from enclave.zones import Zone
 from pipeline.commands.options import DEFAULT_WORKSPACE, JsonOption, PassphraseOption, WorkspaceOption, opened
-from pipeline.office import Office, read_passphrase, utc_now
+from pipeline.office import ROSTER, Office, read_passphrase, utc_now
 
 if TYPE_CHECKING:
     from output_control.review import Desk
@@ -167,7 +167,6 @@ def desk_of(office: Office) -> Desk:
     """The review desk of an installation: its roster, verified, and its journal."""
     from output_control.review import Desk
     from output_control.review.roster import open_roster
-    from pipeline.office_setup import ROSTER
 
     return Desk(office.workspace, open_roster(office.workspace.root / ROSTER, office.root_public), office.journal)
 

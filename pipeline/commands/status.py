@@ -35,13 +35,14 @@ def status(
 
     Example: zicht status --deliveries
     """
-    from pipeline.delivery_page import write_pages
     from pipeline.overview import deliveries_of, overview
 
     office = opened(workspace)
     lines, following = overview(office)
     found = deliveries_of(office)
     if html is not None:
+        from pipeline.delivery_page import write_pages
+
         for page in write_pages(found, office.project.name, html):
             typer.echo(f"wrote {page}", err=as_json)
     if as_json:

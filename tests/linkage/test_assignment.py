@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from random import Random
 
 import numpy as np
 import pytest
@@ -52,9 +53,9 @@ def test_no_unit_takes_two_records_one_to_one_and_no_record_two_units_ever(edges
 
 
 @given(EDGES, st.randoms(use_true_random=False))
-def test_the_order_of_pairs_changes_nothing(edges: dict[tuple[int, int], float], random: object) -> None:
+def test_the_order_of_pairs_changes_nothing(edges: dict[tuple[int, int], float], random: Random) -> None:
     pairs = pairs_of(edges)
-    order = np.argsort(np.array([random.random() for _ in range(len(pairs))]))  # type: ignore[attr-defined]
+    order = np.argsort(np.array([random.random() for _ in range(len(pairs))]))
     for one_to_one in (False, True):
         one, other = (choose(p, one_to_one=one_to_one) for p in (pairs, pairs.take(order)))
         assert one.pairs.unit.tolist() == other.pairs.unit.tolist()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,13 +13,14 @@ from hypothesis import strategies as st
 
 from output_control.leaving import faults_of_leaving
 from output_control.leaving.text import faults_of_each, faults_of_texts, long_numbers
+from output_control.leaving.words import fault_of_text
 from output_control.outputs import OutputColumn, csv_bytes, csvw_bytes, json_bytes, status_columns
 
 BSN = "123456782"  # 9+16+21+24+25+24+21+16−2 = 154 = 14 × 11
 STEM = "demo/homes"
 
 
-def bundle_of(*columns: OutputColumn, key: str = "area", title: str = "Homes", **evidence: object) -> dict[str, bytes]:
+def bundle_of(*columns: OutputColumn, key: str = "area", title: str = "Homes", **evidence: Any) -> dict[str, bytes]:
     """A table with its metadata and evidence, as the gate writes them."""
     said = {"protected_unit": "owner", "population": {"key": "home"}, "record": ["home"], "checks": ["freq"]}
     return {
@@ -28,18 +30,17 @@ def bundle_of(*columns: OutputColumn, key: str = "area", title: str = "Homes", *
     }
 
 
-def column(name: str, values: list[str], kind: str = "string") -> OutputColumn:
-    array = pa.array(values) if kind == "string" else pa.array(values).cast(pa.float64())
-    return OutputColumn(name, kind, {"en": name}, array)  # type: ignore[arg-type]
+def column(name: str, values: list[str]) -> OutputColumn:
+    return OutputColumn(name, "string", {"en": name}, pa.array(values))
 
 
-def table(areas: list[str], values: list[float], **more: object) -> dict[str, bytes]:
+def table(areas: list[str], values: list[float], **more: Any) -> dict[str, bytes]:
     columns = [
         column("area", areas),
         OutputColumn("value", "number", {"en": "Value"}, pa.array(values, pa.float64())),
         *status_columns(np.zeros(len(areas), dtype=np.bool_)),
     ]
-    return bundle_of(*columns, **more)  # type: ignore[arg-type]
+    return bundle_of(*columns, **more)
 
 
 def found(files: dict[str, bytes]) -> str:
@@ -227,6 +228,10 @@ SVG = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><title>Homes</t
         ('<g xmlns="http://example.org/"/>', "the gate does not draw"),
         ("<metadata>x</metadata>", "the gate does not draw"),
         (f"<text>{BSN}</text>", "eleven-test"),
+        (f"<text>{''.join(f'&#{ord(c)};' for c in BSN)}</text>", "eleven-test"),
+        ("<text>1&#10;23456&#xa;782</text>", "eleven-test"),
+        ('<g id="a123456782"/>', "eleven-test"),
+        ('<path d="M12345679 1"/>', "eight figures"),
         (f"<desc>bsn <!-- {BSN} --></desc>", "a comment"),
         ("<text>", "not well-formed"),
     ],
@@ -241,6 +246,64 @@ def test_a_figure_leaves_with_its_table_only() -> None:
     plain = SVG.format('<rect width="1" height="2"/><text>12</text>').encode()
     assert found(table(["NL"], [1.0]) | {f"outputs/{STEM}.svg": plain}) == ""
     assert "without its table" in found({f"outputs/{STEM}.svg": plain})
+
+
+def escaped(text: str, which: int) -> str:
+    """``text`` as JSON, with characters written as escapes where a bit of ``which`` says so."""
+    return "".join(f"\\u{ord(c):04x}" if which >> at & 1 else c for at, c in enumerate(text))
+
+
+PLACES = [
+    '{"notes": ["%s"]}', '{"%s": 1}', '{"a": {"b": [{"c": "of %s and"}]}}', '{"n": #}', '[[{"n": [1, #, 2]}]]',
+    '{"n": #.0}', '{"n": -#e0}', '{"model": {"rounded_to": 1, "records": #}}', '"%s"', "#", '{"x": "a", "x": "%s"}',
+    '{"x": #, "x": "b"}',
+]  # fmt: skip
+
+
+@given(st.sampled_from(PLACES), st.integers(0, 2**9 - 1), st.sampled_from([BSN, "111222333", "12345672"]))
+def test_an_identifier_is_found_anywhere_in_a_json_file(place: str, which: int, number: str) -> None:
+    """As key, text of any escaping, number of any writing, however deep, and behind a repeated key."""
+    content = place.replace("%s", escaped(number, which)).replace("#", number)
+    for name in (f"evidence/{STEM}.json", "approvals.json"):
+        said = found({name: content.encode()})
+        assert "identifiers" in said or "eleven-test" in said or "repeats 1 key" in said
+        assert number not in said
+
+
+@pytest.mark.parametrize("number", ["1.23456782e8", "12345678.2", "0.123456782", "12345678200e-2", "9" * 5000, "1e-8"])
+def test_numbers_are_looked_at_as_they_are_written(number: str) -> None:
+    assert bool(found({f"evidence/{STEM}.json": f'{{"n": {number}}}'.encode()})) == (number != "1e-8")
+
+
+def test_round_amounts_and_rounded_counts_of_a_country_are_no_identifiers() -> None:
+    model = {"rounded_to": 10, "records": 17_923_460, "units": 9_876_540, "scale": 5_282_000_000.0, "p": 1 / 3}
+    assert found(table(["NL"], [1.0], model=model)) == ""
+    assert "holds 1 number(s)" in found(table(["NL"], [1.0], model={**model, "records": 17_923_461}))
+    assert "holds 1 number(s)" in found(table(["NL"], [1.0], records=17_923_460))
+
+
+HIDDEN = ["\u200b", "\u2061" * 3, "\u202e", "\U000e0031", "\ufe0f", "\U000e0101", "\u034f", "\u3164", "\x00", "\x1b"]
+
+
+@pytest.mark.parametrize("hidden", [*HIDDEN, "\ud83d"])
+def test_characters_that_are_not_shown_are_found_however_they_are_written(hidden: str) -> None:
+    """As themselves, as escapes of JSON and as references of SVG."""
+    refusal = "characters that are not shown"
+    assert fault_of_text(f"x{hidden}").startswith(f"holds {refusal}")
+    for said in (json.dumps({"a": f"x{hidden}"}), json.dumps({f"x{hidden}": 1})):
+        assert refusal in found({f"evidence/{STEM}.json": said.encode()})
+    if hidden == "\ud83d":
+        return
+    for name in (f"outputs/{STEM}.csv", f"outputs/{STEM}.svg", f"evidence/{STEM}.json"):
+        assert refusal in found({name: f"x{hidden}".encode()})
+    references = "".join(f"&#{ord(character)};" for character in hidden)
+    if hidden >= " ":  # XML has no reference to a control
+        for inner in (f"<text>1{references}2</text>", f'<g id="a{references}"/>'):
+            assert refusal in found(table(["NL"], [1.0]) | {f"outputs/{STEM}.svg": SVG.format(inner).encode()})
+
+
+def test_a_number_is_found_over_line_breaks_of_a_text() -> None:
+    assert "eleven-test" in found({f"evidence/{STEM}.json": json.dumps(["x " + "\n\n".join(BSN)]).encode()})
 
 
 @given(st.dictionaries(st.text(max_size=20), st.text(max_size=40) | st.integers() | st.lists(st.floats()), max_size=5))

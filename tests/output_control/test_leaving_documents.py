@@ -52,6 +52,10 @@ def test_a_plain_workbook_holds_nothing() -> None:
         (lambda b: b.active.append(["=1+1"]), "1 formula(s)"),
         (lambda b: b.active.append([f"bsn {BSN}"]), "eleven-test"),
         (lambda b: b.active.append(["1234 AB 12"]), "a postcode with a house number"),
+        (lambda b: b.active.append(["_x0031_23456782"]), "eleven-test"),
+        (lambda b: b.active.append(["1_x200B_2"]), "characters that are not shown"),
+        (lambda b: b.active.append(["1\ufe0f2"]), "characters that are not shown"),
+        (lambda b: setattr(b.active, "title", BSN), "eleven-test"),
     ],
 )
 def test_what_a_workbook_hides_is_found(change: Callable[[Workbook], object], fault: str) -> None:
@@ -117,6 +121,11 @@ def test_what_a_pdf_hides_is_found(content: bytes, fault: str) -> None:
         ("a.txt", b"\xff", "no UTF-8"),
         ("a.txt", "a\u202eb".encode(), "not shown"),
         ("a.md", f"of {BSN}".encode(), "eleven-test"),
+        ("a.md", b"of &#49;23456782", "eleven-test"),
+        ("a.md", b"of &zwj;", "not shown"),
+        ("a.json", b'["\\u00312345\\u200b6782"]', "not shown"),
+        ("a.json", b'{"a": "\\u003123456782"}', "eleven-test"),
+        ("a.json", b'{"a": 123456782}', "eight figures"),
         ("a.svg", b"<svg><script/></svg>", "does not draw"),
         ("a.txt", b"x" * 50_000_001, "larger than"),
     ],

@@ -9,8 +9,9 @@ import pyarrow as pa
 import pytest
 
 from enclave.errors import Refused
-from enclave.requests import Population
+from enclave.requests import OutputRequest, Population
 from output_control.ledger.book import identity
+from output_control.sealed import CheckedOutput
 from tests.output_control.gate_world import World
 from tests.output_control.ledger_world import Past, about, cells_of, flat, homes, table_request
 
@@ -32,12 +33,12 @@ def with_years(data: pa.Table, year: str) -> pa.Table:
     return data.append_column("year", pa.array([year] * data.num_rows))
 
 
-def check(world: Past, data: pa.Table, linked: pa.Table, *requests: object) -> object:
+def check(world: Past, data: pa.Table, linked: pa.Table, *requests: OutputRequest) -> CheckedOutput:
     """The gate on ``data`` with a population of its own."""
     gate = World(world.folder, classifications=world.classifications, policy_overrides=world.overrides)
     gate.add("homes", data, linked)
     gate.history = world.history()
-    return gate.check(*requests)  # type: ignore[arg-type]
+    return gate.check(*requests)
 
 
 def test_a_table_of_which_no_cell_lies_in_the_other_is_compared(tmp_path: Path) -> None:
@@ -81,10 +82,10 @@ def test_a_period_is_called_as_the_linked_data_call_it(tmp_path: Path) -> None:
     linked = with_years(some().select(["home", "owner"]), "2016")
     yearly = table_request("area", period="year")
     first = check(world, with_years(some(), "2016"), linked, yearly)
-    world.ledger.append(about("yearly"), first.released_cells)  # type: ignore[attr-defined]
+    world.ledger.append(about("yearly"), first.released_cells)
     with pytest.raises(Refused, match=r"100 to 999 rows of homes are of a year that the linked data do not give them"):
         check(world, with_years(some().slice(1), "year 2016"), linked, yearly)
-    found = cells_of(check(world, with_years(some().slice(1), "2016"), linked, yearly), "area")  # type: ignore[arg-type]
+    found = cells_of(check(world, with_years(some().slice(1), "2016"), linked, yearly), "area")
     assert found[("g0",)] is None and found[("all",)] is None
 
 
@@ -124,8 +125,8 @@ def test_several_records_of_a_member_are_compared_within_one_frame_only(tmp_path
     linked = frame.select(["home", "owner"])
     by_area, by_kind = (table_request(name, record="record", name=name) for name in ("area", "kind"))
     first = check(world, frame, linked, by_area, by_kind)
-    assert cells_of(first, "kind", name="kind")[("k1",)] == 80  # type: ignore[arg-type]
-    world.ledger.append(about("first"), first.released_cells)  # type: ignore[attr-defined]
+    assert cells_of(first, "kind", name="kind")[("k1",)] == 80
+    world.ledger.append(about("first"), first.released_cells)
     fewer = frame.filter(pa.array([i > 0 and not (i % 2 and i < 30) for i in range(160)]))
     with pytest.raises(Refused, match="share units and not their periods or records"):
         check(world, fewer, linked, by_kind)

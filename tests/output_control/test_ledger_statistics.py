@@ -13,6 +13,7 @@ import pytest
 from enclave.errors import Refused
 from enclave.requests import Protection, Rate, TableRequest
 from output_control.ledger.released import unpack
+from output_control.sealed import CheckedOutput
 from tests.output_control.ledger_world import Past, flat, homes, table_request
 
 ROUNDED = {"count_rounding": {"kind": "nearest", "base": 5}}
@@ -37,8 +38,8 @@ def hidden(content: bytes, column: str = "area") -> set[str]:
     return {row[column] for row in csv.DictReader(io.StringIO(content.decode())) if row["CONF_STATUS"] == "C"}
 
 
-def table(out: object, name: str = "homes") -> bytes:
-    return out.outputs[f"outputs/demo/{name}.csv"]  # type: ignore[attr-defined]
+def table(out: CheckedOutput, name: str = "homes") -> bytes:
+    return out.outputs[f"outputs/demo/{name}.csv"]
 
 
 STATISTICS = {

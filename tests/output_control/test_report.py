@@ -22,7 +22,7 @@ from output_control.alternatives.feasible import audit_altered
 from output_control.alternatives.loss import loss
 from output_control.audit import audit
 from output_control.protection import Options
-from output_control.report.contents import DimensionLabels, EarlierFinding, Language, Report
+from output_control.report.contents import DimensionLabels, EarlierFinding, Language, Report, Texts
 from output_control.report.crosstab import ROWS_SHOWN
 from output_control.report.owner import owner_pages
 from output_control.report.page import Audience, report_page
@@ -83,8 +83,9 @@ def report(table: CellTable, label: str = "", *, altered: bool = False, reason: 
 
 
 def _labels(dim: Dimension, label: str) -> DimensionLabels:
-    named = tuple({"nl": label or f"{code} nl", "en": label or f"{code} en"} for code in dim.codes)
-    return DimensionLabels({"nl": label or dim.name, "en": label or dim.name}, named)  # type: ignore[arg-type]
+    title: Texts = {"nl": label or dim.name, "en": label or dim.name}
+    named: tuple[Texts, ...] = tuple({"nl": label or f"{code} nl", "en": label or f"{code} en"} for code in dim.codes)
+    return DimensionLabels(title, named)
 
 
 def page(shown: Report, language: Language = "en", audience: Audience = "checkers") -> str:

@@ -1,0 +1,133 @@
+"""What a JSON file says, whoever reads it: every key, text and number, decoded, as texts in which to look.
+
+An escape in JSON hides a character from whoever looks at the bytes, a repeated key hides a value from most readers, and
+a number is no text: so each is looked at as it is read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+
+import pyarrow as pa
+
+from output_control.leaving.text import in_lines, texts_that_hide, without_halves
+
+MOST_NUMBERS_IN_A_LIST = 100
+LONG = 8
+"""Figures of a whole number from which it may be an identifier; a KvK number has no check of its own."""
+ROUND = 4
+"""The most significant figures that the gate gives an estimate: so few, and noughts, single out nobody."""
+_COUNTS = ("records", "units", "events", "clusters")
+_LONGEST = 40  # no number of the gate has more figures before its point, or noughts behind it
+
+
+class _Number(str):
+    """A number as it is written, not as a machine's arithmetic would round it."""
+
+    __slots__ = ()
+
+
+@dataclass(slots=True)
+class SaidInJson:
+    """``texts``: all keys and texts, and fractions by their figures; ``faults``: what is wrong at first sight."""
+
+    texts: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+
+def read_json(text: str) -> SaidInJson:
+    """Everything that ``text`` says; a fault when it is no JSON, hides something, or holds a long number or listing."""
+    repeated = 0
+
+    def held(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        nonlocal repeated
+        made = dict(pairs)
+        repeated += len(pairs) - len(made)
+        return made
+
+    said = SaidInJson()
+    try:
+        read = json.loads(
+            text, object_pairs_hook=held, parse_int=_Number, parse_float=_Number, parse_constant=_no_number
+        )
+        numbers = list(_collect(_without_counts(read), said))
+        long = sum(_is_long(number) for number in numbers)
+    except (ValueError, RecursionError, InvalidOperation):
+        return SaidInJson(faults=["is not readable as JSON"])
+    if repeated:
+        said.faults.append(f"repeats {repeated} key(s) within an object: most readers see the last value only")
+    if long:
+        said.faults.append(f"holds {long} number(s) of eight figures or more, as identifiers are")
+    whole = without_halves(said.texts)
+    hidden = len(said.texts) - len(whole) + texts_that_hide(pa.array(whole, pa.string()))
+    if hidden:
+        said.faults.append(f"holds characters that are not shown, in {hidden} text(s)")
+    said.texts = whole
+    said.texts += [_figures(number) for number in numbers]
+    return said
+
+
+def _no_number(_: str) -> None:
+    raise ValueError
+
+
+def _collect(read: object, said: SaidInJson) -> Iterator[_Number]:
+    """All numbers; texts and listings go to ``said``."""
+    longest, stack = 0, [read]
+    while stack:
+        value = stack.pop()
+        if isinstance(value, _Number):
+            yield value
+        elif isinstance(value, str):
+            said.texts.append(in_lines(value))
+        elif isinstance(value, dict):
+            said.texts += map(in_lines, value)
+            stack += value.values()
+        elif isinstance(value, list):
+            longest = max(longest, sum(isinstance(item, _Number) for item in value))
+            stack += value
+    if longest > MOST_NUMBERS_IN_A_LIST:
+        said.faults.append(
+            f"lists more than {MOST_NUMBERS_IN_A_LIST} numbers: records are not listed in evidence or metadata"
+        )
+
+
+def _without_counts(read: object) -> object:
+    """What is left without a model's counts that are rounded to what the evidence says: a whole country's have eight
+    figures."""
+    model = read.get("model") if isinstance(read, Mapping) else None
+    base = model.get("rounded_to") if isinstance(model, Mapping) else None
+    if not (isinstance(read, dict) and isinstance(model, dict) and base in ("5", "10", "50", "100")):
+        return read
+    rounded = {name for name in _COUNTS if _is_multiple(model.get(name), int(str(base)))}
+    return {**read, "model": {name: value for name, value in model.items() if name not in rounded}}
+
+
+def _is_multiple(count: object, base: int) -> bool:
+    return isinstance(count, _Number) and len(count) <= 9 and count.isdigit() and int(count) % base == 0
+
+
+def _is_long(number: _Number) -> bool:
+    """Whether it is a whole number of eight figures or more that is not round."""
+    significant, scale = _parts(number)
+    return scale >= 0 and len(significant) + scale >= LONG and len(significant) > ROUND
+
+
+def _figures(number: _Number) -> str:
+    """The figures of a fraction, however its point stands."""
+    significant, scale = _parts(number)
+    return significant if scale < 0 else ""
+
+
+def _parts(number: _Number) -> tuple[str, int]:
+    """Significant figures, and the power of ten that they are multiplied by."""
+    _, digits, exponent = Decimal(number).as_tuple()
+    figures = "".join(map(str, digits)).lstrip("0")
+    significant = figures.rstrip("0")
+    scale = int(exponent) + len(figures) - len(significant) if significant else 0
+    if scale > _LONGEST:
+        raise ValueError
+    return significant, scale
