@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from enclave.errors import Fault
+from enclave.identifier_patterns import LeakKind
 from pseudonymise.clerk_report import Language, fault_text, receipt_text, report_text
 from pseudonymise.delivery import check_file
 from pseudonymise.dutch import dutch
@@ -83,8 +84,8 @@ def test_every_message_has_its_dutch(file: str, text: str) -> None:
     assert dutch(filled).count("7") == text.count("{}")
 
 
-@pytest.mark.parametrize("described", [*Defect, *Note])
-def test_every_defect_and_note_has_its_dutch(described: Defect | Note) -> None:
+@pytest.mark.parametrize("described", [*Defect, *Note, *LeakKind])
+def test_every_defect_note_and_leak_has_its_dutch(described: Defect | Note | LeakKind) -> None:
     assert dutch(described.description()) != described.description()
 
 
