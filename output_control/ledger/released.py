@@ -74,7 +74,8 @@ class ReleasedTable:
     of another ``period`` have no row in common though they may count the same.
     ``moves`` are what was found, when it was protected, that leaves hidden cells of it and of earlier tables open.
     ``defined`` is a keyed digest of how its population was defined; empty where that is not known, as of releases from
-    before the ledger kept it.
+    before the ledger kept it. ``keep`` and ``cost`` are what was wished of a table that is being checked: cells that
+    must stay published, and what hiding each costs (None: its value); they are not remembered.
     """
 
     name: str
@@ -90,6 +91,8 @@ class ReleasedTable:
     moves: Moves = field(default_factory=Moves.none)
     said: Said = field(default_factory=Said.nothing)
     defined: str = ""
+    keep: BoolArray | None = None
+    cost: FloatArray | None = None
 
     @property
     def label(self) -> str:
@@ -104,6 +107,11 @@ class ReleasedTable:
         if self.kinds[0] == other.kinds[0]:
             return bool(np.isin(self.rows.unit, other.rows.unit).any())
         return bool(set(self.kinds) & set(other.kinds))
+
+    @property
+    def costs(self) -> FloatArray:
+        """What hiding each cell costs."""
+        return self.table.value if self.cost is None else self.cost
 
     def without_rows(self) -> ReleasedTable:
         """The cells alone, when the rows have been compared."""
@@ -188,6 +196,7 @@ def _cells(each: ReleasedTable) -> pa.Table:
             "lpl": sensitive.lpl,
             "threshold": sensitive.threshold,
             "anchor": sensitive.anchor,
+            **({} if table.integral else {"one": table.couples[:, 0], "other": table.couples[:, 1]}),
         }
     )
 
@@ -245,6 +254,8 @@ def _table(facts: dict[str, Any], release: str, blobs: Sequence[pa.Table], like:
         top=np.zeros((count, 3)),
         sole_contributor=cell["sole"],
         integral=bool(facts["integral"]),
+        # releases that the ledger remembered before it kept couples have none
+        two_contributors=np.column_stack([cell["one"], cell["other"]]) if "one" in cell else None,
     )
     primary = replace(
         PrimaryResult.none(count),
