@@ -26,7 +26,7 @@ from enclave.identifiers import Reason, as_strings, check
 from enclave.text_runs import Ints
 from enclave.zones import Identified, Pseudonymised, Zone
 from pseudonymise.coarsening import coarsening
-from pseudonymise.custody import CMAC, Custody
+from pseudonymise.custody import Custody
 from pseudonymise.identifier_hashing import IdentifierHasher
 from pseudonymise.keyed_hash import HASH_BYTES
 from pseudonymise.leak_names import NameWords
@@ -59,7 +59,6 @@ def pseudonymise(
     custody: Custody,
     out: Path,
     hash_version: int = 1,
-    algorithm: str = CMAC,
     encryption: Any = None,
     record_numbers: bool = False,
     report: Callable[[PseudonymisationReport], None] | None = None,
@@ -78,7 +77,7 @@ def pseudonymise(
     """
     source = _Source(frame, custody)
     _refuse_mismatch(frame, source.types, schema, project)
-    hasher = IdentifierHasher(project, custody, version=hash_version, algorithm=algorithm)
+    hasher = IdentifierHasher(project, custody, version=hash_version)
     run = _Run(source, schema, hasher, record_numbers=record_numbers)
     target = pa.schema(run.record_field + [pa.field(name, made.type) for name, made in run.targets.items()])
     manifest = FrameManifest(
