@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast, get_args
 import typer
 
 from enclave.errors import BadInput
+from pipeline.commands.delivery import LanguageOption
 from pipeline.commands.options import JsonOption
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ def file(
     keep: Annotated[list[str] | None, typer.Option(help="A column that is handed over as it is.")] = None,
     separator: Annotated[str, typer.Option(help="Between cells.")] = ";",
     text: Annotated[Literal["utf-8", "cp1252"], typer.Option(help="Text encoding of both files.")] = "utf-8",
+    language: LanguageOption = "en",
 ) -> None:
     """Turn persons into filters at home; names, dates and addresses do not leave.
 
@@ -95,6 +97,7 @@ def file(
     --column surname=achternaam --column birth_date=geboren --keep start_date
     """
     from linkage.encodings.files import PlainTable, encode_table, label_path
+    from pseudonymise.clerk_report import Language
 
     rows = encode_table(
         table,
@@ -104,8 +107,10 @@ def file(
         keep=tuple(keep or ()),
         written=PlainTable(separator, text),
     )
-    typer.echo(f"wrote {out} ({rows} filters) and {label_path(out).name}")
-    typer.echo(f"Next: zicht delivery check {out.name} --schema …, then manifest and seal as any delivery")
+    say = Language(language).pick
+    typer.echo(f"{say('geschreven:', 'wrote')} {out} ({rows} filters) {say('en', 'and')} {label_path(out).name}")
+    then = say("daarna formulier en verzegelen als elke levering", "then manifest and seal as any delivery")
+    typer.echo(f"{say('Verder', 'Next')}: zicht delivery check {out.name} --schema …, {then}")
 
 
 @encoding_app.command("register")
