@@ -15,6 +15,7 @@ _KINDS = {
     "establishment": ("vestigingsnummer: 12 cijfers", "establishment number: 12 digits"),
     "bag": ("BAG-nummer: 16 cijfers", "BAG number: 16 digits"),
     "postcode": ("postcode: 4 cijfers en 2 letters", "postcode: 4 digits and 2 letters"),
+    "street": ("straatnaam", "street name"),
     "house_number": ("huisnummer", "house number"),
     "addition": ("huisnummertoevoeging", "house number addition"),
     "name": ("naam", "name"),

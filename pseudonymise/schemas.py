@@ -30,6 +30,7 @@ IdentifierKind = Literal[
     "establishment",
     "bag",
     "postcode",
+    "street",
     "house_number",
     "addition",
     "name",
@@ -46,7 +47,7 @@ CHECKED_KINDS = frozenset(
     {"bsn", "rsin", "kvk", "establishment", "bag", "postcode", "own_number"}
     | {"licence_plate", "iban", "phone", "email", "foreign"}
 )
-_DIRECT_KINDS = frozenset({"house_number", "addition", "name", "birth_date", "own_number"})
+_DIRECT_KINDS = frozenset({"street", "house_number", "addition", "name", "birth_date", "own_number"})
 FILTERS = "clk"
 """Bloom filters of persons, made at the source: see :mod:`enclave.filters`."""
 FileFormat = Literal["csv", "xlsx", "sav", "json"]

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from enclave.errors import BadInput, Fault, NotReady
+from enclave.identifier_patterns import LeakKind
 from pipeline.main import app, main
 from pseudonymise.age_keys import recipient_text, secret_text
 from pseudonymise.clerk_report import Language, error_text, fault_text, receipt_text, report_text
@@ -126,8 +127,8 @@ def test_an_error_is_told_in_dutch_with_its_faults_and_in_english_when_nobody_tr
     assert error_text(NotReady("of the enclave"), Language.NL) == "of the enclave"
 
 
-@pytest.mark.parametrize("described", [*Defect, *Note])
-def test_every_defect_and_note_has_its_dutch(described: Defect | Note) -> None:
+@pytest.mark.parametrize("described", [*Defect, *Note, *LeakKind])
+def test_every_defect_note_and_leak_has_its_dutch(described: Defect | Note | LeakKind) -> None:
     assert dutch(described.description()) != described.description()
 
 
