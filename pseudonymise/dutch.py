@@ -48,6 +48,22 @@ _SENTENCES = {
         "een onderdeel ervan wordt uitgepakt meer dan {} keer zo groot"
     ),
     "a cell holds more than 1 MiB": "een cel bevat meer dan 1 MiB",
+    "a row holds more than {} MiB": "een rij bevat meer dan {} MiB",
+    "a part of it holds too many elements": "een onderdeel ervan heeft te veel elementen",
+    "a part of it holds too much beside its rows or texts": (
+        "een onderdeel ervan bevat te veel naast de rijen of teksten"
+    ),
+    "it has rows beyond number {}, the last that a sheet can have": (
+        "het heeft rijen na nummer {}, de laatste die een werkblad kan hebben"
+    ),
+    "it has more than {} different texts": "het heeft meer dan {} verschillende teksten",
+    "a part of it declares a document type, which no spreadsheet program writes": (
+        "een onderdeel ervan heeft een documenttype, wat geen rekenbladprogramma schrijft"
+    ),
+    "a sheet of it is said to be something else": "van een werkblad ervan staat er dat het iets anders is",
+    "the file has more than {} columns": "het bestand heeft meer dan {} kolommen",
+    "it has more than {} value labels": "het heeft meer dan {} labels van waarden",
+    "what it says of its columns is more than {} MiB": "wat het over zijn kolommen zegt is meer dan {} MiB",
     "it holds formulas without their results, which would be read as empty": (
         "het bevat formules zonder uitkomst, die als leeg gelezen zouden worden"
     ),

@@ -18,6 +18,7 @@ _KINDS = {
     "street": ("straatnaam", "street name"),
     "house_number": ("huisnummer", "house number"),
     "addition": ("huisnummertoevoeging", "house number addition"),
+    "address": ("postcode, huisnummer en toevoeging", "postcode, house number and addition"),
     "name": ("naam", "name"),
     "licence_plate": ("kenteken: 6 letters en cijfers", "licence plate: 6 letters and digits"),
     "iban": ("IBAN, met controlegetal", "IBAN, with its check digits"),
