@@ -257,6 +257,8 @@ class Project(_File):
     """A project file, read and checked.
 
     ``municipalities``: those that take part; empty lets every municipality deliver, and then nobody is known to owe.
+    ``identifier_hash``: how fixed-format identifiers are hashed; free-form ones always take HMAC. It holds for a
+    version of the keys: another one comes into use when the keys are rotated.
     """
 
     name: Slug
@@ -269,6 +271,7 @@ class Project(_File):
     researchers: tuple[str, ...]
     policy: Slug
     sandbox: Literal["required", "accept-no-sandbox"] = "required"
+    identifier_hash: Literal["aes-cmac", "hmac-sha256"] = "aes-cmac"
     municipalities: tuple[Annotated[str, Field(pattern=MUNICIPALITY.pattern)], ...] = ()
     deliveries: tuple[Expected, ...]
     data: dict[Slug, DataSet]

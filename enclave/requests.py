@@ -55,6 +55,7 @@ __all__ = [
     "Term",
     "TransitionRequest",
     "TreeRequest",
+    "Wish",
     "dump_requests",
     "parse_requests",
 ]
@@ -107,13 +108,31 @@ class Protection(Strict):
     base: int | None = None
 
 
+Code = Annotated[str, Field(min_length=1, max_length=64)]
+Weight = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
+
+
+class Wish(Strict):
+    """What a table should rather not lose where cells are hidden to protect others.
+
+    ``keep``: cells that must stay published, each by its code per dimension (a column that is not named: its total);
+    the request is refused when one of them cannot be. ``cost``: what hiding a cell costs, its ``value``, 1 (``count``)
+    or log(1 + value) (``information``). ``weights`` multiplies that: per column, by code; what lies below a code has
+    its weight too, unless it has one of its own. Checkers see all of it: it may not be drawn from what is secret.
+    """
+
+    keep: tuple[dict[ColumnName, Code], ...] = Field(default=(), max_length=100)
+    cost: Literal["value", "count", "information"] = "value"
+    weights: dict[ColumnName, dict[Code, Weight]] = Field(default_factory=dict, max_length=6)
+
+
 class TableRequest(Request):
     """A hierarchical table over the derived frame: one row per ``record``; thresholds count distinct ``unit``.
 
     ``statistic``: ``count`` counts records; ``sum`` and ``mean`` are of ``measure`` (a number column, may be missing);
     ``median`` and ``percentile`` (1…99) too; ``rate`` is of records. Minimum, maximum and mode are one record's
     own value and refused. ``also_units``: further kinds of unit that each cell must protect (a household, a holding).
-    ``weight``: the column of sampling weights; thresholds count units without it.
+    ``weight``: the column of sampling weights; thresholds count units without it. ``wish``: which cells to lose last.
     """
 
     kind: Literal["table"] = "table"
@@ -125,6 +144,7 @@ class TableRequest(Request):
     weight: ColumnName | None = None
     also_units: tuple[ColumnName, ...] = Field(default=(), max_length=4)
     protection: Protection = Protection()
+    wish: Wish = Wish()
 
     def coded(self) -> tuple[tuple[str, str], ...]:
         return tuple((dimension.column, dimension.classification) for dimension in self.dimensions)
@@ -150,7 +170,7 @@ OutputRequest = TableRequest | TransitionRequest | RegressionRequest | TreeReque
 REQUEST_TYPES: tuple[type[OutputRequest], ...] = get_args(OutputRequest)
 _ADAPTER: TypeAdapter[OutputRequest] = TypeAdapter(Annotated[OutputRequest, Field(discriminator="kind")])
 KINDS = tuple(kind for each in REQUEST_TYPES for kind in get_args(each.model_fields["kind"].annotation))
-_MODELS = (*REQUEST_TYPES, Population, DimensionRequest, Protection, Rate, Term, Figure)
+_MODELS = (*REQUEST_TYPES, Population, DimensionRequest, Protection, Rate, Wish, Term, Figure)
 _FIELDS = frozenset(name for model in _MODELS for name in model.model_fields)
 
 

@@ -8,20 +8,23 @@ the attacker's own LP, or integer programme, does. What can be proven neither wa
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import combinations
 
 import numpy as np
 from scipy import sparse
 
 from output_control.attacker import Attacker
-from output_control.protection import SINGLETON_SHARE, Options, Pattern, demand, least
+from output_control.protection import Options, Pattern, demand, least
 from output_control.tables.joint_table import JointTable
 from output_control.tables.rules import PrimaryResult
 from output_control.tables.table import BoolArray, CellTable, FloatArray, IntArray
 
 SLACK = 1e-6
 AT_ONCE = 50_000
+Members = frozenset[int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,10 +32,11 @@ class AuditReport:
     """How the primaries stand against the attacker.
 
     ``exact`` counts primaries that can be computed exactly, ``below_level`` those whose interval misses what is asked
-    (the exact ones included), ``singleton_exact`` those that a sole contributor of another cell comes too close
-    to. ``lower`` and ``upper`` bound the attacker's interval of each primary, in the order of the cells: proven to be
-    at least so wide, and exactly so wide when ``intervals_exact``. ``failed`` are the cells behind the counts.
-    ``moves`` (moves × cells) are what the attacker's own programmes found where no witness was given.
+    (the exact ones included), ``singleton_exact`` those that a sole contributor of another cell, or a coalition of as
+    many contributors as the options say, comes too close to. ``lower`` and ``upper`` bound the attacker's interval of
+    each primary, in the order of the cells: proven to be at least so wide, and exactly so wide when
+    ``intervals_exact``. ``failed`` are the cells behind the counts. ``moves`` (moves × cells) are what the attacker's
+    own programmes found where no witness was given.
     """
 
     primaries: int
@@ -213,38 +217,62 @@ class _Audit:
         return self.attacker.furthest(cell, 1), self.attacker.furthest(cell, -1)
 
     def _exposed(self) -> list[int]:
-        """Positions of primaries that a sole contributor, knowing all cells it is alone in, comes too close to."""
-        sole = self.table.sole_contributor
-        own = {int(s): np.flatnonzero(sole == s) for s in np.unique(sole[self.hidden & (sole >= 0)])}
+        """Positions of primaries that contributors, knowing all cells that hold nobody else, come too close to."""
+        inside = _inside(self.table, self.options.coalition)
+        cells_of: dict[Members, list[int]] = {}
+        for cell, members in inside.items():
+            if self.hidden[cell]:
+                cells_of.setdefault(members, []).append(cell)
         further: dict[int, list[int]] = {}
         for cell, row in self.also.tolist():
             further.setdefault(cell, []).append(row)
         return [
             position
             for position, cell in enumerate(self.cells.tolist())
-            if self.hidden[cell] and self._is_exposed(position, own, further.get(cell, []))
+            if self.hidden[cell] and self._is_exposed(position, inside, cells_of, further.get(cell, []))
         ]
 
-    def _is_exposed(self, position: int, own: dict[int, IntArray], further: list[int]) -> bool:
+    def _is_exposed(
+        self, position: int, inside: dict[int, Members], cells_of: dict[Members, list[int]], further: list[int]
+    ) -> bool:
+        """Try every coalition that no move clears, small ones first; each move that is found clears more of them.
+
+        Who knows no cell of some move cannot tell whether that move happened. A coalition that is to be tried still
+        must know a cell of each move, so it is reached by joining those who know one, move after move.
+        """
         cell = int(self.cells[position])
-        level = max(self.up[position] + self.down[position], self.width[position]) * SINGLETON_SHARE
+        level = max(self.up[position] + self.down[position], self.width[position]) * self.options.singleton_share
         rows = [int(self.by_up[position]), int(self.by_down[position]), *further]
         supports = [support for row in rows if (support := self._support(row, cell, level)) is not None]
-        supports += [set(np.flatnonzero(move).tolist()) for move in self.found.get(position, [])]
-        leaning = [set(self.table.sole_contributor[sorted(support)].tolist()) for support in supports]
-        # who is alone in no cell of some witness cannot tell whether that witness happened
-        suspects = set.intersection(*leaning) & own.keys() if leaning else own.keys()
-        for contributor in sorted(suspects):
-            cells = own[contributor]
-            if cell in cells or any(support.isdisjoint(cells.tolist()) for support in supports):
+        found = [move for move in self.found.get(position, []) if abs(float(move[cell])) >= level * (1 - SLACK)]
+        supports += [set(np.flatnonzero(move).tolist()) for move in found]
+        waiting, seen = deque([Members()]), set[Members]()
+        while waiting:
+            members = waiting.popleft()
+            if members in seen or (cell in inside and inside[cell] <= members):
                 continue
-            moves = [self.attacker.reach(cell, 1, level, cells.tolist())]
-            if moves[0].far < level:
-                moves.append(self.attacker.reach(cell, -1, level, cells.tolist()))
-            if sum(move.far for move in moves) < level * (1 - SLACK):
-                return True
-            supports += [set(np.flatnonzero(move.change).tolist()) for move in moves if move.far >= level]
+            seen.add(members)
+            held = {at for some in _parts(members) for at in cells_of.get(some, ())}
+            free = next((support for support in supports if support.isdisjoint(held)), None)
+            if free is None:
+                free = self._moved_beside(position, level, sorted(held))
+                if free is None and members:
+                    return True
+                supports += [] if free is None else [free]
+            joining = set(cells_of) if free is None else {inside[at] for at in free if at in inside}
+            larger = {members | others for others in joining if len(members | others) <= self.options.coalition}
+            waiting.extend(sorted(larger - seen, key=lambda each: (len(each), sorted(each))))
         return False
+
+    def _moved_beside(self, position: int, level: float, held: list[int]) -> set[int] | None:
+        """The cells of a move by ``level`` (up, down, or both together) that leaves ``held`` still, if there is one."""
+        cell = int(self.cells[position])
+        moves = [self.attacker.reach(cell, 1, level, held)]
+        if moves[0].far < level:
+            moves.append(self.attacker.reach(cell, -1, level, held))
+        if sum(move.far for move in moves) < level * (1 - SLACK):
+            return None
+        return {int(at) for move in moves if move.far > 0 for at in np.flatnonzero(move.change)}
 
     def _support(self, row: int, cell: int, level: float) -> set[int] | None:
         """The cells that a witness moves, when it holds and moves ``cell`` by at least ``level``."""
@@ -256,3 +284,18 @@ class _Audit:
         if moved < level * (1 - SLACK) or self.error[row] > SLACK * level:
             return None
         return set(cells[change != 0].tolist())
+
+
+def _inside(table: CellTable, most: int) -> dict[int, Members]:
+    """Everyone who is in a cell, where they are known and at most ``most``."""
+    sole = table.sole_contributor
+    found = {int(cell): Members([int(sole[cell])]) for cell in np.flatnonzero(sole >= 0)}
+    if most > 1 and table.two_contributors is not None:
+        both = table.two_contributors
+        found |= {int(cell): Members(both[cell].tolist()) for cell in np.flatnonzero(both.min(axis=1) >= 0)}
+    return found
+
+
+def _parts(members: Members) -> list[Members]:
+    """All coalitions within one."""
+    return [Members(some) for size in range(1, len(members) + 1) for some in combinations(sorted(members), size)]

@@ -24,6 +24,7 @@ from output_control.policy import Policy
 from output_control.table_check import JudgedTable, ProtectedTable, protected_beside, reasons
 from output_control.tables.derived import Sources
 from output_control.tables.linked_counts import figure_rule
+from output_control.wishes import CANNOT_STAY, FEWER
 
 NO_LEDGER = "not checked against earlier releases: no release ledger was given"
 MODELS = (
@@ -143,7 +144,8 @@ def _protected(
     try:
         return protected(asked.tables, asked.attached, lambda: _proposals(asked, tables, history, protected))
     except Refused as error:
-        advice = [line for each in compared for line in each.advice]
+        kept = any(each.keep is not None for each in asked.tables)
+        advice = [*([CANNOT_STAY, FEWER] if kept else []), *(line for each in compared for line in each.advice)]
         raise reasons([error.what, *advice], error.next_step) from None
 
 

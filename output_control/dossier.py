@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from enclave.errors import Refused
-from enclave.requests import OutputRequest
+from enclave.requests import OutputRequest, TableRequest
 from output_control.alternatives.files import (
     attacker_of,
     how_protected,
@@ -35,6 +35,7 @@ from output_control.statistics.rounding import at_scale, significant, to_base
 from output_control.statistics.statistic_columns import hidden_rows, statistic_columns
 from output_control.table_check import ProtectedTable
 from output_control.tables.table import FloatArray
+from output_control.wishes import wish_document, wish_in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,9 +112,17 @@ def table_contents(
         "notes": notes_of(request, protected.altered),
     }
     key = [shown.column for shown in evidence.shown if shown.column in {column.name for column in columns}]
-    annex = {**_table_annex(protected), **protection_files(protected, confidential=True, earlier=earlier)}
+    annex = {
+        **_table_annex(protected),
+        **_wish_annex(request),
+        **protection_files(protected, confidential=True, earlier=earlier),
+    }
     own = protection_files(protected, confidential=False, earlier=for_author)
     return Contents(request, columns, key, document, annex, protected.advice, own)
+
+
+def _wish_annex(request: TableRequest) -> dict[str, bytes]:
+    return {f"{request.name}.wish.json": json_bytes(wish_document(request))} if wish_in_words(request) else {}
 
 
 def _further_checks(protected: ProtectedTable) -> list[str]:

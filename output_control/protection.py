@@ -35,17 +35,16 @@ class Range:
 
 CountProtection = Exact | Width | Range
 
-MAGNITUDE_WIDTH_SHARE = 0.01
-SINGLETON_SHARE = 0.1
-
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """``budget`` bounds the number of LPs (None: no bound) and ``threads`` never changes the result.
 
     ``singletons``: no sole contributor of a suppressed magnitude, knowing its own cells, may come closer to a primary
-    than `SINGLETON_SHARE` of its levels. It says nothing of counts: there nobody knows to be alone, because the count
-    is what is hidden. ``cost`` per cell: what hiding it loses (default its value); ``keep``: cells that must stay
+    than ``singleton_share`` of its levels; with a ``coalition`` of 2, nor any two contributors who put together which
+    cells they are alone in, each or both. It says nothing of counts: there nobody knows to be alone, because the count
+    is what is hidden. ``width_share``: of a magnitude that has no level, by how much of its value it must stay open.
+    ``cost`` per cell: what hiding it loses (default its value); ``keep``: cells that must stay
     published; ``hidden``: cells that are hidden anyhow, though nothing is asked of them. ``occupied``: everyone knows
     that a hidden count is not 0, because empty cells are published as 0 (as the gate does); without it an attacker is
     taken to think that it may be, as the peers take it. ``least``: what each cell is known to be at least, where that
@@ -54,6 +53,9 @@ class Options:
 
     count_protection: CountProtection = Exact()
     singletons: bool = True
+    coalition: int = 1
+    singleton_share: float = 0.1
+    width_share: float = 0.01
     method: Method = "auto"
     budget: int | None = None
     threads: int = 1
@@ -125,13 +127,13 @@ def least(table: CellTable, options: Options) -> FloatArray:
 def demand(table: CellTable, primary: PrimaryResult, options: Options) -> Demand:
     """Levels per cell (0 where not primary) from the rules and the policy for counts.
 
-    A magnitude that only the minimum frequency hides has no level: it must stay open by `MAGNITUDE_WIDTH_SHARE` of its
-    value, so that it is not known to the unit. A magnitude of 0 says of each of its units that it has nothing; it must
-    stay open by that share of the table's smallest figure.
+    A magnitude that only the minimum frequency hides has no level: it must stay open by ``width_share`` of its value,
+    so that it is not known to the unit. A magnitude of 0 says of each of its units that it has nothing; it must stay
+    open by that share of the table's smallest figure.
     """
     up, down, protection = primary.upl.copy(), primary.lpl.copy(), options.count_protection
     counted = primary.threshold > 0
-    width = np.where(primary.mask, 1.0 if table.integral else MAGNITUDE_WIDTH_SHARE * _sizes(table.value), 0.0)
+    width = np.where(primary.mask, 1.0 if table.integral else options.width_share * _sizes(table.value), 0.0)
     if table.integral:
         up, down = np.ceil(up - 1e-9), np.ceil(down - 1e-9)
         if isinstance(protection, Width):

@@ -35,6 +35,7 @@ from output_control.tables.evidence import (
 from output_control.tables.linked_counts import attached_counts, figure_rule, protect_both
 from output_control.tables.rules import Groups, PrimaryResult, group_disclosure, primary
 from output_control.tables.table import BoolArray, CellTable, cell_keys
+from output_control.wishes import CANNOT_STAY, FEWER, faults_of_wish, wished
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,6 +114,7 @@ def judge_table(
         raise reasons(faults)
     shown = shown_dimensions(request, classifications)
     faults = faults_of_codes(request, shown, sources) + _faults_of_groups(request, classifications)
+    faults += faults_of_wish(request, shown, plain=held_together(request, policy))
     if faults:
         raise reasons(faults)
     evidence = tabulate(request, shown, sources, weights=rules.weights.value)
@@ -121,13 +123,24 @@ def judge_table(
     if not held_together(request, policy):
         alone = _protect_alone(evidence, sensitive, sources, policy, advice=advice, threads=threads)
         return JudgedTable(request, evidence, sensitive, advice, alone=replace(alone, gap=gap))
+    _must_be_able_to_stay(evidence, sensitive)
     wrong = chosen(request.protection, policy.protections)[1]
     if wrong:
         raise reasons([wrong])
     if request.statistic in {"sum", "mean"}:
         counts = attached_counts(evidence, sources, rules.weights.value)
-        return JudgedTable(request, evidence, sensitive, advice, counts, sensitive_cells(counts, policy))
+        of_counts = sensitive_cells(counts, policy)
+        _must_be_able_to_stay(counts, of_counts)
+        return JudgedTable(request, evidence, sensitive, advice, counts, of_counts)
     return JudgedTable(request, evidence, sensitive, advice, gap=gap)
+
+
+def _must_be_able_to_stay(evidence: Evidence, sensitive: PrimaryResult) -> None:
+    """Refuse to keep a sensitive cell, in the words that also say that one is needed to hide another: a researcher
+    may not learn which rule finds what."""
+    kept = wished(evidence.request, evidence.table, evidence.shown)[0]
+    if kept is not None and bool((kept & sensitive.mask).any()):
+        raise reasons([CANNOT_STAY], FEWER)
 
 
 def hide(table: CellTable, sensitive: PrimaryResult, options: Options) -> tuple[Pattern, AuditReport]:

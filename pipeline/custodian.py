@@ -25,7 +25,7 @@ from pipeline.matching import likeness_step
 from pipeline.office import Office, utc_now
 from pipeline.plausibility import Checked, check_deliveries
 from pipeline.progress import Teller
-from pipeline.rotation import carried_over, refuse_unfinished, write_bridge_of
+from pipeline.rotation import carried_over, refuse_other_algorithm, refuse_unfinished, write_bridge_of
 from pipeline.runner import Outcome, Runner, Step
 from pipeline.withdrawn_rows import refuse_withdrawn_rows
 from pseudonymise.custody import Custody
@@ -245,6 +245,7 @@ class CustodianDesk:
         with self.alone():
             self._finish_withdrawals()
             refuse_unfinished(self.custody)
+            refuse_other_algorithm(self.office, self.custody)
             accepted = self.standing()
             if not accepted:
                 raise NotReady("no delivery has been accepted yet", next_step="zicht receive SEALED…")
@@ -337,6 +338,7 @@ class CustodianDesk:
             self._finish_withdrawals()
             refuse_withdrawn_rows(self.office)
             refuse_unfinished(self.custody)
+            refuse_other_algorithm(self.office, self.custody)
             refuse_broken_off(self.office)
             frames = self._matched(self.standing())
             with self.journalling_keys("link"):

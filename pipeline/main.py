@@ -54,12 +54,21 @@ def _missing(error: ModuleNotFoundError) -> NotReady:
     )
 
 
+def _told(error: EnclaveError) -> str:
+    """The error, in Dutch for who asks for it: suppliers read what stops their commands."""
+    if os.environ.get("ZICHT_LANGUAGE") != "nl":
+        return str(error)
+    from pseudonymise.clerk_report import Language, error_text
+
+    return error_text(error, Language.NL)
+
+
 def main() -> None:
     """Run the command line; an :class:`EnclaveError` is shown without a traceback and sets the exit code."""
     try:
         app()
     except EnclaveError as error:
-        sys.stderr.write(f"zicht: {error}\n")
+        sys.stderr.write(f"zicht: {_told(error)}\n")
         sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
         sys.stderr.write(f"zicht: {_missing(error)}\n")

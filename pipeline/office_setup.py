@@ -73,6 +73,7 @@ def set_up(
         raise BadInput("this workspace has its keys already; nothing was replaced", where=ROOT_KEY)
     write_bytes(keys / BEGUN, b"", mode=0o600)
     custody = Custody.create(keys, custodian, entropy)
+    custody.fix_hash_algorithm(office.project.name, custody.hash_version, office.project.identifier_hash)
     custody.seal_recipient(office.project.name)
     custody.close()
     root_key = SigningKey.from_seed(entropy.draw(32, "root key"))

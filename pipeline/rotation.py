@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from enclave.engine import open_engine
-from enclave.errors import BadInput, NotReady
+from enclave.errors import BadInput, NotReady, Refused
 from enclave.files import sweep_temporaries
 from enclave.fingerprints import Json
 from enclave.frames import open_frame
@@ -27,7 +27,7 @@ from linkage.key_zone import is_encrypted
 from linkage.matches import delivery_name
 from linkage.rekeying import carry_unmatched, forget_versions_before, unmatched_file, write_bridge
 from pipeline.linking import key_table, key_zone
-from pipeline.office import utc_now
+from pipeline.office import Office, utc_now
 from pipeline.runner import Outcome, Step
 from pseudonymise.custody import Custody
 from pseudonymise.receipt import Receipt
@@ -65,6 +65,7 @@ def _rotated(desk: CustodianDesk, until: date) -> Rotation:
     rotation = _begun(desk.custody) or _begin(desk.custody, until)
     version = rotation.version
     desk.custody.add_hash_version(version)
+    desk.custody.fix_hash_algorithm(desk.office.project.name, version, desk.office.project.identifier_hash)
     with desk.journalling_keys("rotate"):
         kept = [receipt for receipt in desk.standing() if _lies(desk, receipt, version)]
         with desk.teller.bar("carry over") as tick:
@@ -83,6 +84,18 @@ def refuse_unfinished(custody: Custody) -> None:
     """Raise NotReady while a rotation is half done."""
     if _begun(custody):
         raise NotReady("a rotation of the keys was broken off", next_step="zicht custody rotate, which goes on with it")
+
+
+def refuse_other_algorithm(office: Office, custody: Custody) -> None:
+    """Raise Refused where the project file asks for another algorithm than the keys in use were made for."""
+    project, version = office.project, custody.hash_version
+    if (present := custody.hash_algorithm(project.name, version)) != project.identifier_hash:
+        raise Refused(
+            f"key version {version} hashes identifiers with {present}, and the project file asks for "
+            f"{project.identifier_hash}: hashes of both would not meet",
+            where="identifier_hash",
+            next_step=f"zicht custody rotate (new keys hash with {project.identifier_hash}), or put {present} back",
+        )
 
 
 def ends(custody: Custody) -> Mapping[int, date]:

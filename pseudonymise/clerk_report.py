@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-from enclave.errors import Fault
+from enclave.errors import BadInput, EnclaveError, Fault, printable
 from pseudonymise.delivery import CheckReport
 from pseudonymise.dutch import dutch
 from pseudonymise.formats.batch import Note
@@ -71,13 +71,24 @@ def _where_to_look(report: CheckReport, language: Language) -> list[str]:
 def fault_text(fault: Fault, language: Language) -> str:
     """A fault in one line."""
     say = language.pick
-    place = fault.file + (f", {say('kolom', 'column')} {fault.column}" if fault.column else "")
+    place = printable(fault.file)
+    place += f", {say('kolom', 'column')} {printable(fault.column)}" if fault.column else ""
     if fault.rows:
         shown = ", ".join(map(str, fault.rows))
         left = fault.count - len(fault.rows)
         more = say(f" en nog {left}", f" and {left} more") if left > 0 else ""
         place += f", {say('rij', 'row')} {shown}{more}"
     return f"{place}: {language.of(fault.message)}"
+
+
+def error_text(error: EnclaveError, language: Language) -> str:
+    """An error in this language, with its faults; in English where its sentence has no Dutch one."""
+    if language.of(error.what) == error.what:
+        return str(error)
+    lines = [f"{printable(error.where)}: {language.of(error.what)}" if error.where else language.of(error.what)]
+    lines += [f"{language.pick('Verder', 'Next')}: {language.of(error.next_step)}"] if error.next_step else []
+    faults = error.faults if isinstance(error, BadInput) else ()
+    return "\n".join([*lines, *(f"  - {fault_text(fault, language)}" for fault in faults)])
 
 
 def _note(column: str, note: Note, count: int, rows: tuple[int, ...], language: Language) -> str:

@@ -221,6 +221,21 @@ class Custody:
         self._store.get(_hash_master(version))
         self._store.note(_VERSION_FACT, str(version))
 
+    def hash_algorithm(self, project: str, version: int) -> str:
+        """How this version hashes fixed-format identifiers of ``project``."""
+        return self._store.fact(f"hash-algorithm of {project} v{version}") or CMAC
+
+    def fix_hash_algorithm(self, project: str, version: int, algorithm: str) -> None:
+        """Let this version hash with ``algorithm``; one that was fixed before stays.
+
+        Raises:
+            BadInput: there is no such algorithm.
+        """
+        _refuse_algorithm(algorithm)
+        fact = f"hash-algorithm of {project} v{version}"
+        if self._store.fact(fact) is None:
+            self._store.note(fact, algorithm)
+
     def destroy_hash_version(self, version: int) -> tuple[str, ...]:
         """Destroy a version that is not in use; returns the names of keys that went now.
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from functools import cache
 
+from pseudonymise.dutch_errors import ERRORS
+
 _SENTENCES = {
     # the file as a whole
     "the file holds no rows": "het bestand bevat geen rijen",
@@ -217,6 +219,7 @@ _SENTENCES = {
         "de levering heeft geen kenmerk: zij is verzegeld met een oudere versie van Zicht"
     ),
     "the manifest says {} rows, the file holds {}": "volgens het begeleidende formulier {} rijen, in het bestand {}",
+    **ERRORS,
 }
 _WORDS = {
     "a semicolon": "een puntkomma",

@@ -6,22 +6,23 @@ from collections.abc import Iterable
 from typing import Any
 
 from enclave.identifiers import Checked, check
-from pseudonymise.custody import CMAC, Custody
+from pseudonymise.custody import Custody
 from pseudonymise.keyed_hash import HashKey, HashSpec, algorithm_for
 
 
 class IdentifierHasher:
-    """Hashes under the project's keys of one version; draws each kind's key once, prints none.
+    """Hashes under the project's keys of one version, with that version's algorithm; draws each kind's key once, prints
+    none.
 
     Calling it with a kind and a string array gives ``fixed_size_binary[16]``: the contract of
     ``linkage.key_register.Hasher``.
     """
 
-    def __init__(self, project: str, custody: Custody, *, version: int = 1, algorithm: str = CMAC) -> None:
+    def __init__(self, project: str, custody: Custody, *, version: int = 1) -> None:
         self._project = project
         self._custody = custody
         self._version = version
-        self._algorithm = algorithm
+        self._algorithm = custody.hash_algorithm(project, version)
         self._keys: dict[str, HashKey] = {}
 
     def __repr__(self) -> str:

@@ -1,8 +1,9 @@
 """A received delivery beside that of the period before: row counts, shares per category, what is filled, and numbers.
 
 A file can hold every rule of its schema and still be wrong as a whole: half an export, amounts in cents, codes that
-changed places. What differs is a warning for a person, who knows whether the world changed or the file. Profiles and
-warnings stay in the identified zone; groups below :data:`SMALLEST_GROUP` are counted together and never told.
+changed places, one filling for every row. What differs is a warning for a person, who knows whether the world changed
+or the file. Profiles and warnings stay in the identified zone; groups below :data:`SMALLEST_GROUP` are counted together
+and never told.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import BaseModel, ConfigDict
@@ -19,15 +19,23 @@ from pydantic import BaseModel, ConfigDict
 from enclave.frames import Frame, streamed
 from enclave.zones import Identified
 from pseudonymise.custody import Custody
+from pseudonymise.number_profile import (
+    FEWEST_NUMBERS,
+    SMALLEST_GROUP,
+    Numbers,
+    numbers_of,
+    ratio_of_all,
+    ratios_moved,
+    share_appeared,
+    share_moved,
+    share_outside,
+)
 from pseudonymise.schemas import ColumnSpec, DeliverySchema, period_years
 
-SMALLEST_GROUP = 10
-FEWEST_ROWS = 50
-"""Below this a profile has no quantiles, and shares are not compared: they would be single persons'."""
+FEWEST_ROWS = FEWEST_NUMBERS
+"""Below this numbers and shares are not compared: they would be single persons'."""
 ROWS_CHANGED = 1.5
-SHARE_MOVED, SHARE_SURE = 0.05, 4.0
 FILLED_MOVED = 0.10
-SCALE_CHANGED = 2.0
 SMALL = "(small groups)"
 
 
@@ -36,12 +44,14 @@ class _File(BaseModel):
 
 
 class ColumnProfile(_File):
-    """One column: how many cells are filled; counts of categories (a code, or how many years before the period's end a
-    date lies), small ones together; quantiles 10, 50 and 90 % of numbers."""
+    """One column: how many cells are filled, and how many of them hold its most frequent value but zero (unless it is
+    a code); counts of categories (a code, or how many years before the period's end a date lies), small ones together;
+    its numbers."""
 
     filled: int
+    frequent: int = 0
     categories: Mapping[str, int] = {}
-    quantiles: tuple[float, float, float] | None = None
+    numbers: Numbers | None = None
 
 
 class Profile(_File):
@@ -65,6 +75,11 @@ class Oddity(Enum):
     GONE = "gone"
     NEW = "new"
     SCALE = "scale"
+    SPREAD = "spread"
+    OUTSIDE = "outside"
+    ZERO = "zero"
+    NEGATIVE = "negative"
+    REPEATED = "repeated"
 
 
 class Caution(_File):
@@ -89,7 +104,14 @@ _SENTENCES = {
     Oddity.SHARE: "{column}: {category} is {now:.1%} of the rows, {before:.1%} in the period before",
     Oddity.GONE: "{column}: {category} is hardly there any more, {before:.1%} in the period before",
     Oddity.NEW: "{column}: {category} is {now:.1%} of the rows and was hardly there in the period before",
-    Oddity.SCALE: "{column}: the middle of the numbers is {now:.2g} times what it was in the period before",
+    Oddity.SCALE: "{column}: the numbers are {now:.2g} times what they were in the period before",
+    Oddity.SPREAD: "{column}: a part of the numbers moved (at {category} of their order), to at most {now:.2g} times "
+    "what they were in the period before",
+    Oddity.OUTSIDE: "{column}: {now:.1%} of the numbers lie far outside the range of the period before",
+    Oddity.ZERO: "{column}: {now:.1%} of the numbers are zero, {before:.1%} in the period before",
+    Oddity.NEGATIVE: "{column}: {now:.1%} of the numbers are negative, {before:.1%} in the period before",
+    Oddity.REPEATED: "{column}: one value fills {now:.1%} of the cells that are filled; in the period before the most "
+    "frequent one filled {before:.1%}",
 }
 
 
@@ -125,14 +147,19 @@ def column_profile(spec: ColumnSpec, values: Any, period: str) -> ColumnProfile:
     count = int(pc.sum(pc.fill_null(filled, False)).as_py() or 0)
     if spec.type == "code":
         return ColumnProfile(filled=count, categories=_grouped(values.filter(filled)))
+    frequent = _most_frequent(values.filter(filled), text=text)
     if spec.type == "date":
         years = pc.utf8_slice_codeunits(values.filter(filled), 0, 4).cast(pa.int64())
         before = pc.subtract(period_years(period)[1], years)
-        return ColumnProfile(filled=count, categories=_grouped(before.cast(pa.string())))
-    if spec.type in ("integer", "decimal") and count >= FEWEST_ROWS:
-        found = pc.quantile(values, q=[0.1, 0.5, 0.9]).to_pylist()
-        return ColumnProfile(filled=count, quantiles=(found[0], found[1], found[2]))
-    return ColumnProfile(filled=count)
+        return ColumnProfile(filled=count, frequent=frequent, categories=_grouped(before.cast(pa.string())))
+    if spec.type in ("integer", "decimal"):
+        return ColumnProfile(filled=count, frequent=frequent, numbers=numbers_of(values))
+    return ColumnProfile(filled=count, frequent=frequent)
+
+
+def _most_frequent(values: Any, *, text: bool) -> int:
+    counted = values if text else values.filter(pc.not_equal(values, 0))
+    return pc.max(pc.value_counts(counted).field("counts")).as_py() or 0
 
 
 def _grouped(values: Any) -> dict[str, int]:
@@ -162,25 +189,49 @@ def _warnings(now: Profile, before: Profile) -> Iterator[Caution]:
 
 
 def _of_column(name: str, now: ColumnProfile, before: ColumnProfile, rows: tuple[int, int]) -> Iterator[Caution]:
-    filled = now.filled / rows[0], before.filled / rows[1]
-    if abs(filled[0] - filled[1]) > FILLED_MOVED:
+    if share_moved((now.filled, before.filled), rows, FILLED_MOVED):
+        filled = now.filled / rows[0], before.filled / rows[1]
         yield Caution(oddity=Oddity.FILLED, column=name, before=filled[1], now=filled[0])
     for category in sorted((set(now.categories) | set(before.categories)) - {SMALL}):
         yield from _of_category(name, category, (now, before))
-    if now.quantiles and before.quantiles:
-        middle, earlier = now.quantiles[1], before.quantiles[1]
-        if earlier > 0 and middle > 0 and not 1 / SCALE_CHANGED <= middle / earlier <= SCALE_CHANGED:
-            yield Caution(oddity=Oddity.SCALE, column=name, before=1.0, now=middle / earlier)
+    held = now.filled, before.filled
+    yield from _of_share(Oddity.REPEATED, name, (now.frequent, before.frequent), held)
+    if now.numbers and before.numbers:
+        yield from _of_numbers(name, now.numbers, before.numbers)
+
+
+def _of_numbers(name: str, now: Numbers, before: Numbers) -> Iterator[Caution]:
+    sizes = now.count, before.count
+    yield from _of_share(Oddity.ZERO, name, (now.zero, before.zero), sizes)
+    yield from _of_share(Oddity.NEGATIVE, name, (now.negative, before.negative), sizes)
+    if (whole := ratio_of_all(now, before)) is not None:
+        yield Caution(oddity=Oddity.SCALE, column=name, before=1.0, now=whole)
+        return
+    if moved := ratios_moved(now, before):
+        places = ", ".join(f"{quantile:.0%}" for quantile in moved)
+        furthest = max(moved.values(), key=lambda ratio: max(ratio, 1 / ratio))
+        yield Caution(oddity=Oddity.SPREAD, column=name, category=places, before=1.0, now=furthest)
+    if far := share_outside(now, before):
+        yield Caution(oddity=Oddity.OUTSIDE, column=name, before=0.0, now=far)
+
+
+def _of_share(oddity: Oddity, name: str, counts: tuple[int, int], sizes: tuple[int, int]) -> Iterator[Caution]:
+    if min(sizes) >= FEWEST_ROWS and (share_moved(counts, sizes) or share_appeared(counts, sizes)):
+        yield Caution(oddity=oddity, column=name, before=counts[1] / sizes[1], now=counts[0] / sizes[0])
 
 
 def _of_category(name: str, category: str, columns: tuple[ColumnProfile, ColumnProfile]) -> Iterator[Caution]:
-    """A share has moved when chance alone would hardly move it so far, and it matters."""
-    counts = [column.categories.get(category, 0) for column in columns]
-    sizes = [max(sum(column.categories.values()), 1) for column in columns]
-    now, before = (count / size for count, size in zip(counts, sizes, strict=True))
-    both = sum(counts) / sum(sizes)
-    error = np.sqrt(both * (1 - both) * (1 / sizes[0] + 1 / sizes[1]))
-    if abs(now - before) < SHARE_MOVED or abs(now - before) < SHARE_SURE * error:
+    """A share has moved when chance alone would hardly move it so far, and it matters.
+
+    One that is not told may be among the small groups: it counts as large as it can be."""
+    now, before = (column.categories.get(category, _most_of_untold(column)) for column in columns)
+    sizes = tuple(max(sum(column.categories.values()), 1) for column in columns)
+    if not share_moved((now, before), (sizes[0], sizes[1])):
         return
-    oddity = Oddity.GONE if not counts[0] else Oddity.NEW if not counts[1] else Oddity.SHARE
-    yield Caution(oddity=oddity, column=name, category=category, before=before, now=now)
+    told = [category in column.categories for column in columns]
+    oddity = Oddity.SHARE if all(told) else Oddity.NEW if told[0] else Oddity.GONE
+    yield Caution(oddity=oddity, column=name, category=category, before=before / sizes[1], now=now / sizes[0])
+
+
+def _most_of_untold(column: ColumnProfile) -> int:
+    return min(column.categories.get(SMALL, 0), SMALLEST_GROUP - 1)

@@ -23,7 +23,7 @@ from enclave.frames import Frame, FrameManifest, manifest_columns, open_frame, s
 from enclave.identifiers import Reason, as_strings, check
 from enclave.zones import Identified, Pseudonymised, Zone
 from pseudonymise.coarsening import coarsening
-from pseudonymise.custody import CMAC, Custody
+from pseudonymise.custody import Custody
 from pseudonymise.identifier_hashing import IdentifierHasher
 from pseudonymise.keyed_hash import HASH_BYTES
 from pseudonymise.leaving import BLANK_ON_LEAK, TEXT, LeavingScan, kept_name, kept_values
@@ -52,7 +52,6 @@ def pseudonymise(
     custody: Custody,
     out: Path,
     hash_version: int = 1,
-    algorithm: str = CMAC,
     encryption: Any = None,
     record_numbers: bool = False,
     report: Callable[[PseudonymisationReport], None] | None = None,
@@ -71,7 +70,7 @@ def pseudonymise(
     """
     source = _Source(frame, custody)
     _refuse_mismatch(frame, source.types, schema, project)
-    hasher = IdentifierHasher(project, custody, version=hash_version, algorithm=algorithm)
+    hasher = IdentifierHasher(project, custody, version=hash_version)
     run = _Run(source, schema, hasher, record_numbers=record_numbers)
     target = pa.schema(run.record_field + [pa.field(name, made.type) for name, made in run.targets.items()])
     manifest = FrameManifest(

@@ -26,6 +26,10 @@ _KINDS = {
     "email": ("e-mailadres", "e-mail address"),
     "foreign": ("buitenlands nummer: letters en cijfers", "foreign number: letters and digits"),
     "own_number": ("eigen nummer: letters en cijfers", "own number: letters and digits"),
+    "clk": (
+        "filter van een persoon, in base64 (zicht encoding file)",
+        "filter of a person, base64 (zicht encoding file)",
+    ),
 }
 _TREATMENTS = {
     "hash": ("vervangen door een sleutelhash", "replaced by a keyed hash"),

@@ -85,8 +85,7 @@ def make_country(
                 for name, block in theme_blocks(town, themes):
                     registers.append(name, block)
                 keys.append(town)
-                deliveries.append(town)
-                truth.append(town)
+                truth.append(town, deliveries.append(town))
                 theme_truth.append(town, themes)
                 areas += region_rows(place, town.areas)
                 dwellings += town.objects.homes

@@ -19,6 +19,15 @@ MUNICIPAL_SCHEMAS = ("hemp_clearances", "debt_assistance", "property_tax", "soci
 """The full programme: fifteen municipalities deliver five files each, five national suppliers one each."""
 CORE_MUNICIPAL_SCHEMAS, CORE_NATIONAL_SCHEMAS = MUNICIPAL_SCHEMAS[:3], ("land_registry",)
 SUPPLYING_MUNICIPALITIES = 15
+IDENTIFIER_COLUMNS = {
+    **dict.fromkeys(("dossier", "deed", "case", "permit", "transaction"), "own_number"),
+    **dict.fromkeys(("iban", "party_iban", "counter_iban"), "iban"),
+    **dict.fromkeys(("applicant_foreign", "party_foreign"), "foreign"),
+    "licence_plate": "licence_plate",
+    "phone": "phone",
+    "email": "email",
+}
+"""Columns of identifiers that no register of the country holds, with their kind."""
 
 
 @dataclass(frozen=True, slots=True)

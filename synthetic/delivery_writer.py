@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -10,12 +11,19 @@ from types import TracebackType
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from synthetic.defects import SEMANTIC, Ledger, plant
 from synthetic.deliveries import municipal_tables
 from synthetic.delivery_files import csv_bytes, delivery_path, sheet_rows, write_manifest, write_sav, write_xlsx
-from synthetic.delivery_layouts import CORE_NATIONAL_SCHEMAS, LAYOUTS, NATIONAL_SUPPLIERS, SUPPLYING_MUNICIPALITIES
+from synthetic.delivery_layouts import (
+    CORE_NATIONAL_SCHEMAS,
+    IDENTIFIER_COLUMNS,
+    LAYOUTS,
+    NATIONAL_SUPPLIERS,
+    SUPPLYING_MUNICIPALITIES,
+)
 from synthetic.file_defects import UNACCEPTABLE, Spoiled, assign, assign_full, spoil
 from synthetic.more_deliveries import NATIONAL_TABLES, all_municipal_tables
 from synthetic.plan import Municipality
@@ -75,16 +83,22 @@ class DeliveryWriter:
             write_manifest(national.path, NATIONAL_SUPPLIERS[schema], schema, national.records)
             self.rows[self._named(national.path)] = national.records
 
-    def append(self, town: Town) -> None:
-        """Write one municipality's files and append what national suppliers know of it."""
+    def append(self, town: Town) -> list[tuple[str, pa.Array]]:
+        """Write one municipality's files and append what national suppliers know of it.
+
+        Returns kinds and values of the identifiers in them that no register holds, before any defect."""
+        held: list[tuple[str, pa.Array]] = []
         if town.place.code in self._suppliers:
             for schema, table in (all_municipal_tables(town) if self._full else municipal_tables(town)).items():
                 self._write(town, schema, table)
+                held += _own_identifiers(table)
         for schema, national in self._national.items():
-            self._append(town, schema, national)
+            table = NATIONAL_TABLES[schema](town)
+            self._append(town, schema, national, table)
+            held += _own_identifiers(table)
+        return held
 
-    def _append(self, town: Town, schema: str, national: _National) -> None:
-        table = NATIONAL_TABLES[schema](town)
+    def _append(self, town: Town, schema: str, national: _National, table: pa.Table) -> None:
         first = national.records == 0
         if self._dirty:
             frame = self._planted(town, schema, national.path, table, before=national.records)
@@ -218,3 +232,10 @@ def _cell(value: object) -> object:
     if value == "" or value is None or (isinstance(value, float) and np.isnan(value)):
         return None
     return value
+
+
+def _own_identifiers(table: pa.Table) -> Iterator[tuple[str, pa.Array]]:
+    for name, kind in IDENTIFIER_COLUMNS.items():
+        if name in table.column_names:
+            values = table.column(name).cast(pa.string()).combine_chunks()
+            yield kind, values.filter(pc.not_equal(values, ""))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 
@@ -79,13 +80,14 @@ class TruthFiles:
             document = truth_document(self._patterns, self._events)
             (self._folder / "hemp.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
-    def append(self, town: Town) -> None:
-        """Append one municipality's truths."""
+    def append(self, town: Town, delivered: Iterable[tuple[str, pa.Array]]) -> None:
+        """Append one municipality's truths; ``delivered``: kinds and values of identifiers that stand in its
+        deliveries only."""
         self._write_v3(town)
         self._write_chains(town)
         self._write_collectors(town)
         self._write_hemp(town)
-        self._write_canaries(town)
+        self._write_canaries(town, delivered)
         self._patterns += pattern_counts(town.hemp)
         self._events += int(town.hemp.event.sum())
 
@@ -145,7 +147,7 @@ class TruthFiles:
         }
         self._files.write("hemp_dwelling_years", arrow_table(years, _SCHEMAS["hemp_dwelling_years"]))
 
-    def _write_canaries(self, town: Town) -> None:
+    def _write_canaries(self, town: Town, delivered: Iterable[tuple[str, pa.Array]]) -> None:
         who, firms, objects = town.identities, town.entities, town.objects
         number = glue(objects.house_number, objects.addition)
         street = pc.binary_join_element_wise(town.street, pa.array(number, pa.binary()).cast(pa.string()), " ")
@@ -164,6 +166,7 @@ class TruthFiles:
             ("bag", town.bag),
             ("address", street),
             ("address", glue(objects.postcode, b" ", number)),
+            *delivered,
         ):
             block = {"kind": pa.array([kind]).take(pa.array(np.zeros(len(values), np.int64))), "value": values}
             self._files.write("canaries", arrow_table(block, _SCHEMAS["canaries"]))

@@ -3,9 +3,10 @@
 A file is searched as it is and decoded: Parquet column by column (numbers as text), linked data too, by the key that
 was handed out; ZIP members (XLSX), gzip, SQLite tables, JSON with escapes undone, base64 inside texts. A pattern is an
 identifier as UTF-8, UTF-16 (both orders), cp1252, base64 at its three alignments, and, for numbers, without leading
-zeros. Numbers count only where no digit (or hexadecimal letter) stands beside them: a random 19-digit integer holds a
-planted nine-digit number by chance in one of a few thousand, and so does a hexadecimal digest. What may be base64 is
-decoded for them, at each alignment: the letters that bound a number do not show in its base64.
+zeros; or a key, raw, hexadecimal or in base64. Numbers count only where no digit (or hexadecimal letter) stands beside
+them: a random 19-digit integer holds a planted nine-digit number by chance in one of a few thousand, and so does a
+hexadecimal digest. What may be base64 is decoded for them, at each alignment: the letters that bound a number do not
+show in its base64.
 """
 
 from __future__ import annotations
@@ -43,11 +44,13 @@ _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 class Canaries:
     """Planted values, prepared for searching many bytes at once."""
 
-    def __init__(self, values: Iterable[str]) -> None:
+    def __init__(self, values: Iterable[str], keys: Iterable[bytes] = ()) -> None:
         self._bounded: set[bytes] = set()
         self._free: set[bytes] = set()
         for value in values:
             self._add(value)
+        for key in keys:
+            self._add_key(key)
         self._bounded_starts = _Starts(self._bounded)
         self._free_starts = _Starts(self._free)
 
@@ -62,6 +65,13 @@ class Canaries:
             self._free |= {shape.encode("utf-16-le"), shape.encode("utf-16-be")}
             if not shape.isdigit():
                 self._free |= set(_in_base64(shape.encode()))
+
+    def _add_key(self, key: bytes) -> None:
+        """As it is, as Python prints it, in hexadecimal (Spark prints capitals) and in both forms of base64."""
+        self._free |= {key, repr(key)[2:-1].encode(), str(list(key))[1:-1].encode(), key.hex().upper().encode()}
+        self._add(key.hex())
+        plain = set(_in_base64(key))
+        self._free |= plain | {shape.translate(bytes.maketrans(b"+/", b"-_")) for shape in plain}
 
     def found_in(self, content: bytes) -> int:
         """How many places of ``content`` hold a planted value."""
@@ -86,12 +96,12 @@ class _Starts:
     """Patterns by their first bytes, with a table that says at once that nothing starts with some bytes."""
 
     def __init__(self, patterns: set[bytes]) -> None:
-        self._patterns: dict[bytes, list[bytes]] = {}
-        for pattern in sorted(patterns, key=len, reverse=True):
-            if len(pattern) >= WINDOW:
-                self._patterns.setdefault(pattern[:WINDOW], []).append(pattern)
+        self._patterns = {pattern for pattern in patterns if len(pattern) >= WINDOW}
+        self._lengths: dict[bytes, list[int]] = {}
+        for start, length in sorted({(pattern[:WINDOW], len(pattern)) for pattern in self._patterns}, reverse=True):
+            self._lengths.setdefault(start, []).append(length)
         self._table = np.zeros(1 << TABLE_BITS, dtype=np.bool_)
-        self._table[_hashed(np.frombuffer(b"".join(self._patterns), dtype=np.uint8).reshape(-1, WINDOW))] = True
+        self._table[_hashed(np.frombuffer(b"".join(self._lengths), dtype=np.uint8).reshape(-1, WINDOW))] = True
 
     def hits(self, windows: Windows) -> Windows:
         return self._table[_hashed(windows)]
@@ -101,9 +111,9 @@ class _Starts:
 
     def matches(self, content: bytes, place: int) -> int:
         """Where the longest pattern that starts at ``place`` ends; 0 when none does."""
-        for pattern in self._patterns.get(content[place : place + WINDOW], ()):
-            if content.startswith(pattern, place):
-                return place + len(pattern)
+        for length in self._lengths.get(content[place : place + WINDOW], ()):
+            if content[place : place + length] in self._patterns:
+                return place + length
         return 0
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -102,7 +104,11 @@ class DimensionFile(BaseModel):
 
 
 class Description(BaseModel):
-    """`desc.json`; keys that Zicht does not know are the owner's own notes."""
+    """`desc.json`; keys that Zicht does not know are the owner's own notes.
+
+    ``coalition``: how many contributors may put together what they know of the cells they are in. ``keep``: cells that
+    must stay published. ``cost`` of hiding a cell: its value, 1, log(1 + value), or what `weights.csv` says.
+    """
 
     name: str
     kind: Literal["frequency", "magnitude"]
@@ -111,6 +117,30 @@ class Description(BaseModel):
     freq: str
     contributor: str | None = None
     rule: AnyOneRule
+    coalition: Annotated[int, Field(ge=1, le=2)] = 1
+    keep: tuple[dict[str, str | Annotated[tuple[str, ...], Field(min_length=1)]], ...] = ()
+    cost: Literal["value", "count", "information", "weights"] = "value"
+
+    @model_validator(mode="after")
+    def _keeps_what_there_is(self) -> Description:
+        known = {dim.name: {dim.root, *dim.hierarchy, *itertools.chain(*dim.hierarchy.values())} for dim in self.dims}
+        for each in self.kept():
+            if not each.keys() <= known.keys() or not all(
+                known[name].issuperset(codes) for name, codes in each.items()
+            ):
+                raise ValueError("keep names a dimension or a code that dims does not have")
+        return self
+
+    def kept(self) -> tuple[dict[str, tuple[str, ...]], ...]:
+        """The cells that must stay published: codes per dimension, of one that is not named its total."""
+        return tuple(
+            {name: (codes,) if isinstance(codes, str) else codes for name, codes in each.items()} for each in self.keep
+        )
+
+    def rules(self) -> tuple[Rule, ...]:
+        """The owner's rules; p% against as many contributors as put together what they know."""
+        rules = self.rule.rules()
+        return tuple(replace(one, coalition=self.coalition) if isinstance(one, PPercent) else one for one in rules)
 
 
 def read_description(path: Path) -> Description:

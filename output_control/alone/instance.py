@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +19,9 @@ from output_control.tables.table import (
     Dimension,
     FloatArray,
     IntArray,
+    cell_keys,
 )
+from output_control.wishes import cost_by, kept_cells
 
 AGREEMENT = 1e-9
 
@@ -30,6 +32,7 @@ class Instance:
 
     ``flagged`` and ``levels`` are the file's `primary` and `upl` per cell of the table (or None);
     ``contributions_known`` is false when only `cells.csv` is there and it holds no largest contributions.
+    ``coalition``, ``keep`` and ``cost`` (None: the value) are what `desc.json` asks of the pattern.
     """
 
     name: str
@@ -38,6 +41,9 @@ class Instance:
     flagged: BoolArray | None = None
     levels: FloatArray | None = None
     contributions_known: bool = True
+    coalition: int = 1
+    keep: BoolArray | None = None
+    cost: FloatArray | None = None
 
     def sensitive(self, rules: tuple[Rule, ...]) -> PrimaryResult:
         """The primaries by ``rules``, or by `cells.csv` where it alone can tell.
@@ -94,9 +100,18 @@ def read_instance(folder: Path) -> Instance:
     is the input. Raises `BadInput` with every fault found, by file, column and row number, never with a value.
     """
     description = read_description(folder / "desc.json")
+    found = _read_table(folder, description)
+    if description.cost == "weights":
+        cost: FloatArray | None = _read_weights(folder / "weights.csv", found.table)
+    else:
+        cost = cost_by(description.cost, found.table)
+    return replace(found, coalition=description.coalition, keep=kept_cells(found.table, description.kept()), cost=cost)
+
+
+def _read_table(folder: Path, description: Description) -> Instance:
     dims = tuple(Dimension(d.name, d.root, d.hierarchy) for d in description.dims)
     cells = folder / "cells.csv"
-    rules = description.rule.rules()
+    rules = description.rules()
     given = _read_cells(cells, description, dims) if cells.is_file() else None
     if (folder / "micro.csv").is_file():
         table = _tabulate(folder / "micro.csv", description, dims)
@@ -110,6 +125,25 @@ def read_instance(folder: Path) -> Instance:
         raise BadInput("neither micro.csv nor cells.csv is there", where=folder.name)
     _must_be_additive(given.table, cells.name)
     return Instance(description.name, given.table, rules, given.flagged, given.levels, given.contributions_known)
+
+
+def _read_weights(path: Path, table: CellTable) -> FloatArray:
+    """What hiding each cell costs, by `weights.csv`: the dims' codes and ``weight``; every cell that is not empty."""
+    columns = Columns(path, (*(dim.name for dim in table.dims), "weight"))
+    codes, weight = columns.codes(table.dims, leaves_only=False), columns.numbers("weight")
+    columns.stop_on_faults()
+    keys, first = np.unique(cell_keys(codes, table.shape), return_index=True)
+    if len(keys) < len(codes):
+        raise BadInput(f"{len(codes) - len(keys)} cell(s) stand twice", where=path.name)
+    place = np.minimum(np.searchsorted(keys, table.keys()), max(len(keys) - 1, 0))
+    missing = ~np.isin(table.keys(), keys)
+    if missing.any():
+        raise BadInput(
+            f"{int(missing.sum())} cell(s) that are not empty have no weight",
+            where=path.name,
+            next_step="give a weight of 0 or more for every cell, totals included",
+        )
+    return np.asarray(weight[first[place]], dtype=np.float64)
 
 
 def _tabulate(path: Path, description: Description, dims: tuple[Dimension, ...]) -> CellTable:
@@ -147,9 +181,12 @@ def _read_cells(path: Path, description: Description, dims: tuple[Dimension, ...
         columns.fail(~np.isin(flagged, (0, 1)), "primary", "flag", "neither 0 nor 1")
     columns.stop_on_faults()
     keep = (freq > 0) | (value > 0)
-    # without the microdata it is unknown which cells share a sole contributor: each such cell gets one of its own
+    # without the microdata it is unknown which cells share contributors: each such cell gets its own
     alone = (units == 1) & ("ncontr" in columns) & (not integral)
     sole = np.where(alone, np.cumsum(alone) - 1, NO_CONTRIBUTOR).astype(np.int64)
+    both = np.flatnonzero((units == 2) & ("ncontr" in columns) & (not integral))
+    two = np.full((len(units), 2), NO_CONTRIBUTOR, dtype=np.int64)
+    two[both] = len(units) + np.arange(2 * len(both)).reshape(-1, 2)
     table = CellTable(
         dims,
         codes[keep],
@@ -159,6 +196,7 @@ def _read_cells(path: Path, description: Description, dims: tuple[Dimension, ...
         top[keep],
         sole[keep],
         integral=integral,
+        two_contributors=two[keep],
     )
     return _GivenCells(
         table=table,

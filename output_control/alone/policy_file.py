@@ -24,7 +24,11 @@ def rules_and_options(path: Path, rules: tuple[Rule, ...], options: Options) -> 
     tables = _public_part(path).tables
     concentration: tuple[Rule, ...] = tuple(rule for rule in rules if not isinstance(rule, MinimumFrequency))
     if path.with_name(f"{path.stem}.confidential.yaml").exists():
-        concentration = load_policy(path, path.parent).dominance_rules()
+        whole = load_policy(path, path.parent)
+        concentration, own = whole.dominance_rules(), whole.options()
+        options = replace(
+            options, coalition=own.coalition, singleton_share=own.singleton_share, width_share=own.width_share
+        )
     return (
         (MinimumFrequency(tables.minimum_frequency.value), *concentration),
         replace(

@@ -113,6 +113,7 @@ def protect(
     options = replace(options, occupied=empty_shown)
     clock = [time.perf_counter()]
     instance = read_instance(instance_dir)
+    options = replace(options, coalition=instance.coalition, keep=instance.keep, cost=instance.cost)
     rules, options = _under_policy(instance, policy, options)
     clock.append(time.perf_counter())
     sensitive = instance.sensitive(rules)

@@ -55,6 +55,7 @@ def _part(
         top=table.top[cells],
         sole_contributor=table.sole_contributor[cells],
         integral=table.integral,
+        two_contributors=None if table.two_contributors is None else table.two_contributors[cells],
     )
 
 
@@ -142,7 +143,7 @@ def suppress_within(table: CellTable, primary: PrimaryResult, margins: Margins, 
     Its witnesses stay valid when more is hidden, so the audit of suppression holds for the whole. Raises what
     `output_control.suppression.suppress` raises.
     """
-    pattern = suppress(table, primary, options=replace(options, hidden=~margins.kept))
+    pattern = suppress(table, primary, options=replace(options, hidden=~margins.kept, keep=None))
     hidden = pattern.suppressed | ~margins.kept
     secondary = hidden & ~primary.mask
     return replace(

@@ -106,6 +106,7 @@ def cut(table: ReleasedTable, column: int, deepest: int) -> ReleasedTable:
     some = replace(
         held, dims=tuple(dims), codes=codes, freq=held.freq[cells], value=held.value[cells],
         n_contributors=held.n_contributors[cells], top=held.top[cells], sole_contributor=held.sole_contributor[cells],
+        two_contributors=None if held.two_contributors is None else held.two_contributors[cells],
     )  # fmt: skip
     return replace(
         table,
@@ -114,6 +115,8 @@ def cut(table: ReleasedTable, column: int, deepest: int) -> ReleasedTable:
         primary=_of_cells(table, cells),
         hidden=table.hidden[cells],
         sets=table.sets[cells],
+        keep=None if table.keep is None else table.keep[cells],
+        cost=None if table.cost is None else table.cost[cells],
     )
 
 

@@ -24,7 +24,7 @@ from output_control.ledger.neighbours import Beside, Compared
 from output_control.ledger.released import COUNT, ReleasedTable
 from output_control.ledger.system import System, build, moves_in
 from output_control.ledger.widest import LeftOut
-from output_control.protection import MAGNITUDE_WIDTH_SHARE, Options, Pattern, Witnesses, demand, least
+from output_control.protection import Options, Pattern, Witnesses, demand, least
 from output_control.suppression import suppress
 from output_control.table_check import audited, hide, reasons
 from output_control.tables.rules import PrimaryResult, Rule
@@ -137,8 +137,8 @@ class _Found:
         hidden = {place: self._hidden_in_figure(at) for place, at in enumerate(new) if at in self._attached}
         if len(inside) == 1:
             here = self._asked[new[0]]
-            cost = np.where(hidden[0], 0.0, here.table.value) if hidden else None
-            pattern, report = hide(here.table, here.primary, replace(self._options, cost=cost))
+            cost = np.where(hidden[0], 0.0, here.costs) if hidden else here.cost
+            pattern, report = hide(here.table, here.primary, replace(self._options, cost=cost, keep=here.keep))
             self.of[new[0]] = pattern, report
             self.moves[new[0]] = Moves.of(pattern.witnesses.moves, _keys([here]), [np.arange(len(here.table))])
             return
@@ -201,7 +201,7 @@ class _Done:
 def _protect(system: System, tables: Sequence[ReleasedTable], new: int, options: Options, also: Sequence[str]) -> _Done:
     """A pattern of the new tables that keeps every hidden cell of the system open."""
     low = system.least if options.occupied else np.zeros(len(system.joint))
-    options = replace(options, cost=system.cost, keep=system.known, hidden=system.fixed & ~system.known, least=low)
+    options = replace(options, cost=system.cost, keep=system.keep, hidden=system.fixed & ~system.known, least=low)
     kept, primary, joint = moves_in(system, tables), system.primary, system.joint
     done = _alone(system, tables, new, options)
     if done is not None:
@@ -253,7 +253,7 @@ def _alone(
         return None
     hidden: BoolArray = system.fixed | primary.mask
     for table, columns in zip(tables[:new], system.columns, strict=False):
-        own = replace(options, cost=system.cost[columns], keep=system.known[columns], hidden=None, least=None)
+        own = replace(options, cost=system.cost[columns], keep=system.keep[columns], hidden=None, least=None)
         try:
             hidden[columns] |= suppress(table.table, table.primary, options=own).suppressed
         except CannotProtect:
@@ -310,7 +310,7 @@ def _exposed(system: System, pattern: Pattern, options: Options) -> IntArray:
     hidden: BoolArray = pattern.suppressed & ~system.known
     low, relations = least(joint, options), full_equations(joint)
     shown = Shown.of(pattern.witnesses.moves, relations, joint.value - low, hidden)
-    enough = np.ones(len(joint)) if joint.integral else np.maximum(MAGNITUDE_WIDTH_SHARE * joint.value, LEAST_WIDTH)
+    enough = np.ones(len(joint)) if joint.integral else np.maximum(options.width_share * joint.value, LEAST_WIDTH)
     left = system.atoms[(shown.up + shown.down < enough)[system.atoms]]
     attacker = Attacker(relations, joint.value, hidden, integral=joint.integral, least=low)
     still = [not _moves(attacker, atom, far) for atom, far in zip(left.tolist(), enough[left].tolist(), strict=True)]
@@ -345,7 +345,7 @@ def _part(
         suppressed=suppressed,
         secondary=secondary,
         witnesses=Witnesses.none(len(suppressed)),
-        cost=float(table.table.value[secondary].sum()),
+        cost=float(table.costs[secondary].sum()),
         method=f"{pattern.method}, together with other tables",
         optimal=False,
         gap=None,

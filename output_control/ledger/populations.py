@@ -69,7 +69,7 @@ def _grouped(parts: Parts, rows: Rows, place: IntArray) -> tuple[CellTable, Rows
     unit = np.unique(rows.unit, return_inverse=True)[1].reshape(-1)
     table = aggregate(parts.dims, codes, one, one, unit, integral=True)
     nobody = np.full(len(table), NO_CONTRIBUTOR)
-    table = replace(table, freq=table.n_contributors.astype(np.float64), sole_contributor=nobody)
+    table = replace(table, freq=table.n_contributors.astype(np.float64), sole_contributor=nobody, two_contributors=None)
     return table, replace(rows, leaf=np.searchsorted(table.keys(), cell_keys(codes, table.shape)))
 
 

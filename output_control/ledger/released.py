@@ -95,7 +95,8 @@ class ReleasedTable:
     ``moves`` are what was found, when it was protected, that leaves hidden cells of it and of earlier tables open.
     ``defined`` is a keyed digest of how its population was defined; empty where that is not known, as of releases from
     before the ledger kept it. ``altered``: what left of a table that is ``not compared``; None where the ledger does
-    not know.
+    not know. ``keep`` and ``cost`` are what was wished of a table that is being checked: cells that
+    must stay published, and what hiding each costs (None: its value); they are not remembered.
     """
 
     name: str
@@ -112,6 +113,8 @@ class ReleasedTable:
     said: Said = field(default_factory=Said.nothing)
     defined: str = ""
     altered: Altered | None = None
+    keep: BoolArray | None = None
+    cost: FloatArray | None = None
 
     @property
     def label(self) -> str:
@@ -142,6 +145,11 @@ class ReleasedTable:
                 (self.sets, other.sets),
             )
         )
+
+    @property
+    def costs(self) -> FloatArray:
+        """What hiding each cell costs."""
+        return self.table.value if self.cost is None else self.cost
 
     def without_rows(self) -> ReleasedTable:
         """The cells alone, when the rows have been compared."""
@@ -228,6 +236,7 @@ def _cells(each: ReleasedTable) -> pa.Table:
             "lpl": sensitive.lpl,
             "threshold": sensitive.threshold,
             "anchor": sensitive.anchor,
+            **({} if table.integral else {"one": table.couples[:, 0], "other": table.couples[:, 1]}),
         }
     )
 
@@ -285,6 +294,8 @@ def _table(facts: dict[str, Any], release: str, blobs: Sequence[pa.Table], like:
         top=np.zeros((count, 3)),
         sole_contributor=cell["sole"],
         integral=bool(facts["integral"]),
+        # releases that the ledger remembered before it kept couples have none
+        two_contributors=np.column_stack([cell["one"], cell["other"]]) if "one" in cell else None,
     )
     primary = replace(
         PrimaryResult.none(count),

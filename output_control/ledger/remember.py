@@ -14,6 +14,7 @@ from output_control.tables.evidence import Evidence
 from output_control.tables.rules import PrimaryResult
 from output_control.tables.table import NO_CONTRIBUTOR, CellTable, IntArray
 from output_control.tables.unit_keys import kind_of_key
+from output_control.wishes import wished
 
 
 class ProjectIds:
@@ -49,6 +50,7 @@ def _remembered(
     request = evidence.request
     rows = rows_of(evidence, sources, ids)
     member = member_column(request, sources.schema(request.derivation))
+    keep, cost = wished(request, evidence.table, evidence.shown)
     return ReleasedTable(
         name=request.name,
         release="",
@@ -60,6 +62,8 @@ def _remembered(
         hidden=np.zeros(len(evidence.table), dtype=np.bool_),
         sets=set_numbers(evidence.table, rows),
         period=period_of(request, sources),
+        keep=keep,
+        cost=cost,
     )
 
 
@@ -67,7 +71,10 @@ def _with_ledger_ids(table: CellTable, ids: LedgerIds) -> CellTable:
     sole = table.sole_contributor.copy()
     alone = sole != NO_CONTRIBUTOR
     sole[alone] = ids.ids(sole[alone])
-    return replace(table, sole_contributor=sole)
+    couples = table.couples.copy()
+    both = couples[:, 0] != NO_CONTRIBUTOR
+    couples[both] = np.sort(ids.ids(couples[both].reshape(-1)).reshape(-1, 2), axis=1)
+    return replace(table, sole_contributor=sole, two_contributors=couples)
 
 
 def set_numbers(table: CellTable, rows: Rows) -> IntArray:

@@ -38,7 +38,8 @@ class Link:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class System:
-    """The joint table; what must be protected in it; which new cells are known already; where each table's cells are.
+    """The joint table; what must be protected in it; which new cells are known already, and
+    which must stay published (the known ones among them); where each table's cells are.
 
     ``fixed`` columns are hidden whatever the new tables do; ``rests`` are the columns of small differences, ``atoms``
     those of atoms of few units. ``least``: what each column is known to be at least where empty cells leave as 0;
@@ -48,6 +49,7 @@ class System:
     joint: JointTable
     primary: PrimaryResult
     known: BoolArray
+    keep: BoolArray
     fixed: BoolArray
     cost: FloatArray
     least: FloatArray
@@ -235,9 +237,13 @@ class _Work:
         value = np.concatenate([self._gather(lambda t: t.table.value), self.amounts, self._atom_amounts])
         sole = np.full(self.count, NO_CONTRIBUTOR, dtype=np.int64)
         sole[: self.of_tables] = self._gather(lambda t: t.table.sole_contributor)
+        two = np.full((self.count, 2), NO_CONTRIBUTOR, dtype=np.int64)
+        two[: self.of_tables, 0] = self._gather(lambda t: t.table.couples[:, 0])
+        two[: self.of_tables, 1] = self._gather(lambda t: t.table.couples[:, 1])
         joint = joint_table(
             value,
             sole,
+            two_contributors=two,
             integral=self.tables[0].quantity == COUNT,
             relations=sparse.csr_array(sparse.vstack([own, linked])),
             audited=sparse.csr_array(sparse.vstack([audited, shared])),
@@ -245,6 +251,10 @@ class _Work:
         )
         fixed: BoolArray = np.arange(self.count) >= self.of_new
         cost = np.where(fixed, 0.0, value)
+        cost[: self.of_new] = np.concatenate([table.costs for table in self.tables[: self.new]])
+        keep = known.copy()
+        for table, column in zip(self.tables[: self.new], self.columns, strict=False):
+            keep[column] |= False if table.keep is None else table.keep
         rests = self.of_tables + np.arange(len(self.rests))
         low = np.zeros(self.count)
         low[: self.of_tables] = self._gather(lambda t: least(t.table, Options(occupied=True)))
@@ -252,7 +262,7 @@ class _Work:
         # a revised cell that was published under another name tells nothing new
         revised = [cell for cell in self.revised if not known[cell]]
         primary = self._primary(minimum, revised)
-        return System(joint, primary, known, fixed, cost, low, columns, rests, small, exact, self.links)
+        return System(joint, primary, known, keep, fixed, cost, low, columns, rests, small, exact, self.links)
 
     def _own(self, of: Callable[[CellTable], sparse.csr_array]) -> sparse.csr_array:
         entries = _Entries()

@@ -100,6 +100,9 @@ def link(tables: Sequence[CellTable]) -> LinkedTables:
         relations=_stacked([equations(table) for table in tables], [same, *added], len(value)),
         audited=_stacked([full_equations(table) for table in tables], [same, *audited], len(value)),
         name=name,
+        two_contributors=np.concatenate(
+            [*(table.couples for table in tables), *(people.two_contributors for people in more)]
+        ),
     )
     if behind is not None:
         _hold(joint)

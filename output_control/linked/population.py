@@ -35,14 +35,16 @@ class Population:
     """``groups`` per dimension: the sets of codes, of those that several tables know, that people have together.
 
     ``cells`` (cells × dimensions) are positions in ``groups``; ``value`` is one population that has the tables as its
-    margins, ``sole_contributor`` who alone can be in a cell, or -1. ``sums`` per table, of those that need it: cells of
-    the table, and which of the population's cells (columns) each is the sum of.
+    margins, ``sole_contributor`` who alone can be in a cell, or -1, ``two_contributors`` the two who alone can.
+    ``sums`` per table, of those that need it: cells of the table, and which of the population's cells (columns) each is
+    the sum of.
     """
 
     groups: Mapping[str, Groups]
     cells: IntArray
     value: FloatArray
     sole_contributor: IntArray
+    two_contributors: IntArray
     sums: Sums
 
 
@@ -63,7 +65,9 @@ def population(tables: Sequence[CellTable]) -> Population | None:
     margins = {at: _Margin(tables[at], groups) for at in core}
     cells = _possible(groups, list(margins.values()))
     sums = {at: margin.sums(cells) for at, margin in margins.items()}
-    return Population(groups, cells, _filled(tables, sums), _sole(tables, sums, len(cells)), sums)
+    count = len(cells)
+    alone, both = _sole(tables, sums, count), _couples(tables, sums, count)
+    return Population(groups, cells, _filled(tables, sums), alone, both, sums)
 
 
 def tangled(tables: Sequence[CellTable]) -> list[int]:
@@ -247,3 +251,13 @@ def _sole(tables: Sequence[CellTable], sums: Mapping[int, tuple[IntArray, sparse
         pairs = sparse.coo_array(held)
         np.maximum.at(sole, pairs.coords[1], tables[at].sole_contributor[cells[pairs.coords[0]]])
     return sole
+
+
+def _couples(tables: Sequence[CellTable], sums: Sums, count: int) -> IntArray:
+    """Of cells with different pairs in two tables the last pair: whoever is in both is alone there, or nobody is."""
+    couples = np.full((count, 2), NO_CONTRIBUTOR, dtype=np.int64)
+    for at, (cells, held) in sums.items():
+        pairs = sparse.coo_array(held)
+        two = tables[at].couples[cells[pairs.coords[0]]]
+        couples[pairs.coords[1][two[:, 0] >= 0]] = two[two[:, 0] >= 0]
+    return couples

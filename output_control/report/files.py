@@ -8,10 +8,11 @@ from output_control.alternatives.comparison import comparison_document
 from output_control.alternatives.loss import loss
 from output_control.outputs import json_bytes
 from output_control.protection import Options
-from output_control.report.contents import DimensionLabels, EarlierFinding, Language, Report
+from output_control.report.contents import DimensionLabels, EarlierFinding, Language, Report, Texts
 from output_control.report.intervals import intervals_of
 from output_control.report.page import report_page
 from output_control.table_check import ProtectedTable
+from output_control.wishes import wish_in_words
 
 LANGUAGES: tuple[Language, ...] = ("nl", "en")
 
@@ -42,6 +43,9 @@ def protection_files(
 def report_of(protected: ProtectedTable, *, earlier: tuple[EarlierFinding, ...] = ()) -> Report:
     """The report of a table that passed the gate."""
     evidence, altered = protected.evidence, protected.altered
+    said = wish_in_words(evidence.request)
+    of_author: Texts = {"nl": "Wens van de aanvrager", "en": "Wish of the author"}
+    wish = ((of_author, said),) if said else ()
     table, request = evidence.table, evidence.request
     published = table.value if altered is None else altered.published.astype(np.float64)
     intervals = intervals_of(
@@ -59,6 +63,7 @@ def report_of(protected: ProtectedTable, *, earlier: tuple[EarlierFinding, ...] 
             ({"nl": "Aanvraag", "en": "Request"}, request.name),
             ({"nl": "Beschermde eenheid", "en": "Protected unit"}, request.unit),
             ({"nl": "Populatie", "en": "Population"}, request.population.dataset),
+            *wish,
         ),
         table=table,
         dims=tuple(

@@ -61,6 +61,8 @@ CELLS_SHOWN = 10
 EXACT_UP_TO = 40_000
 # 3-way magnitudes of so many groups were proven optimal in at most 20 CPU s; one of 329 was not in 37
 PROVEN_UP_TO = 250
+# groups times primaries of magnitudes: 4,526 by 785 was not done in 50 CPU s, which flow took 4 for
+OPTIMAL_WORK_UP_TO = 3_000_000
 GAUSS_BESIDES_UP_TO = 1500
 BY_PARTS_FROM = 8_000
 NEAR = 0.02
@@ -83,6 +85,8 @@ def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> P
     boxes = problem.boxes if fits(problem) else None
     if problem.size > EXACT_UP_TO and options.method in {"auto", "flow"} and boxes is not None:
         return _large(table, primary, options, problem, boxes)
+    if options.method == "auto" and not problem.integral and problem.size * len(problem.targets) > OPTIMAL_WORK_UP_TO:
+        options = replace(options, method="flow")
     cutting = Cutting.of(problem)
     whole = options.method == "auto" and problem.integral
     guide = cutting.guidance() if cutting else guidance(problem, whole=whole)
@@ -151,7 +155,7 @@ def _heuristic(
     table: CellTable, problem: Problem, guide: Guidance, options: Options, cutting: Cutting | None = None
 ) -> Search:
     """A safe pattern by LP-flow, or by Gaussian elimination and what that leaves open; pruned."""
-    fresh_targets = [target.fresh() for target in problem.targets if target.against < 0]
+    fresh_targets = [target.fresh() for target in problem.targets if not target.against]
     search = Search.start(problem.with_targets(fresh_targets).priced(guide.cost), options.budget)
     try:
         # the guide's own programme
@@ -251,7 +255,7 @@ def _refuse_public_primaries(table: CellTable, primary: PrimaryResult, options: 
 def _hopeless(table: CellTable, search: Search, lost: list[Target]) -> CannotProtect:
     groups = np.unique([target.cell for target in lost])
     cells = np.flatnonzero(np.isin(search.problem.group, groups))
-    against = " (some to a sole contributor of another cell)" if any(target.against >= 0 for target in lost) else ""
+    against = " (some to contributors who are alone in other cells)" if any(target.against for target in lost) else ""
     # how many, which and to whom is for the table's owner: a researcher may not learn what a confidential rule finds
     return CannotProtect(
         "sensitive cells stay open to an attacker even with every other cell hidden",

@@ -199,7 +199,7 @@ def _asked(asked: list[Target], proposal: Search) -> list[Target]:
     return asked + [
         target.fresh()
         for target in proposal.problem.targets
-        if target.against >= 0 and (target.cell, target.against) not in known
+        if target.against and (target.cell, target.against) not in known
     ]
 
 

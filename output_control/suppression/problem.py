@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from scipy import sparse
 
-from output_control.protection import SINGLETON_SHARE, Options, demand, least
+from output_control.protection import Options, demand, least
 from output_control.suppression.boxes import Boxes
 from output_control.tables.relations import equations, reduce
 from output_control.tables.rules import PrimaryResult
@@ -22,9 +22,9 @@ WHOLE_COST_NOISE = 0.2
 class Target:
     """One demand: group ``cell`` must move by ``up``, ``down`` and ``width`` in sum while the groups ``held`` stay.
 
-    ``against`` is the sole contributor whose knowledge the held groups are, or -1. ``raised`` and ``lowered`` are the
-    reaches proven so far, by the witnesses ``up_by`` and ``down_by`` (positions in `Proof.moves`); ``also`` are further
-    moves of the cell that are far enough for the demand against a sole contributor.
+    ``against`` are the contributors (rising) whose knowledge the held groups are, or nobody. ``raised`` and
+    ``lowered`` are the reaches proven so far, by the witnesses ``up_by`` and ``down_by`` (positions in `Proof.moves`);
+    ``also`` are further moves of the cell that are far enough for the demand against contributors.
     """
 
     cell: int
@@ -32,7 +32,7 @@ class Target:
     down: float
     width: float
     held: frozenset[int]
-    against: int = -1
+    against: tuple[int, ...] = ()
     raised: float = 0.0
     lowered: float = 0.0
     up_by: int = -1
@@ -76,7 +76,8 @@ class Target:
 @dataclass(frozen=True, slots=True, eq=False)
 class Problem:
     """Equations over groups (csr and csc), and per group: value, cost of hiding it, primary (or hidden anyhow), must
-    stay, contributor.
+    stay, sole contributor, and the two contributors of a ``couple``. ``coalition`` and ``share``: how many contributors
+    put together what they know, and how close they may come.
 
     ``box`` bounds how far the search moves a group of counts: small boxes keep vertices integral; it is no bound of
     the attacker. ``targets`` starts with the demand of each primary and grows by those against sole contributors.
@@ -90,6 +91,9 @@ class Problem:
     primary: BoolArray
     keep: BoolArray
     sole: IntArray
+    couple: IntArray
+    coalition: int
+    share: float
     box: FloatArray
     integral: bool
     whole_costs: bool
@@ -106,6 +110,10 @@ class Problem:
     def size(self) -> int:
         """Number of groups."""
         return len(self.amount)
+
+    def known_to(self, members: tuple[int, ...]) -> IntArray:
+        """The groups that hold nobody but ``members``."""
+        return np.flatnonzero(np.isin(self.sole, members) | np.isin(self.couple, members).all(axis=1))
 
     def priced(self, cost: FloatArray) -> Problem:
         """The same table and the same targets, at other costs."""
@@ -136,6 +144,7 @@ class Problem:
             primary=self.primary[groups],
             keep=self.keep[groups],
             sole=self.sole[groups],
+            couple=self.couple[groups],
             box=self.box[groups],
             boxes=None,
             targets=[_within(target, groups) for target in targets],
@@ -170,6 +179,10 @@ def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem
         np.logical_or.at(keep, group, options.keep)
     if options.singletons and not table.integral:
         np.maximum.at(sole, group, table.sole_contributor)
+    couple = np.full((size, 2), -1, np.int64)
+    if options.singletons and not table.integral and options.coalition > 1 and table.two_contributors is not None:
+        two = np.flatnonzero(table.two_contributors[:, 0] >= 0)
+        couple[group[two]] = table.two_contributors[two]
     targets = _targets(table, primary, options, group, amount)
     largest = max((target.size for target in targets), default=1.0)
     box = np.full(size, largest if table.integral else np.inf)
@@ -182,6 +195,9 @@ def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem
         primary=is_primary,
         keep=keep,
         sole=sole,
+        couple=couple,
+        coalition=options.coalition,
+        share=options.singleton_share,
         box=box,
         integral=table.integral,
         whole_costs=bool((cost == np.rint(cost)).all()) and small * len(table) < WHOLE_COST_NOISE,
@@ -220,12 +236,12 @@ def _targets(
     ]
 
 
-def against_contributor(problem: Problem, target: Target, contributor: int) -> Target:
-    """The demand that ``contributor``, knowing all cells it is alone in, stays away from the target's cell."""
-    held = frozenset(np.flatnonzero(problem.sole == contributor).tolist())
-    return Target(target.cell, 0.0, 0.0, away(target), held, against=contributor)
+def against_contributors(problem: Problem, target: Target, members: tuple[int, ...]) -> Target:
+    """The demand that ``members`` (rising), knowing all cells that hold nobody else, stay away from the target's."""
+    held = frozenset(problem.known_to(members).tolist())
+    return Target(target.cell, 0.0, 0.0, away(problem, target), held, against=members)
 
 
-def away(target: Target) -> float:
-    """How far a sole contributor must stay from a primary."""
-    return SINGLETON_SHARE * max(target.up + target.down, target.width)
+def away(problem: Problem, target: Target) -> float:
+    """How far contributors of other cells must stay from a primary."""
+    return problem.share * max(target.up + target.down, target.width)

@@ -229,6 +229,11 @@ class Proof:
             if by >= 0:
                 self._lean(target, by)
 
+    def reach(self, by: int, cell: int) -> float:
+        """By how much a move changes a group, up or down."""
+        cells, change = self.moves[by]
+        return float(np.abs(change[cells == cell]).sum())
+
     def used(self, target: Target) -> list[Move]:
         """The moves on which a target's proof rests."""
         return [self.moves[by] for by in (target.up_by, target.down_by, *target.also) if by >= 0]
@@ -249,7 +254,7 @@ class Proof:
             rows = row_of.get(target.up_by, -1), row_of.get(target.down_by, -1)
             for cell in members[target.cell]:
                 also += [(cell, row_of[by]) for by in target.also]
-                if target.against >= 0:
+                if target.against:
                     also += [(cell, row) for row in rows if row >= 0]
                     continue
                 up[cell] = rows[0] if rows[0] >= 0 else up[cell]

@@ -20,7 +20,7 @@ def check(search: Search, hidden: BoolArray, known: Sequence[Search]) -> tuple[S
     Witnesses of ``known`` searches that stay within ``hidden`` still hold. Demands against sole contributors are looked
     at when all primaries are proven.
     """
-    own = search.over([target.fresh() for target in search.problem.targets if target.against < 0], hidden)
+    own = search.over([target.fresh() for target in search.problem.targets if not target.against], hidden)
     for other in known:
         own.proof.adopt(other.proof, hidden)
     lost = prove_all(own, own.problem.targets)

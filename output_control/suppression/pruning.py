@@ -19,7 +19,7 @@ from output_control.suppression.lp import Model
 from output_control.suppression.neighbourhood import Ball, limits
 from output_control.suppression.problem import Target
 from output_control.suppression.search import OutOfBudget, Search
-from output_control.suppression.singletons import open_against_contributors
+from output_control.suppression.singletons import open_against_contributors, to_be_proven_again
 from output_control.tables.table import BoolArray
 
 REGION = 400
@@ -163,7 +163,7 @@ class _Pruning:
         search.hidden[cell] = False
         leaning = self._suspend(cell)
         kept = region.prove(leaning) if region is not None else self._reroute(cell, leaning)
-        if kept and self._safe_inside([target for target in leaning if target.against < 0]):
+        if kept and self._safe_inside(to_be_proven_again(self.search, leaning)):
             self._settle()
         else:
             self.undo()
@@ -213,8 +213,8 @@ class _Pruning:
         self._trial = []
 
     def _safe_inside(self, changed: list[Target]) -> bool:
-        """Whether the new witnesses hold against sole contributors too."""
-        if not bool((self.search.problem.sole >= 0).any()):
+        """Whether the new witnesses hold against contributors too."""
+        if not bool((self.search.problem.sole >= 0).any() or (self.search.problem.couple >= 0).any()):
             return True
         return not open_against_contributors(self.search, changed)
 

@@ -124,6 +124,10 @@ def _table(
             there = count > rank
             top[there, rank] = value[start[there] + rank]
     sole = np.where(count == 1, unit[start], NO_CONTRIBUTOR) if known_units else np.full(len(keys), -1)
+    two = np.full((len(keys), 2), NO_CONTRIBUTOR, dtype=np.int64)
+    if known_units:
+        both = np.flatnonzero(count == 2)
+        two[both] = np.sort(unit[start[both, None] + np.arange(2)], axis=1)
     codes = np.column_stack(np.unravel_index(keys, tuple(len(dim.codes) for dim in dims)))
     keep = (total_freq > 0) | (total_value > 0)
     return CellTable(
@@ -135,4 +139,5 @@ def _table(
         top=top[keep],
         sole_contributor=sole.astype(np.int64)[keep],
         integral=integral,
+        two_contributors=two[keep],
     )

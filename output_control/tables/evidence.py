@@ -216,6 +216,9 @@ def _table(
         top=np.maximum(found.top[:, ranking], 0) / amounts.scale(amounts.contribution),
         sole_contributor=np.where(units == 1, found.top_unit[:, ranking, 0], NO_CONTRIBUTOR),
         integral=amounts.total == "n",
+        two_contributors=np.where(
+            (units == 2)[:, None], np.sort(found.top_unit[:, ranking, :2], axis=1), NO_CONTRIBUTOR
+        ),
     )
 
 

@@ -36,6 +36,7 @@ def joint_table(
     relations: sparse.csr_array,
     audited: sparse.csr_array,
     name: Callable[[int], str],
+    two_contributors: IntArray | None = None,
 ) -> JointTable:
     """The cells with these values."""
     return JointTable(
@@ -47,6 +48,7 @@ def joint_table(
         top=np.zeros((len(value), 3)),
         sole_contributor=sole_contributor if not integral else np.full(len(value), NO_CONTRIBUTOR, dtype=np.int64),
         integral=integral,
+        two_contributors=None if integral else two_contributors,
         relations=relations,
         audited=audited,
         name=name,

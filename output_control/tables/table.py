@@ -92,6 +92,8 @@ class CellTable:
     ``codes`` (cells × dims) indexes `Dimension.codes`; ``freq`` counts protected units, ``value`` is the figure that is
     published; ``top`` (cells × 3) holds the largest contributions by unit in falling order; ``sole_contributor`` is
     the id of the only contributor or -1; ``integral`` says that values are counts, so an attacker thinks in integers.
+    ``two_contributors`` (cells × 2, rising) holds the ids of both contributors where there are exactly two, else -1;
+    None where nobody knows them.
     """
 
     dims: tuple[Dimension, ...]
@@ -102,6 +104,7 @@ class CellTable:
     top: FloatArray
     sole_contributor: IntArray
     integral: bool
+    two_contributors: IntArray | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if len(self.codes) and len(np.unique(self.keys())) != len(self.codes):
@@ -123,6 +126,12 @@ class CellTable:
     def keys(self) -> IntArray:
         """One integer per cell: its position in the full cross product, row-major."""
         return cell_keys(self.codes, self.shape)
+
+    @property
+    def couples(self) -> IntArray:
+        """`two_contributors`, -1 where nobody knows them."""
+        nobody = np.full((len(self), 2), NO_CONTRIBUTOR, dtype=np.int64)
+        return nobody if self.two_contributors is None else self.two_contributors
 
     def labels(self, cell: int) -> tuple[str, ...]:
         """The codes of one cell, one per dimension."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -150,6 +151,7 @@ def manifest(
     contact: Annotated[str, typer.Option(help="Where questions go: a department, not a person's name.")],
     out: Annotated[Path, typer.Option(help="The manifest to write.")],
     schemas: SchemasOption = None,
+    language: LanguageOption = "en",
 ) -> None:
     """Write the manifest of a file that passes the check: who, what, on what legal basis, until when, which bytes.
 
@@ -178,7 +180,9 @@ def manifest(
     )
     write_text(out, yaml.safe_dump(described.as_json(), sort_keys=False, allow_unicode=True))
     named = " ".join(file.name for file in files)
-    typer.echo(f"wrote {out}\nNext: zicht delivery seal {named} --to RECIPIENT --manifest {out.name}")
+    say = _speaks(language)
+    typer.echo(f"{say('geschreven:', 'wrote')} {out}")
+    typer.echo(f"{say('Verder', 'Next')}: zicht delivery seal {named} --to RECIPIENT --manifest {out.name}")
 
 
 @delivery_app.command("seal")
@@ -188,6 +192,7 @@ def seal(
     manifest: Annotated[Path, typer.Option(help="The manifest (YAML): supplier, schema, purpose, legal basis …")],
     out: OutboxOption = DEFAULT_OUTBOX,
     replaces: Annotated[str, typer.Option(help="The earlier delivery whose place this one takes.")] = "",
+    language: LanguageOption = "en",
 ) -> None:
     """Encrypt a file with its manifest so that only the enclave can open it.
 
@@ -197,7 +202,10 @@ def seal(
     from pseudonymise.outbox import Outbox
 
     sealed = Outbox(out).seal(files, read_manifest(manifest), _recipient(to), now=_now(), replaces=replaces)
-    typer.echo(f"sealed {sealed}\nNext: zicht delivery hand-in {sealed} --to FOLDER; only the enclave can open it")
+    say = _speaks(language)
+    only = say("alleen de enclave kan het openen", "only the enclave can open it")
+    typer.echo(f"{say('verzegeld:', 'sealed')} {sealed}")
+    typer.echo(f"{say('Verder', 'Next')}: zicht delivery hand-in {sealed} --to FOLDER; {only}")
 
 
 @delivery_app.command("hand-in")
@@ -205,6 +213,7 @@ def hand_in(
     sealed: Annotated[Path, typer.Argument(help="What was sealed, or a notice of withdrawal.")],
     to: Annotated[Path, typer.Option(help="The folder that the office reads: a share, a stick.")],
     outbox: OutboxOption = DEFAULT_OUTBOX,
+    language: LanguageOption = "en",
 ) -> None:
     """Copy what is sealed into the office's folder; a copy that broke off goes on where it was.
 
@@ -213,8 +222,11 @@ def hand_in(
     from pseudonymise.outbox import Outbox
 
     kept = Outbox(outbox).hand_in(sealed, to, now=_now())
-    typer.echo(f"handed in {sealed.name}" + (f" ({kept} bytes were there already)" if kept else ""))
-    typer.echo("Next: wait for the receipt; zicht receipt verify RECEIPT --key receipt.pub --file FILE")
+    say = _speaks(language)
+    there = say(f" ({kept} bytes waren er al)", f" ({kept} bytes were there already)") if kept else ""
+    typer.echo(f"{say('ingeleverd:', 'handed in')} {sealed.name}{there}")
+    wait = say("Verder: wacht op het ontvangstbewijs;", "Next: wait for the receipt;")
+    typer.echo(f"{wait} zicht receipt verify RECEIPT --key receipt.pub --file FILE")
 
 
 @delivery_app.command("withdraw")
@@ -223,6 +235,7 @@ def withdraw(
     reason: Annotated[Reasons, typer.Option(help="Why.")],
     to: RecipientOption,
     outbox: OutboxOption = DEFAULT_OUTBOX,
+    language: LanguageOption = "en",
 ) -> None:
     """Take a delivery back: a sealed notice, to be handed in. The enclave then no longer uses it.
 
@@ -234,7 +247,9 @@ def withdraw(
     from pseudonymise.withdrawal import Reason
 
     notice = Outbox(outbox).withdraw(delivery, Reason(reason), _recipient(to), now=_now())
-    typer.echo(f"wrote {notice}\nNext: zicht delivery hand-in {notice} --to FOLDER")
+    say = _speaks(language)
+    typer.echo(f"{say('geschreven:', 'wrote')} {notice}")
+    typer.echo(f"{say('Verder', 'Next')}: zicht delivery hand-in {notice} --to FOLDER")
 
 
 @receipt_app.command("verify")
@@ -294,6 +309,12 @@ def verify_receipt(
             f"kept until {found.retention_date} on {found.legal_basis}, for {found.purpose}",
         )
     )
+
+
+def _speaks(language: LanguageName) -> Callable[[str, str], str]:
+    from pseudonymise.clerk_report import Language
+
+    return Language(language).pick
 
 
 def _folder(schemas: Path | None) -> Path:

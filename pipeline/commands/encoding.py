@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast, get_args
 import typer
 
 from enclave.errors import BadInput
+from pipeline.commands.delivery import LanguageOption
 from pipeline.commands.options import JsonOption
 
 if TYPE_CHECKING:
@@ -18,9 +19,16 @@ encoding_app = typer.Typer(
     help="Hand over filters of persons instead of who they are (linkage at the source).", no_args_is_help=True
 )
 
-SchemaOption = Annotated[Path, typer.Option(help="The linkage schema (JSON), from the linkage authority.")]
+SchemaOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="The linkage schema (JSON), from the linkage authority; else configs/linkage/persons.json here, else the "
+        "one that came with Zicht.",
+    ),
+]
 SecretOption = Annotated[Path, typer.Option(help="File (mode 0600) that holds the secret, from the linkage authority.")]
 DEFAULT_LINKAGE_SCHEMA = Path("configs/linkage/persons.json")
+OWN_CONFIGS = Path(__file__).resolve().parents[2]
 
 
 def register(app: typer.Typer) -> None:
@@ -45,7 +53,7 @@ def secret(out: Annotated[Path, typer.Argument(help="The file to write; it must 
 @encoding_app.command("label")
 def label(
     secret_file: SecretOption,
-    linkage_schema: SchemaOption = DEFAULT_LINKAGE_SCHEMA,
+    linkage_schema: SchemaOption = None,
     filters: Annotated[
         Path | None, typer.Option(help="A file of filters that other software made: write the label beside it.")
     ] = None,
@@ -71,7 +79,7 @@ def file(
     table: Annotated[Path, typer.Argument(help="A CSV file of persons.")],
     out: Annotated[Path, typer.Option(help="The CSV file of filters to write.")],
     secret_file: SecretOption,
-    linkage_schema: SchemaOption = DEFAULT_LINKAGE_SCHEMA,
+    linkage_schema: SchemaOption = None,
     column: Annotated[
         list[str] | None,
         typer.Option(
@@ -81,6 +89,7 @@ def file(
     keep: Annotated[list[str] | None, typer.Option(help="A column that is handed over as it is.")] = None,
     separator: Annotated[str, typer.Option(help="Between cells.")] = ";",
     text: Annotated[Literal["utf-8", "cp1252"], typer.Option(help="Text encoding of both files.")] = "utf-8",
+    language: LanguageOption = "en",
 ) -> None:
     """Turn persons into filters at home; names, dates and addresses do not leave.
 
@@ -88,6 +97,7 @@ def file(
     --column surname=achternaam --column birth_date=geboren --keep start_date
     """
     from linkage.encodings.files import PlainTable, encode_table, label_path
+    from pseudonymise.clerk_report import Language
 
     rows = encode_table(
         table,
@@ -97,15 +107,17 @@ def file(
         keep=tuple(keep or ()),
         written=PlainTable(separator, text),
     )
-    typer.echo(f"wrote {out} ({rows} filters) and {label_path(out).name}")
-    typer.echo(f"Next: zicht delivery check {out.name} --schema …, then manifest and seal as any delivery")
+    say = Language(language).pick
+    typer.echo(f"{say('geschreven:', 'wrote')} {out} ({rows} filters) {say('en', 'and')} {label_path(out).name}")
+    then = say("daarna formulier en verzegelen als elke levering", "then manifest and seal as any delivery")
+    typer.echo(f"{say('Verder', 'Next')}: zicht delivery check {out.name} --schema …, {then}")
 
 
 @encoding_app.command("register")
 def encode_key_register(
     key_register: Annotated[Path, typer.Argument(help="The office's key register: the folder with persons.parquet.")],
     secret_file: SecretOption,
-    linkage_schema: SchemaOption = DEFAULT_LINKAGE_SCHEMA,
+    linkage_schema: SchemaOption = None,
 ) -> None:
     """Make the filters of the key register, to which those of suppliers are compared: for the linkage authority.
 
@@ -117,12 +129,13 @@ def encode_key_register(
     typer.echo(f"wrote {made.name}\nNext: take the secret away from this machine; zicht pseudonymise does without it")
 
 
-def _encoder(linkage_schema: Path, secret_file: Path) -> Encoder:
+def _encoder(linkage_schema: Path | None, secret_file: Path) -> Encoder:
     from linkage.encodings.encoder import Encoder
     from linkage.encodings.linkage_schema import load_linkage_schema
     from linkage.encodings.secret import read_secret
 
-    return Encoder(load_linkage_schema(linkage_schema), read_secret(secret_file))
+    here = DEFAULT_LINKAGE_SCHEMA if DEFAULT_LINKAGE_SCHEMA.is_file() else OWN_CONFIGS / DEFAULT_LINKAGE_SCHEMA
+    return Encoder(load_linkage_schema(linkage_schema or here), read_secret(secret_file))
 
 
 def _columns(given: list[str]) -> dict[PersonField, str]:

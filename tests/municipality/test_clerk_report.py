@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
-from enclave.errors import Fault
+from enclave.errors import BadInput, Fault, NotReady
 from enclave.identifier_patterns import LeakKind
-from pseudonymise.clerk_report import Language, fault_text, receipt_text, report_text
+from pipeline.main import app, main
+from pseudonymise.age_keys import recipient_text, secret_text
+from pseudonymise.clerk_report import Language, error_text, fault_text, receipt_text, report_text
 from pseudonymise.delivery import check_file
 from pseudonymise.dutch import dutch
 from pseudonymise.formats.batch import Note
@@ -86,6 +90,45 @@ def test_every_message_has_its_dutch(file: str, text: str) -> None:
     filled = text.replace("{}", "7")
     assert dutch(filled) != filled, file
     assert dutch(filled).count("7") == text.count("{}")
+
+
+STOPPING = [
+    *(ROOM / f"{name}.py" for name in ("handing_in", "outbox", "sealing", "manifest", "withdrawal", "delivery")),
+    CHECKOUT / "pipeline/commands/delivery.py",
+]
+
+
+def stopping() -> Iterator[tuple[str, str]]:
+    """What suppliers' commands raise, and what they are told to do next."""
+    for source in STOPPING:
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {
+                *("BadInput", "Tampered", "KeyUnavailable", "NotReady", "Refused")
+            }:
+                following = [keyword.value for keyword in node.keywords if keyword.arg == "next_step"]
+                for argument in (*node.args[:1], *following):
+                    yield from ((source.name, text) for text in literals(argument))
+
+
+@pytest.mark.parametrize(("file", "text"), sorted(set(stopping())))
+def test_every_error_that_stops_a_supplier_has_its_dutch(file: str, text: str) -> None:
+    filled = text.replace("{}", "7")
+    assert dutch(filled) != filled, file
+    assert dutch(filled).count("7") == text.count("{}")
+
+
+def test_an_error_is_told_in_dutch_with_its_faults_and_in_english_when_nobody_translated_it() -> None:
+    fault = Fault("h.csv", "column", "the column is missing", "plants", rows=(3,))
+    error = BadInput(
+        "the file does not pass the check", where="h.csv", next_step="deliver them one by one", faults=[fault]
+    )
+    assert error_text(error, Language.NL).splitlines() == [
+        "h.csv: het bestand komt niet door de controle",
+        "Verder: lever ze een voor een",
+        f"  - h.csv, kolom plants, rij 3: {dutch('the column is missing')}",
+    ]
+    assert error_text(error, Language.EN) != error_text(error, Language.NL)
+    assert error_text(NotReady("of the enclave"), Language.NL) == "of the enclave"
 
 
 @pytest.mark.parametrize("described", [*Defect, *Note, *LeakKind])
@@ -165,3 +208,33 @@ def test_a_receipt_is_told_in_dutch(enclave: Enclave) -> None:
         "  - hemp_clearances_2016.csv, kolom plants, rij 1, 2, 3: geen getal zoals getallen hier geschreven worden",
     ]
     assert receipt_text(receipt, Language.EN) == str(receipt)
+
+
+def test_what_the_commands_answer_and_what_stops_them_is_dutch_for_who_asks_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ZICHT_LANGUAGE", "nl")
+    monkeypatch.chdir(tmp_path)
+    file, key = "hemp_clearances_2016.csv", recipient_text(secret_text(bytes(range(32))))
+    Path(file).write_bytes(csv_bytes(hemp_rows(20)))
+
+    def said(*arguments: str) -> str:
+        done = CliRunner().invoke(app, ["delivery", *arguments])
+        assert done.exit_code == 0, (done.output, done.exception)
+        return done.output
+
+    declared = ("--supplier", "GM9001", "--legal-basis", "CBS-wet, artikel 33", "--purpose", "risk factors of farms")
+    declared += ("--retention-date", "2031-12-31", "--contact", "gegevens@example.org", "--out", "m.yaml")
+    told = said("manifest", file, "--schema", "hemp_clearances", "--period", "2016", *declared)
+    assert told.startswith("geschreven: m.yaml\nVerder: zicht delivery seal")
+    told = said("seal", file, "--to", key, "--manifest", "m.yaml")
+    assert told.startswith("verzegeld: outbox")
+    assert "alleen de enclave kan het openen" in told
+    (sealed,) = Path("outbox").glob("*.zicht")
+    told = said("hand-in", str(sealed), "--to", str(tmp_path / "share"))
+    assert told.startswith(f"ingeleverd: {sealed.name}\nVerder: wacht op het ontvangstbewijs")
+    assert said("withdraw", sealed.stem, "--reason", "errors", "--to", key).startswith("geschreven: outbox")
+    monkeypatch.setattr(sys, "argv", ["zicht", "delivery", "hand-in", "x.zicht", "--to", "share"])
+    with pytest.raises(SystemExit):
+        main()
+    assert capsys.readouterr().err == "zicht: x.zicht: dit bestand is er niet\n"

@@ -60,7 +60,7 @@ def below(classification: Classification, code: str) -> set[str]:
 
 
 def by_hand(homes: pd.DataFrame, columns: list[str], measure: str | None) -> dict[tuple[str, ...], tuple[object, ...]]:
-    """Every non-empty cell of the cross product: records, units, total, three largest units, the only unit."""
+    """Every non-empty cell of the cross product: records, units, total, three largest units, the only unit or two."""
     cells = {}
     for codes in product(*([code.code for code in CLASSIFICATIONS[column].codes] for column in columns)):
         inside = homes
@@ -72,7 +72,8 @@ def by_hand(homes: pd.DataFrame, columns: list[str], measure: str | None) -> dic
         per_unit = inside.groupby("owner").size() if measure is None else inside.groupby("owner")[measure].sum()
         largest = [*sorted(per_unit.abs().tolist(), reverse=True)[:3], 0, 0, 0]
         sole = int(per_unit.index[0]) if len(per_unit) == 1 else -1
-        cells[codes] = (len(inside), len(per_unit), round(float(per_unit.sum()), 4), *largest[:3], sole)
+        couple = sorted(per_unit.index.tolist()) if len(per_unit) == 2 else [-1, -1]
+        cells[codes] = (len(inside), len(per_unit), round(float(per_unit.sum()), 4), *largest[:3], sole, *couple)
     return cells
 
 
@@ -85,6 +86,7 @@ def by_gate(found: Evidence) -> dict[tuple[str, ...], tuple[object, ...]]:
             float(table.value[i]),
             *table.top[i].tolist(),
             int(table.sole_contributor[i]),
+            *table.couples[i].tolist(),
         )
         for i in range(len(table))
     }

@@ -165,6 +165,8 @@ def test_the_public_document_commits_to_the_confidential_part_and_does_not_show_
         "dominance": [{"n": 1, "k": 50.0}],
         "p_percent": 10.0,
         "p_coalition": 1,
+        "singleton_share": 0.1,
+        "magnitude_width_share": 0.01,
         "prior_posterior": None,
     }
     salt = (gate / SALT_FILE).read_bytes()
@@ -173,6 +175,17 @@ def test_the_public_document_commits_to_the_confidential_part_and_does_not_show_
     assert document["policy"]["tables"]["minimum_frequency"]["value"] == 10
     assert "p_percent" not in policy.public_document().decode()
     assert load_policy(PUBLIC, gate).public_document() == policy.public_document()
+
+
+def test_how_far_magnitudes_stay_open_is_the_policys_and_none_is_a_refusal(gate: Path) -> None:
+    rewrite(hidden_file(gate), p_coalition=2, singleton_share=0.25, magnitude_width_share=0.05)
+    asked = load_policy(PUBLIC, gate).options()
+    assert (asked.coalition, asked.singleton_share, asked.width_share) == (2, 0.25, 0.05)
+    whole = yaml.safe_load(hidden_file(gate).read_text())
+    for name in ("singleton_share", "magnitude_width_share"):
+        hidden_file(gate).write_text(yaml.safe_dump({key: value for key, value in whole.items() if key != name}))
+        with pytest.raises(Refused, match=name):
+            load_policy(PUBLIC, gate)
 
 
 def test_another_salt_or_another_parameter_gives_another_commitment(gate: Path) -> None:

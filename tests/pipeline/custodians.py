@@ -30,15 +30,15 @@ SETS = (*BY_IDENTIFIER, "clearances")
 LAST = "GM9002"
 
 
-def small_configs(folder: Path, sets: tuple[str, ...] = SETS) -> Path:
-    """The configuration, its project cut down to a few data sets."""
+def small_configs(folder: Path, sets: tuple[str, ...] = SETS, **changed: object) -> Path:
+    """The configuration, its project cut down to a few data sets, with fields changed."""
     shutil.copytree(CHECKOUT / "configs", folder)
     file = folder / "projects" / f"{PROJECT}.yaml"
     project = yaml.safe_load(file.read_text())
     project["data"] = {name: project["data"][name] for name in sets}
     for question in project["questions"].values():
         question["uses"] = {name: columns for name, columns in question["uses"].items() if name in sets}
-    file.write_text(yaml.safe_dump(project, sort_keys=False))
+    file.write_text(yaml.safe_dump(project | changed, sort_keys=False))
     return folder
 
 
@@ -59,13 +59,14 @@ class CustodiansOffice:
         lock: bytes | Lock = b"custodian",
         given: Given = b"custodian",
         sets: tuple[str, ...] = SETS,
+        **changed: object,
     ) -> CustodiansOffice:
         """A set-up office whose key register knows half of the persons."""
         data = root / "data"
         shutil.copytree(country, data)
         persons = pq.read_table(data / "key_register/persons.parquet")
         pq.write_table(persons.slice(0, persons.num_rows // 2), data / "key_register/persons.parquet")
-        configs = small_configs(root / "configs", sets)
+        configs = small_configs(root / "configs", sets, **changed)
         settings = settings_for(root / "run", data, configs, project=PROJECT, threads=1, demo_seed=7)
         office = create_office(root / "run", settings)
         example = configs / "policies" / f"{office.project.policy}.confidential.example.yaml"

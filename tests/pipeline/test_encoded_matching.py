@@ -33,35 +33,6 @@ COLUMNS = {
     "postcode": "pc",
     "house_number": "nr",
 }
-SCHEMA: dict[str, Any] = {
-    "name": "care_clients",
-    "version": 1,
-    "title_nl": "Cliënten",
-    "title_en": "Clients",
-    "format": "csv",
-    "encodings": ["utf-8"],
-    "keys": ["clk"],
-    "columns": [
-        {
-            "name": "clk",
-            "meaning_nl": "versleutelde persoon",
-            "meaning_en": "filter of the person",
-            "type": "identifier",
-            "kind": "clk",
-            "bits": 1024,
-            "example": "AA==",
-            "treatment": "drop",
-        },
-        {
-            "name": "visits",
-            "meaning_nl": "aantal bezoeken",
-            "meaning_en": "number of visits",
-            "type": "integer",
-            "example": "3",
-            "treatment": "keep",
-        },
-    ],
-}
 
 
 def zicht(*arguments: object, fails: bool = False) -> str:
@@ -156,7 +127,8 @@ def _configure(root: Path, label: dict[str, Any]) -> None:
     for name in ("policies", "classifications", "linkage"):
         (root / "configs" / name).symlink_to(CHECKOUT / "configs" / name)
     (root / "configs/schemas").mkdir()
-    (root / "configs/schemas/care_clients.yaml").write_text(yaml.safe_dump(SCHEMA, allow_unicode=True))
+    shipped = "schemas/care_clients.yaml"
+    (root / "configs" / shipped).symlink_to(CHECKOUT / "configs" / shipped)
     project = yaml.safe_load((CHECKOUT / "configs/projects/ondermijning.yaml").read_text())
     encoded = {**label, "threshold": 0.85, "margin": 0.03}
     project |= {
@@ -272,3 +244,11 @@ def test_a_register_that_was_not_encoded_under_the_label_stops_the_match(office:
 
 def test_truth_is_planted(office: Office) -> None:
     assert np.count_nonzero(office.planted.truth < 0) == round(CLIENTS * 0.03)
+
+
+def test_the_linkage_schema_that_came_with_zicht_is_taken_in_any_folder(
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Suppliers have the light installation and no configs/ beside their files."""
+    monkeypatch.chdir(tmp_path)
+    assert json.loads(zicht("encoding", "label", "--secret-file", office.secret, "--json")) == office.label

@@ -10,8 +10,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
-from enclave.errors import BadInput, KeyUnavailable, NotAllowed, NotReady
+from enclave.errors import BadInput, KeyUnavailable, NotAllowed, NotReady, Refused
 from enclave.frames import open_frame
 from enclave.zones import Pseudonymised
 from linkage.key_zone import read_batches
@@ -267,3 +268,53 @@ def test_rotation_moves_the_hash_keys_to_a_token_that_the_store_was_moved_to(
     with pytest.raises(NotAllowed, match="does not leave it"):
         desk.custody.hash_key(PROJECT, "bsn", 2)
     desk.custody.close()
+
+
+def key_ids(office: CustodiansOffice, supplier: str) -> set[str]:
+    """Algorithm and version of the hashes in the frames of a supplier."""
+    desk = office.desk()
+    frames = office.root.glob(f"run/pseudonymised/**/{supplier}/*.parquet")
+    manifests = [open_frame(path, Pseudonymised, decryption=desk.custody.decryption()).manifest for path in frames]
+    return {";".join(spec.split(";")[:2]) for manifest in manifests for spec in manifest.key_ids.values()}
+
+
+def structure(office: CustodiansOffice) -> dict[str, object]:
+    """What of the linked data does not depend on the numbers: columns, rows, statuses, units, who is in two sets."""
+    found: dict[str, object] = {"in both": len(in_both(office))}
+    for name, table in data_sets(office).items():
+        keys = [column.removesuffix("_status") for column in table.column_names if column.endswith("_status")]
+        for key in keys:
+            statuses = sorted(table[f"{key}_status"].value_counts().to_pylist(), key=str)
+            found[f"{name} {key}"] = (table.schema, table.num_rows, statuses, len(set(table[key].to_pylist())))
+    return found
+
+
+def test_a_project_that_asks_for_hmac_is_hashed_with_it_and_links_the_same(
+    standing: CustodiansOffice, country: Path, tmp_path: Path
+) -> None:
+    office = CustodiansOffice.make(tmp_path / "office", country, sets=BY_IDENTIFIER, identifier_hash="hmac-sha256")
+    desk = office.desk()
+    office.deliver(desk, *office.suppliers())
+    desk.pseudonymise()
+    desk.link()
+    assert key_ids(office, "GM*") == key_ids(office, "kadaster") == {"hmac-sha256;v1"}
+    assert "aes-cmac;v1" in key_ids(standing, "GM*")
+    assert structure(office) == structure(standing)
+    rotate(desk, UNTIL)
+    desk.link()
+    assert structure(office) == structure(standing)
+
+
+def test_another_algorithm_comes_into_use_with_a_rotation_and_not_before(office: CustodiansOffice) -> None:
+    numbers, together = units(office.desk()), in_both(office)
+    file = office.root / "configs/projects" / f"{PROJECT}.yaml"
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"identifier_hash": "hmac-sha256"}))
+    for step in (office.desk().pseudonymise, office.desk().link):
+        with pytest.raises(Refused, match="hashes identifiers with aes-cmac"):
+            step()
+    rotate(office.desk(), UNTIL)
+    finish(office)
+    assert key_ids(office, LAST) == {"hmac-sha256;v2"}
+    assert key_ids(office, "kadaster") == {"aes-cmac;v2"}, "carried over by the key of that name"
+    assert numbers.items() <= units(office.desk()).items()
+    assert together < in_both(office), "old hashes and new ones of one person meet"

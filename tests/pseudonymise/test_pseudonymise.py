@@ -22,7 +22,7 @@ from enclave.frames import Frame, open_frame
 from enclave.identifiers import Reason
 from enclave.zones import Identified, Pseudonymised, Zone
 from pseudonymise.coarsening import coarsening
-from pseudonymise.custody import HMAC, Custody
+from pseudonymise.custody import CMAC, HMAC, Custody
 from pseudonymise.identifier_hashing import IdentifierHasher
 from pseudonymise.pseudonymise import PseudonymisationReport, pseudonymise
 from pseudonymise.schemas import ColumnSpec, DeliverySchema, load_schemas
@@ -221,21 +221,26 @@ def test_the_hasher_for_the_key_register_gives_the_hashes_and_key_ids_of_deliver
 
 
 def test_another_version_or_algorithm_gives_other_hashes_and_says_so(tmp_path: Path, custody: Custody) -> None:
-    custody.add_hash_version(2)
+    for version in (2, 3):
+        custody.add_hash_version(version)
+    custody.fix_hash_algorithm(PROJECT, 3, HMAC)
+    custody.fix_hash_algorithm(PROJECT, 3, CMAC)  # too late: what a version hashes with stays
     made = [
-        run(tmp_path, custody, table(20), out=tmp_path / f"p/{number}.parquet", **how)
-        for number, how in enumerate(({}, {"hash_version": 2}, {"algorithm": HMAC}))
+        run(tmp_path, custody, table(20), out=tmp_path / f"p/{version}.parquet", hash_version=version)
+        for version in (1, 2, 3)
     ]
     columns = [set(pq.read_table(frame.path).column("bsn_hash").to_pylist()) for frame in made]
     assert not columns[0] & columns[1]
-    assert not columns[0] & columns[2]
+    assert not columns[1] & columns[2]
     assert [f.manifest.key_ids["bsn_hash"].rsplit("/", 1)[0] for f in made] == [
         "aes-cmac;v1;demo/bsn/v1",
         "aes-cmac;v2;demo/bsn/v2",
-        "hmac-sha256;v1;demo/bsn/v1",
+        "hmac-sha256;v3;demo/bsn/v3",
     ]
+    with pytest.raises(BadInput, match="no hash algorithm"):
+        custody.fix_hash_algorithm(PROJECT, 4, "md5")
     with pytest.raises(KeyUnavailable):
-        run(tmp_path, custody, table(20), hash_version=3)
+        run(tmp_path, custody, table(20), hash_version=4)
 
 
 def test_the_same_input_and_keys_give_the_same_bytes_whatever_the_identified_zone_looks_like(

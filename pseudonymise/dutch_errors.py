@@ -1,0 +1,81 @@
+"""What stops a supplier's command, in Dutch; see :mod:`pseudonymise.dutch`."""
+
+from __future__ import annotations
+
+ERRORS = {
+    # handing in and the outbox
+    "a link or special file stands where a copy goes or comes from": (
+        "er staat een koppeling of bijzonder bestand waar een kopie heen gaat of vandaan komt"
+    ),
+    "find out who put it there, and remove it": "zoek uit wie het daar zette, en haal het weg",
+    "there is no such file": "dit bestand is er niet",
+    "only what is sealed is handed in": "alleen wat verzegeld is, wordt ingeleverd",
+    "seal it: zicht delivery seal": "verzegel het: zicht delivery seal",
+    "no such delivery was sealed from this folder": "vanuit deze map is zo'n levering niet verzegeld",
+    "take the delivery's name from its receipt; if the folder is lost, call the custodian": (
+        "neem de naam van de levering over van het ontvangstbewijs; is de map weg, bel dan de beheerder van de sleutels"
+    ),
+    # sealing
+    "this is no age recipient": "dit is geen ontvanger van age",
+    "use the text that starts with age1": "gebruik de tekst die met age1 begint",
+    "the file is not the one that the manifest describes": (
+        "dit is niet het bestand dat het begeleidende formulier beschrijft"
+    ),
+    "check the file again and make a new manifest: zicht delivery check": (
+        "controleer het bestand opnieuw en maak een nieuw formulier: zicht delivery check"
+    ),
+    "a .{} file may hold at most {} MiB": "een .{}-bestand mag hoogstens {} MiB groot zijn",
+    "deliver it in parts, or as CSV": "lever het in delen, of als CSV",
+    "there is no such sealed delivery": "deze verzegelde levering is er niet",
+    "the head of the sealed delivery is too large": "de kop van de verzegelde levering is te groot",
+    "the head of the sealed delivery is not readable": "de kop van de verzegelde levering is niet leesbaar",
+    "the seal holds no delivery of Zicht": "wat verzegeld is, is geen levering van Zicht",
+    "seal the file with zicht delivery seal": "verzegel het bestand met zicht delivery seal",
+    "the sealed delivery is cut off or was altered: its seal does not hold": (
+        "de verzegelde levering is afgekapt of veranderd: de verzegeling klopt niet"
+    ),
+    "ask the supplier to hand it in again": "vraag de leverancier om het opnieuw in te leveren",
+    "the sealed delivery holds more or fewer bytes than its head says": (
+        "de verzegelde levering bevat meer of minder bytes dan de kop zegt"
+    ),
+    "the delivery is sealed to another key, or its first bytes were changed": (
+        "de levering is voor een andere sleutel verzegeld, of het begin ervan is veranderd"
+    ),
+    "ask the supplier to seal it again, to this project's present recipient": (
+        "vraag de leverancier om het opnieuw te verzegelen, voor de huidige ontvanger van dit project"
+    ),
+    # the manifest
+    "the manifest does not hold": "het begeleidende formulier klopt niet",
+    "the manifest does not hold: {}": "het begeleidende formulier klopt niet: {}",
+    "the manifest is not a list of fields and values": (
+        "het begeleidende formulier is geen lijst van velden en waarden"
+    ),
+    "the delivery has no token": "de levering heeft geen kenmerk",
+    "there is no such manifest": "dit begeleidende formulier is er niet",
+    "the file does not pass the check": "het bestand komt niet door de controle",
+    "two files of one delivery have the same schema": "twee bestanden van één levering zijn van dezelfde soort",
+    "deliver them one by one": "lever ze een voor een",
+    "{} files and {} schemas were named": "er zijn {} bestanden en {} schema's genoemd",
+    "give --schema once for each file, in the same order": "geef --schema één keer per bestand, in dezelfde volgorde",
+    "the period is not known": "de periode is niet bekend",
+    "--period 2016, or --period 1996-2015": "--period 2016, of --period 1996-2015",
+    "the file exists, or has another ending than a form of this schema": (
+        "het bestand is er al, of heeft een andere uitgang dan bij deze soort hoort"
+    ),
+    "name a new file that ends in {}": "noem een nieuw bestand dat eindigt op {}",
+    # withdrawing
+    "this is no notice of withdrawal for this office": "dit is geen intrekking voor deze instelling",
+    "the supplier makes one with: zicht delivery withdraw": "de leverancier maakt die met: zicht delivery withdraw",
+    "this delivery was withdrawn": "deze levering is ingetrokken",
+    "seal the corrected file anew, with a new manifest": (
+        "verzegel het verbeterde bestand opnieuw, met een nieuw formulier"
+    ),
+    "no such delivery was accepted": "zo'n levering is niet aangenomen",
+    "take its name from the receipt": "neem de naam over van het ontvangstbewijs",
+    "this does not come from who sealed the delivery: the secret is another one": (
+        "dit komt niet van wie de levering verzegelde: het geheim is een ander"
+    ),
+    "send the notice from the folder in which the delivery was sealed, or call the custodian": (
+        "stuur de intrekking vanuit de map waarin de levering verzegeld is, of bel de beheerder van de sleutels"
+    ),
+}
