@@ -46,12 +46,12 @@ class Atoms:
         return Atoms(np.zeros(0), (), nothing, nothing)
 
 
-def few_enough(tables: Sequence[ReleasedTable], most_rows: int = MOST_ROWS) -> bool:
+def few_enough(tables: Sequence[ReleasedTable], most_rows: int | None = None) -> bool:
     """Whether it is worth trying."""
-    return len(tables) <= MOST_TABLES and sum(len(table.rows) for table in tables) <= most_rows
+    return len(tables) <= MOST_TABLES and sum(len(table.rows) for table in tables) <= (most_rows or MOST_ROWS)
 
 
-def atoms_of(tables: Sequence[ReleasedTable], threshold: int, most_rows: int = MOST_ROWS) -> Atoms:
+def atoms_of(tables: Sequence[ReleasedTable], threshold: int, most_rows: int | None = None) -> Atoms:
     """The atoms of ``tables``, those that are there first; none when there are too many."""
     if not few_enough(tables, most_rows):
         return Atoms.none()
