@@ -28,7 +28,8 @@ from linkage.breakdown import (
     counts_of,
     groups_of,
 )
-from linkage.evidence import read_evidence
+from linkage.clerical_review import ClericalReview, clerical_review, read_verdicts, verdicts_file
+from linkage.evidence import MatchEvidence, read_evidence
 from linkage.key_register import PAIRS, KeyTableVersion, versions
 from linkage.key_zone import KeyZone
 from linkage.matches import labelled_file, read_labelled
@@ -269,8 +270,15 @@ def _qualities(
         cells = counted[key.name].cells
         quality = key_quality(source, key, found, cells, evidence, engine=engine, suppliers=suppliers)
         subgroups = _subgroups(source, key, engine, background, zone)
-        made.append(quality.model_copy(update={"subgroups": subgroups}))
+        review = _clerical_review(source, key, evidence, zone)
+        made.append(quality.model_copy(update={"subgroups": subgroups, "review": review}))
     return made
+
+
+def _clerical_review(source: Source, key: Key, evidence: MatchEvidence | None, zone: KeyZone) -> ClericalReview | None:
+    if evidence is None:
+        return None
+    return clerical_review(read_verdicts(zone, verdicts_file(source.name, key.name), evidence.sample), evidence)
 
 
 def _subgroups(

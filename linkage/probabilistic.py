@@ -62,9 +62,10 @@ class Found:
     rule: Ints
     links: Ints
 
-    def take(self, which: Bools) -> Found:
-        """Some of the records."""
-        unit, row = (texts.filter(pa.array(which)) for texts in (self.unit, self.row))
+    def take(self, which: Bools | Ints) -> Found:
+        """Some of the records: a mask, or positions."""
+        positions = pa.array(np.arange(len(self.record))[which])
+        unit, row = (texts.take(positions) for texts in (self.unit, self.row))
         return Found(
             self.record[which], unit, row, self.weight[which], self.probability[which], self.rule[which], self.links
         )

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from enclave.engine import Engine
 from enclave.project import Key
+from linkage.clerical_review import ClericalReview
 from linkage.evidence import MatchEvidence, Share
 from linkage.key_totals import KeyTotal, cell_totals, key_total, numeric_columns
 from linkage.nonlinkage import Cells, CellWeight, cell_label, cell_weights, weight_of_every_cell
@@ -68,6 +69,7 @@ class Rates(_Record):
 
 class KeyQuality(_Record):
     """Quality of one key. ``evidence`` is None in the researchers' version, which has the intervals instead.
+    ``review`` is what clerks found.
 
     ``threshold``, ``precision`` and ``recall`` are None where records are linked by identifier only: nothing then says
     how often an identifier is another's.
@@ -85,6 +87,7 @@ class KeyQuality(_Record):
     totals: tuple[KeyTotal, ...] = ()
     subgroups: tuple[SubgroupRates, ...] = ()
     evidence: MatchEvidence | None = None
+    review: ClericalReview | None = None
 
     def for_researchers(self) -> KeyQuality:
         """Without the model, small counts hidden."""
@@ -103,6 +106,7 @@ class KeyQuality(_Record):
                 "totals": tuple(found.for_researchers() for found in self.totals),
                 "duplicate_precision": None if self.duplicate_precision is None else round(self.duplicate_precision, 2),
                 "evidence": None,
+                "review": self.review and self.review.for_researchers(),
             }
         )
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from enclave.files import write_text
+from linkage.clerical_review import Judged
 from linkage.quality import NOTABLE, SIMILAR, Balance, KeyQuality, QualityReport, Rates
 from linkage.quality_html import html_page
 from linkage.subgroups import SubgroupRates
@@ -44,6 +45,7 @@ def page(report: QualityReport, drawn: Container[str]) -> str:
     for key in report.keys:
         lines += [
             *_head(key),
+            *_review(key),
             *_passes(key),
             *_subgroups(key),
             *_balance(key),
@@ -62,6 +64,8 @@ def pictures(key: KeyQuality) -> dict[str, str]:
     made = {}
     if judged:
         made["subgroups"] = _intervals(judged)
+    if key.review is not None and key.review.bands:
+        made["review"] = _judged_bands(key.review.bands)
     if shown:
         made["passes"] = _bars([(found.name, found.records) for found in shown], "records linked, by pass")
     if seen:
@@ -108,6 +112,40 @@ def _when(key: KeyQuality) -> str:
             "needs none."
         )
     return f"Records without a usable identifier are linked when the probability is at least {key.threshold}."
+
+
+def _review(key: KeyQuality) -> list[str]:
+    found = key.review
+    if found is None:
+        return []
+    lines = [
+        "### Judged by clerks",
+        "",
+        "Pairs of a sample that a person looked at (95 %): of the linked ones the share that is right is the "
+        "precision. The interval holds whichever way the unsure ones are.",
+        "",
+        *([f"![pairs judged right]({_picture_name(key, 'review')})", ""] if found.bands else []),
+        "| Pairs | Weight from | Of records | Judged | Right | Unsure | Share that is right |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+        *(_judged_row(each) for each in (*found.strata, *found.bands)),
+        "",
+    ]
+    if found.near:
+        low, high = found.near
+        lines += [
+            f"Recall near the threshold, of the true pairs from the lower threshold on that are candidates: "
+            f"{100 * low:.1f}–{100 * high:.1f} %. Pairs that no pass finds, or below that threshold, are not in it.",
+            "",
+        ]
+    return lines
+
+
+def _judged_row(found: Judged) -> str:
+    weight = "all" if found.weight_from is None else str(found.weight_from)
+    judged = bool(found.right.whole)
+    counts = [f"{n:,}" if judged else "·" for n in (found.right.whole, found.right.part, found.unsure)]
+    records = "" if found.weight_from is not None else _count(found.records)
+    return "| " + " | ".join([found.stratum, weight, records, *counts, _between(found.right)]) + " |"
 
 
 def _passes(key: KeyQuality) -> list[str]:
@@ -265,6 +303,23 @@ def _dots(cells: Iterable[Balance], field: str, title: str, notable: float | Non
         rule = {"type": "rule", "color": _WRONG, "strokeDash": [4, 3]}
         layers.append({"data": bounds, "mark": rule, "encoding": {"x": {"field": "x", "type": "quantitative"}}})
     return _svg(values, *layers)
+
+
+def _judged_bands(bands: Sequence[Judged]) -> str:
+    values = [
+        {"name": f"{b.stratum}, weight from {b.weight_from}", "low": b.right.low, "high": b.right.high} for b in bands
+    ]
+    encoding = {
+        "x": {
+            "field": "low",
+            "type": "quantitative",
+            "title": "share that is right, 95 %",
+            "scale": {"domain": [0, 1]},
+        },
+        "x2": {"field": "high"},
+        "y": {"field": "name", "type": "nominal", "sort": None, "title": None},
+    }
+    return _svg(values, {"mark": {"type": "bar", "height": 3, "color": _INK}, "encoding": encoding})
 
 
 def _intervals(groups: Sequence[SubgroupRates]) -> str:

@@ -16,11 +16,12 @@ from enclave.files import sweep_temporaries
 from enclave.fingerprints import Json
 from enclave.journal import size_class
 from enclave.zones import Workspace, Zone
+from linkage.clerical_review import Verdict, read_verdicts, sample_name, verdicts_file, write_verdicts
 from linkage.review_sample import read_review_sample, review_file
 from pipeline.encoded_matching import filter_step
 from pipeline.expiry import refuse_resurrected
 from pipeline.lineage import journal_use, untold
-from pipeline.linking import hand_out_keys, link_step, withhold_withdrawn
+from pipeline.linking import hand_out_keys, key_zone, link_step, withhold_withdrawn
 from pipeline.matched_keys import forget_withdrawn, matched_keys
 from pipeline.matching import likeness_step
 from pipeline.office import Office, utc_now
@@ -279,6 +280,23 @@ class CustodianDesk:
         with self.journalling_keys("clerical-review"):
             self._finish_withdrawals()
             return read_review_sample(path, self.custody.decryption)
+
+    def verdicts(self, data_set: str, key: str, sample: pa.Table) -> dict[int, Verdict]:
+        """What was said of the pairs of a sample so far, by number of pair."""
+        zone, name = key_zone(self.office, self.custody), verdicts_file(data_set, key)
+        with self.journalling_keys("clerical-review"):
+            found = read_verdicts(zone, name, sample_name(sample)).to_pylist()
+        return {row["pair"]: Verdict(row["verdict"]) for row in found}
+
+    def judge(self, data_set: str, key: str, sample: pa.Table, verdicts: Mapping[int, Verdict]) -> None:
+        """Keep all ``verdicts`` on a sample in the key zone; the journal gets classes of their counts."""
+        zone = key_zone(self.office, self.custody)
+        with self.journalling_keys("clerical-review"):
+            write_verdicts(zone, verdicts_file(data_set, key), sample, verdicts)
+        counts = Counter(verdicts.values())
+        details: dict[str, Json] = {verdict.value: size_class(counts[verdict]) for verdict in Verdict}
+        subject = f"{data_set} {key}"
+        self.office.journal.append(actor=ACTOR, action="pairs judged", subject=subject, details=details, now=utc_now())
 
     def _accepted_path(self, receipt: Receipt) -> Path:
         found = receipt.findings

@@ -245,9 +245,9 @@ def _files_of(desk: CustodianDesk, receipt: Receipt) -> Iterator[Path]:
 
 
 def _samples(office: Office, schema_name: str) -> list[Path]:
-    """What matching by likeness left in which records of that schema's deliveries may stand: matches, labelled records
-    and samples for clerical review."""
-    found = (matched.files(office) for matched in matched_keys(office) if matched.schema_name == schema_name)
+    """What matching by likeness left in which records of that schema's deliveries may stand: matches, labelled records,
+    samples for clerical review and the verdicts on them."""
+    found = (matched.all_files(office) for matched in matched_keys(office) if matched.schema_name == schema_name)
     return [file for files in found for file in files.values()]
 
 
