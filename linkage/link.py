@@ -35,7 +35,8 @@ from linkage.key_zone import KeyZone
 from linkage.matches import labelled_file, read_labelled
 from linkage.minimisation import minimise
 from linkage.nonlinkage import Cells, count_cells, load_weights
-from linkage.quality import KeyQuality, QualityReport, key_quality
+from linkage.population import population_groups
+from linkage.quality import KeyQuality, QualityReport, balance, key_quality
 from linkage.quality_pages import write_quality
 from linkage.rekeying import names_of_unmatched
 from linkage.report import DataSetReport, Group, KeyReport, KeyTableReport, LinkageReport, total
@@ -270,8 +271,12 @@ def _qualities(
         cells = counted[key.name].cells
         quality = key_quality(source, key, found, cells, evidence, engine=engine, suppliers=suppliers)
         subgroups = _subgroups(source, key, engine, background, zone)
-        review = _clerical_review(source, key, evidence, zone)
-        made.append(quality.model_copy(update={"subgroups": subgroups, "review": review}))
+        more = {
+            "subgroups": subgroups,
+            "review": _clerical_review(source, key, evidence, zone),
+            "population": balance(population_groups(source, key, engine=engine, background=background)),
+        }
+        made.append(quality.model_copy(update=more))
     return made
 
 

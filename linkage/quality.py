@@ -9,7 +9,7 @@ the key zone. Researchers see no count of 1–9 and none that subtraction would 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
@@ -69,7 +69,8 @@ class Rates(_Record):
 
 class KeyQuality(_Record):
     """Quality of one key. ``evidence`` is None in the researchers' version, which has the intervals instead.
-    ``review`` is what clerks found.
+    ``review`` is what clerks found. ``population`` has persons where ``balance`` has records, and all of the register
+    where that has the delivered ones.
 
     ``threshold``, ``precision`` and ``recall`` are None where records are linked by identifier only: nothing then says
     how often an identifier is another's.
@@ -88,6 +89,7 @@ class KeyQuality(_Record):
     subgroups: tuple[SubgroupRates, ...] = ()
     evidence: MatchEvidence | None = None
     review: ClericalReview | None = None
+    population: tuple[Balance, ...] = ()
 
     def for_researchers(self) -> KeyQuality:
         """Without the model, small counts hidden."""
@@ -96,10 +98,13 @@ class KeyQuality(_Record):
             PassCount(name=group.category, records=None if group.counts.hidden else group.counts.matched)
             for group in mask_groups(listed)
         )
+        shown = _masked_balance(self.balance)
+        hidden = {(cell.by, cell.category) for cell in shown if cell.delivered is None}
         return self.model_copy(
             update={
                 "passes": passes,
-                "balance": _masked_balance(self.balance),
+                "balance": shown,
+                "population": _masked_balance(self.population, hidden),
                 "precision": self.precision and _coarse(self.precision),
                 "recall": self.recall and _coarse(self.recall),
                 "subgroups": tuple(found.for_researchers() for found in self.subgroups),
@@ -205,8 +210,11 @@ def _pass_group(found: PassCount) -> Group:
     return Group(by="pass", category=found.name, counts=Counts(matched=found.records or 0, unmatched=0, without=0))
 
 
-def _masked_balance(cells: tuple[Balance, ...]) -> tuple[Balance, ...]:
-    """A category is hidden when its linked or unlinked records are 1–9, and others that would bring them back."""
+def _masked_balance(cells: tuple[Balance, ...], also: Collection[tuple[str, str]] = ()) -> tuple[Balance, ...]:
+    """A category is hidden when its linked or unlinked records are 1–9, and others that would bring them back.
+
+    ``also``: (breakdown, category) hidden in a count of the same units.
+    """
     made: list[Balance] = []
     for by in dict.fromkeys(cell.by for cell in cells):
         mine = [cell for cell in cells if cell.by == by]
@@ -218,7 +226,7 @@ def _masked_balance(cells: tuple[Balance, ...]) -> tuple[Balance, ...]:
             )
             for c in mine
         ]
-        for cell, group in zip(mine, mask_groups(groups), strict=True):
+        for cell, group in zip(mine, mask_groups(groups, {category for of, category in also if of == by}), strict=True):
             hidden = dict.fromkeys(("delivered", "linked", "rate", "share", "linked_share", "difference"))
             made.append(cell.model_copy(update=hidden) if group.counts.hidden else cell)
     return tuple(made)

@@ -49,6 +49,7 @@ def page(report: QualityReport, drawn: Container[str]) -> str:
             *_passes(key),
             *_subgroups(key),
             *_balance(key),
+            *_population(key),
             *_weights(key),
             *_totals(key),
             *_evidence(key),
@@ -64,6 +65,10 @@ def pictures(key: KeyQuality) -> dict[str, str]:
     made = {}
     if judged:
         made["subgroups"] = _intervals(judged)
+    beside = [cell for cell in key.population if cell.difference is not None]
+    if beside:
+        what = "standardised difference, linked persons against the register of persons"
+        made["population"] = _dots(beside, "difference", what, NOTABLE)
     if key.review is not None and key.review.bands:
         made["review"] = _judged_bands(key.review.bands)
     if shown:
@@ -171,6 +176,24 @@ def _balance(key: KeyQuality) -> list[str]:
         "|---|---|--:|--:|--:|--:|--:|--:|",
     ]
     return [*lines, *map(_balance_row, key.balance), ""]
+
+
+def _population(key: KeyQuality) -> list[str]:
+    if not key.population:
+        return []
+    lines = [
+        "### Against the population",
+        "",
+        f"![standardised differences from the population]({_picture_name(key, 'population')})",
+        "",
+        "Persons with a linked record against everybody in the register of persons, by what that register says. It "
+        "shows for whom the linked data speak: whom the supplier deals with and whom linkage misses, together. What "
+        "linkage alone does stands above.",
+        "",
+        "| By | Category | Population | Linked | Rate | Share of population | Share of linked | Difference |",
+        "|---|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    return [*lines, *map(_balance_row, key.population), ""]
 
 
 def _balance_row(cell: Balance) -> str:
