@@ -27,6 +27,7 @@ from linkage.breakdown import (
     context_columns,
     counts_of,
     groups_of,
+    told_by_register,
 )
 from linkage.clerical_review import ClericalReview, clerical_review, read_verdicts, verdicts_file
 from linkage.evidence import MatchEvidence, read_evidence
@@ -269,7 +270,10 @@ def _qualities(
             continue
         evidence = read_evidence(zone, source.name, key.name) if key.is_matched else None
         cells = counted[key.name].cells
-        quality = key_quality(source, key, found, cells, evidence, engine=engine, suppliers=suppliers)
+        told = told_by_register(source, key, background, engine.dialect)
+        quality = key_quality(
+            source, key, found, cells, evidence, engine=engine, suppliers=suppliers, told_by_register=told
+        )
         subgroups = _subgroups(source, key, engine, background, zone)
         more = {
             "subgroups": subgroups,

@@ -47,6 +47,7 @@ class Balance(_Record):
     ``rate`` is linked over delivered; ``share`` of all delivered and ``linked_share`` of all linked records are of this
     category. ``difference`` is the standardised difference of the category's share between
     linked and delivered records, (p - q) / sqrt((p(1-p) + q(1-q)) / 2) (Austin 2009, doi:10.1080/03610910902859574).
+    Rate and difference are None where only linked records can have a category (the register tells it).
     All None: hidden.
     """
 
@@ -69,11 +70,10 @@ class Rates(_Record):
 
 class KeyQuality(_Record):
     """Quality of one key. ``evidence`` is None in the researchers' version, which has the intervals instead.
-    ``review`` is what clerks found. ``population`` has persons where ``balance`` has records, and all of the register
-    where that has the delivered ones.
 
     ``threshold``, ``precision`` and ``recall`` are None where records are linked by identifier only: nothing then says
-    how often an identifier is another's.
+    how often an identifier is another's. ``review`` is what clerks say.
+    ``population`` has persons where ``balance`` has records, and all of the register where that has the delivered ones.
     """
 
     data_set: str
@@ -136,10 +136,11 @@ def key_quality(
     *,
     engine: Engine,
     suppliers: Sequence[str],
+    told_by_register: Collection[str] = (),
 ) -> KeyQuality:
     """The quality of a key, after :func:`linkage.breakdown.groups_of` has counted ``counted``.
 
-    ``evidence``: of a key that was matched by likeness.
+    ``evidence``: of a key that was matched by likeness. ``told_by_register``: breakdowns that only linked records have.
     """
     view = f"categories_{source.name}_{key.name}"
     columns = numeric_columns(source, engine)
@@ -152,7 +153,7 @@ def key_quality(
         recall=_rates(evidence.recall) if evidence else None,
         duplicate_precision=evidence.duplicate_precision if evidence else None,
         passes=_passes(view, key, engine) if key.is_matched else (),
-        balance=balance(counted.groups),
+        balance=balance(counted.groups, told_by_register),
         weights=tuple(
             found.model_copy(update={"cell": cell_label(found.cell, cells.by, suppliers)})
             for found in cell_weights(cells.counts)
@@ -165,8 +166,8 @@ def key_quality(
     )
 
 
-def balance(groups: Sequence[Group]) -> tuple[Balance, ...]:
-    """Every category of every breakdown."""
+def balance(groups: Sequence[Group], told_by_register: Collection[str] = ()) -> tuple[Balance, ...]:
+    """Every category of every breakdown; no rate or difference in those that ``told_by_register`` names."""
     made = []
     for by in dict.fromkeys(group.by for group in groups):
         mine = [(g.category, g.counts.records, g.counts.matched or 0) for g in groups if g.by == by]
@@ -177,10 +178,12 @@ def balance(groups: Sequence[Group]) -> tuple[Balance, ...]:
                 category=category,
                 delivered=n,
                 linked=m,
-                rate=round(m / n, 4) if n else None,
+                rate=round(m / n, 4) if n and by not in told_by_register else None,
                 share=round(n / delivered, 4) if delivered else None,
                 linked_share=round(m / linked, 4) if linked else None,
-                difference=standardised_difference(m / linked, n / delivered) if linked and delivered else None,
+                difference=standardised_difference(m / linked, n / delivered)
+                if linked and delivered and by not in told_by_register
+                else None,
             )
             for category, n, m in mine
         ]

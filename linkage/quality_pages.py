@@ -172,10 +172,23 @@ def _balance(key: KeyQuality) -> list[str]:
         "The linked records against all that were delivered. A standardised difference of their shares beyond "
         f"±{NOTABLE} is an imbalance worth an adjustment.",
         "",
+        *_unknown_of_unlinked(key),
         "| By | Category | Delivered | Linked | Rate | Share of delivered | Share of linked | Difference |",
         "|---|---|--:|--:|--:|--:|--:|--:|",
     ]
     return [*lines, *map(_balance_row, key.balance), ""]
+
+
+def _unknown_of_unlinked(key: KeyQuality) -> list[str]:
+    names = dict.fromkeys(cell.by for cell in key.balance if cell.delivered and cell.rate is None)
+    if not names:
+        return []
+    told = "where it can be told: For whom it is right" if key.subgroups else "nowhere: no record is linked by likeness"
+    return [
+        f"By {', '.join(names)}: the register tells it, of linked records only. Of the others it is unknown, so there "
+        f"is no rate; recall by it stands {told}.",
+        "",
+    ]
 
 
 def _population(key: KeyQuality) -> list[str]:

@@ -108,7 +108,10 @@ def test_weights_are_by_what_was_delivered_though_the_register_tells_more(
         frames.append(open_frame(path, Pseudonymised))
     here.at(here.root, frames={"debt_assistance": frames}).run(key_register=register)
     (quality,) = json.loads((here.zone.folder / "linkage_quality.json").read_text())["keys"]
-    assert {found["by"] for found in quality["balance"]} >= {"sex", "supplier"}
+    rated = {found["by"] for found in quality["balance"] if found["rate"] is not None}
+    assert {found["by"] for found in quality["balance"]} == {"sex", "supplier", "origin", "age"}
+    assert rated == {"supplier"}, "of the unlinked nothing else is known"
+    assert "By sex, origin, age: the register tells it" in (here.zone.folder / "linkage_quality.md").read_text()
     assert {found["cell"] for found in quality["weights"]} == {f"supplier {place}" for place in PLACES}
     sexes = {found["category"]: found for found in quality["population"] if found["by"] == "sex"}
     rows[0]["sex"] = "1" if sum(row["sex"] == "1" for row in rows) < sexes["1"]["delivered"] else "2"  # not odd there
