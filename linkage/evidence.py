@@ -69,6 +69,7 @@ class MatchEvidence(_Record):
     ``review``: records between the thresholds. ``expected_precision`` and ``expected_recall`` follow from the weights.
     ``precision`` and ``recall`` are of labelled records, linked as if they had no identifier. ``duplicate_precision``
     is by the duplicate method, None where it cannot say. ``sample`` tells the pairs drawn for clerks from others.
+    ``blocking`` is the part of ``recall`` that the passes allow: true pairs that any pass yields.
     """
 
     threshold: float
@@ -88,6 +89,7 @@ class MatchEvidence(_Record):
     levels: tuple[LevelReport, ...]
     weights: tuple[WeightBin, ...]
     sample: str = ""
+    blocking: Share | None = None
 
 
 def evidence_of(
@@ -123,6 +125,7 @@ def evidence_of(
         ),
         weights=_weights(found.weight, labelled.found.weight, right),
         sample=sample,
+        blocking=share_of(result.yielded, in_register) if in_register else None,
     )
 
 

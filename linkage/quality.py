@@ -72,7 +72,7 @@ class KeyQuality(_Record):
     """Quality of one key. ``evidence`` is None in the researchers' version, which has the intervals instead.
 
     ``threshold``, ``precision`` and ``recall`` are None where records are linked by identifier only: nothing then says
-    how often an identifier is another's. ``review`` is what clerks say.
+    how often an identifier is another's. ``blocking`` is the recall that the passes allow, ``review`` what clerks say.
     ``population`` has persons where ``balance`` has records, and all of the register where that has the delivered ones.
     """
 
@@ -90,6 +90,7 @@ class KeyQuality(_Record):
     evidence: MatchEvidence | None = None
     review: ClericalReview | None = None
     population: tuple[Balance, ...] = ()
+    blocking: Rates | None = None
 
     def for_researchers(self) -> KeyQuality:
         """Without the model, small counts hidden."""
@@ -107,6 +108,7 @@ class KeyQuality(_Record):
                 "population": _masked_balance(self.population, hidden),
                 "precision": self.precision and _coarse(self.precision),
                 "recall": self.recall and _coarse(self.recall),
+                "blocking": self.blocking and _coarse(self.blocking),
                 "subgroups": tuple(found.for_researchers() for found in self.subgroups),
                 "totals": tuple(found.for_researchers() for found in self.totals),
                 "duplicate_precision": None if self.duplicate_precision is None else round(self.duplicate_precision, 2),
@@ -151,6 +153,7 @@ def key_quality(
         threshold=evidence.threshold if evidence else None,
         precision=_rates(evidence.precision) if evidence else None,
         recall=_rates(evidence.recall) if evidence else None,
+        blocking=_rates(evidence.blocking) if evidence and evidence.blocking else None,
         duplicate_precision=evidence.duplicate_precision if evidence else None,
         passes=_passes(view, key, engine) if key.is_matched else (),
         balance=balance(counted.groups, told_by_register),

@@ -92,16 +92,18 @@ def _head(key: KeyQuality) -> list[str]:
         "",
         _when(key),
         "",
-        *(_estimates(key.precision, key.recall, duplicates) if key.precision and key.recall else []),
+        *(_estimates(key, key.precision, key.recall, duplicates) if key.precision and key.recall else []),
     ]
 
 
-def _estimates(precision: Rates, recall: Rates, duplicates: str) -> list[str]:
+def _estimates(key: KeyQuality, precision: Rates, recall: Rates, duplicates: str) -> list[str]:
+    passes = "| of these, true pairs that some pass finds (recall of blocking) |"
     return [
         "| Estimate | Value |",
         "|---|--:|",
         f"| precision (records with an identifier, linked without it; 95 %) | {_interval(precision)} |",
         f"| recall (the same) | {_interval(recall)} |",
+        *([f"{passes} {_interval(key.blocking)} |"] if key.blocking else []),
         f"| precision of single links by the duplicate method | {duplicates} |",
         "",
     ]
