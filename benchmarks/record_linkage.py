@@ -139,7 +139,9 @@ def _yielded(delivered: pa.Table, register: pa.Table, truth: Any, scratch: Path)
     with open_engine("duckdb", scratch=scratch, readable=[], threads=THREADS, memory_gib=MEMORY_GIB) as engine:
         engine.load("labelled", labelled.to_reader())
         engine.load("delivery", delivered.append_column("id", delivered["record"].cast(pa.string())).to_reader())
-        engine.load("registered", register.to_reader())
+        numbers = register["unit"].cast(pa.int64()).cast(pa.string())  # as the truth has them, without leading zeros
+        at = register.column_names.index("unit")
+        engine.load("registered", register.set_column(at, "unit", numbers).to_reader())
         return true_pairs_yielded(engine, [rule for _, rule in PERSONS.passes])
 
 

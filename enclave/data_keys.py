@@ -11,18 +11,20 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from enclave.encrypted_files import KEY_BYTES, DataKey, content_digest, key_name
+from enclave.encrypted_files import KEY_BYTES, DataKey, content_digest, key_name, last_day
 from enclave.errors import KeyUnavailable, NotReady, Tampered
 from enclave.files import TEMPORARY_MARK, storage_errors, write_bytes
 from enclave.locks import flush
 
-_NAME = re.compile(r"([a-z0-9][a-z0-9_-]*)/([a-z0-9][a-z0-9_-]*)/(\d{4}-\d\d-\d\d)")
-_FILE = re.compile(r"([a-z0-9][a-z0-9_-]*)\.(\d{4}-\d\d-\d\d)\.key")
+_SLUG, _REST = r"([a-z0-9][a-z0-9_-]*)", r"(\d{4}-\d\d-\d\d)(?:%s([0-9a-f]{16}))?"
+_NAME = re.compile(f"{_SLUG}/{_SLUG}/{_REST % '/'}")
+_FILE = re.compile(rf"{_SLUG}\.{_REST % '[.]'}\.key")
+"""A version before this one knew no generations."""
 
 
 @dataclass(frozen=True, slots=True)
 class DataKeys:
-    """The folder ``data-keys`` of a workspace; ``<project>/<data set>.<date>.key`` per key, readable by its group."""
+    """The folder ``data-keys``; per key ``<project>/<data set>.<date>.<generation>.key``, for its group to read."""
 
     folder: Path
 
@@ -45,7 +47,7 @@ class DataKeys:
         """The key of a linked data set's file.
 
         Raises:
-            NotReady: the file was written before linked data were encrypted.
+            NotReady: the file was written by a version that did not encrypt linked data, or knew no generations.
             Tampered: it lies under the key of another data set, or the working copy does not open it.
             KeyUnavailable: there is no working copy, since the key was destroyed or was not handed out.
         """
@@ -56,6 +58,12 @@ class DataKeys:
             )
         if not name.startswith(f"{project}/{data_set}/"):
             raise Tampered("the file is of another data set or project", where=path.name, next_step="zicht link")
+        if not _matched(name)[4]:
+            raise NotReady(
+                f"data set {data_set} lies under a key of an earlier version, which no withdrawal destroys",
+                where=path.name,
+                next_step="the custodian: zicht link, which writes it under a key of its own; then zicht run",
+            )
         key = self.take(name)
         try:
             content_digest(path, key)
@@ -78,10 +86,10 @@ class DataKeys:
             secret = bytes.fromhex(self._path(name).read_text())
         except FileNotFoundError:
             raise KeyUnavailable(
-                f"there is no key for data that are kept until {name.rpartition('/')[2]}",
+                f"there is no key for data that are kept until {last_day(name)}",
                 where=name,
-                next_step="if the date has passed, the data were destroyed and nothing reads them again; "
-                "else the custodian hands the key out: zicht link",
+                next_step="if the date has passed, or a delivery was withdrawn, the data were destroyed and nothing "
+                "reads them again; else the custodian hands the key out: zicht link; derived rows: zicht run",
             ) from None
         except PermissionError:
             raise KeyUnavailable(
@@ -103,7 +111,7 @@ class DataKeys:
         whole = {name[1:].rpartition(TEMPORARY_MARK)[0] if TEMPORARY_MARK in name else name for name in files}
         for file in sorted(whole):
             if found := _FILE.fullmatch(file):
-                yield f"{project}/{found[1]}/{found[2]}"
+                yield "/".join((project, *filter(None, found.groups())))
 
     def withdraw(self, names: Iterable[str]) -> None:
         """Remove working copies, durably; those that are gone already are not missed."""
@@ -115,7 +123,12 @@ class DataKeys:
                     flush(path.parent)
 
     def _path(self, name: str) -> Path:
-        found = _NAME.fullmatch(name)
-        if found is None:
-            raise Tampered("the name of a data key is none", next_step="zicht link")
-        return self.folder / found[1] / f"{found[2]}.{found[3]}.key"
+        found = _matched(name)
+        return self.folder / found[1] / f"{'.'.join(filter(None, found.groups()[1:]))}.key"
+
+
+def _matched(name: str) -> re.Match[str]:
+    found = _NAME.fullmatch(name)
+    if found is None:
+        raise Tampered("the name of a data key is none", next_step="zicht link")
+    return found

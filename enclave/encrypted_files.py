@@ -42,7 +42,10 @@ _END = hashlib.sha256().digest_size + _TAG
 
 @dataclass(frozen=True, slots=True)
 class DataKey:
-    """The key of one data set until one date; ``name`` is ``<project>/<data set>/<YYYY-MM-DD>``."""
+    """The key of one data set until one date; ``name`` is ``<project>/<data set>/<YYYY-MM-DD>/<generation>``.
+
+    The generation is drawn at random. After a withdrawal a set gets another one, so that its key opens no earlier copy.
+    """
 
     name: str
     secret: bytes = field(repr=False)
@@ -55,7 +58,7 @@ class DataKey:
 
 def last_day(name: str) -> date:
     """The date in a data key's name."""
-    return date.fromisoformat(name.rpartition("/")[2])
+    return date.fromisoformat(name.split("/")[2])
 
 
 class EncryptedWriter(io.RawIOBase):

@@ -57,7 +57,9 @@ class Replacing(Protocol):
 
 @contextlib.contextmanager
 def replacing(path: Path, *, mode: int = 0o640) -> Iterator[Path]:
-    """Yield a temporary path beside ``path``; on success fsync and rename it over ``path``, else remove it.
+    """Yield an empty file beside ``path``; on success fsync and rename it over ``path``, else remove it.
+
+    It is its owner's alone (0600) until it is whole.
 
     Raises:
         StorageFailed: the disk is full or the folder may not be written.
@@ -76,6 +78,7 @@ def together() -> Iterator[Replacing]:
         temporary = path.with_name(f".{path.name}{TEMPORARY_MARK}{secrets.token_hex(4)}")
         with storage_errors(path.name):
             path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.touch(mode=0o600, exist_ok=False)  # nobody else reads what is not finished
             try:
                 yield temporary
                 sync_folder(temporary)

@@ -18,10 +18,15 @@ class Strict(BaseModel):
 
 
 class Population(Strict):
-    """The linked data set, and its key column, within which every counted record must lie."""
+    """The linked data set, and its key column, within which every counted record must lie.
+
+    ``whole``: by definition all of them are counted, one record each (per period where the request has one); the gate
+    refuses when one is missing. A derivation that happens to leave nobody out is not whole unless this says so.
+    """
 
     dataset: Slug
     key: ColumnName
+    whole: bool = False
 
 
 class Figure(Strict):

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import ClassVar, TypeVar, final
 
 from enclave.errors import StorageFailed, Tampered
-from enclave.files import storage_errors, write_bytes
+from enclave.files import storage_errors, sweep_temporaries, write_bytes
+from enclave.locks import lock_file
 
 
 class Zone(Enum):
@@ -176,10 +177,16 @@ class Workspace:
             self.public_keys.mkdir(exist_ok=True)
             if self.public_keys.stat().st_mode & 0o777 != 0o755:
                 self.public_keys.chmod(0o755)
-            for key in sorted(self.path(Zone.KEY).glob("*.pub")):
-                copy, content = self.public_keys / key.name, key.read_bytes()
-                if not copy.is_file() or copy.read_bytes() != content:
-                    write_bytes(copy, content, mode=0o444)
+            handle = os.open(self.public_keys, os.O_RDONLY)
+            try:
+                lock_file(handle)  # or the copies of another would be swept before they have their names
+                sweep_temporaries(self.public_keys)
+                for key in sorted(self.path(Zone.KEY).glob("*.pub")):
+                    copy, content = self.public_keys / key.name, key.read_bytes()
+                    if not copy.is_file() or copy.read_bytes() != content:
+                        write_bytes(copy, content, mode=0o444)
+            finally:
+                os.close(handle)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,7 +44,6 @@ class KeyZone:
                 encryption_properties=self.encryption() if self.encryption else None,
             ) as writer,
         ):
-            temporary.chmod(_PRIVATE)
             yield lambda batch: writer.write_batch(batch.cast(schema))
 
     def reader(self, names: list[str], schema: pa.Schema) -> pa.RecordBatchReader:

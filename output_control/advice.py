@@ -1,6 +1,7 @@
 """What a researcher could change to lose less, tried on the evidence and judged by the minimum frequency alone.
 
-The dominance rules are confidential: nothing here knows them, so no advice can be asked often enough to learn them.
+The dominance rules are confidential: nothing here knows them, so no advice can be asked often enough to learn them. How
+many cells are small is not said either: beside the pattern it would tell which hidden cells are small.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from output_control.tables.rules import primary
 from output_control.tables.table import BoolArray, CellTable, IntArray
 
 ROUNDING_TRIED = (5, 10)
-ROUNDING_WORK = 50_000  # primaries times cells: advice may not cost more than the suppression
+ROUNDING_CELLS = 300  # by their codes: advice may not cost more than the suppression, nor count small cells
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,6 @@ class Mend:
     what: str
     cells: int
     small: int
-    exact: bool = True
 
     def passes(self, rules: TableRules) -> bool:
         """Whether so few cells are small that suppression loses little."""
@@ -34,18 +34,17 @@ class Mend:
 
 
 def advise(evidence: Evidence, policy: Policy) -> list[str]:
-    """Lines for the researcher: the share of small cells, and each change that was tried; none when few are small."""
+    """Lines for the researcher: each change that was tried, and whether few cells are small then; none when few are."""
     rules = policy.public.tables
     small = _small(evidence, policy)
-    cells = len(evidence.table)
     if small.mean() <= rules.warn_primary_share.value:
         return []
-    n = rules.minimum_frequency.value
     lines = [
-        f"{small.mean():.0%} of the {cells} cells have fewer than {n} units: much will be hidden. "
+        f"many cells have fewer than {rules.minimum_frequency.value} units: much will be hidden. "
         "Tried on this table, by the minimum frequency alone:"
     ]
-    lines += [_line(mend, cells, rules) for mend in [*_coarser(evidence, small), *_merged(evidence, policy)]]
+    tried = [*_coarser(evidence, small), *_merged(evidence, policy)]
+    lines += [f"{mend.what}: {'passes' if mend.passes(rules) else 'not enough'}" for mend in tried]
     return [*lines, *_rounding(evidence, policy), _longer(evidence)]
 
 
@@ -54,14 +53,6 @@ def _small(evidence: Evidence, policy: Policy) -> BoolArray:
     for kind in evidence.kinds:
         small |= primary(kind.table, policy.frequency_rule()).mask
     return small
-
-
-def _line(mend: Mend, cells: int, rules: TableRules) -> str:
-    verdict = "passes" if mend.passes(rules) else "not enough"
-    return (
-        f"{mend.what}: {verdict}; {'' if mend.exact else 'at most '}{mend.small} of {mend.cells} cells would be small "
-        f"({mend.small / mend.cells:.0%}), {cells - mend.cells} cells fewer"
-    )
 
 
 def _coarser(evidence: Evidence, small: BoolArray) -> list[Mend]:
@@ -87,8 +78,7 @@ def _merged(evidence: Evidence, policy: Policy) -> list[Mend]:
             small, pair = min(best)
             names = " and ".join(shown.dimension.codes[code] for code in pair)
             gone = _overlap(evidence.table, position, pair)
-            exact = all(_apart(kind) for kind in evidence.kinds)
-            mends.append(Mend(f"merged, {shown.column} {names}", len(evidence.table) - gone, small, exact))
+            mends.append(Mend(f"merged, {shown.column} {names}", len(evidence.table) - gone, small))
     return mends
 
 
@@ -139,9 +129,11 @@ def _rounding(evidence: Evidence, policy: Policy) -> list[str]:
     """Whether rounded counts would need no secondary suppression."""
     if not evidence.table.integral or policy.public.tables.count_rounding.value.base:
         return []
+    if int(np.prod(evidence.table.shape, dtype=np.int64)) > ROUNDING_CELLS:
+        return []
     for base in ROUNDING_TRIED:
         alone = primary(evidence.table, policy.frequency_rule())
-        found = protect_by_rounding(evidence.table, alone, policy.options(), base, most_work=ROUNDING_WORK)
+        found = protect_by_rounding(evidence.table, alone, policy.options(), base)
         if found is not None:
             return [f"rounding, counts to {base}: no cell besides the small ones would be hidden; needs another policy"]
     return []

@@ -9,7 +9,7 @@ from enclave.errors import Refused
 from enclave.fingerprints import Json
 from output_control.dossier import Contents, table_contents
 from output_control.earlier_findings import NONE_SHARED, findings, told_before, told_of
-from output_control.ledger.coarser import MOST_WORK, Change, least_loss
+from output_control.ledger.coarser import Change, least_loss
 from output_control.ledger.definition import PURPOSE, defined
 from output_control.ledger.history import History
 from output_control.ledger.joint import Together, protect_together
@@ -39,7 +39,6 @@ NO_SMALL_DIFFERENCE = (
 ALL_TOGETHER = "hidden cells of this table and of all earlier releases that share records with it stay open together"
 EACH_TWO = "this table gives no hidden cell away, new or old, beside what follows from each two tables"
 TRIED = "what can leave instead, each tried beside the earlier releases, the one that asks for most first:"
-# the same whether all were tried or, beside many records and releases, none: a threshold would count records
 NONE_FOUND = "no coarser level, no column less and no table less was found that can leave"
 PROPOSED = 3
 NOT_ALL_TOGETHER = (
@@ -75,12 +74,14 @@ def beside_releases(
     policy: Policy,
     history: History | None,
     *,
-    made: str = "",
+    made: str,
+    inputs: Mapping[str, str],
     threads: int = 1,
 ) -> tuple[list[Contents], bytes]:
     """What leaves of each request, in their order, and the cells that the ledger is to remember.
 
-    ``made`` is the digest of code, parameters and environment: what it derives is one population by definition.
+    ``made`` is the digest of code, parameters and environment, ``inputs`` those of the linked data by name: what the
+    one derives from the other is one population by definition.
 
     Raises:
         Refused: the tables disclose something together, or together with an earlier release, that hiding more cells of
@@ -92,7 +93,8 @@ def beside_releases(
         held = remembered(each, sources, ids)
         if history is not None:
             key, request = history.ledger.keys.derived(PURPOSE), each.evidence.request
-            held = [replace(t, defined=defined(request, t, sources, made=made, key=key)) for t in held]
+            of = defined(request, made=made, inputs=inputs, key=key)
+            held = [replace(table, defined=of) for table in held]
         asked.add(name, each, held)
     together = _protected(tables, asked, history, policy, threads)
     models = [each for each in judged.values() if isinstance(each, Contents)]
@@ -154,11 +156,8 @@ def _proposals(
         except Refused:
             return None
 
-    releases = 1 + (len(history.entries) if history else 0)
-    if sum(len(each.rows) for each in asked.tables) * releases > MOST_WORK:
-        return [NONE_FOUND]
     shown = {at: tables[name] for name, at in asked.place.items()}
-    found = least_loss(asked.tables, asked.attached, hidden)
+    found = least_loss(asked.tables, asked.attached, hidden, releases=len(history.entries) if history else 0)
     lines = [_said(each, shown[each.table], alone=len(shown) == 1) for each in found[:PROPOSED]]
     return [TRIED, *lines] if lines else [NONE_FOUND]
 

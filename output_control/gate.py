@@ -102,7 +102,9 @@ def check(
     if found.faults:
         raise _refusal(analysis, found.faults)
     try:
-        contents, cells = beside_releases(judged, gate.sources, policy, history, made=fingerprint, threads=threads)
+        contents, cells = beside_releases(
+            judged, gate.sources, policy, history, made=fingerprint, inputs=inputs, threads=threads
+        )
         if history is not None:
             history.must_repeat(cells)
     except (Refused, BadInput) as error:

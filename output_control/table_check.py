@@ -250,7 +250,7 @@ def _with_figures(protected: ProtectedTable, sources: Sources, policy: Policy) -
             unsupported(evidence, protected.pattern.suppressed, rules, rates.figures),
         )
         if len(exposed):
-            raise reasons([f"{len(exposed)} derived figure(s) would give a hidden count back; nothing is released"])
+            raise reasons(["derived figures would give a hidden count back; nothing is released"])
         return replace(protected, rates=rates)
     if request.statistic in {"median", "percentile"}:
         return replace(
@@ -327,12 +327,11 @@ def _groups(evidence: Evidence, position: int, policy: Policy) -> PrimaryResult:
         for name, counted in each.items()
     ]
     by_units, by_records = found[0], found[-1]
-    complete = int(by_records.complete.sum())
-    if complete and rules.zeros.value == "tested":
+    if by_records.complete.any() and rules.zeros.value == "tested":
         raise Refused(
             "\n".join(
                 [
-                    f"{complete} group(s) lie as a whole in one sensitive category of {listed.name}",
+                    f"a group lies as a whole in one sensitive category of {listed.name}",
                     *coarser_groups(evidence, by_records.whole),
                 ]
             ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,17 +12,16 @@ from pathlib import Path
 import pyarrow as pa
 
 from enclave.errors import BadInput, EnclaveError, Fault, KeyUnavailable, NotReady, Tampered
-from enclave.files import sweep_temporaries
 from enclave.fingerprints import Json
 from enclave.journal import size_class
 from enclave.zones import Workspace, Zone
 from linkage.clerical_review import Verdict, read_verdicts, sample_name, verdicts_file, write_verdicts
 from linkage.review_sample import read_review_sample, review_file
 from pipeline.encoded_matching import filter_step
-from pipeline.expiry import refuse_resurrected
+from pipeline.expiry import refuse_broken_off, refuse_resurrected
 from pipeline.lineage import journal_use, untold
 from pipeline.linking import hand_out_keys, key_zone, link_step, withhold_withdrawn
-from pipeline.matched_keys import forget_withdrawn, matched_keys
+from pipeline.matched_keys import first_date, forget_withdrawn, matched_keys, sweep_half_written
 from pipeline.matching import likeness_step
 from pipeline.office import Office, utc_now
 from pipeline.plausibility import Checked, check_deliveries
@@ -35,7 +34,7 @@ from pseudonymise.handing_in import copy_on, digest_itself, is_plain
 from pseudonymise.manifest import DELIVERY_ID
 from pseudonymise.pseudonymise import pseudonymise
 from pseudonymise.receipt import Receipt
-from pseudonymise.receive import accepted_frame, receipts, receive_files
+from pseudonymise.receive import accepted_frame, one_at_a_time, receipts, receive_files
 from pseudonymise.schemas import DeliverySchema, load_schemas
 from pseudonymise.sealing import SUFFIX
 from pseudonymise.unlocking import Given
@@ -87,6 +86,12 @@ class CustodianDesk:
                     actor=ACTOR, action="keys used", subject=command, details=used, now=utc_now()
                 )
 
+    def alone(self) -> contextlib.AbstractContextManager[None]:
+        """Wait for the custodian's commands in other terminals: a withdrawal and an expiry remove what is half-written,
+        and what they remove is not read by others."""
+        folder = self.office.workspace.path(Zone.KEY)
+        return one_at_a_time(folder, lambda: self.teller.say("waiting for another command of the custodian to end"))
+
     @property
     def _withdrawer(self) -> Withdrawer:
         return Withdrawer(self.office.workspace, self.custody, self.office.journal, ACTOR)
@@ -97,7 +102,7 @@ class CustodianDesk:
         Raises:
             NotReady: no such delivery stands.
         """
-        with self.journalling_keys("withdraw"):
+        with self.alone(), self.journalling_keys("withdraw"):
             withdrawn = self._withdrawer.by_hand(delivery, reason, utc_now())
             self._finish_withdrawals()
         return withdrawn
@@ -106,7 +111,7 @@ class CustodianDesk:
         """Withdraw what suppliers' notices name; one that does not hold is a fault, and does not keep others out."""
         done: list[Confirmation] = []
         refused: list[Fault] = []
-        with self.journalling_keys("withdraw"):
+        with self.alone(), self.journalling_keys("withdraw"):
             for file in notices:
                 try:
                     done += self._withdrawer.on_notice(file, self.office.project.name, utc_now())
@@ -117,16 +122,12 @@ class CustodianDesk:
 
     def _finish_withdrawals(self) -> None:
         """Remove what is left of withdrawn deliveries, here and in what was made of several, and write down which
-        releases used them: all that a killed process left undone."""
+        releases used them: all that a killed process left undone. The caller is :meth:`alone`."""
         self._withdrawer.finish()
         if Withdrawals.of(self.office.journal).entries:
-            # what a killed step left half-written may hold rows withdrawn since, under a key that is given again
-            zones, project = self.office.workspace.path, self.office.project.name
-            places = (zones(Zone.IDENTIFIED), zones(Zone.PSEUDONYMISED), zones(Zone.LINKED) / project)
-            for folder in (*places, self.office.key_folder):
-                sweep_temporaries(folder)
+            sweep_half_written(self.office)
         forget_withdrawn(self.office, self.runner.records())
-        withhold_withdrawn(self.office)
+        withhold_withdrawn(self.office, self.custody)
         for delivery in untold(self.office.journal):
             journal_use(self.office.journal, self.office.project, delivery, actor=ACTOR, now=utc_now())
 
@@ -175,10 +176,10 @@ class CustodianDesk:
         """Receive every delivery in ``sealed``; faults of one do not keep the others out."""
         schemas = self.schemas()
         files = sorted(sealed)
-        self._finish_withdrawals()
         ran = 0
         refused = []
-        with self.journalling_keys("receive"), self.teller.bar("receive") as tick:
+        with self.alone(), self.journalling_keys("receive"), self.teller.bar("receive") as tick:
+            self._finish_withdrawals()
             for position, file in enumerate(files):
                 tick(file.name, position, len(files))
                 if not file.exists() and file.stem in Withdrawals.of(self.office.journal):
@@ -242,13 +243,18 @@ class CustodianDesk:
         Raises:
             NotReady: nothing was accepted yet.
         """
-        self._finish_withdrawals()
-        refuse_unfinished(self.custody)
-        accepted = self.standing()
-        if not accepted:
-            raise NotReady("no delivery has been accepted yet", next_step="zicht receive SEALED…")
+        with self.alone():
+            self._finish_withdrawals()
+            refuse_unfinished(self.custody)
+            accepted = self.standing()
+            if not accepted:
+                raise NotReady("no delivery has been accepted yet", next_step="zicht receive SEALED…")
+            with self.journalling_keys("pseudonymise"):
+                return self._pseudonymised(accepted, again=again)
+
+    def _pseudonymised(self, accepted: Sequence[Receipt], *, again: bool) -> list[Outcome]:
         outcomes = []
-        with self.journalling_keys("pseudonymise"), self.teller.bar("pseudonymise") as tick:
+        with self.teller.bar("pseudonymise") as tick:
             for position, receipt in enumerate(accepted):
                 tick(receipt.findings.delivery, position, len(accepted))
                 outcomes.append(
@@ -275,11 +281,14 @@ class CustodianDesk:
         Raises:
             NotReady: none was drawn.
         """
+        with self.alone(), self.journalling_keys("clerical-review"):
+            return self._review_sample(data_set, key)
+
+    def _review_sample(self, data_set: str, key: str) -> pa.Table:
+        self._finish_withdrawals()
         name = review_file(self.office.project.name, data_set, key)
         path = self.office.workspace.path(Zone.IDENTIFIED) / "review" / name
-        with self.journalling_keys("clerical-review"):
-            self._finish_withdrawals()
-            return read_review_sample(path, self.custody.decryption)
+        return read_review_sample(path, self.custody.decryption)
 
     def verdicts(self, data_set: str, key: str, sample: pa.Table) -> dict[int, Verdict]:
         """What was said of the pairs of a sample so far, by number of pair."""
@@ -288,15 +297,32 @@ class CustodianDesk:
             found = read_verdicts(zone, name, sample_name(sample)).to_pylist()
         return {row["pair"]: Verdict(row["verdict"]) for row in found}
 
-    def judge(self, data_set: str, key: str, sample: pa.Table, verdicts: Mapping[int, Verdict]) -> None:
-        """Keep all ``verdicts`` on a sample in the key zone; the journal gets classes of their counts."""
-        zone = key_zone(self.office, self.custody)
-        with self.journalling_keys("clerical-review"):
-            write_verdicts(zone, verdicts_file(data_set, key), sample, verdicts)
-        counts = Counter(verdicts.values())
-        details: dict[str, Json] = {verdict.value: size_class(counts[verdict]) for verdict in Verdict}
-        subject = f"{data_set} {key}"
-        self.office.journal.append(actor=ACTOR, action="pairs judged", subject=subject, details=details, now=utc_now())
+    def judge(self, data_set: str, key: str, sample: pa.Table, given: Mapping[int, Verdict]) -> int:
+        """Add verdicts on a sample to those in the key zone, where they stay as long as it; returns how many there are.
+
+        The journal gets classes of their counts.
+
+        Raises:
+            NotReady: another sample was drawn meanwhile, or this one is gone with a withdrawn delivery.
+        """
+        schema = self.office.project.data[data_set].delivery
+        with self.alone():
+            with self.journalling_keys("clerical-review"):
+                standing = self._review_sample(data_set, key)
+            if sample_name(standing) != sample_name(sample):
+                raise NotReady(
+                    "another sample was drawn meanwhile", next_step=f"zicht clerical-review {data_set} {key}"
+                )
+            kept = {**self.verdicts(data_set, key, sample), **given}
+            frames = {self._accepted_path(r): r for r in self.standing() if r.findings.schema_name == schema}
+            with self.journalling_keys("clerical-review"):
+                zone = key_zone(self.office, self.custody, first_date(self.office, frames))
+                write_verdicts(zone, verdicts_file(data_set, key), sample, kept)
+            counts = Counter(kept.values())
+            said: dict[str, Json] = {verdict.value: size_class(counts[verdict]) for verdict in Verdict}
+            subject = f"{data_set} {key}"
+            self.office.journal.append(actor=ACTOR, action="pairs judged", subject=subject, details=said, now=utc_now())
+        return len(kept)
 
     def _accepted_path(self, receipt: Receipt) -> Path:
         found = receipt.findings
@@ -345,10 +371,19 @@ class CustodianDesk:
         Raises:
             NotReady: an earlier step was not done, or rows that were derived from a withdrawn delivery are left.
         """
-        self._finish_withdrawals()
-        refuse_withdrawn_rows(self.office)
-        refuse_unfinished(self.custody)
-        accepted = self.standing()
+        with self.alone():
+            self._finish_withdrawals()
+            refuse_withdrawn_rows(self.office)
+            refuse_unfinished(self.custody)
+            refuse_broken_off(self.office)
+            frames = self._matched(self.standing())
+            with self.journalling_keys("link"):
+                outcome = self.runner.run(link_step(self.office, self.custody, frames, self.schemas()), again=again)
+                hand_out_keys(self.office, self.custody)
+        return outcome
+
+    def _matched(self, accepted: Sequence[Receipt]) -> dict[Path, Receipt]:
+        """The pseudonymised frames of deliveries of which all are there and matched."""
         frames = {self.pseudonymised_path(receipt): receipt for receipt in accepted}
         missing = sum(not path.is_file() for path in frames)
         if missing or not frames:
@@ -357,10 +392,7 @@ class CustodianDesk:
             last = self.runner.records().get(step.name)
             if last is None or last.fingerprint != self.runner.fingerprint(step):
                 raise NotReady(f"{step.name} was not run on the deliveries that stand", next_step="zicht pseudonymise")
-        with self.journalling_keys("link"):
-            outcome = self.runner.run(link_step(self.office, self.custody, frames, self.schemas()), again=again)
-            hand_out_keys(self.office, self.custody)
-        return outcome
+        return frames
 
     def standing(self) -> list[Receipt]:
         """Receipts of the deliveries that were accepted and have not expired."""

@@ -27,7 +27,7 @@ from linkage.key_zone import read_batches
 from linkage.matches import MATCHES, delivery_name, write_matches
 from linkage.quality import SIMILAR
 from pipeline.linking import key_zone
-from pipeline.matched_keys import MatchedKey, match_step
+from pipeline.matched_keys import MatchedKey, first_date, match_step
 from pipeline.office import Office
 from pipeline.runner import Step
 from pseudonymise.custody import Custody
@@ -53,16 +53,22 @@ def filter_step(
     read_register(register, how.label)  # refused before anything else is looked at
 
     def match() -> MatchEvidence:
-        return _match(office, custody, matched, how, frames=sorted(frames), register=register)
+        return _match(office, custody, matched, how, frames=frames, register=register)
 
     return match_step(office, matched, frames, register={"register filters": register}, code=CODE, match=match)
 
 
 def _match(
-    office: Office, custody: Custody, matched: MatchedKey, how: Encoded, *, frames: Sequence[Path], register: Path
+    office: Office,
+    custody: Custody,
+    matched: MatchedKey,
+    how: Encoded,
+    *,
+    frames: Mapping[Path, Receipt],
+    register: Path,
 ) -> MatchEvidence:
     files = matched.files(office)
-    delivered, origin = _delivered(matched.key.source[0], how.bits, frames, custody)
+    delivered, origin = _delivered(matched.key.source[0], how.bits, sorted(frames), custody)
     units, batches = read_register(register, how.label, custody.decryption)
     result = match_filters(
         delivered,
@@ -76,7 +82,7 @@ def _match(
     evidence = encoded_evidence(
         result, wanted=len(delivered), threshold=how.threshold, one_to_one=how.one_to_one, name=SIMILAR
     )
-    write_matches(key_zone(office, custody), files["matches"].name, _table(result, origin))
+    write_matches(key_zone(office, custody, first_date(office, frames)), files["matches"].name, _table(result, origin))
     write_text(files["evidence"], evidence.model_dump_json(indent=1) + "\n", mode=0o600)
     return evidence
 

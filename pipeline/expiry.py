@@ -19,12 +19,13 @@ from enclave.data_keys import DataKeys
 from enclave.encrypted_files import key_name, last_day
 from enclave.engine.scratch import held, sweep
 from enclave.errors import BadInput, NotReady, Tampered
-from enclave.files import storage_errors, sweep_temporaries, write_bytes
+from enclave.files import TEMPORARY_MARK, storage_errors, sweep_temporaries, write_bytes
 from enclave.fingerprints import Json, canonical_json, digest_file, digest_json
 from enclave.frames import open_frame
 from enclave.locks import flush
 from enclave.zones import Linked, Zone
-from pipeline.matched_keys import matched_keys
+from pipeline.lineage import DESTROYED, destroyed_keys
+from pipeline.matched_keys import made_of, sweep_half_written
 from pipeline.office import Office
 from pipeline.rotation import ends, refuse_unfinished
 from pseudonymise.custody import Custody, is_key_of_project
@@ -38,6 +39,7 @@ from pseudonymise.destruction import (
     Kind,
     certify,
 )
+from pseudonymise.key_store import STORE_FILE
 from pseudonymise.receipt import REFUSED, Receipt
 from pseudonymise.receive import receipts
 from pseudonymise.sealing import SUFFIX
@@ -46,7 +48,7 @@ from pseudonymise.signed_statement import JournalHead
 if TYPE_CHECKING:
     from pipeline.custodian import CustodianDesk
 
-BEGUN, DESTROYED = "expiry begun", "destroyed"
+BEGUN = "expiry begun"
 _PLAN = "expiry-plan.json"
 _CERTIFICATES = "certificates"
 
@@ -119,19 +121,30 @@ def expire(desk: CustodianDesk, plan: Plan, now: datetime) -> tuple[Certificate,
     """
     if not plan.subjects:
         return ()
-    office, custody = desk.office, desk.custody
-    with desk.journalling_keys("expire"):
-        plan = _left(office) or _begin(office, plan, now)
-        if (folder := office.workspace.path(Zone.KEY) / _CERTIFICATES).is_dir():
-            sweep_temporaries(folder)
-        _destroy_keys(office, custody, plan)
-        plan = _with_runs(office, plan)
-        _remove(office, [*plan.unreadable, *(name for gone in plan.subjects for name in gone.files)])
-        _refuse_plain_rows(office, plan)
-        certificates = tuple(_certificates(office, custody, plan))
-    _plan_file(office).unlink(missing_ok=True)
-    flush(_plan_file(office).parent)
+    with desk.alone():
+        with desk.journalling_keys("expire"):
+            certificates = _carried_out(desk, plan, now)
+        _plan_file(desk.office).unlink(missing_ok=True)
+        flush(_plan_file(desk.office).parent)
     return certificates
+
+
+def _carried_out(desk: CustodianDesk, plan: Plan, now: datetime) -> tuple[Certificate, ...]:
+    office, custody = desk.office, desk.custody
+    plan = _left(office) or _begin(office, plan, now)
+    _destroy_keys(office, custody, plan)
+    _sweep(office)
+    plan = _with_runs(office, plan)
+    _remove(office, [*plan.unreadable, *(name for gone in plan.subjects for name in gone.files)])
+    _refuse_plain_rows(office, plan)
+    return tuple(_certificates(office, custody, plan))
+
+
+def refuse_broken_off(office: Office) -> None:
+    """Raise NotReady when an expiry was killed between keys and files, which nothing reads any more."""
+    plan, root = _left(office), office.workspace.root
+    if plan and any((root / name).is_file() for gone in plan.subjects for name in gone.files):
+        raise NotReady("an expiry was broken off", next_step="zicht expire, which goes on with it")
 
 
 def refuse_resurrected(office: Office, custody: Custody) -> None:
@@ -149,12 +162,7 @@ def refuse_resurrected(office: Office, custody: Custody) -> None:
 
 def resurrected(office: Office, custody: Custody) -> tuple[str, ...]:
     """Names of keys that the journal says were destroyed and that the key store has."""
-    alive = set(custody.store.names())
-    gone: set[str] = set()
-    for entry in office.journal.entries():
-        keys = entry.details.get("keys") if entry.action == DESTROYED else None
-        gone |= {str(name) for name in keys} if isinstance(keys, list) else set()
-    return tuple(sorted(alive & gone))
+    return tuple(sorted(destroyed_keys(office.journal).intersection(custody.store.names())))
 
 
 def _subjects(desk: CustodianDesk, on: date) -> Iterator[Destroyed]:
@@ -164,7 +172,7 @@ def _subjects(desk: CustodianDesk, on: date) -> Iterator[Destroyed]:
     for receipt in receipts(office.workspace, custody):
         found = receipt.findings
         if found.retention_date <= on:
-            files = _digests(office, [*_files_of(desk, receipt), *_samples(office, found.schema_name)])
+            files = _digests(office, [*_files_of(desk, receipt)])
             keys = {f"retention/{project.name}/{found.retention_date}"} & alive
             if files or keys or not _certificate(office, "delivery", found.delivery).is_file():
                 covered |= keys
@@ -174,7 +182,7 @@ def _subjects(desk: CustodianDesk, on: date) -> Iterator[Destroyed]:
         yield from _end_of_project(office, alive)
         return
     for path, last in _expired_sets(office, on):
-        keys = {f"retention/{project.name}/{last}"} & alive if key_name(path) else set()
+        keys = {f"retention/{project.name}/{last}", f"data/{key_name(path)}"} & alive if key_name(path) else set()
         covered |= keys
         yield _gone(office, "data set", path.stem, until=last, files=_of_set(office, path), keys=keys)
     for version, until in ends(custody).items():
@@ -187,9 +195,10 @@ def _subjects(desk: CustodianDesk, on: date) -> Iterator[Destroyed]:
 
 
 def _due(alive: Iterable[str], project: str, on: date) -> set[str]:
-    """Retention keys whose date has come."""
-    prefix = f"retention/{project}/"
-    return {name for name in alive if name.startswith(prefix) and date.fromisoformat(name.removeprefix(prefix)) <= on}
+    """Retention keys, and keys of linked data, whose date has come."""
+    dates = {name: name.removeprefix(f"retention/{project}/") for name in alive}
+    dates |= {name: name.split("/")[3] for name in alive if name.startswith(f"data/{project}/")}
+    return {name for name, until in dates.items() if until != name and date.fromisoformat(until) <= on}
 
 
 def _end_of_project(office: Office, alive: set[str]) -> Iterator[Destroyed]:
@@ -230,7 +239,7 @@ def _reads(office: Office, question: str, data_set: str) -> bool:
 
 
 def _files_of(desk: CustodianDesk, receipt: Receipt) -> Iterator[Path]:
-    """Every file that holds rows of a delivery: sealed, accepted, in quarantine, pseudonymised under any version."""
+    """Every file that holds rows of a delivery: sealed, accepted, in quarantine, and what was made of it."""
     found, workspace = receipt.findings, desk.office.workspace
     inbox = workspace.path(Zone.INBOX)
     yield from (path for path in inbox.glob(f"*{SUFFIX}") if digest_file(path) == found.sealed_sha256)
@@ -240,15 +249,8 @@ def _files_of(desk: CustodianDesk, receipt: Receipt) -> Iterator[Path]:
         identified = workspace.path(Zone.IDENTIFIED)
         yield identified / found.supplier / name
         yield identified / "quarantine" / found.supplier / name
-        yield from (desk.pseudonymised_path(receipt, version) for version in range(1, desk.custody.hash_version + 1))
-        yield from desk.office.key_folder.glob(f"bridge-k*-{found.supplier}-{name}")
-
-
-def _samples(office: Office, schema_name: str) -> list[Path]:
-    """What matching by likeness left in which records of that schema's deliveries may stand: matches, labelled records,
-    samples for clerical review and the verdicts on them."""
-    found = (matched.all_files(office) for matched in matched_keys(office) if matched.schema_name == schema_name)
-    return [file for files in found for file in files.values()]
+        for _, files in made_of(desk.office, desk.runner.records(), found.delivery):
+            yield from files
 
 
 def _waiting(desk: CustodianDesk) -> int:
@@ -351,8 +353,17 @@ def _destroy_keys(office: Office, custody: Custody, plan: Plan) -> None:
     custody.store.destroy(lambda name: name in named)
     working = DataKeys(office.workspace.data_keys)
     alive = set(custody.store.names())
-    retention = {name: f"retention/{project.name}/{last_day(name)}" for name in working.names(project.name)}
-    working.withdraw(name for name, kept in retention.items() if kept not in alive)
+    working.withdraw([name for name in working.names(project.name) if f"data/{name}" not in alive])
+
+
+def _sweep(office: Office) -> None:
+    """Remove what killed commands left half-written; the key store, which others write too, sweeps for itself."""
+    sweep_half_written(office)
+    keys = office.workspace.path(Zone.KEY)
+    sweep_temporaries(keys / _CERTIFICATES)
+    for left in keys.glob(f".*{TEMPORARY_MARK}*"):
+        if not left.name.startswith(f".{STORE_FILE}"):
+            left.unlink()
 
 
 def _remove(office: Office, names: Iterable[str]) -> None:

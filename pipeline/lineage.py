@@ -1,10 +1,12 @@
-"""Which releases rest on a delivery, and whether linked data rest on one that was withdrawn: told by the journal alone.
+"""Which releases rest on a delivery, whether linked data rest on one that was withdrawn, and which keys were destroyed:
+told by the journal alone.
 
 The entry of a link names the deliveries that went into it: one may be withdrawn while they are linked.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 
 from enclave.fingerprints import Json
@@ -18,6 +20,7 @@ from pseudonymise.withdrawal import withdrawn_by
 
 RELEASED = PREFIX + Action.RELEASE.value
 USED = "withdrawn delivery was used"
+DESTROYED, KEYS_DESTROYED = "destroyed", "data keys destroyed"
 
 
 def releases_using(journal: Journal, project: Project, delivery: str) -> tuple[str, ...]:
@@ -73,6 +76,20 @@ def told_uses(journal: Journal) -> dict[str, tuple[str, ...]]:
         if entry.action == USED and isinstance(releases, list):
             found[entry.subject] = tuple(map(str, releases))
     return found
+
+
+def destroyed_keys(journal: Journal) -> set[str]:
+    """Names of keys that were destroyed, on their date or at a withdrawal."""
+    listed = [entry.details.get("keys") for entry in journal.entries() if entry.action in (DESTROYED, KEYS_DESTROYED)]
+    return {str(name) for names in listed if isinstance(names, list) for name in names}
+
+
+def journal_destroyed(journal: Journal, project: str, names: Iterable[str], *, actor: str, now: datetime) -> None:
+    """Write down which of these keys were destroyed, as far as the journal does not say so yet."""
+    told = destroyed_keys(journal)
+    new: list[Json] = [name for name in names if name not in told]
+    if new:
+        journal.append(actor=actor, action=KEYS_DESTROYED, subject=project, details={"keys": new}, now=now)
 
 
 def _is_link(entry: Entry) -> bool:

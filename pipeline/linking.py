@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 
 from enclave.data_keys import DataKeys
-from enclave.encrypted_files import content_digest, key_name, last_day
+from enclave.encrypted_files import content_digest, key_name
 from enclave.engine import Engine, open_engine
 from enclave.errors import NotReady
 from enclave.fingerprints import Json
@@ -21,9 +21,9 @@ from linkage.link import LinkResult, link
 from linkage.minimisation import names_in_code
 from linkage.rekeying import Carry
 from pipeline.ledger_units import MAP_FILE, RECIPIENT, write_map
-from pipeline.lineage import withdrawn_since_linked
+from pipeline.lineage import journal_destroyed, withdrawn_since_linked
 from pipeline.matched_keys import matched_keys
-from pipeline.office import Office
+from pipeline.office import Office, utc_now
 from pipeline.runner import CODE_ROOT, Step
 from pipeline.withdrawn_rows import remove_withdrawn_rows
 from pseudonymise.custody import Custody
@@ -134,32 +134,35 @@ def hand_out_keys(office: Office, custody: Custody) -> None:
 
     Raises:
         Tampered: a data set opens under no key: it was changed.
+        KeyUnavailable: it lies under a key that was drawn in another key store.
     """
     project, keys = office.project.name, DataKeys(office.workspace.data_keys)
     office.workspace.create_unsaved()
-    if withhold_withdrawn(office):
+    if withhold_withdrawn(office, custody):
         return
     current = set()
     for path in sorted((office.workspace.path(Zone.LINKED) / project).glob("*.parquet")):
         name = key_name(path)
-        if name is None or custody.expired(project, last_day(name)):
-            continue
+        if name is None or name.count("/") == 2 or custody.destroyed_data_key(name):
+            continue  # of a set that the project has no more, at times in the form of an earlier version
         current.add(name)
         if not keys.opens(path):
-            key = custody.data_key(project, path.stem, last_day(name))
+            key = custody.data_key_called(name)
             content_digest(path, key)
             keys.hand_out(key)
     keys.withdraw(set(keys.names(project)) - current)
 
 
-def withhold_withdrawn(office: Office) -> bool:
-    """As long as linked data hold a delivery that was withdrawn: take their keys back, and remove the rows that were
-    derived from it where this user may. Linking without the delivery hands the keys out again; it may be that there is
-    nothing left to link. Returns whether that is so."""
+def withhold_withdrawn(office: Office, custody: Custody) -> bool:
+    """As long as linked data hold a delivery that was withdrawn: destroy the keys of all of them, since rows derived
+    from several lie under the key of one, and remove such rows where this user may. Linking without the delivery draws
+    other keys, which open no copy of before; it may be that nothing is left to link. Returns whether that is so."""
     if not withdrawn_since_linked(office.journal):
         return False
-    keys = DataKeys(office.workspace.data_keys)
-    keys.withdraw(list(keys.names(office.project.name)))
+    project, keys = office.project.name, DataKeys(office.workspace.data_keys)
+    gone = custody.destroy_data_keys(project)
+    keys.withdraw(list(keys.names(project)))
+    journal_destroyed(office.journal, project, gone, actor="custodian", now=utc_now())
     remove_withdrawn_rows(office)
     return True
 
@@ -187,12 +190,13 @@ def key_table(office: Office, custody: Custody, zone: KeyZone, engine: Engine) -
     )
 
 
-def key_zone(office: Office, custody: Custody) -> KeyZone:
-    """The project's key tables: encrypted until the project's retention date."""
+def key_zone(office: Office, custody: Custody, until: date = date.max) -> KeyZone:
+    """The project's key tables: encrypted until the project's retention date, or until that of what they hold."""
     project = office.project
     folder = office.key_folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return KeyZone(folder, lambda: custody.encryption(project.name, project.retention_date), custody.decryption)
+    last = min(project.retention_date, until)
+    return KeyZone(folder, lambda: custody.encryption(project.name, last), custody.decryption)
 
 
 def _dropped(schemas: Mapping[str, DeliverySchema]) -> dict[str, list[str]]:

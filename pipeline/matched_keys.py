@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
+from enclave.files import sweep_temporaries
 from enclave.fingerprints import Json
 from enclave.journal import size_class
 from enclave.project import Key
@@ -66,6 +68,11 @@ def _files(office: Office, data_set: str, key: str) -> dict[str, Path]:
     }
 
 
+def first_date(office: Office, frames: Mapping[Path, Receipt]) -> date:
+    """The first date on which one of the deliveries expires: what is made of several names units of all of them."""
+    return min([office.project.retention_date, *(receipt.findings.retention_date for receipt in frames.values())])
+
+
 def matched_keys(office: Office) -> list[MatchedKey]:
     """All keys of the project that are matched by likeness, by data set."""
     return [
@@ -109,26 +116,39 @@ def forget_withdrawn(office: Office, records: Mapping[str, Record]) -> None:
     """Remove what was made of a withdrawn delivery, alone or with others, before it was withdrawn or at the same time.
 
     What a broken-off step left counts as made before: the next ``zicht pseudonymise`` makes it again without the
-    delivery. Can be called again at any time. Keys that the project had and has no more count too.
+    delivery. Can be called again at any time.
     """
-    known = {matched.step for matched in matched_keys(office)}
-    former = {step.removeprefix(_MATCH) for step in {*records} - known if step.startswith(_MATCH)}
-    others = [(f"{_MATCH}{what}", [*_files(office, *what.split()).values()]) for what in sorted(former)]
     for name, entry in Withdrawals.of(office.journal).entries.items():
-        found = DELIVERY_ID.fullmatch(name)
-        place = (found["supplier"], found["schema"], found["period"]) if found else ("", "", "")
-        for step, files in (*_made_of(office, *place), *others):
+        for step, files in made_of(office, records, name):
             record = records.get(step)
             if record is None or record.sequence < entry.sequence or name in record.deliveries:
                 for file in files:
                     file.unlink(missing_ok=True)
 
 
-def _made_of(office: Office, supplier: str, schema: str, period: str) -> Iterator[tuple[str, list[Path]]]:
-    """Steps that read the delivery of a place, and the files that they left."""
+def made_of(office: Office, records: Mapping[str, Record], delivery: str) -> Iterator[tuple[str, list[Path]]]:
+    """Steps that may have read a delivery, or another of its place, and the files that they left: pseudonymised under
+    any key version, and what matching left, also of keys that the project has no more."""
+    found = DELIVERY_ID.fullmatch(delivery)
+    supplier, schema, period = (found["supplier"], found["schema"], found["period"]) if found else ("", "", "")
+    known = {matched.step for matched in matched_keys(office)}
+    former = {step.removeprefix(_MATCH) for step in {*records} - known if step.startswith(_MATCH)}
+    for what in sorted(former):
+        yield f"{_MATCH}{what}", [*_files(office, *what.split()).values()]
     for matched in matched_keys(office):
         if matched.schema_name == schema:
             yield matched.step, list(_files(office, matched.data_set, matched.key.name).values())
     hashed = office.workspace.path(Zone.PSEUDONYMISED).rglob(f"{supplier}/{schema}_{period}.parquet")
     bridges = office.key_folder.glob(f"bridge-k*-{supplier}-{schema}_{period}.parquet")
     yield f"pseudonymise {supplier} {schema} {period}", [*hashed, *bridges]
+
+
+def sweep_half_written(office: Office) -> None:
+    """Remove what killed steps left half-written: it may be whole but for its name, and hold rows of any delivery.
+
+    The caller keeps the custodian's other commands from running.
+    """
+    zones, project = office.workspace.path, office.project.name
+    places = (zones(Zone.IDENTIFIED), zones(Zone.PSEUDONYMISED), zones(Zone.LINKED) / project, office.key_folder)
+    for folder in (*places, office.workspace.data_keys, zones(Zone.INBOX) / "receipts"):
+        sweep_temporaries(folder)

@@ -7,7 +7,6 @@ clerical-review sample. What goes to the key zone is record number, register uni
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,8 @@ import pyarrow.compute as pc
 
 from enclave.errors import BadInput, Fault
 from enclave.files import write_text
-from enclave.frames import open_frame
 from enclave.identifiers import check
 from enclave.project import Probabilistic
-from enclave.zones import Identified
 from linkage.evidence import MatchEvidence, evidence_of, is_right
 from linkage.key_zone import read_batches
 from linkage.matches import LABELLED, MATCHES, delivery_name, write_labelled, write_matches
@@ -28,7 +25,7 @@ from linkage.probabilistic import Found, Labelled, Room, match_units
 from linkage.review_sample import draw_review_sample, write_review_sample
 from linkage.unit_register import read_units
 from pipeline.linking import key_zone
-from pipeline.matched_keys import MatchedKey, match_step
+from pipeline.matched_keys import MatchedKey, first_date, match_step
 from pipeline.office import Office
 from pipeline.runner import Step
 from pseudonymise.custody import Custody
@@ -53,7 +50,7 @@ def likeness_step(
     register = {"key register": office.key_register / matched.units.register}
 
     def match() -> MatchEvidence:
-        return _match(office, custody, matched, how, frames=sorted(frames), schema=schema)
+        return _match(office, custody, matched, how, frames=frames, schema=schema)
 
     return match_step(office, matched, frames, register=register, code=CODE, match=match)
 
@@ -64,11 +61,11 @@ def _match(
     matched: MatchedKey,
     how: Probabilistic,
     *,
-    frames: Sequence[Path],
+    frames: Mapping[Path, Receipt],
     schema: DeliverySchema,
 ) -> MatchEvidence:
     settings, files = office.settings, matched.files(office)
-    delivered, origin = _delivered(matched, how, frames, schema, custody)
+    delivered, origin = _delivered(matched, how, sorted(frames), schema, custody)
     room = Room(office.workspace.scratch, settings.threads, settings.memory_gib, settings.engine)
     register = office.key_register / matched.units.register
     result = match_units(
@@ -79,7 +76,8 @@ def _match(
         threshold=how.threshold,
         one_to_one=how.one_to_one,
     )
-    zone = key_zone(office, custody)
+    until = first_date(office, frames)
+    zone = key_zone(office, custody, until)
     sample = draw_review_sample(result, how)
     evidence = evidence_of(
         result, threshold=how.threshold, review=how.review, one_to_one=how.one_to_one, sample=sample.name
@@ -93,17 +91,10 @@ def _match(
         sample,
         delivered,
         register,
-        encryption=custody.encryption(office.project.name, _earliest(office, frames, custody)),
+        encryption=custody.encryption(office.project.name, until),
         decryption=custody.decryption,
     )
     return evidence
-
-
-def _earliest(office: Office, frames: Sequence[Path], custody: Custody) -> date:
-    """The first date on which one of the deliveries expires: the sample holds names of all of them."""
-    manifests = [open_frame(path, Identified, decryption=custody.decryption()).manifest for path in frames]
-    dates = [date.fromisoformat(found.retention_date) for found in manifests if found.retention_date]
-    return min([office.project.retention_date, *dates])
 
 
 def _delivered(

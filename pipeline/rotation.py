@@ -57,6 +57,11 @@ def rotate(desk: CustodianDesk, until: date) -> Rotation:
     Raises:
         BadInput: ``until`` lies in the past. NotReady: the version before the present one still exists.
     """
+    with desk.alone():
+        return _rotated(desk, until)
+
+
+def _rotated(desk: CustodianDesk, until: date) -> Rotation:
     rotation = _begun(desk.custody) or _begin(desk.custody, until)
     version = rotation.version
     desk.custody.add_hash_version(version)
@@ -100,7 +105,7 @@ def carried_over(desk: CustodianDesk, receipt: Receipt) -> Outcome | None:
 def write_bridge_of(desk: CustodianDesk, receipt: Receipt, schema: DeliverySchema) -> Path:
     """While both versions exist: under which new hashes this delivery holds units that only old hashes name."""
     custody, project, version = desk.custody, desk.office.project.name, desk.custody.hash_version
-    zone = key_zone(desk.office, custody)
+    zone = key_zone(desk.office, custody, receipt.findings.retention_date)
     frame = accepted_frame(receipt, desk.office.workspace, custody=custody)
     pairs = bridging_pairs(frame, schema=schema, custody=custody, project=project, version=version)
     return write_bridge(zone, version, delivery_name(frame.path), pairs)[0]

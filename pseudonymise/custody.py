@@ -18,7 +18,7 @@ import pyarrow.parquet.encryption as pe
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from enclave.encrypted_files import DataKey
+from enclave.encrypted_files import DataKey, last_day
 from enclave.entropy import Entropy, SecureEntropy
 from enclave.errors import BadInput, KeyUnavailable, NotAllowed
 from enclave.files import write_text
@@ -35,6 +35,7 @@ _RECEIPT = "receipt"
 _EARLIER = "earlier"
 _VERSION_FACT = "hash-version"
 _LEDGER = "ledger-units"
+_GENERATION_BYTES = 8
 _SEAL = re.compile(r"seal-v(\d+)")
 _SLUG = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
@@ -143,9 +144,8 @@ class Custody:
         return gone
 
     def end_project(self, project: str) -> tuple[str, ...]:
-        """Destroy every key of ``project``: retention keys, sealing identities, and all hash keys. Returns names."""
-        retention = _named("retention", project) + "/"
-        return self._store.destroy(lambda name: name.startswith((retention, "hash-master/")) or _is_seal(name, project))
+        """Destroy every key of ``project``: of dates and data, sealing identities, all hash keys. Returns names."""
+        return self._store.destroy(lambda name: is_key_of_project(name, project))
 
     def receipt_key(self) -> SigningKey:
         """The key that signs receipts; its public half is ``receipt.pub``."""
@@ -266,20 +266,45 @@ class Custody:
         return self._factory.file_encryption_properties(pe.KmsConnectionConfig(), how)
 
     def data_key(self, project: str, data_set: str, until: date) -> DataKey:
-        """The key of a linked data set that is kept until a date: HKDF-SHA-256 (RFC 5869) of that date's retention key.
-
-        It opens nothing else, and cannot be made again once the retention key is destroyed: what is left of it then are
-        working copies, which who destroys removes.
+        """The key under which a data set that is kept until a date is linked now; drawn where there is none.
 
         Raises:
-            KeyUnavailable: the key of that date was destroyed.
+            KeyUnavailable: the retention key of that date was destroyed.
         """
-        name = _named("retention", project, until.isoformat())
-        data_key = "/".join(_named("data", project, data_set, until.isoformat()).split("/")[1:])
-        self._tell("hand-out", data_key)
-        info = b"zicht data key 1 " + data_key.encode()  # slugs: no other parts read the same
-        retention = self._store.get_or_draw(name, self._entropy)
-        return DataKey(data_key, HKDF(SHA256(), KEY_BYTES, salt=None, info=info).derive(retention.reveal()))
+        self._store.get_or_draw(_named("retention", project, until.isoformat()), self._entropy)
+        prefix = _named("data", project, data_set, until.isoformat()) + "/"
+        alive = [name for name in self._store.names() if name.startswith(prefix)]
+        if not alive:
+            before = sum(name.startswith(prefix) for name in self._store.destroyed())
+            generation = self._entropy.draw(_GENERATION_BYTES, f"generation {before + 1} of {prefix}").hex()
+            alive = [prefix + generation]
+            self._store.get_or_draw(alive[0], self._entropy)
+        return self.data_key_called(alive[0].removeprefix("data/"))
+
+    def data_key_called(self, name: str) -> DataKey:
+        """The data key of that name: HKDF-SHA-256 (RFC 5869) of its date's retention key, and of one of its own.
+
+        It opens nothing else, and cannot be made again once either is destroyed, on the date or at a withdrawal: what
+        is left of it then are working copies, which who destroys removes.
+
+        Raises:
+            KeyUnavailable: it was destroyed, or never drawn in this store.
+        """
+        project, until = name.split("/", maxsplit=1)[0], last_day(name).isoformat()
+        own, retention = (self._store.get(key) for key in (f"data/{name}", _named("retention", project, until)))
+        self._tell("hand-out", name)
+        info = b"zicht data key 2 " + name.encode()  # slugs: no other parts read the same
+        derive = HKDF(SHA256(), KEY_BYTES, salt=own.reveal(), info=info).derive
+        return DataKey(name, derive(retention.reveal()))
+
+    def destroyed_data_key(self, name: str) -> bool:
+        """Whether the data key of that name was destroyed, on its date or at a withdrawal."""
+        return f"data/{name}" in self._store.destroyed() or self.expired(name.split("/", maxsplit=1)[0], last_day(name))
+
+    def destroy_data_keys(self, project: str) -> tuple[str, ...]:
+        """Destroy the keys of all linked data of a project; linking draws others. Returns all that ever were."""
+        self._store.destroy(lambda name: name.startswith(_named("data", project) + "/"))
+        return tuple(name for name in self._store.destroyed() if name.startswith(_named("data", project) + "/"))
 
     def decryption(self) -> Any:
         """Parquet decryption for any file of this custody; reading raises KeyUnavailable where the key is gone."""
@@ -355,8 +380,9 @@ def _hash_master(version: int) -> str:
 
 
 def is_key_of_project(name: str, project: str) -> bool:
-    """Whether a key ends with its project: retention keys, sealing identities, and the hash keys of the office."""
-    return name.startswith((_named("retention", project) + "/", "hash-master/")) or _is_seal(name, project)
+    """Whether a key ends with its project: retention and data keys, sealing identities, the office's hash keys."""
+    kept = tuple(f"{_named(kind, project)}/" for kind in ("retention", "data"))
+    return name.startswith((*kept, "hash-master/")) or _is_seal(name, project)
 
 
 def _is_seal(name: str, project: str) -> bool:

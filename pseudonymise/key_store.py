@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from enclave.entropy import Entropy
 from enclave.errors import BadInput, KeyUnavailable, Tampered
-from enclave.files import storage_errors, write_bytes
+from enclave.files import TEMPORARY_MARK, storage_errors, write_bytes
 from enclave.fingerprints import canonical_json, digest_json
 from pseudonymise.token import Token
 from pseudonymise.unlocking import (
@@ -47,7 +47,7 @@ _CHECK = "check"
 _Body = dict[str, Any]
 
 
-TWO_HALVES = ("retention/", "seal/", "seal-v", "hash-master/")
+TWO_HALVES = ("retention/", "data/", "seal/", "seal-v", "hash-master/")
 """Keys that will be destroyed: under a token, half of each lies there, and no copy of the file brings it back."""
 
 
@@ -286,6 +286,8 @@ class _Unknown(KeyUnavailable):
 def _locked(folder: Path) -> Iterator[None]:
     with storage_errors("the key zone"), (folder / ".key-store.lock").open("wb") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
+        for left in folder.glob(f".{STORE_FILE}{TEMPORARY_MARK}*"):  # a killed writer's: it may hold what is destroyed
+            left.unlink()
         yield
 
 

@@ -28,10 +28,9 @@ def box_plot(request: BoxPlotRequest, sources: Sources, policy: Policy) -> Conte
         raise Refused("\n".join(faults))
     values, n = frame.numbers(request.measure), policy.public.tables.minimum_frequency.value
     groups = rows_by_code(request.by, frame)
-    small = sum(frame.units_where(rows) < n for _, rows in groups)
-    if small:
+    if any(frame.units_where(rows) < n for _, rows in groups):
         # hiding their figures would still list their codes, and a code may be a value that one record has
-        raise Refused(f"{small} categories have fewer than {n} units", next_step="merge categories or leave them out")
+        raise Refused(f"a category has fewer than {n} units", next_step="merge categories or leave them out")
     if any(_alike(values[rows], frame.unit[rows]) > policy.public.tables.group_share.value for _, rows in groups):
         raise Refused("nearly all of a category have one value, so its percentiles say of each what they have")
     wrong = faults_of_rows([rows for _, rows in groups], frame, policy)

@@ -35,9 +35,8 @@ def clusters(request: ClustersRequest, sources: Sources, policy: Policy) -> Cont
     """
     frame = read_model_frame(request, sources)
     values = {name: frame.numbers(name) for name in request.features}
-    flat = [name for name, column in values.items() if not column.std() > 0]
-    if flat:
-        raise Refused(f"{len(flat)} feature(s) are the same for everyone")
+    if not all(column.std() > 0 for column in values.values()):
+        raise Refused("a feature is the same for everyone")
     faults = _faults_of_method(request, values, frame)
     if faults:
         raise Refused("\n".join(faults), next_step="ask for k_means")
@@ -113,8 +112,7 @@ def _members(matrix: FloatArray, request: ClustersRequest) -> IntArray:
 
 def _refuse_sizes(units: list[int], frame: ModelFrame, policy: Policy) -> None:
     need, share = policy.public.distributions.cluster_units.value, policy.public.tables.group_share.value
-    small = sum(each < need for each in units)
-    if small:
-        raise Refused(f"{small} cluster(s) have fewer than {need} units", next_step="ask for fewer clusters")
+    if min(units) < need:
+        raise Refused(f"a cluster has fewer than {need} units", next_step="ask for fewer clusters")
     if max(units) > share * frame.units:
         raise Refused("one cluster holds nearly all units", next_step="ask for other features")

@@ -2,7 +2,8 @@
 
 Where no suppression helps, what remains is to ask for less: a column down to a coarser level, without a column, or
 without one of the tables. Cutting a level leaves the other cells, and what makes them sensitive, as they were; so each
-change is judged by the very check that refused, and what is proposed passes it.
+change is judged by the very check that refused, and what is proposed passes it. How many are tried follows from what
+who asks knows anyhow (codes asked for and releases there are), never from records: that would count them.
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from output_control.tables.rules import PrimaryResult
 from output_control.tables.table import Dimension, IntArray, cell_keys
 
 MOST_TRIED = 12
-MOST_WORK = 20_000_000  # records times releases to hold them against: a refusal may take some times as long as a check
+# over all that is tried, so that a refusal takes no longer than checks of these sizes, or two checks like its own
+MOST_RELEASES, MOST_CELLS = 120, 200_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +35,18 @@ class Change:
 Hidden = Callable[[Sequence[ReleasedTable], Mapping[int, int]], Sequence[ReleasedTable] | None]
 
 
-def least_loss(asked: Sequence[ReleasedTable], attached: Mapping[int, int], hidden: Hidden) -> list[Change]:
+def least_loss(
+    asked: Sequence[ReleasedTable], attached: Mapping[int, int], hidden: Hidden, *, releases: int
+) -> list[Change]:
     """The changes that help, those that ask for most first; ``attached`` as in
-    :func:`output_control.ledger.joint.protect_together`, ``hidden`` gives what may leave of some tables, or None."""
+    :func:`output_control.ledger.joint.protect_together`, ``hidden`` gives what may leave of some tables, or None.
+    ``releases``: how many there are to hold each against."""
     counts_of = {figure: counts for counts, figure in attached.items()}
     figures = [at for at in range(len(asked)) if at not in attached]
     found = []
-    for change in _changes(asked, figures):
+    cells = sum(_combinations(asked[at]) for at in figures)
+    most = min(MOST_TRIED, MOST_RELEASES // max(releases, 1), MOST_CELLS // max(cells, 1))
+    for change in _changes(asked, figures)[: max(most, 1)]:
         tables, kept = [], []
         for at in figures:
             for each in (at, *([counts_of[at]] if at in counts_of else [])):
@@ -58,19 +65,24 @@ def least_loss(asked: Sequence[ReleasedTable], attached: Mapping[int, int], hidd
 
 
 def _changes(asked: Sequence[ReleasedTable], figures: Sequence[int]) -> list[Change]:
-    """All there are, as far as they are tried; those that ask for most first, by codes and not by what is in them."""
+    """All there are; those that ask for most first, by codes and not by what is in them."""
 
     def all_of() -> Iterator[tuple[int, Change]]:
         for at in figures:
             table = asked[at].table
             for column, dim in enumerate(table.dims):
-                others = int(np.prod(table.shape, dtype=np.int64)) // len(dim.codes)
+                others = _combinations(asked[at]) // len(dim.codes)
                 for deepest in range(int(dim.depth.max(initial=0)) - 1, -1 if len(table.dims) > 1 else 0, -1):
                     yield int((dim.depth > deepest).sum()) * others, Change(at, column, deepest)
             if len(figures) > 1:
-                yield int(np.prod(table.shape, dtype=np.int64)), Change(at, None)
+                yield _combinations(asked[at]), Change(at, None)
 
-    return [change for _, change in sorted(all_of(), key=lambda each: each[0])][:MOST_TRIED]
+    return [change for _, change in sorted(all_of(), key=lambda each: each[0])]
+
+
+def _combinations(table: ReleasedTable) -> int:
+    """Cells that there could be, whoever is in them."""
+    return int(np.prod(table.table.shape, dtype=np.int64))
 
 
 def cut(table: ReleasedTable, column: int, deepest: int) -> ReleasedTable:

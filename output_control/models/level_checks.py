@@ -60,7 +60,7 @@ def faults_of_rows(groups: Sequence[BoolArray], frame: ModelFrame, policy: Polic
         return []
     ones = np.ones(frame.records)
     found = dominated([sums_by_unit(frame, rows, ones) for rows in groups], policy)
-    return [f"in {sum(found)} group(s) the records are one unit's for too large a part"] if any(found) else []
+    return ["in a group the records are one unit's for too large a part"] if any(found) else []
 
 
 def dominated(contributions: Sequence[FloatArray], policy: Policy) -> list[bool]:

@@ -199,7 +199,7 @@ def _refuse_if_determined(share: FloatArray, leverage: float, policy: Policy) ->
     limit = policy.public.models.unit_leverage.value
     if float(share.max()) > limit:
         raise Refused(
-            f"{int((share > limit).sum())} coefficient(s) rest on one unit for the larger part",
+            "a coefficient rests on one unit for the larger part",
             next_step="use classes instead of numbers, or leave out the term",
         )
     if leverage > policy.public.distributions.unit_in_direction.value:

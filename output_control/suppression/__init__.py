@@ -20,6 +20,7 @@ from output_control.protection import (
 )
 from output_control.suppression.boxes import Boxes
 from output_control.suppression.covering import cover
+from output_control.suppression.cutting import Cutting, seed
 from output_control.suppression.exact import (
     BOUNDED,
     THOROUGH,
@@ -82,8 +83,11 @@ def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> P
     boxes = problem.boxes if fits(problem) else None
     if problem.size > EXACT_UP_TO and options.method in {"auto", "flow"} and boxes is not None:
         return _large(table, primary, options, problem, boxes)
-    guide = guidance(problem, whole=options.method == "auto" and problem.integral)
-    search = _heuristic(table, problem, guide, options)
+    cutting = Cutting.of(problem)
+    whole = options.method == "auto" and problem.integral
+    guide = cutting.guidance() if cutting else guidance(problem, whole=whole)
+    search = _heuristic(table, problem, guide, options, cutting)
+    guide = cutting.guidance() if cutting else guide
     bound, proven, method = guide.bound, False, "gauss" if options.method == "gauss" else "flow"
     routed = _is_astray(problem, search, bound, options)
     if routed:
@@ -143,7 +147,9 @@ def _too_little(options: Options) -> CannotProtect:
     )
 
 
-def _heuristic(table: CellTable, problem: Problem, guide: Guidance, options: Options) -> Search:
+def _heuristic(
+    table: CellTable, problem: Problem, guide: Guidance, options: Options, cutting: Cutting | None = None
+) -> Search:
     """A safe pattern by LP-flow, or by Gaussian elimination and what that leaves open; pruned."""
     fresh_targets = [target.fresh() for target in problem.targets if target.against < 0]
     search = Search.start(problem.with_targets(fresh_targets).priced(guide.cost), options.budget)
@@ -158,7 +164,7 @@ def _heuristic(table: CellTable, problem: Problem, guide: Guidance, options: Opt
             search.hidden |= _eliminated(problem)
             lost = cover(search)
         else:
-            lost = _seeded(search, guide)
+            lost = _seeded(search, guide) if cutting is None else _sown(search, cutting, guide)
         search.price(problem.cost)
         lost += cover_singletons(search)
     except OutOfBudget:
@@ -187,6 +193,14 @@ def _seeded(search: Search, guide: Guidance) -> list[Target]:
     if 2 * len(lost) <= len(search.problem.targets):
         search.hidden |= guide.hidden
         search.proof.adopt(trial.proof, search.hidden)
+    return repair(search, search.proof.open_targets())
+
+
+def _sown(search: Search, cutting: Cutting, guide: Guidance) -> list[Target]:
+    """Cover from what the cuts hide; no free moves are sought around a proposal that is far from enough."""
+    if cutting.is_far:
+        return _seeded(search, guide)
+    seed(search, cutting)
     return repair(search, search.proof.open_targets())
 
 

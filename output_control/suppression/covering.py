@@ -23,6 +23,8 @@ def cover(search: Search) -> list[Target]:
     # where more than "not exact" is asked, moves of other forms are much cheaper than boxes
     by_region = not unseen and problem.integral and problem.boxes is not None and problem.size > BY_REGION_FROM
     if by_region:
+        # what is hidden proves much by moves that leave a region, so hiding more waits until all were looked at
+        serve_by_region(search, free=True)
         serve_by_region(search)
     elif unseen or problem.size > BOXED_FROM:
         serve_by_boxes(search)

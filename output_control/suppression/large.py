@@ -79,14 +79,14 @@ def _guided(problem: Problem, boxes: Boxes, pool: Executor) -> tuple[BoolArray, 
         part = problem.part(groups, targets, closed=True)
         return guidance(part, up_to=len(groups), whole=problem.size <= MASTER_CELLS, relative_gap=COARSE)
 
-    parts = list(_parts(problem, boxes, MASTER_CELLS))
+    parts = list(parts_of(problem, boxes, MASTER_CELLS))
     for groups, found in zip(parts, pool.map(guide, parts), strict=True):
         hidden[groups] |= found.hidden
         bound += found.bound or 0.0
     return hidden, bound
 
 
-def _parts(problem: Problem, boxes: Boxes, most: int) -> Iterator[IntArray]:
+def parts_of(problem: Problem, boxes: Boxes, most: int) -> Iterator[IntArray]:
     """Groups by subtree of the longest dimension; those above all subtrees belong to none."""
     label = boxes.subtree_of(problem.first_cell, most)
     order = np.argsort(label, kind="stable")

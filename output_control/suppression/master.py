@@ -11,10 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
 
+from output_control.suppression.capacity import equation_cuts
 from output_control.suppression.lp import Model, Solution
 from output_control.suppression.problem import Problem, Target
 from output_control.suppression.search import Search
@@ -50,7 +52,7 @@ class Master:
 
     @staticmethod
     def build(problem: Problem) -> Master:
-        """Cover and bridge rows for every equation."""
+        """Cover and bridge rows for every equation, and for counts the cuts that one equation gives."""
         pattern = sparse.csr_array(abs(problem.matrix))
         pattern.data[:] = 1.0
         primaries = pattern @ problem.primary.astype(np.float64)
@@ -69,7 +71,13 @@ class Master:
         rows = sparse.vstack([sparse.hstack([pattern[single], empty]), total, sparse.hstack([doubled, owner])])
         lower = np.concatenate([np.full(len(single), 2.0), np.zeros(sums + members)])
         upper = np.concatenate([np.full(len(single), np.inf), np.zeros(sums), np.full(members, np.inf)])
-        return Master(problem, sparse.csr_array(rows), lower, upper, sums)
+        master = Master(problem, sparse.csr_array(rows), lower, upper, sums)
+        if problem.integral:
+            weights = equation_cuts(problem)
+            for start, end in pairwise(weights.indptr.tolist()):
+                cells = weights.indices[start:end].astype(np.int64)
+                master.cuts.append(Cut(cells, weights.data[start:end], 1.0))
+        return master
 
     def model(
         self, *, whole: bool, nodes: int = NODES, among: BoolArray | None = None, relative_gap: float = 0.0
@@ -159,13 +167,15 @@ class Separation:
         lower, upper = self.bounds(level)
         at = np.searchsorted(self.active, [target.cell for target in targets])
         need = np.array([target.size for target in targets]) / level
+        # a width may be had on either side, unless a rise is asked for besides
+        signs = np.where([target.up > 0 for target in targets], 1.0, signs)
         lower[at] = np.where(signs > 0, np.minimum(lower[at], 0), np.maximum(lower[at], -need))
         upper[at] = np.where(signs > 0, np.minimum(upper[at], need), upper[at])
         cost = np.zeros(len(self.active))
         cost[at] = -signs / need
         found = self.solve(cost, lower, upper)
         if found is not None:
-            one_sided = np.array([not target.up and not target.down and not target.held for target in targets])
+            one_sided = np.array([not target.down and not target.held for target in targets])
             done = one_sided & (found.x[at] * signs >= need * (1 - 1e-6))
         return done
 

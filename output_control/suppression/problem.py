@@ -119,6 +119,7 @@ class Problem:
         """Some groups (rising) as a table of their own, with ``targets`` (all among them, nothing shown).
 
         ``closed``: only the equations that lie wholly within; else all that they are in, other members standing still.
+        What a target holds still outside the part is not asked.
         """
         matrix = sparse.csr_array(self.columns[:, groups])
         length = np.diff(matrix.indptr)
@@ -137,8 +138,14 @@ class Problem:
             sole=self.sole[groups],
             box=self.box[groups],
             boxes=None,
-            targets=[replace(target.fresh(), cell=int(np.searchsorted(groups, target.cell))) for target in targets],
+            targets=[_within(target, groups) for target in targets],
         )
+
+
+def _within(target: Target, groups: IntArray) -> Target:
+    """The same demand, nothing shown, by places in ``groups``."""
+    held = np.flatnonzero(np.isin(groups, sorted(target.held))) if target.held else ()
+    return replace(target.fresh(), cell=int(np.searchsorted(groups, target.cell)), held=frozenset(map(int, held)))
 
 
 def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem:
@@ -163,7 +170,7 @@ def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem
         np.logical_or.at(keep, group, options.keep)
     if options.singletons and not table.integral:
         np.maximum.at(sole, group, table.sole_contributor)
-    targets = _targets(table, primary, options, group)
+    targets = _targets(table, primary, options, group, amount)
     largest = max((target.size for target in targets), default=1.0)
     box = np.full(size, largest if table.integral else np.inf)
     return Problem(
@@ -185,8 +192,13 @@ def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem
     )
 
 
-def _targets(table: CellTable, primary: PrimaryResult, options: Options, group: IntArray) -> list[Target]:
-    """One target per primary group (and per anchor of its lower level), in order of the groups."""
+def _targets(
+    table: CellTable, primary: PrimaryResult, options: Options, group: IntArray, amount: FloatArray
+) -> list[Target]:
+    """One target per primary group (and per anchor of its lower level), in order of the groups.
+
+    Whatever of a width a group's ``amount`` is too small to fall by, it must be able to rise by.
+    """
     asked, cells = demand(table, primary, options), np.flatnonzero(primary.mask)
     here, anchor = group[cells], primary.anchor[cells]
     apart = int(group.max(initial=0)) + 2
@@ -199,6 +211,7 @@ def _targets(table: CellTable, primary: PrimaryResult, options: Options, group: 
         np.maximum.at(level, at, size[cells])
     some = np.flatnonzero(levels.max(axis=0) > 0)
     cell, held = np.divmod(keys[some], apart)
+    levels[0, some] = np.maximum(levels[0, some], levels[2, some] - amount[cell])
     return [
         Target(cell, up, down, width, frozenset([held - 1] if held else []))
         for cell, held, up, down, width in zip(

@@ -31,14 +31,17 @@ HALF = 0.5
 FRACTION = 1e-7
 
 
-def serve_by_region(search: Search) -> None:
-    """Hide what proves the open targets; those of which no whole move within a region is found stay open."""
+def serve_by_region(search: Search, *, free: bool = False) -> None:
+    """Hide what proves the open targets; those of which no whole move within a region is found stay open.
+
+    ``free``: hide nothing, only prove what is proven by what is hidden already.
+    """
     problem = search.problem
     if problem.boxes is None:
         return
     for most, above in STEPS:
         for groups in regions(problem.boxes, problem.first_cell, most, above=above):
-            may_move = (search.hidden | ~problem.keep)[groups]
+            may_move = search.hidden[groups] if free else (search.hidden | ~problem.keep)[groups]
             around = ball(problem, groups[may_move], whole=False)
             targets = inside(search.proof.open_targets(), around)
             if targets:
@@ -78,14 +81,19 @@ def _tops(parent: IntArray, size: IntArray, most: int) -> list[int]:
 
 
 def _siblings(parent: IntArray, size: IntArray, top: list[int], most: int) -> Iterator[list[int]]:
-    """Subtrees of one parent taken together, in their order, up to ``most`` cells."""
-    together: list[int] = []
-    for code in sorted(top, key=lambda code: (int(parent[code]), code)):
-        if together and (parent[code] != parent[together[0]] or size[[*together, code]].sum() > most):
-            yield together
-            together = []
-        together.append(code)
-    if together:
+    """Subtrees of one parent taken together, in their order, up to ``most`` cells and about as many each.
+
+    One that is left over by itself would have nothing to move with but the dear cells above it.
+    """
+    for up in sorted({int(parent[code]) for code in top}):
+        below = [code for code in sorted(top) if parent[code] == up]
+        share = int(size[below].sum()) / -(-int(size[below].sum()) // most)
+        together: list[int] = []
+        for code in below:
+            if together and (size[together].sum() + size[code] / 2 > share or size[[*together, code]].sum() > most):
+                yield together
+                together = []
+            together.append(code)
         yield together
 
 

@@ -119,7 +119,7 @@ def faults_of_frame(request: Request, sources: Sources) -> list[str]:
     faults = _wrong_rows(request, sources) or _outside_population(request, sources, schema_of(frame), population)
     member = member_column(request, schema_of(frame))
     foreign = [fault for unit in units for fault in faults_of_units(request, sources, member, unit)]
-    return faults or foreign + faults_of_copies(request, sources, member)
+    return faults or foreign + faults_of_copies(request, sources, member) + _not_whole(request, sources, member)
 
 
 def units_of(request: Request) -> tuple[str, ...]:
@@ -163,6 +163,28 @@ def _wrong_rows(request: Request, sources: Sources) -> list[str]:
             f"{banded(repeated)} rows of {request.derivation} repeat a record; one row per {' and '.join(key)}"
         )
     return faults
+
+
+def _not_whole(request: Request, sources: Sources, member: str) -> list[str]:
+    """What is said to be the whole population, and is not; no count, for who is missing may be a secret."""
+    dataset, key, period = request.population.dataset, request.population.key, request.period
+    if not request.population.whole:
+        return []
+    if period is not None and sources.type_of_linked(dataset, period) is None:
+        return [f"this is said to be all of {dataset}, which has no column {period}: leave out whole, or the period"]
+    frame, within = sources.derived_table(request.derivation), sources.population_table(dataset)
+    distinct = "SELECT COUNT(*) FROM (SELECT DISTINCT {key} FROM {table} WHERE {only} IS NOT NULL) AS d"
+    periods = [period] if period is not None else []
+    counted = sources.number("SELECT COUNT(*) FROM {table}", table=frame)
+    there = sources.number(distinct, key=[member, *periods], table=frame, only=member)
+    of = sources.number(distinct, key=[key, *periods], table=within, only=key)
+    empty = "SELECT COUNT(*) FROM {table} WHERE {name} IS NULL"
+    if counted == there == of and not any(sources.number(empty, table=frame, name=name) for name in request.columns()):
+        return []
+    return [
+        f"this is said to be all of {dataset}, and of some {request.derivation} has no record, several, or a value "
+        "missing: count each once, or leave out whole"
+    ]
 
 
 def _outside_population(request: Request, sources: Sources, schema: pa.Schema, population: Frame[Linked]) -> list[str]:

@@ -63,9 +63,8 @@ def clerical_review(
         given = parse_verdicts(_text(verdicts), sample_name(sample), len(pairs))
     else:
         _ask({number: pair for number, pair in pairs.items() if number not in before}, given)
-    if given:
-        desk.judge(data_set, key, sample, before | given)
-    typer.echo(f"{len(given)} verdicts taken up, {len(before | given)} of {len(pairs)} pairs judged\nNext: zicht link")
+    judged = desk.judge(data_set, key, sample, given) if given else len(before)
+    typer.echo(f"{len(given)} verdicts taken up, {judged} of {len(pairs)} pairs judged\nNext: zicht link")
 
 
 def _ask(pairs: Mapping[int, Mapping[str, Any]], given: dict[int, Verdict]) -> None:

@@ -31,8 +31,8 @@ from enclave.fingerprints import digest_bytes
 from enclave.frames import FrameManifest, manifest_columns, open_frame, writing_frame
 from enclave.zones import Linked, Zone
 
-KEY = DataKey("project/homes/2031-12-31", bytes(range(32)))
-OTHER = DataKey("project/homes/2031-12-31", bytes(32))
+KEY = DataKey("project/homes/2031-12-31/0123456789abcdef", bytes(range(32)))
+OTHER = DataKey("project/homes/2031-12-31/0123456789abcdef", bytes(32))
 LENGTHS = (0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK, 2 * BLOCK + 5)
 
 
@@ -59,7 +59,7 @@ def test_what_goes_in_comes_out_and_its_digest_is_known(length: int, tmp_path: P
 def test_a_block_is_what_the_standards_say(tmp_path: Path) -> None:
     """RFC 5869 and RFC 8452, put together by hand."""
     path = encrypted(tmp_path, b"a record")
-    head = b'{"file":"linked/homes","key":"project/homes/2031-12-31"}'
+    head = b'{"file":"linked/homes","key":"project/homes/2031-12-31/0123456789abcdef"}'
     own = HKDF(SHA256(), 32, salt=None, info=b"zicht encrypted file 1" + head).derive(KEY.secret)
     whole = MAGIC + len(head).to_bytes(2, "big") + head
     whole += AESGCMSIV(own).encrypt(bytes(12), b"a record", None)
@@ -192,18 +192,25 @@ def test_a_working_copy_of_a_key_is_handed_out_and_withdrawn(tmp_path: Path) -> 
     assert keys.key_of(path, project="project", data_set="homes") == KEY
     assert KEY.secret.hex() not in repr(KEY)
     assert list(keys.names("project")) == [KEY.name]
-    assert (tmp_path / "keys/project/homes.2031-12-31.key").stat().st_mode & 0o777 == 0o440
+    assert (tmp_path / "keys/project/homes.2031-12-31.0123456789abcdef.key").stat().st_mode & 0o777 == 0o440
     with pytest.raises(Tampered, match="another data set"):
         keys.key_of(path, project="project", data_set="persons")
     with pytest.raises(NotReady, match="not encrypted"):
         keys.key_of(tmp_path / "plain", project="project", data_set="homes")
+    earlier = DataKey("project/homes/2031-12-31", KEY.secret)  # of a version without generations
+    keys.hand_out(earlier)
+    with pytest.raises(NotReady, match=r"earlier version[\s\S]*zicht link"):
+        keys.key_of(encrypted(tmp_path, b"", earlier), project="project", data_set="homes")
+    assert list(keys.names("project")) == [KEY.name, earlier.name]
+    keys.withdraw([earlier.name])
+    encrypted(tmp_path, b"")
     assert keys.opens(path)
-    file = tmp_path / "keys/project/homes.2031-12-31.key"
+    file = tmp_path / "keys/project/homes.2031-12-31.0123456789abcdef.key"
     file.chmod(0o600)
     for wrong, said in ((b"", "not whole"), (KEY.secret.hex()[:40].encode(), "not whole"), (b"no key", "not whole")):
         file.write_bytes(wrong)
         assert not keys.opens(path)
-        with pytest.raises(Tampered, match=rf"2031-12-31: [\s\S]*{said}[\s\S]*zicht link"):
+        with pytest.raises(Tampered, match=rf"2031-12-31/0123456789abcdef: [\s\S]*{said}[\s\S]*zicht link"):
             keys.key_of(path, project="project", data_set="homes")
     file.write_bytes(OTHER.secret.hex().encode())
     assert not keys.opens(path)

@@ -70,6 +70,19 @@ def test_what_is_written_is_what_is_read_with_its_mode(
     assert names(path.parent) == ["file"]
 
 
+def test_what_is_not_finished_is_its_owners_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        with replacing(tmp_path / "file", mode=0o644) as temporary:
+            modes = [temporary.stat().st_mode & 0o777]
+            temporary.write_bytes(b"half")
+            modes.append(temporary.stat().st_mode & 0o777)
+    finally:
+        os.umask(before)
+    assert modes == [0o600, 0o600]
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
+
+
 def test_text_is_utf_8(tmp_path: Path) -> None:
     write_text(tmp_path / "file", "één\n")
     assert (tmp_path / "file").read_bytes() == b"\xc3\xa9\xc3\xa9n\n"

@@ -45,11 +45,14 @@ def policy_in(folder: Path, **tables: object) -> Policy:
     return load_policy(path, gate)
 
 
-def write_frame(path: Path, tag: type[Tag], table: pa.Table) -> Frame[Tag]:
-    """``table`` as a frame of zone ``tag``; whole numbers called home, object or owner are unit keys of linked data."""
+def write_frame(path: Path, tag: type[Tag], table: pa.Table, name: str = "") -> Frame[Tag]:
+    """``table`` as a frame of zone ``tag``; whole numbers called home, object or owner are unit keys of linked data.
+
+    ``name``: as it calls itself, where that is not the file's.
+    """
     kinds = {"home": "key:object", "object": "key:object", "owner": "key:owner"} if tag is Linked else {}
     columns = manifest_columns(table.schema, kinds)
-    manifest = FrameManifest(zone=tag.zone, name=path.stem, project="demo", columns=columns, made_by="test")
+    manifest = FrameManifest(zone=tag.zone, name=name or path.stem, project="demo", columns=columns, made_by="test")
     with writing_frame(path, manifest, table.schema) as sink:
         sink.write(table)
     return open_frame(path, tag)
@@ -136,7 +139,7 @@ class World:
         self.derived[name] = write_frame(folder / f"{name}_{number}.parquet", Derived, table)
         keys = [table.column_names[0], *(name for name in table.column_names[1:] if name == "owner")]
         within = table.select(keys) if population is None else population
-        self.linked[name] = write_frame(folder / f"linked_{name}_{number}.parquet", Linked, within)
+        self.linked[name] = write_frame(folder / f"linked_{name}_{number}.parquet", Linked, within, name)
         return self
 
     @property

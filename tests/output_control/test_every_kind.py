@@ -99,7 +99,7 @@ def test_a_row_that_nearly_all_go_one_way_from_is_hidden(tmp_path: Path) -> None
 
 def test_a_row_that_all_go_one_way_from_is_refused(tmp_path: Path) -> None:
     flows = [("k1", "k1", 100), ("k2", "k1", 50), ("k2", "k2", 50), ("k3", "k2", 50), ("k3", "k3", 50)]
-    with pytest.raises(Refused, match="lie as a whole in one sensitive category"):
+    with pytest.raises(Refused, match="a group lies as a whole in one sensitive category"):
         World(tmp_path).add("homes", moves(*flows)).check(TRANSITION)
 
 

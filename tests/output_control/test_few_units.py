@@ -83,7 +83,7 @@ def test_a_number_that_three_units_have_is_refused(tmp_path: Path, family: str) 
         more = {"duration": "t"} if family == "cox" else {}
     data = homes(300, **columns, x=x, t=np.random.default_rng(1).exponential(4, 300) + 0.1)
     said = refusal(tmp_path, data, regression("x", "z", "q", family=family, **more))
-    of_one = "rest on one unit for the larger part"  # who is at risk at more events of a Cox model holds more
+    of_one = "rests on one unit for the larger part"  # who is at risk at more events of a Cox model holds more
     assert "fewer than 10 units determine the coefficients, or a combination of them" in said or of_one in said
 
 

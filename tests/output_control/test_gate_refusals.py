@@ -104,7 +104,7 @@ def test_the_derivation_runs_again_and_only_what_it_gives_is_counted(tmp_path: P
 def test_a_group_that_lies_in_one_sensitive_category_as_a_whole_is_refused(tmp_path: Path) -> None:
     data = homes_of((40, "k1", "yes", 0), (60, "k2", "no", 100), (30, "k2", "yes", 200))
     found = refusal(World(tmp_path).add("homes", data), table_request("kind", "flag"))
-    assert "1 group(s) lie as a whole in one sensitive category of flag" in found
+    assert "a group lies as a whole in one sensitive category of flag" in found
     assert "no such group is left in the table without kind or without flag" in found
     assert "coarser levels" in found
     # whom it is that all are suspected is what may not be told

@@ -44,8 +44,22 @@ def test_what_loses_least_is_proposed_first_and_what_does_not_help_not_at_all() 
     def hidden(tables: list[ReleasedTable], attached: dict[int, int]) -> list[ReleasedTable] | None:
         return None if any("s" in [dim.name for dim in each.table.dims] for each in tables) else tables
 
-    found = least_loss([by("g", "s"), by("g")], {}, hidden)  # type: ignore[arg-type]  # lists for any sequences
+    found = least_loss([by("g", "s"), by("g")], {}, hidden, releases=1)  # type: ignore[arg-type]  # lists for any sequences
     assert [(each.table, each.column) for each in found] == [(0, 1), (0, None)]
+
+
+def test_how_many_changes_are_tried_says_nothing_of_records() -> None:
+    """Of 4 × 2 codes beside 2 releases, and 100: as many tries of a hundred times the records, and never none."""
+
+    def tried(times: int, releases: int, size: int = 4) -> int:
+        rows = np.arange(1, times * len(ID) + 1)
+        dims = [a_dimension("g", size), S]
+        table = a_table("new", dims, np.column_stack([np.tile(CODES[each], times) for each in "gs"]), rows)
+        return len(least_loss([table] * 20, {}, lambda tables, _: tables, releases=releases))
+
+    assert [tried(1, releases) for releases in (0, 2, 10, 40, 100, 1000)] == [12, 12, 12, 3, 1, 1]
+    assert [tried(100, releases) for releases in (2, 40, 1000)] == [12, 3, 1]
+    assert tried(1, 2, size=1000) == 3  # 20 tables of 1,001 × 3 cells
 
 
 def past(folder: Path) -> tuple[Past, pa.Table]:

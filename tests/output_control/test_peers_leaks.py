@@ -180,7 +180,7 @@ def test_a_group_that_is_flagged_as_a_whole(tmp_path: Path, others: int, safe: b
     if safe:
         assert {r["value"] for r in rows_of(world.check(table_request("kind", "flag")).outputs[CELLS])} >= {"90", "30"}
     else:
-        assert "lie as a whole in one sensitive category" in refusal(world, table_request("kind", "flag"))
+        assert "a group lies as a whole in one sensitive category" in refusal(world, table_request("kind", "flag"))
 
 
 # one household twelve times ------------------------------------------------------------------------------------------

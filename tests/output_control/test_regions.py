@@ -51,8 +51,10 @@ def test_regions_hold_every_cell_below_the_top_once_and_siblings_together_with_w
     assert len(parts) == TOWNS
     top = boxes.row == 0
     assert np.array_equal(np.sort(np.concatenate(parts)), np.flatnonzero(~top))
-    for together in (1, 2, 3):
+    for together in (1, 2, 3, 5):
         joined = list(regions(boxes, cells, together * town, above=True))
+        # none is left over by itself, to move with nothing but the dear cells above it
+        assert together == 1 or all(int((~top[part]).sum()) > town for part in joined)
         assert len(joined) <= -(-TOWNS // together) + 1
         assert all(np.isin(np.flatnonzero(top), part).all() for part in joined)
         assert all(int((~top[part]).sum()) <= together * town for part in joined)

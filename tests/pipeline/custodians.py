@@ -25,18 +25,19 @@ from tests.conftest import CHECKOUT
 from tests.pipeline.job import read_linked
 
 PROJECT = "ondermijning"
-SETS = ("transfers", "debts", "persons")
+BY_IDENTIFIER = ("transfers", "debts", "persons")
+SETS = (*BY_IDENTIFIER, "clearances")
 LAST = "GM9002"
 
 
-def small_configs(folder: Path) -> Path:
-    """The configuration, its project cut down to a few data sets that are linked by identifier."""
+def small_configs(folder: Path, sets: tuple[str, ...] = SETS) -> Path:
+    """The configuration, its project cut down to a few data sets."""
     shutil.copytree(CHECKOUT / "configs", folder)
     file = folder / "projects" / f"{PROJECT}.yaml"
     project = yaml.safe_load(file.read_text())
-    project["data"] = {name: project["data"][name] for name in SETS}
+    project["data"] = {name: project["data"][name] for name in sets}
     for question in project["questions"].values():
-        question["uses"] = {name: columns for name, columns in question["uses"].items() if name in SETS}
+        question["uses"] = {name: columns for name, columns in question["uses"].items() if name in sets}
     file.write_text(yaml.safe_dump(project, sort_keys=False))
     return folder
 
@@ -51,14 +52,20 @@ class CustodiansOffice:
 
     @classmethod
     def make(
-        cls, root: Path, country: Path, *, lock: bytes | Lock = b"custodian", given: Given = b"custodian"
+        cls,
+        root: Path,
+        country: Path,
+        *,
+        lock: bytes | Lock = b"custodian",
+        given: Given = b"custodian",
+        sets: tuple[str, ...] = SETS,
     ) -> CustodiansOffice:
         """A set-up office whose key register knows half of the persons."""
         data = root / "data"
         shutil.copytree(country, data)
         persons = pq.read_table(data / "key_register/persons.parquet")
         pq.write_table(persons.slice(0, persons.num_rows // 2), data / "key_register/persons.parquet")
-        configs = small_configs(root / "configs")
+        configs = small_configs(root / "configs", sets)
         settings = settings_for(root / "run", data, configs, project=PROJECT, threads=1, demo_seed=7)
         office = create_office(root / "run", settings)
         example = configs / "policies" / f"{office.project.policy}.confidential.example.yaml"

@@ -15,7 +15,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.custodian import open_desk
+from pipeline.office import open_office
+from pipeline.progress import Style, Teller
 from pseudonymise.custody import Custody
+from pseudonymise.withdrawal import Reason
 from tests.conftest import CHECKOUT
 from tests.pipeline.job import Job, content_of, zicht
 
@@ -63,9 +67,13 @@ def entries_until(step: str, job: Job) -> int:
     return 1 + next(i for i, line in enumerate(lines) if json.loads(line)["subject"] == step)
 
 
+def passphrase_of(workspace: Path) -> bytes:
+    return (workspace / "people/custodian/passphrase").read_bytes()
+
+
 def zones(job: Job) -> Iterator[tuple[str, object]]:
     """What lies in the zones of the way in: bytes, and of encrypted tables the rows."""
-    custody = Custody.open(job.workspace / "keys", (job.workspace / "people/custodian/passphrase").read_bytes())
+    custody = Custody.open(job.workspace / "keys", passphrase_of(job.workspace))
     for zone in ("identified", "keys/ondermijning", "pseudonymised", "linked"):
         tables = sorted((job.workspace / zone).rglob("*.parquet"))
         assert tables
@@ -94,8 +102,9 @@ def check_survives(points: int, seed: int, undisturbed: Job, root: Path) -> None
     expected = content_of(undisturbed.bundles()["doorsluishuizen"], *PARTS)
     assert content_of(job.bundles()["doorsluishuizen"], *PARTS) == expected
     assert job.zicht("journal", "verify").code == 0
-    left = [path for path in workspace.rglob("*.part-*") if "scratch" not in path.as_posix()]
-    assert len(left) <= points
+    desk = open_desk(open_office(workspace), passphrase_of(workspace), Teller(Style.PLAIN))
+    desk.withdraw(desk.standing()[0].findings.delivery, Reason.ERRORS)
+    assert [path for path in workspace.rglob("*.part-*") if "scratch" not in path.as_posix()] == []
 
 
 def test_killed_at_random_points_the_job_ends_the_same(small_job: Job, tmp_path: Path) -> None:

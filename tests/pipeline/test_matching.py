@@ -8,7 +8,6 @@ import os
 import pty
 import subprocess
 import sys
-from datetime import date
 from pathlib import Path
 
 import pyarrow.compute as pc
@@ -85,7 +84,7 @@ def test_a_clerk_judges_pairs_on_a_terminal_and_may_stop(small_job: Job, tmp_pat
     (entry,) = [found for found in desk.office.journal.entries() if found.action == "pairs judged"]
     assert (entry.subject, entry.details) == ("clearances occupant", {"yes": "0", "no": "<10", "unsure": "<10"})
     assert kept.name in _matches(desk.office, {"hemp_clearances"}), "linking is due again"
-    until = max(date.fromisoformat(r.findings.retention_date) for r in desk.standing())
+    until = max(r.findings.retention_date for r in desk.standing())
     gone = {Path(name).name for subject in plan_expiry(desk, until, until).subjects for name in subject.files}
     assert kept.name in gone
 

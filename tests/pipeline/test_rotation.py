@@ -24,7 +24,7 @@ from pseudonymise.unlocking import TokenLock
 from pseudonymise.withdrawal import Reason
 from synthetic.country import make_country
 from tests.output_control.killing import audited
-from tests.pipeline.custodians import LAST, PROJECT, SETS, CustodiansOffice
+from tests.pipeline.custodians import BY_IDENTIFIER, LAST, PROJECT, CustodiansOffice
 
 UNTIL = date(2099, 1, 1)
 
@@ -39,7 +39,7 @@ def country(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def standing(country: Path, tmp_path_factory: pytest.TempPathFactory) -> CustodiansOffice:
     """Linked under the first keys; one municipality has not delivered yet. Tests work on copies."""
-    office = CustodiansOffice.make(tmp_path_factory.mktemp("standing") / "office", country)
+    office = CustodiansOffice.make(tmp_path_factory.mktemp("standing") / "office", country, sets=BY_IDENTIFIER)
     desk = office.desk()
     office.deliver(desk, *office.suppliers())
     desk.pseudonymise()
@@ -53,7 +53,7 @@ def office(standing: CustodiansOffice, tmp_path: Path) -> CustodiansOffice:
 
 
 def data_sets(office: CustodiansOffice) -> dict[str, pa.Table]:
-    return {name: office.linked(name) for name in SETS}
+    return {name: office.linked(name) for name in BY_IDENTIFIER}
 
 
 def units(desk: CustodianDesk) -> dict[str, int]:
@@ -141,7 +141,7 @@ def test_who_is_unknown_to_the_register_keeps_the_number_in_a_later_delivery_und
     assert in_both(office) == in_both(undisturbed)
     assert len(units(office.desk())) == len(units(undisturbed.desk()))
     assert len(in_both(undisturbed) - in_both(late)) == 5
-    for name in SETS:
+    for name in BY_IDENTIFIER:
         assert office.linked(name).num_rows == undisturbed.linked(name).num_rows == late.linked(name).num_rows
 
 
@@ -187,7 +187,13 @@ def test_what_is_delivered_anew_after_a_rotation_is_hashed_anew_and_once(office:
     office.deliver(desk, "kadaster", retention={"kadaster": earlier.retention_date - timedelta(days=1)})
     (hashed,) = [outcome.record for outcome in desk.pseudonymise() if outcome.ran]
     assert hashed.step.startswith("pseudonymise kadaster")
+    (bridge,) = (office.root / "run/keys" / PROJECT).glob("bridge-k0002-kadaster-*")
+    kept = read_batches(bridge, ["unit"], desk.custody.decryption)
+    assert sum(batch.num_rows for batch in kept)
     assert not any(outcome.ran for outcome in desk.pseudonymise())
+    desk.custody.destroy(PROJECT, earlier.retention_date - timedelta(days=1))
+    with pytest.raises(KeyUnavailable, match="was destroyed"):
+        list(read_batches(bridge, ["unit"], desk.custody.decryption))
 
 
 def test_after_its_end_the_old_version_hashes_nothing_and_the_present_one_cannot_be_destroyed(

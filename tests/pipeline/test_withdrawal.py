@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
@@ -13,13 +14,23 @@ import pytest
 
 from enclave.data_keys import DataKeys
 from enclave.encrypted_files import DataKey
-from enclave.errors import NotReady
+from enclave.entropy import SeededEntropy
+from enclave.errors import KeyUnavailable, NotReady, Tampered
 from enclave.files import TEMPORARY_MARK
 from enclave.fingerprints import Json
 from enclave.journal import Journal
 from enclave.project import AnalysisUse, load_project
-from enclave.zones import Workspace
-from pipeline.lineage import USED, journal_use, releases_using, told_uses, untold, withdrawn_since_linked
+from enclave.zones import Workspace, Zone
+from pipeline.expiry import refuse_resurrected
+from pipeline.lineage import (
+    KEYS_DESTROYED,
+    USED,
+    journal_use,
+    releases_using,
+    told_uses,
+    untold,
+    withdrawn_since_linked,
+)
 from pipeline.linking import withhold_withdrawn
 from pipeline.matched_keys import forget_withdrawn
 from pipeline.office import create_office, open_office, settings_for
@@ -29,6 +40,7 @@ from pipeline.research import ResearchDesk
 from pipeline.runner import Runner
 from pipeline.sandbox.run import SandboxResult
 from pipeline.withdrawn_rows import refuse_withdrawn_rows
+from pseudonymise.custody import Custody
 from pseudonymise.receipt import Receipt
 from tests.conftest import CHECKOUT
 from tests.enclave.test_files import forked
@@ -114,11 +126,22 @@ def test_what_was_made_of_a_withdrawn_delivery_is_taken_back_where_the_project_k
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(b"rows")
     keys = DataKeys(office.workspace.data_keys)
-    keys.hand_out(DataKey("ondermijning/clearances/2031-12-31", bytes(32)))
+    custody = Custody.create(office.workspace.path(Zone.KEY), b"custodian", SeededEntropy(1))
+    keys.hand_out(key := custody.data_key("ondermijning", "dwellings", PROJECT.retention_date))
+    keys.hand_out(DataKey("ondermijning/clearances/2031-12-31", bytes(32)))  # of an earlier version
     forget_withdrawn(office, Runner(run, journal, actor="test", clock=lambda: NOW).records())
-    assert withhold_withdrawn(office)
+    set_back = (run / "keys/key-store.json").read_bytes()
+    for _ in range(2):
+        assert withhold_withdrawn(office, custody)
     assert [path.exists() for path in (*former, later, derived, other)] == [False, False, True, False, True]
     assert list(keys.names("ondermijning")) == []
+    assert [entry.details["keys"] for entry in journal.entries() if entry.action == KEYS_DESTROYED] == [
+        [f"data/{key.name}"]
+    ]
+    refuse_resurrected(office, custody)
+    (run / "keys/key-store.json").write_bytes(set_back)
+    with pytest.raises(Tampered, match="was set back: 1 keys"):
+        refuse_resurrected(office, custody)
 
 
 def test_rows_that_another_user_derived_are_named_and_nothing_is_linked_until_these_are_gone(tmp_path: Path) -> None:
@@ -192,6 +215,8 @@ def test_after_a_withdrawal_nothing_runs_until_it_is_linked_again_without_the_de
     hemp = accepted["hemp_clearances"].findings
     linked = job.workspace / "linked" / "ondermijning" / "clearances.parquet"
     rows = read_linked(linked, job.workspace).num_rows
+    backup = [linked, job.workspace / "linked/ondermijning/dwellings.parquet"]  # rows derived from both lie under one
+    backup = [Path(shutil.copyfile(path, tmp_path / path.name)) for path in backup]
     matching = [path for path in job.workspace.rglob("*-clearances-occupant.*") if "linkage" not in path.name]
     assert len(matching) == 4
     kept = {path: path.read_bytes() for path in matching}
@@ -220,6 +245,9 @@ def test_after_a_withdrawal_nothing_runs_until_it_is_linked_again_without_the_de
         done = job.zicht(step, *phrase)
         assert done.code == 0, done.said
     assert keys_of(job) != []
+    for path in backup:
+        with pytest.raises(KeyUnavailable):
+            read_linked(path, job.workspace)
     assert read_linked(linked, job.workspace).num_rows == rows - hemp.accepted
     assert job.zicht("run", "doorsluishuizen").code == 0
     derived = list(job.workspace.glob("results/ondermijning/*/*.parquet"))

@@ -213,6 +213,31 @@ def test_after_destruction_what_expired_is_unreadable_and_the_rest_is_not(custod
     assert pq.read_metadata(tmp_path / "other.parquet", decryption_properties=custody.decryption()).num_rows == 3000
 
 
+def test_a_data_key_that_was_destroyed_is_never_made_again(custody: Custody, tmp_path: Path) -> None:
+    """A copy of what lay under it stays closed, whatever is handed out later; on its date, either half suffices."""
+    first = custody.data_key("demo", "homes", EXPIRY)
+    assert first == custody.data_key("demo", "homes", EXPIRY) == custody.data_key_called(first.name)
+    assert first.name.rpartition("/")[0] == "demo/homes/2030-06-30"
+    half = {name: SeededEntropy(1).draw(32, f"key store/{name}") for name in custody.store.names()}
+    info = b"zicht data key 2 " + first.name.encode()
+    both = (half["retention/demo/2030-06-30"], half[f"data/{first.name}"])
+    assert first.secret == reference_hkdf(*both, info, 32)
+    other = custody.data_key("other", "homes", EXPIRY)
+    (tmp_path / f"keys/.{STORE_FILE}.part-12345678").write_bytes(b"a killed writer's, from before")
+    assert custody.destroy_data_keys("demo") == (f"data/{first.name}",)
+    assert list((tmp_path / "keys").glob("*.part-*")) == []
+    second = custody.data_key("demo", "homes", EXPIRY)
+    assert second.name.rpartition("/")[0] == "demo/homes/2030-06-30"
+    assert len({first.name, second.name}) == len({first.secret, second.secret}) == 2
+    with pytest.raises(KeyUnavailable, match="was destroyed"):
+        custody.data_key_called(first.name)
+    assert custody.data_key_called(other.name) == other
+    custody.destroy("demo", EXPIRY)
+    for again in (lambda: custody.data_key_called(second.name), lambda: custody.data_key("demo", "homes", EXPIRY)):
+        with pytest.raises(KeyUnavailable, match="retention/demo/2030-06-30 was destroyed"):
+            again()
+
+
 def test_every_use_of_a_key_is_told(tmp_path: Path) -> None:
     told: list[KeyUse] = []
     custody = Custody.create(tmp_path / "keys", PASSPHRASE, SeededEntropy(1), on_use=told.append)
