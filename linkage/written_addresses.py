@@ -8,9 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from enclave.house_numbers import house_numbers
 from linkage.name_parts import plain_text
 
-_NUMBER = r"^0*(?P<number>[1-9][0-9]{0,4})(?P<addition>.*)$"
 # Abbreviations at the end and in front of street names (BAG spells them out; NEN 5825 abbreviates).
 _ENDINGS = (
     (r"str(?:\.|aat)?$", "straat"),
@@ -46,16 +46,14 @@ def text_columns(table: pa.Table | pa.RecordBatch, columns: Mapping[Any, str]) -
 
 def address_columns(texts: Mapping[str, Any], nothing: Any) -> dict[str, Any]:
     """``postcode``, its four digits ``place``, ``number`` and ``addition`` of the texts' postcode, house number and
-    addition."""
+    addition; an addition that is none of the BAG's form is null."""
     code = pc.replace_substring_regex(pc.utf8_upper(texts.get("postcode", nothing)), r"[^0-9A-Z]+", "")
-    split = pc.extract_regex(pc.utf8_upper(texts.get("house_number", nothing)), _NUMBER)
-    number = pc.struct_field(split, "number")
-    addition = _addition(texts.get("addition", nothing), pc.struct_field(split, "addition"))
+    door = house_numbers(texts.get("house_number", nothing), texts.get("addition", nothing))
     return {
         "postcode": matching(code, r"^[1-9][0-9]{3}[A-Z]{2}$"),
         "place": pc.utf8_slice_codeunits(matching(code, r"^[1-9][0-9]{3}"), 0, 4),
-        "number": number,
-        "addition": pc.if_else(pc.is_valid(number), addition, pa.scalar(None, pa.string())),
+        "number": door.number,
+        "addition": pc.if_else(pc.equal(door.addition, ""), NONE, door.addition),
     }
 
 
@@ -65,17 +63,6 @@ def street_name(streets: Any) -> Any:
     for pattern, spelt in (*_FRONTS, *_ENDINGS):
         text = pc.replace_substring_regex(text, pattern, spelt)
     kept = pc.replace_substring(pc.replace_substring_regex(text, r"[^\pL0-9]+", ""), "ij", "y")
-    return pc.if_else(pc.equal(kept, ""), pa.scalar(None, pa.string()), kept)
-
-
-def _addition(given: Any, behind: Any) -> Any:
-    """Letters and digits of a column of its own, else of what stands behind the number; *bis* and *hs* stay."""
-    said = pc.coalesce(*(_bare(values) for values in (given, behind)))
-    return pc.fill_null(said, NONE)
-
-
-def _bare(values: Any) -> Any:
-    kept = pc.replace_substring_regex(pc.utf8_upper(values), r"[^0-9A-Z]+", "")
     return pc.if_else(pc.equal(kept, ""), pa.scalar(None, pa.string()), kept)
 
 

@@ -26,7 +26,18 @@ from pseudonymise.sealing import SealedFile
 from pseudonymise.signed_statement import JournalHead
 from pseudonymise.validation import Tally, row_faults
 
-CHECKS = ("seal", "digest", "manifest", "project", "encoding", "header", "row count", "rows", "duplicates")
+CHECKS = (
+    "seal",
+    "digest",
+    "manifest",
+    "project",
+    "encoding",
+    "header",
+    "row count",
+    "rows",
+    "duplicates",
+    "identifiers",
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def report_text(report: CheckReport, language: Language) -> str:
     lines = [f"{report.file}: {verdict} ({schema})", counts]
     lines += [f"  - {fault_text(fault, language)}" for fault in report.faults]
     lines += [f"  · {_note(*noted, language)}" for noted in report.notes]
-    if report.row_faults:
+    if any(fault.rows for fault in report.faults):
         lines += _where_to_look(report, language)
     return "\n".join(lines)
 
@@ -60,7 +60,7 @@ def _where_to_look(report: CheckReport, language: Language) -> list[str]:
     )
     if report.file.lower().endswith(".xlsx"):
         hint += say(" In Excel is dat rij 2.", " In Excel that is row 2.")
-    more = any(fault.count > len(fault.rows) for fault in report.row_faults)
+    more = any(fault.count > len(fault.rows) for fault in report.faults if fault.rows)
     listed = say(
         "  Alle foute rijen in een lijst: voeg --rows fouten.csv toe.",
         "  All faulty rows in a list: add --rows faults.csv.",

@@ -75,7 +75,7 @@ def _notes(spec: ColumnSpec, schema: DeliverySchema, cells: Cells, typed: Any) -
     """What was repaired or is odd; a look at all bytes of the column says first whether anything can be."""
     if spec.kind in CHECKED_KINDS:
         yield Note.REPAIRED, _repaired(str(spec.kind), cells.raw, typed)
-    elif spec.type == "text" or spec.kind == "name":
+    elif spec.type == "text" or spec.kind in ("name", "street"):
         if cells.holds(_may_be_broken):
             yield Note.BROKEN_CHARACTERS, mask(pc.match_substring_regex(cells.raw, _BROKEN_CHARACTERS))
         if cells.holds(lambda data: data == ord("\n")):

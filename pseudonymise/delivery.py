@@ -13,8 +13,11 @@ from enclave.entropy import SecureEntropy
 from enclave.errors import BadInput, Fault
 from enclave.files import TEMPORARY_MARK
 from enclave.fingerprints import digest_file
+from enclave.identifier_patterns import LeakKind
+from enclave.text_runs import Ints
 from pseudonymise.formats import read_batches
 from pseudonymise.formats.batch import Note, PlainFile
+from pseudonymise.leaving import LeavingCheck
 from pseudonymise.manifest import MANIFEST, Manifest, parse_manifest
 from pseudonymise.quarantine import REASONS, RECORD
 from pseudonymise.references import KnownKeys, missing_files, reading_order
@@ -27,7 +30,8 @@ from pseudonymise.validation import Tally, Validator, row_faults, tolerance_faul
 class CheckReport:
     """What the enclave would say of a file. Rows are numbered from 1, the header not counted; no value is shown.
 
-    ``faults`` with ``fatal`` set reject the whole file; ``row_faults`` cost rows their place.
+    ``fatal`` faults reject the whole file, identifiers left in what would stay of it among them; ``row_faults`` cost
+    rows their place.
     """
 
     file: str
@@ -104,17 +108,27 @@ def _check(
     tell: Callable[[Path, pa.Table], None] | None,
 ) -> CheckReport:
     validator = Validator(schema, period, salt=b"check at home", keys=keys)
+    leaving = LeavingCheck(schema, None if tell is None else _leaks_told(path, tell))
     fatal: tuple[Fault, ...] = ()
     try:
         for batch in read_batches(PlainFile(path), schema):
             divided = validator.sort(batch)
+            leaving.beside(divided)
             if tell is not None:
                 tell(path, divided.quarantined.select([RECORD, REASONS]))
+        fatal = validator.faults_of_file(path.name) + tolerance_faults(validator.tally, schema, path.name)
+        if not fatal:
+            fatal = leaving.afterwards(read_batches(PlainFile(path), schema), validator.tally, path.name)
     except BadInput as unreadable:
         fatal = unreadable.faults or (Fault(path.name, "format", unreadable.what),)
-    else:
-        fatal = validator.faults_of_file(path.name) + tolerance_faults(validator.tally, schema, path.name)
     return _report(path.name, schema, period, validator.tally, fatal)
+
+
+def _leaks_told(path: Path, tell: Callable[[Path, pa.Table], None]) -> Callable[[str, LeakKind, Ints], None]:
+    def told(column: str, kind: LeakKind, records: Ints) -> None:
+        tell(path, pa.table({RECORD: records, REASONS: [f"{column}:{kind.value}"] * len(records)}))
+
+    return told
 
 
 def _report(file: str, schema: DeliverySchema, period: str, tally: Tally, fatal: tuple[Fault, ...]) -> CheckReport:

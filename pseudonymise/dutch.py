@@ -46,6 +46,22 @@ _SENTENCES = {
         "een onderdeel ervan wordt uitgepakt meer dan {} keer zo groot"
     ),
     "a cell holds more than 1 MiB": "een cel bevat meer dan 1 MiB",
+    "a row holds more than {} MiB": "een rij bevat meer dan {} MiB",
+    "a part of it holds too many elements": "een onderdeel ervan heeft te veel elementen",
+    "a part of it holds too much beside its rows or texts": (
+        "een onderdeel ervan bevat te veel naast de rijen of teksten"
+    ),
+    "it has rows beyond number {}, the last that a sheet can have": (
+        "het heeft rijen na nummer {}, de laatste die een werkblad kan hebben"
+    ),
+    "it has more than {} different texts": "het heeft meer dan {} verschillende teksten",
+    "a part of it declares a document type, which no spreadsheet program writes": (
+        "een onderdeel ervan heeft een documenttype, wat geen rekenbladprogramma schrijft"
+    ),
+    "a sheet of it is said to be something else": "van een werkblad ervan staat er dat het iets anders is",
+    "the file has more than {} columns": "het bestand heeft meer dan {} kolommen",
+    "it has more than {} value labels": "het heeft meer dan {} labels van waarden",
+    "what it says of its columns is more than {} MiB": "wat het over zijn kolommen zegt is meer dan {} MiB",
     "it holds formulas without their results, which would be read as empty": (
         "het bevat formules zonder uitkomst, die als leeg gelezen zouden worden"
     ),
@@ -127,6 +143,32 @@ _SENTENCES = {
     ),
     "letters with accents are damaged (an encoding mix-up before delivery)": (
         "letters met accenten zijn beschadigd (een verwisselde tekencodering, vóór de levering)"
+    ),
+    "texts hold an identifier, a name or an address; they will be left empty": (
+        "in teksten staat een nummer, naam of adres; die worden leeggemaakt"
+    ),
+    # identifiers in what would stay
+    "holds a number of 8 or 9 digits that passes the eleven-test of BSN and RSIN": (
+        "bevat een nummer van 8 of 9 cijfers dat voldoet aan de elfproef van BSN en RSIN"
+    ),
+    "holds a BAG number": "bevat een BAG-nummer",
+    "holds a KvK or establishment number": "bevat een KvK- of vestigingsnummer",
+    "holds an e-mail address": "bevat een e-mailadres",
+    "holds a bank account number": "bevat een bankrekeningnummer",
+    "holds a phone number": "bevat een telefoonnummer",
+    "holds a postcode with a house number": "bevat een postcode met huisnummer",
+    "holds a street with a house number": "bevat een straat met huisnummer",
+    "holds a licence plate": "bevat een kenteken",
+    "holds a foreign person's number, or that of a passport or other document": (
+        "bevat een buitenlands persoonsnummer, of het nummer van een paspoort of ander document"
+    ),
+    "holds a name that stands in the delivery's own name columns": (
+        "bevat een naam die in de naamkolommen van deze levering staat"
+    ),
+    "holds a number, postcode or street of the same record": ("bevat een nummer, postcode of straat uit dezelfde rij"),
+    "repeats an identifier of the same record": "herhaalt een nummer uit dezelfde rij",
+    "passes an identifier's check (such as the eleven-test) far more often than chance explains": (
+        "voldoet veel vaker aan een nummercontrole (zoals de elfproef) dan door toeval kan"
     ),
     # the manifest
     "the field is missing": "het veld ontbreekt",

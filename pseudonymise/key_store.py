@@ -16,10 +16,11 @@ import hmac
 import json
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field
 
 from enclave.entropy import Entropy
 from enclave.errors import BadInput, KeyUnavailable, Tampered
@@ -28,7 +29,9 @@ from enclave.fingerprints import canonical_json, digest_json
 from pseudonymise.token import Token
 from pseudonymise.unlocking import (
     KEY_BYTES,
-    LOCKS,
+    PASSPHRASE,
+    SHARES,
+    TOKEN,
     Given,
     Lock,
     Passphrase,
@@ -97,8 +100,7 @@ class KeyStore:
             Tampered: any byte of the file was altered.
         """
         body = _read(folder)
-        unlocked = unlock(body, given)
-        store = cls(folder, unlocked)
+        store = cls(folder, unlock(body, given))
         try:
             unwrap(store._kek, _CHECK, body["check"])
         except Tampered:
@@ -278,6 +280,58 @@ def opened_by(folder: Path) -> tuple[str, int]:
     return (f"the token {lock['label']}, by its PIN" if lock else "a passphrase"), 1
 
 
+_Salt = Annotated[Base64Bytes, Field(min_length=8, strict=False)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+
+class _Share(_Strict):
+    salt: _Salt
+    share: str
+
+
+class _Shares(_Strict):
+    needed: int = Field(ge=2)
+    shares: dict[str, _Share]
+
+
+class _Place(_Strict):
+    """Where a token is."""
+
+    module: str
+    label: str
+    name: str
+
+
+class _Shape(_Strict):
+    """What stands in the file, whoever wrote it; that it is ours, only the seal shows."""
+
+    check: str
+    revision: int
+    keys: dict[str, str]
+    destroyed: list[str]
+    on_token: list[str] = []
+    facts: dict[str, str] = {}
+    seal: str
+
+
+class _OneSalt(_Strict):
+    salt: _Salt
+
+
+class _SharesLock(_Strict):
+    lock: _Shares
+
+
+class _TokenPlace(_OneSalt):
+    lock: _Place
+
+
+_LOCKS: dict[str, type[BaseModel]] = {PASSPHRASE: _OneSalt, SHARES: _SharesLock, TOKEN: _TokenPlace}
+
+
 class _Unknown(KeyUnavailable):
     """A key that was never made here; so it may be made now."""
 
@@ -329,8 +383,10 @@ def _parsed(content: bytes) -> _Body:
         if canonical_json(body) + b"\n" != content:
             raise ValueError
         digest = body.pop("digest")
-        if digest != digest_json(body) or body["format"] != _FORMAT or body["kdf"] not in LOCKS:
+        if digest != digest_json(body) or body["format"] != _FORMAT or body["kdf"] not in _LOCKS:
             raise ValueError
+        _Shape.model_validate(body)
+        _LOCKS[body["kdf"]].model_validate(body)
         return body
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise Tampered(

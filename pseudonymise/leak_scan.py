@@ -25,12 +25,16 @@ SHOWN_ROWS = 10
 
 
 def scan_text(
-    texts: Any, names: NameWords, own_names: Sequence[Any] = (), own_numbers: Sequence[Any] = ()
+    texts: Any,
+    names: NameWords,
+    own_names: Sequence[Any] = (),
+    own_numbers: Sequence[Any] = (),
+    own_streets: Sequence[Any] = (),
 ) -> Mapping[LeakKind, Bools]:
     """Per kind of identifier, which values of a string array hold one; only kinds that were found.
 
-    ``names`` holds the whole delivery's names; ``own_names`` and ``own_numbers`` are the name and identifier columns
-    of the same records.
+    ``names`` holds the whole delivery's names; ``own_names``, ``own_numbers`` and ``own_streets`` are the name,
+    identifier and street columns of the same records.
     """
     texts = as_strings(texts)
     distinct = texts.dictionary_encode()
@@ -39,7 +43,8 @@ def scan_text(
     hits = {kind: hit[places] & filled for kind, hit in find_patterns(distinct.dictionary).items() if hit.any()}
     of_delivery = {
         LeakKind.NAME: names.rows_with_names(texts, own_names),
-        LeakKind.OWN_NUMBER: rows_with_own_numbers(texts, own_numbers),
+        LeakKind.OWN_NUMBER: rows_with_own_numbers(texts, own_numbers)
+        | rows_with_own_numbers(texts, own_streets, without_figures=True),
     }
     return hits | {kind: hit for kind, hit in of_delivery.items() if hit.any()}
 

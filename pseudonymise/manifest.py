@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 from enclave.encoding_label import EncodingLabel
 from enclave.entropy import Entropy
 from enclave.errors import BadInput, Fault
+from enclave.files import read_small
 from enclave.long_numbers import holds_parted_number
 from enclave.project import Project
 from enclave.requests import Slug
@@ -135,7 +136,7 @@ def read_manifest(path: Path) -> Manifest:
         BadInput: missing, not YAML, or a field is missing or wrong.
     """
     try:
-        return parse_manifest(read_yaml(path.read_bytes()))
+        return parse_manifest(read_yaml(read_small(path)))
     except FileNotFoundError:
         raise BadInput("there is no such manifest", where=path.name) from None
     except NotYaml as error:

@@ -20,24 +20,17 @@ import pyarrow.compute as pc
 
 from enclave.errors import BadInput, Fault, Refused, Tampered, WrongZone
 from enclave.frames import Frame, FrameManifest, manifest_columns, open_frame, streamed, writing_frame
-from enclave.identifier_density import FORMS, CopyCheck, DensityCheck, bare
-from enclave.identifier_patterns import LeakKind
 from enclave.identifiers import Reason, as_strings, check
-from enclave.text_runs import Ints
 from enclave.zones import Identified, Pseudonymised, Zone
 from pseudonymise.coarsening import coarsening
 from pseudonymise.custody import CMAC, Custody
 from pseudonymise.identifier_hashing import IdentifierHasher
 from pseudonymise.keyed_hash import HASH_BYTES
-from pseudonymise.leak_names import NameWords
-from pseudonymise.leak_scan import LeakTally, any_leak, scan_text
+from pseudonymise.leaving import BLANK_ON_LEAK, TEXT, LeavingScan, kept_name, kept_values
 from pseudonymise.quarantine import RECORD
-from pseudonymise.schemas import CHECKED_KINDS, ColumnSpec, DeliverySchema
+from pseudonymise.schemas import ColumnSpec, DeliverySchema
 
 BATCH_ROWS = 64 * 1024
-BLANK_ON_LEAK = "text-drop-on-leak"
-_TEXT = ("text-scan", BLANK_ON_LEAK)
-_NUMBER_KINDS = CHECKED_KINDS - {"postcode"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,14 +153,7 @@ class _Run:
         self._hasher = hasher
         present = [column for column in schema.columns if column.name in source.types]
         self.targets = {name: made for column in present for name, made in _targets(column, source.types)}
-        self._texts = [column.name for column in present if column.treatment in _TEXT]
-        self._names = [column.name for column in present if column.kind == "name"] if self._texts else []
-        self._numbers = [c.name for c in present if c.kind in _NUMBER_KINDS]
-        self._leaks = LeakTally()
-        kept = [name for name, made in self.targets.items() if made.role == "attribute"]
-        self._density = {name: DensityCheck(tuple(FORMS)) for name in kept}
-        self._copies = {name: CopyCheck() for name in kept}
-        self._blanked = dict.fromkeys((c.name for c in present if c.treatment == BLANK_ON_LEAK), 0)
+        self._scan = LeavingScan(schema, source.types)
         self._counts = {c.name: np.zeros(len(Reason), dtype=np.int64) for c in present if c.treatment == "hash"}
         self.record_field = [pa.field(RECORD, pa.int64())] if record_numbers else []
 
@@ -177,33 +163,35 @@ class _Run:
 
     def batches(self) -> Iterator[pa.Table]:
         """The pseudonymised batches."""
-        known = self._known_names()
-        wanted = {made.source.name for made in self.targets.values()} | {*self._names, *self._numbers}
+        self._learn_names()
+        wanted = {made.source.name for made in self.targets.values()} | self._scan.columns
         record = self._source.record
         done = 0
         for batch in self._source.read(sorted(wanted | ({record} if record else set()))):
             records = np.arange(done, done + batch.num_rows) + 1
             if record:
                 records = batch.column(record).to_numpy(zero_copy_only=False)
-            own = [bare(batch.column(name)) for name in self._numbers] if self._copies else []
-            texts = {name: self._scanned(name, batch, known, records) for name in self._texts}
+            texts = self._scan.look(batch, records)
             numbers = {field.name: pa.array(records, pa.int64()) for field in self.record_field}
             yield pa.table(
-                numbers | {name: self._made(name, made, batch, texts, own) for name, made in self.targets.items()}
+                numbers | {name: self._made(name, made, batch, texts) for name, made in self.targets.items()}
             )
             done += batch.num_rows
 
-    def _made(self, name: str, made: _Target, batch: Any, texts: Mapping[str, Any], own: list[Any]) -> Any:
+    def _learn_names(self) -> None:
+        """A pass of its own, since any row may name any other's person."""
+        if self._scan.names:
+            for batch in self._source.read(self._scan.names):
+                self._scan.learn(batch)
+
+    def _made(self, name: str, made: _Target, batch: Any, texts: Mapping[str, Any]) -> Any:
         source = made.source.name
         if made.role.startswith("key:"):
             return self._hashed(made.source, batch.column(source))
         if made.role == "text":
             return texts[source]
-        values = batch.column(source)
-        if made.source.treatment.startswith("coarsen:"):
-            values = coarsening(made.source.treatment.removeprefix("coarsen:")).apply(values)
-        self._density[name].add(values)
-        self._copies[name].add(values, own)
+        values = kept_values(made.source, batch.column(source))
+        self._scan.judge(name, values)
         return _as_dates(values) if pa.types.is_date(made.type) else values
 
     def _hashed(self, column: ColumnSpec, values: Any) -> Any:
@@ -212,35 +200,9 @@ class _Run:
         self._counts[column.name] += np.bincount(reasons, minlength=len(Reason))
         return self._hasher.hash(str(column.kind), checked)
 
-    def _scanned(self, name: str, batch: Any, known: NameWords, records: Ints) -> Any:
-        texts = as_strings(batch.column(name))
-        own = [[as_strings(batch.column(column)) for column in group] for group in (self._names, self._numbers)]
-        found = scan_text(texts, known, *own)
-        self._leaks.add(name, found, records)
-        if name not in self._blanked:
-            return texts
-        leaking = any_leak(found, len(texts))
-        self._blanked[name] += int(leaking.sum())
-        return pc.if_else(pa.array(leaking), pa.scalar(None, pa.string()), texts)
-
-    def _known_names(self) -> NameWords:
-        """All words of the delivery's name columns: a pass of its own, since any row may name any other's person."""
-        known = NameWords()
-        if self._names:
-            for batch in self._source.read(self._names):
-                for column in batch.columns:
-                    known.add(as_strings(column))
-        return known
-
     def refuse_leaks(self) -> None:
         """Raise Refused when an identifier stayed behind where the schema does not have it blanked."""
-        faults = [fault for fault in self._leaks.faults(self._file) if fault.column not in self._blanked]
-        faults += [
-            Fault(self._file, f"leak:{kind.value}", kind.description(), name)
-            for kind, checks in ((LeakKind.DENSITY, self._density), (LeakKind.COPY, self._copies))
-            for name, judged in checks.items()
-            if judged.leaks()
-        ]
+        faults = self._scan.refusals(self._file)
         if faults:
             raise Refused(
                 "\n  - ".join(["identifiers were left behind; nothing was written", *map(str, faults)]),
@@ -252,7 +214,7 @@ class _Run:
     def report(self, rows: int) -> PseudonymisationReport:
         """The counts of a finished run."""
         counts = {name: {reason: int(seen[reason]) for reason in Reason} for name, seen in self._counts.items()}
-        return PseudonymisationReport(rows, counts, dict(self._blanked), self._leaks.faults(self._file))
+        return PseudonymisationReport(rows, counts, dict(self._scan.blanked), self._scan.found(self._file))
 
 
 def _as_dates(values: Any) -> Any:
@@ -274,8 +236,8 @@ def _targets(column: ColumnSpec, types: Mapping[str, Any]) -> Iterator[tuple[str
         yield f"{column.name}_hash", _Target(column, pa.binary(HASH_BYTES), f"key:{column.kind}")
     elif treatment.startswith("coarsen:"):
         rule = treatment.removeprefix("coarsen:")
-        yield f"{column.name}_{rule}", _Target(column, coarsening(rule).type, "attribute")
-    elif treatment in _TEXT:
+        yield kept_name(column), _Target(column, coarsening(rule).type, "attribute")
+    elif treatment in TEXT:
         yield column.name, _Target(column, pa.string(), "text")
     elif treatment == "keep":
         yield column.name, _Target(column, pa.date32() if column.type == "date" else types[column.name], "attribute")

@@ -25,6 +25,7 @@ from pseudonymise.answering import Intake, Reading, answer_for, hand_out
 from pseudonymise.custody import Custody
 from pseudonymise.formats import read_batches
 from pseudonymise.identified_frames import Places, writing_both
+from pseudonymise.leaving import LeavingCheck
 from pseudonymise.manifest import MANIFEST, Manifest, manifest_faults, public_name
 from pseudonymise.receipt import REFUSED, Receipt
 from pseudonymise.references import KnownKeys, missing_files, reading_order
@@ -282,10 +283,11 @@ def _read_all(readings: Sequence[Reading], keys: KnownKeys, intake: Intake, repl
                 )
             )
             validator = Validator(reading.schema, manifest.period, salt=reading.file.sha256.encode(), keys=keys)
-            reading.tally = validator.tally
+            reading.tally, leaving = validator.tally, LeavingCheck(reading.schema)
             try:
-                _sort_rows(reading.file, reading.schema, validator, accepted, quarantine)
+                _sort_rows(reading, validator, leaving, accepted, quarantine)
                 _reject_if_unacceptable(validator, reading.schema, reading.file)
+                _reject_if_leaking(leaving, reading)
             except _Rejected as one:
                 rejected |= one.faults
         if rejected:
@@ -313,11 +315,13 @@ class _Rejected(Exception):
 
 
 def _sort_rows(
-    delivery: SealedFile, schema: DeliverySchema, validator: Validator, accepted: FrameSink, quarantine: FrameSink
+    reading: Reading, validator: Validator, leaving: LeavingCheck, accepted: FrameSink, quarantine: FrameSink
 ) -> None:
+    delivery, schema = reading.file, reading.schema
     try:
         for batch in read_batches(delivery, schema):
             divided = validator.sort(batch)
+            leaving.beside(divided)
             accepted.write(divided.accepted)
             quarantine.write(divided.quarantined)
     except BadInput as unreadable:
@@ -342,3 +346,11 @@ def _reject_if_unacceptable(validator: Validator, schema: DeliverySchema, delive
     faults = validator.faults_of_file(delivery.name) + tolerance_faults(tally, schema, delivery.name)
     if faults:
         raise _Rejected({schema.name: faults + row_faults(tally, delivery.name)})
+
+
+def _reject_if_leaking(leaving: LeavingCheck, reading: Reading) -> None:
+    """What pseudonymisation would refuse is not received: no supplier holds a receipt for what does not go on."""
+    again = read_batches(reading.file, reading.schema)
+    faults = leaving.afterwards(again, reading.tally, reading.file.name)
+    if faults:
+        raise _Rejected({reading.schema.name: faults + row_faults(reading.tally, reading.file.name)})

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from enclave.house_numbers import house_numbers
 from enclave.identifier_forms import mask, matches
 from enclave.identifiers import byte_view, fixed_width
 from pseudonymise.conversion import Converted
@@ -55,8 +56,15 @@ def _value(spec: ColumnSpec, column: Converted) -> Iterator[tuple[Defect, Bools]
         low = -np.inf if spec.minimum is None else spec.minimum
         high = np.inf if spec.maximum is None else spec.maximum
         yield from _if_any(Defect.OUT_OF_RANGE, ~((numbers >= low) & (numbers <= high)))
+    if spec.kind == "house_number":
+        yield from _if_any(Defect.PATTERN, ~_numbered(column.values) & _filled(column))
     if spec.pattern:
         yield from _if_any(Defect.PATTERN, ~_whole(spec.pattern, column.values) & _filled(column))
+
+
+def _numbered(values: Any) -> Bools:
+    """Which values hold a house number; an odd addition is no reason to set a record aside."""
+    return mask(pc.is_valid(house_numbers(values, pa.nulls(len(values), pa.string())).number))
 
 
 def _known(codes: Iterable[str], values: Any) -> Bools:

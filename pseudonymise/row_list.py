@@ -10,9 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from enclave.files import replacing
+from enclave.identifier_patterns import LeakKind
 from pseudonymise.clerk_report import Language
 from pseudonymise.quarantine import Defect
 
+_DESCRIBED: dict[str, Defect | LeakKind] = {each.value: each for group in (LeakKind, Defect) for each in group}
 Tell = Callable[[Path, pa.Table], None]
 
 
@@ -30,6 +32,6 @@ def row_list(out: Path, language: Language) -> Iterator[Tell]:
             for record, reasons in zip(*(column.to_pylist() for column in faulty.columns), strict=True):
                 for reason in reasons.split("; "):
                     column, _, defect = reason.rpartition(":")
-                    writer.writerow((file.name, record, column, language.of(Defect(defect).description())))
+                    writer.writerow((file.name, record, column, language.of(_DESCRIBED[defect].description())))
 
         yield tell

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from enclave.encoding_label import FEWEST_BITS, MOST_BITS
 from enclave.errors import BadInput, Fault
+from enclave.files import read_small
 from enclave.requests import ColumnName, Slug
 from enclave.yaml_files import NotYaml, read_fields
 from pseudonymise.coarsening import RULES
@@ -30,8 +31,10 @@ IdentifierKind = Literal[
     "establishment",
     "bag",
     "postcode",
+    "street",
     "house_number",
     "addition",
+    "address",
     "name",
     "birth_date",
     "own_number",
@@ -43,10 +46,10 @@ IdentifierKind = Literal[
     "clk",
 ]
 CHECKED_KINDS = frozenset(
-    {"bsn", "rsin", "kvk", "establishment", "bag", "postcode", "own_number"}
+    {"bsn", "rsin", "kvk", "establishment", "bag", "postcode", "address", "own_number"}
     | {"licence_plate", "iban", "phone", "email", "foreign"}
 )
-_DIRECT_KINDS = frozenset({"house_number", "addition", "name", "birth_date", "own_number"})
+_DIRECT_KINDS = frozenset({"street", "house_number", "addition", "name", "birth_date", "own_number"})
 FILTERS = "clk"
 """Bloom filters of persons, made at the source: see :mod:`enclave.filters`."""
 FileFormat = Literal["csv", "xlsx", "sav", "json"]
@@ -290,7 +293,7 @@ def load_schema(path: Path) -> DeliverySchema:
         BadInput: missing, no YAML, or fields that do not hold.
     """
     try:
-        return _said(path.read_bytes())
+        return _said(read_small(path))
     except FileNotFoundError:
         raise BadInput("there is no such schema", where=path.stem, next_step="see configs/schemas/") from None
     except NotYaml as error:

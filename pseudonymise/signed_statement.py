@@ -10,9 +10,11 @@ from typing import ClassVar, Self
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from enclave.errors import BadInput, Tampered
-from enclave.files import write_bytes
+from enclave.files import read_small, write_bytes
 from enclave.fingerprints import canonical_json, digest_bytes
 from enclave.signatures import PayloadType, PublicKey, SigningKey
+
+_LARGEST = 16 << 20  # a certificate names every file that was destroyed
 
 
 class JournalHead(BaseModel):
@@ -77,11 +79,11 @@ class SignedStatement(BaseModel):
         """Read one and check its signature.
 
         Raises:
-            BadInput: there is none, or this user may not read it.
+            BadInput: there is none, this user may not read it, or it is above 16 MiB.
             Tampered: not whole, or the signature does not hold.
         """
         try:
-            found = cls.model_validate_json(path.read_bytes())
+            found = cls.model_validate_json(read_small(path, _LARGEST))
         except OSError:
             raise BadInput(f"there is no such {cls.WORD}, or this user may not read it", where=path.name) from None
         except ValidationError:

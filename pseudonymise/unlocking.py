@@ -28,7 +28,6 @@ KEY_BYTES = 32
 PASSPHRASE = "argon2id t=3 p=4 m=65536KiB"  # noqa: S105 - the name of a derivation
 SHARES = "slip-39 shares under argon2id t=3 p=4 m=65536KiB"
 TOKEN = "pkcs11 aes-256 hkdf-sha-256"  # noqa: S105 - the name of a derivation
-LOCKS = (PASSPHRASE, SHARES, TOKEN)
 MODULE_VARIABLE = "ZICHT_PKCS11_MODULE"
 """Names the PKCS#11 library on a machine where it lies elsewhere than where the store was made."""
 

@@ -33,6 +33,9 @@ _DECOYS = (
     *("op 12-03-2016", "sinds 2016-03-12", "van 1 t/m 31 mei 2016", "om 14.30 uur", "tussen 09:00 en 17:00"),
     *("schade € 1.234,50", "boete 1.234.567,89 euro", "37,5 %", "circa 120 planten", "3 x 400 watt", "2.500 kWh"),
     *("zie bijlage 3", "art. 13b Opiumwet", "punt 4.2.1", "kamer 2.14", "lijn 12", "snelweg 2", "versie 2.10.3"),
+    *("Markt bezocht op 5 mei", "mevrouw Brink 5 keer gebeld", "dhr. Van Dijk 2 maal", "op de markt 12 kramen"),
+    *("Parkeerplaats 12 leeg", "de Dam 2016", "Slaaphoek 40 planten", "fietspad 2 km verder", "Kerkpad om 14.30 uur"),
+    *("artikel 8711234567897", "order 12345678901", "factuur 2016-0412", "de auto 12 km verder", "in NO 4 lampen"),
     *("meterstand 04821", "verbruik 12345 m3", "1e verdieping", "4 stuks", "postcodegebied 1234", "buurt BU90010102"),
 )
 
@@ -125,7 +128,8 @@ def _rsin(u: float, name: str, number: str) -> str:
 
 def _kvk(u: float, name: str, number: str) -> str:
     n = f"{10_000_000 + int(u * 8e7)}"
-    return _spelt(u, (f"KvK {n}", f"kvk-nummer: {n}", f"Kamer van Koophandel nr. {n}", f"k.v.k. {n[:4]} {n[4:]}"))
+    spellings = (f"KvK {n}", f"kvk-nummer: {n}", f"Kamer van Koophandel nr. {n}", f"k.v.k. {n[:4]} {n[4:]}")
+    return _spelt(u, (*spellings, f"kvk-nr. {n[:2]} {n[2:4]} {n[4:6]} {n[6:]}"))
 
 
 def _establishment(u: float, name: str, number: str) -> str:
@@ -145,14 +149,14 @@ def _postcode(u: float, name: str, number: str) -> str:
 
 def _street(u: float, name: str, number: str) -> str:
     house = 1 + int(u * 7919) % 300
-    return _spelt(
-        u, (f"Kerkstraat {house}", f"aan de Oude weg {house}", f"Laan van Nergens {house}", f"dorpsplein {house}")
-    )
+    streets = ("Kerkstraat", "aan de Oude weg", "Laan van Nergens", "dorpsplein", "Amsteldijk", "Grote Markt", "Brink")
+    return _spelt(u, (*(f"{street} {house}" for street in streets), f"Molenhof nr. {house}a", f"KERKPAD {house}"))
 
 
 def _plate(u: float, name: str, number: str) -> str:
     a, b = f"{int(u * 100):02d}", f"{int(u * 7919) % 100:02d}"
-    return _spelt(u, (f"{a}-GH-{b}", f"HJ-{a}-KL", f"{a}-nrt-{b[0]}", f"busje GH{a}{b}", f"kenteken 7 KLM {a}"))
+    spellings = (f"{a}-GH-{b}", f"HJ-{a}-KL", f"{a}-nrt-{b[0]}", f"busje GH{a}{b}", f"kenteken 7 KLM {a}")
+    return _spelt(u, (*spellings, f"kenteken AE-{a}-{b}"))
 
 
 def _iban(u: float, name: str, number: str) -> str:
@@ -173,12 +177,26 @@ def _email(u: float, name: str, number: str) -> str:
     )
 
 
+def _foreign(u: float, name: str, number: str) -> str:
+    born = f"{50 + int(u * 50):02d}{1 + int(u * 7919) % 12:02d}{1 + int(u * 104729) % 28:02d}"
+    serial = f"{1 + int(u * 1e6) % 997:03d}"
+    check = f"{97 - int(born + serial) % 97:02d}"
+    parted = f"{born[:2]}.{born[2:4]}.{born[4:]}-{serial}.{check}"
+    ten = f"{born}{int(u * 1e7) % 10_000:04d}"
+    pesel = f"{ten}{-sum(w * int(d) for w, d in zip((1, 3, 7, 9) * 3, ten, strict=False)) % 10}"
+    dni = f"{10_000_000 + int(u * 8e7)}"
+    dni += "TRWAGMYFPDXBNJZSQVHLCKE"[int(dni) % 23]
+    belgian = (f"BE {parted}", parted, f"rijksregisternummer {born}{serial}{check}")
+    return _spelt(u, (*belgian, f"pesel: {pesel}", f"dni {dni}", f"ES{dni}"))
+
+
 def _own_name(u: float, name: str, number: str) -> str:
     return _spelt(u, (name, f"mevrouw {name.rsplit(maxsplit=1)[-1]}", name.upper(), f"dhr {name.lower()}"))
 
 
 def _own_number(u: float, name: str, number: str) -> str:
-    return _spelt(u, (number, f"zie {number.lower()}", f"({number})"))
+    respelt = (number.replace("-", mark) for mark in " .")
+    return _spelt(u, (number, f"zie {number.lower()}", f"({number})", *respelt))
 
 
 KINDS: dict[str, Callable[[float, str, str], str]] = {
@@ -190,6 +208,7 @@ KINDS: dict[str, Callable[[float, str, str], str]] = {
     "postcode and number": _postcode,
     "street and number": _street,
     "licence plate": _plate,
+    "foreign": _foreign,
     "iban": _iban,
     "phone": _phone,
     "e-mail": _email,

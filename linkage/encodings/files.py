@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import csv
+import io
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,7 @@ from pydantic import ValidationError
 
 from enclave.encoding_label import EncodingLabel
 from enclave.errors import BadInput, Fault, NotReady, Refused, Tampered
-from enclave.files import replacing, storage_errors, write_text
+from enclave.files import MAX_SMALL, read_small, replacing, storage_errors, write_text
 from enclave.filters import write_filters
 from enclave.identifiers import Bytes
 from enclave.project import PersonField
@@ -30,6 +32,7 @@ FILTER = "clk"
 _LABEL, _UNITS = b"zicht encoding", b"zicht units"
 _UNIT, _PERSON, _RIN = "unit", "P", "RINPERSOON"
 _BATCH = 4 << 20
+_MOST_COLUMNS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ def read_label(file: Path) -> EncodingLabel:
     """
     path = label_path(file)
     try:
-        return EncodingLabel.model_validate_json(path.read_bytes())
+        return EncodingLabel.model_validate_json(read_small(path))
     except FileNotFoundError:
         raise BadInput("it is not said what the filters were made under", where=path.name, next_step=_MAKE) from None
     except ValidationError:
@@ -112,9 +115,7 @@ def encode_table(
 def _plain_batches(source: Path, how: PlainTable, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     if not source.is_file():
         raise BadInput("there is no such file", where=source.name)
-    with source.open(encoding=how.encoding, errors="replace") as text:
-        header = next(csv.reader(text, delimiter=how.separator), [])
-    header = [name.removeprefix("\ufeff") for name in header]
+    header = _header(source, how)
     missing = sorted(set(columns) - set(header))
     if missing:
         faults = [Fault(source.name, "column", "it is not in the file", name) for name in missing]
@@ -135,6 +136,21 @@ def _plain_batches(source: Path, how: PlainTable, columns: Sequence[str]) -> Ite
     except (pa.ArrowException, UnicodeDecodeError):
         pass  # its message may quote the row
     raise BadInput("the file cannot be read as CSV", where=source.name, next_step="--separator, --encoding")
+
+
+def _header(source: Path, how: PlainTable) -> list[str]:
+    """The names in the first row; looked for at the beginning of the file, not to its end."""
+    with source.open(encoding=how.encoding, errors="replace", newline="") as text:
+        start = io.StringIO(text.read(MAX_SMALL).removeprefix("\ufeff"), newline="")
+    with contextlib.suppress(csv.Error):  # its message may quote the row
+        header = next(csv.reader(start, delimiter=how.separator), [])
+        if len(header) <= _MOST_COLUMNS:
+            return header
+    raise BadInput(
+        f"the first row is no header: it has more than {_MOST_COLUMNS} cells, or one that never ends",
+        where=source.name,
+        next_step="--separator, --encoding",
+    )
 
 
 def register_file(label: EncodingLabel) -> str:

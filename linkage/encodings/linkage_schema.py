@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from enclave.encoding_label import FEWEST_BITS, MOST_BITS
 from enclave.errors import BadInput, Fault
+from enclave.files import read_small
 from enclave.fingerprints import digest_json
 
 _MOST_FEATURES = 60
@@ -193,10 +194,10 @@ def load_linkage_schema(path: Path) -> LinkageSchema:
             description has, is refused: clkhash reads ``xor_folds`` and would not fold.
     """
     try:
-        fields: Any = json.loads(path.read_text(encoding="utf-8"))
+        fields: Any = json.loads(read_small(path).decode())
     except FileNotFoundError:
         raise BadInput("there is no such linkage schema", where=path.name, next_step="see configs/linkage/") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise BadInput("the linkage schema is not readable as JSON", where=path.name) from None
     return parse_linkage_schema(fields, path.name)
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from enclave.entropy import Entropy
 from enclave.errors import BadInput
-from enclave.files import write_text
+from enclave.files import read_small, write_text
 
 FEWEST_CHARACTERS = 32
 _DRAWN_BYTES = 32
@@ -61,7 +61,7 @@ def read_secret(path: Path) -> SharedSecret:
         raise BadInput("there is no such file", where=path.name, next_step="ask the linkage authority for the secret")
     if stat.S_IMODE(path.stat().st_mode) & 0o077:
         raise BadInput("others can read the secret", where=path.name, next_step=f"chmod 600 {path.name}")
-    lines = path.read_bytes().splitlines()
+    lines = read_small(path).splitlines()
     if len(lines) != 1 or len(lines[0].strip()) < FEWEST_CHARACTERS:
         raise BadInput(
             f"a secret is one line of at least {FEWEST_CHARACTERS} characters: a shorter one can be guessed",

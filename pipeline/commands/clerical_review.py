@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from enclave.errors import BadInput, NotAllowed
+from enclave.files import read_small
 from pipeline.commands.custodian import desk_in
 from pipeline.commands.options import DEFAULT_WORKSPACE, PassphraseOption, WorkspaceOption
 
@@ -96,6 +97,6 @@ def _sides(pair: Mapping[str, Any]) -> Iterator[str]:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_text("utf-8")
+        return read_small(file).decode()
     except (OSError, UnicodeDecodeError):
         raise BadInput("the file of verdicts does not read as text", where=file.name) from None

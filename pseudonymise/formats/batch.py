@@ -73,6 +73,7 @@ class Note(Enum):
     USER_MISSING = "user_missing"
     REPAIRED = "repaired"
     BROKEN_CHARACTERS = "broken_characters"
+    BLANKED = "blanked"
 
     def description(self) -> str:
         """One clause for the supplier."""
@@ -87,6 +88,7 @@ _NOTES = {
     Note.VARIANT: "numbers with thousands separators, or dates without leading zeros, were read as such",
     Note.USER_MISSING: "values declared missing in SPSS were read as empty",
     Note.REPAIRED: "identifiers were brought into their standard form (leading zero, spaces, capitals)",
+    Note.BLANKED: "texts hold an identifier, a name or an address; they will be left empty",
     Note.BROKEN_CHARACTERS: "letters with accents are damaged (an encoding mix-up before delivery)",
 }
 

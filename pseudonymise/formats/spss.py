@@ -15,18 +15,23 @@ from enclave.errors import BadInput, Fault
 from pseudonymise.formats.batch import Batch, Note, Remark, Source
 from pseudonymise.formats.cell_text import CellText
 from pseudonymise.formats.header import match_header
+from pseudonymise.formats.spss_bounds import measure_dictionary
 from pseudonymise.schemas import DeliverySchema
 
 BATCH_ROWS = 128 * 1024
+BATCH_BYTES = 64 << 20
 
 
 def read_spss(source: Source, schema: DeliverySchema) -> Iterator[Batch]:
     """The cases of an SPSS file; codes as stored, not their labels.
 
     Raises:
-        BadInput: no SPSS file, cut off, columns other than the schema's, or value labels that contradict it.
+        BadInput: no SPSS file, cut off, beyond a bound, columns other than the schema's, or value labels that
+            contradict it.
     """
     with source.whole() as path:
+        size = measure_dictionary(path, source.name)
+        rows = max(1, min(BATCH_ROWS, BATCH_BYTES // max(size.case_bytes, 1)))
         meta = _metadata(path, source.name)
         names, faults = match_header([str(name or "") for name in meta.column_names], schema, source.name)
         if faults:
@@ -34,12 +39,12 @@ def read_spss(source: Source, schema: DeliverySchema) -> Iterator[Batch]:
         text = CellText(schema)
         first = 0
         while True:
-            columns, chunk_meta = _cases(path, source.name, first)
+            columns, chunk_meta = _cases(path, source.name, first, rows)
             cases = len(columns[0]) if columns else 0
             if cases or not first:
                 yield _batch(columns, chunk_meta.missing_ranges, first=first, names=names, text=text, schema=schema)
             first += cases
-            if cases < BATCH_ROWS:
+            if cases < rows:
                 return
 
 
@@ -47,11 +52,9 @@ def _metadata(path: Path, file: str) -> Any:
     return _read(path, file, metadataonly=True)[1]
 
 
-def _cases(path: Path, file: str, offset: int) -> tuple[list[list[Any]], Any]:
+def _cases(path: Path, file: str, offset: int, rows: int) -> tuple[list[list[Any]], Any]:
     """The columns of one batch, in the order of the file, and what the file declares of them."""
-    found, meta = _read(
-        path, file, row_offset=offset, row_limit=BATCH_ROWS, user_missing=True, apply_value_formats=False
-    )
+    found, meta = _read(path, file, row_offset=offset, row_limit=rows, user_missing=True, apply_value_formats=False)
     return [list(values) for values in found.values()], meta
 
 

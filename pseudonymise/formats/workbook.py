@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -13,23 +10,13 @@ import numpy as np
 import pyarrow as pa
 
 from enclave.errors import BadInput, Fault
-from pseudonymise.formats.batch import BLOCK, Batch, BrokenRow, Note, Remark, Source
+from pseudonymise.formats.batch import Batch, BrokenRow, Note, Remark, Source
 from pseudonymise.formats.cell_text import CellText
 from pseudonymise.formats.header import MAX_COLUMNS, holds_schema_names, match_header
+from pseudonymise.formats.workbook_bounds import MAX_ROWS, refuse_bombs, refused_workbook, unreadable_workbook
 from pseudonymise.schemas import MAX_CELL, DeliverySchema
 
 BATCH_ROWS = 8192
-MAX_ENTRIES = 1000
-MAX_SHEET = 2 << 30
-MAX_SHARED_STRINGS = 256 << 20
-MAX_RATIO = 200
-_SMALL = 1 << 20
-_SHARED = re.compile(r"sharedStrings", re.IGNORECASE)
-# A formula whose result was never stored: programs that don't calculate leave it so. A stored empty text is a result.
-_UNCALCULATED = re.compile(
-    rb"<(?:\w+:)?c\b(?![^>]*\bt=[\"']str[\"'])[^>]*>\s*<(?:\w+:)?f\b(?:[^>]*/>|[^>]*>[^<]*</(?:\w+:)?f>)\s*"
-    rb"(?:<(?:\w+:)?v\s*/>|<(?:\w+:)?v>\s*</(?:\w+:)?v>|</(?:\w+:)?c>)"
-)
 
 
 def read_workbook(source: Source, schema: DeliverySchema) -> Iterator[Batch]:
@@ -47,72 +34,6 @@ def read_workbook(source: Source, schema: DeliverySchema) -> Iterator[Batch]:
         yield from _batches(rows, names, schema)
 
 
-def refuse_bombs(handle: Any, file: str) -> None:
-    """Unfold the archive once, keeping nothing, and stop at the first bound that it breaks.
-
-    Raises:
-        BadInput: no ZIP archive, too many or too large entries, too high a ratio, or a cell above 1 MiB.
-    """
-    try:
-        with zipfile.ZipFile(handle) as archive:
-            entries = archive.infolist()
-            if len(entries) > MAX_ENTRIES:
-                raise _bomb(file, "it holds too many parts")
-            for entry in entries:
-                bound = MAX_SHARED_STRINGS if _SHARED.search(entry.filename) else MAX_SHEET
-                if entry.file_size > bound:
-                    raise _bomb(file, "a part of it is too large when unfolded")
-                if entry.file_size > _SMALL and entry.file_size > MAX_RATIO * max(entry.compress_size, 1):
-                    raise _bomb(file, f"a part of it unfolds to more than {MAX_RATIO} times its size")
-                _refuse_long_cells(archive, entry, file)
-                if "worksheets/" in entry.filename:
-                    _refuse_uncalculated(archive, entry, file)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError):
-        raise _unreadable(file) from None
-
-
-def _refuse_long_cells(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, file: str) -> None:
-    """Text between two tags is at most a cell: look at the gaps between ``<`` signs."""
-    gap = 0
-    with archive.open(entry) as part:
-        while block := part.read(BLOCK):
-            tags = np.flatnonzero(np.frombuffer(block, dtype=np.uint8) == ord("<"))
-            if not len(tags):
-                gap += len(block)
-            else:
-                longest = max(gap + int(tags[0]), int(np.diff(tags).max(initial=0)))
-                gap = len(block) - int(tags[-1])
-                if longest > MAX_CELL and entry.filename.endswith(".xml"):
-                    raise _bomb(file, "a cell holds more than 1 MiB")
-            if gap > MAX_CELL and entry.filename.endswith(".xml"):
-                raise _bomb(file, "a cell holds more than 1 MiB")
-
-
-def _refuse_uncalculated(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, file: str) -> None:
-    """A cell with a formula and no result would be read as empty, and be a wrong value."""
-    held = b""
-    with archive.open(entry) as part:
-        while block := part.read(BLOCK):
-            held += block
-            if _UNCALCULATED.search(held):
-                raise _bomb(file, "it holds formulas without their results, which would be read as empty")
-            held = held[max(held.rfind(b"<c "), held.rfind(b":c "), 0) :][-MAX_CELL:]
-
-
-def _bomb(file: str, message: str) -> BadInput:
-    return BadInput(
-        "the workbook is refused",
-        where=file,
-        faults=[Fault(file, "bounds", message)],
-        next_step="save only the data, in a new workbook with one sheet, and deliver that",
-    )
-
-
-def _unreadable(file: str) -> BadInput:
-    message = "it is no whole XLSX workbook (cut off, protected by a password, or another format)"
-    return BadInput("the workbook cannot be read", where=file, faults=[Fault(file, "format", message)])
-
-
 def _sheet_rows(handle: Any, file: str) -> Iterator[tuple[Any, ...]]:
     from openpyxl import load_workbook
 
@@ -123,7 +44,10 @@ def _sheet_rows(handle: Any, file: str) -> Iterator[tuple[Any, ...]]:
         sheet.reset_dimensions()  # what a file says of its own size is often wrong
         if any(_is_filled(other) for other in book.worksheets[1:]):
             refused = "more than one of its sheets is filled: one is read, and what the others hold would be lost"
-        for row in () if refused else sheet.iter_rows(values_only=True):
+        for number, row in enumerate(() if refused else sheet.iter_rows(values_only=True), start=1):
+            if number > MAX_ROWS:
+                refused = f"it has rows beyond number {MAX_ROWS}, the last that a sheet can have"
+                break
             if len(row) > MAX_COLUMNS:
                 refused = f"a row has more than {MAX_COLUMNS} columns"
                 break
@@ -132,7 +56,7 @@ def _sheet_rows(handle: Any, file: str) -> Iterator[tuple[Any, ...]]:
             return
     except Exception:  # noqa: S110 - openpyxl lets errors of every kind through, and they may hold cells
         pass
-    raise _bomb(file, refused) if refused else _unreadable(file)
+    raise refused_workbook(file, refused) if refused else unreadable_workbook(file)
 
 
 def _is_filled(sheet: Any) -> bool:

@@ -71,6 +71,13 @@ def test_numbers_that_are_no_bsn_raise_no_alarm(text: str | None) -> None:
     assert kinds(text) == set()
 
 
+def test_what_leaves_may_name_places_that_end_like_streets_beside_figures() -> None:
+    """Of a release only the surest endings are looked at: rows of a table are called after places."""
+    texts = pa.array(["Buitenhof 12", "Brink 5", "Kerkstraat 12"])
+    assert find_patterns(texts)[LeakKind.STREET].tolist() == [True, True, True]
+    assert find_patterns(texts, any_parting=True)[LeakKind.STREET].tolist() == [False, False, True]
+
+
 def test_the_eight_figure_dates_above_would_pass_the_eleven_test() -> None:
     """So that the tests above test the exception for dates: 020160112 and 005012016."""
     for date in ("020160112", "005012016"):
@@ -142,11 +149,48 @@ def test_figures_of_two_texts_are_never_read_as_one() -> None:
         ("Oude weg 3a", LeakKind.STREET),
         ("Laan van Nieuw Nergens 101", LeakKind.STREET),
         ("hoek dorpsplein nr. 4", LeakKind.STREET),
+        ("gezien bij Amsteldijk nr. 12, 3 hoog", LeakKind.STREET),
+        ("Molenhof 4", LeakKind.STREET),
+        ("woont Kerkpad 12 te Nergens", LeakKind.STREET),
+        ("Vondelpark 3 1e verdieping", LeakKind.STREET),
+        ("Zandhoek 3", LeakKind.STREET),
+        ("Burgemeester Stramanbaan 3", LeakKind.STREET),
+        ("Grote Markt 14", LeakKind.STREET),
+        ("Brink 5", LeakKind.STREET),
+        ("Museumplaats 4", LeakKind.STREET),
+        ("Oudezijds Voorburgwal 10", LeakKind.STREET),
+        ("AMSTELDIJK 12A", LeakKind.STREET),
+        ("KERKSTRAAT 12", LeakKind.STREET),
+        ("op de brink 5.", LeakKind.STREET),
+        ("aan de dijk 12a", LeakKind.STREET),
+        ("amsteldijk 12", LeakKind.STREET),
+        ("Oude markt 3", LeakKind.STREET),
         ("auto 12-GHJ-3 weggesleept", LeakKind.PLATE),
         ("gh-12-jk", LeakKind.PLATE),
         ("2-KLM-34, blauw", LeakKind.PLATE),
         ("kenteken GHJ12K", LeakKind.PLATE),
         ("busje 12 GH JK", LeakKind.PLATE),
+        ("kenteken AB-12-34", LeakKind.PLATE),
+        ("kentekennr. ae1234", LeakKind.PLATE),
+        ("kvk-nr. 68 75 01 10", LeakKind.REGISTER),
+        ("vestigingsnr 0000.3717.8598", LeakKind.REGISTER),
+        ("betrokkene BE 85.07.30-033.28 gezien", LeakKind.FOREIGN),
+        ("85.07.30-033.28", LeakKind.FOREIGN),
+        ("nr be85073003328.", LeakKind.FOREIGN),
+        ("rijksregisternummer van hem: 85 07 30 033 28", LeakKind.FOREIGN),
+        ("Steuer-ID 86 095 742 719, gebeld", LeakKind.FOREIGN),
+        ("DE86095742719", LeakKind.FOREIGN),
+        ("PESEL 44051401359", LeakKind.FOREIGN),
+        ("PL-44051401359", LeakKind.FOREIGN),
+        ("dni 12345678Z", LeakKind.FOREIGN),
+        ("NIE X1234567L", LeakKind.FOREIGN),
+        ("rss mra 85t10 a562s", LeakKind.FOREIGN),
+        ("2 55 08 14 168 025 38", LeakKind.FOREIGN),
+        ("CNP 1630615123457", LeakKind.FOREIGN),
+        ("personnummer 880320-0016", LeakKind.FOREIGN),
+        ("HETU 131052-308T", LeakKind.FOREIGN),
+        ("V-nummer 1234567890", LeakKind.FOREIGN),
+        ("paspoortnr. NXF8D2K19", LeakKind.FOREIGN),
     ],
 )
 def test_every_other_identifier_is_found(text: str, kind: LeakKind) -> None:
@@ -172,9 +216,30 @@ def test_every_other_identifier_is_found(text: str, kind: LeakKind) -> None:
         "langs de snelweg 2 km verder",
         "Middelburg 120, Moerdijk 34",
         "in de straat 3 auto's",
+        "Parkeerplaats 12, Werkplaats 3 doorzocht, Speelplaats 2",
+        "op de markt 14.30 uur, Molenhof 14:30",
+        "Markt 5 mei bezocht, Dam 2016",
+        "mevrouw Brink 5 keer gebeld, dhr J. Brink 12, Van Dam 3 maal",
+        "Amsterdam 12, Rotterdam 3, Achterhoek 5",
+        "Kerkpad 3 planten, op de markt 5 kramen, in de brink 5 bomen",
+        "Vergadering 12, Levering 3, Supermarkt 3",
+        "Haven 1.250 euro",
+        "Slaaphoek 2, 40 planten, kweekhoek 3.",
+        "wagenpark 12.",
+        "langs het fietspad 2",
         "12-34-56",
         "GHJ-12 en AB 12",
         "auto van 1234 GH",
+        "kenteken is niet 12 of 34",
+        "PESEL 44051401358",
+        "BE 85.07.30-033.29",
+        "RSSMRA85T10A562X",
+        "meter 44051401359",  # eleven figures of no named country
+        "meter 31612345678",
+        "de 86095742719",
+        "BE 2016, DE 12 planten",
+        "paspoort verlopen sinds 12-03-2016",
+        "kans 0.85073003328",
         "lijn GH12JK",  # no hyphens, and nothing in the text that drives
     ],
 )
@@ -186,6 +251,24 @@ def iban(country: str, account: str) -> str:
     """Check digits by ISO 13616, with Python's big integers."""
     number = "".join(str(int(symbol, 36)) for symbol in f"{account}{country}00")
     return f"{country}{98 - int(number) % 97:02d}{account}"
+
+
+@given(st.integers(0, 99), st.integers(1, 12), st.integers(1, 28), st.integers(1, 998), st.data())
+def test_a_belgian_number_is_found_in_every_spelling_and_not_with_other_check_figures(
+    year: int, month: int, day: int, serial: int, data: st.DataObject
+) -> None:
+    first = f"{year:02d}{month:02d}{day:02d}{serial:03d}"
+    right = 97 - int(first) % 97
+    wrong = data.draw(st.integers(1, 97).filter(lambda check: check not in (right, 97 - int(f"2{first}") % 97)))
+    word = data.draw(st.sampled_from(["rijksregisternummer ", "Rijksregisternr. is ", "BE", "BE "]))
+    parts = [data.draw(st.sampled_from(["", ".", " ", "-"])) for _ in range(4)]
+
+    def spelt(check: int) -> str:
+        pieces = (first[:2], first[2:4], first[4:6], first[6:], f"{check:02d}")
+        return "".join(piece + part for piece, part in zip(pieces, [*parts, ""], strict=True))
+
+    assert LeakKind.FOREIGN in kinds(f"zie {word}{spelt(right)}.")
+    assert LeakKind.FOREIGN not in kinds(f"zie {word}{spelt(wrong)}.")
 
 
 @given(st.text("ABCDEFGHIJKLMNOPQRSTUVWXYZ", min_size=4, max_size=4), st.integers(0, 10**10 - 1), st.integers(1, 96))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from stdnum.nl import bsn as stdnum_bsn
 
 from enclave.errors import BadInput
-from enclave.identifiers import KINDS, Reason, check, check_address, join_address, passes_eleven_test
+from enclave.identifiers import KINDS, Reason, check, passes_eleven_test
 
 OK, MISSING, MALFORMED = Reason.OK, Reason.MISSING, Reason.MALFORMED
 FAILED, ZERO = Reason.FAILED_CHECK, Reason.ALL_ZERO
@@ -127,42 +127,6 @@ def test_every_other_kind_has_its_form(kind: str, value: str, canonical: str | N
 
 
 @pytest.mark.parametrize(
-    ("postcode", "number", "addition", "canonical"),
-    [
-        ("1234AB", "12", "A", "1234AB|12|A"),
-        ("1234 ab", "012", "a", "1234AB|12|A"),
-        ("1234AB", "12a", None, "1234AB|12|A"),
-        ("1234AB", "12-a", "", "1234AB|12|A"),
-        ("1234AB", "12 A", " ", "1234AB|12|A"),
-        ("1234AB", " 12", "-a.", "1234AB|12|A"),
-        ("1234AB", "12-2", "", "1234AB|12|2"),
-        ("1234AB", "12", "2", "1234AB|12|2"),
-        ("1234AB", "122", None, "1234AB|122|"),
-        ("1234AB", "12", "bis", "1234AB|12|BIS"),
-        ("1234AB", "12a", "bis", "1234AB|12|ABIS"),
-        ("1234AB", "100", "", "1234AB|100|"),
-        ("1234AB", "nr. 12", "a", "1234AB|12|A"),
-        ("1234AB", "Huisnummer 12", "(a)", "1234AB|12|A"),
-        ("1234AB", "12.0", "", "1234AB|12|"),
-        ("1234AB", "12", "huis", "1234AB|12|HS"),
-        ("1234AB", "12-hs", "", "1234AB|12|HS"),
-        ("1234AB", "12", "2-hoog", "1234AB|12|2HG"),
-        ("1234AB", "12 2 hg", "", "1234AB|12|2HG"),
-        ("1234AB", "12", "rood", "1234AB|12|RD"),
-        ("1234AB", "12rd", "", "1234AB|12|RD"),
-        ("1234AB", "12 t/o", "", "1234AB|12|TO"),
-        ("1234AB", "12", "tegenover", "1234AB|12|TO"),
-    ],
-)
-def test_spellings_of_one_address_are_one_address(
-    postcode: str, number: str, addition: str | None, canonical: str
-) -> None:
-    columns = [pa.array([value], pa.string()) for value in (postcode, number, addition)]
-    assert check_address(*columns).canonical.to_pylist() == [canonical]
-    assert check("address", join_address(*columns)).canonical.to_pylist() == [canonical]
-
-
-@pytest.mark.parametrize(
     ("value", "reason"),
     [
         (None, MISSING),
@@ -170,6 +134,8 @@ def test_spellings_of_one_address_are_one_address(
         ("1234AB||A", MISSING),
         ("|12|A", MISSING),
         ("1234AB|12", MALFORMED),
+        ("1234 AB", MISSING),
+        ("Dorpsstraat 12", MALFORMED),
         ("1234AB|12|A|B", MALFORMED),
         ("1234AB|twaalf|", MALFORMED),
         ("1234AB|123456|", MALFORMED),
@@ -181,11 +147,6 @@ def test_spellings_of_one_address_are_one_address(
 )
 def test_an_address_that_is_none_gets_its_reason(value: str | None, reason: Reason) -> None:
     assert one("address", value) == (None, reason)
-
-
-def test_an_empty_address_joins_to_null() -> None:
-    empty = pa.array([None, ""], pa.string())
-    assert join_address(empty, empty, empty).to_pylist() == [None, None]
 
 
 @pytest.mark.parametrize("kind", KINDS)

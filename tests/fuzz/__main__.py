@@ -14,8 +14,9 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["enclave", "pseudonymise", "output_control"]):
-    from tests.fuzz.targets import TARGETS, attempt
+with atheris.instrument_imports(include=["enclave", "pseudonymise", "linkage", "output_control"]):
+    from tests.fuzz.office_targets import ALL_TARGETS
+    from tests.fuzz.targets import attempt
 
 LARGEST = 1 << 16
 
@@ -23,18 +24,18 @@ LARGEST = 1 << 16
 def main() -> None:
     """Run one target for a while."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("target", choices=TARGETS)
+    parser.add_argument("target", choices=ALL_TARGETS)
     parser.add_argument("--seconds", type=int, default=60)
     parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         kept = options.keep or Path(folder)
         kept.mkdir(parents=True, exist_ok=True)
-        for number, seed in enumerate(TARGETS[options.target].seeds()):
+        for number, seed in enumerate(ALL_TARGETS[options.target].seeds()):
             (kept / f"seed-{number}").write_bytes(seed)
         limits = [f"-max_total_time={options.seconds}", f"-max_len={LARGEST}", "-timeout=20", "-rss_limit_mb=2048"]
         limits += ["-seed=1", f"-artifact_prefix={kept}/", "-print_final_stats=1"]
-        atheris.Setup([sys.argv[0], *limits, str(kept)], lambda content: attempt(TARGETS[options.target], content))
+        atheris.Setup([sys.argv[0], *limits, str(kept)], lambda content: attempt(ALL_TARGETS[options.target], content))
         atheris.Fuzz()
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import unicodedata
+from itertools import product
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from linkage.name_parts import full_name_parts, surname_parts
@@ -29,6 +30,39 @@ from linkage.person_fields import FIELDS, prepare
         ("Van", "van", None, None),
         ("", None, None, None),
         (None, None, None, None),
+        ("A. Jansen e/v de Vries", "jansen", "vries", "a"),
+        ("A. Jansen m/v Bakker", "jansen", "bakker", "a"),
+        ("A. Jansen gehuwd met P. de Vries", "jansen", "vries", "a"),
+        ("A. Jansen wed. de Vries", "jansen", "vries", "a"),
+        ("A. de Vries geb. Jansen", "jansen", "vries", "a"),
+        ("de Vries (geb. Jansen), A.", "jansen", "vries", "a"),
+        ("A. Jansen (de Vries)", "jansen", "vries", "a"),
+        ("A.M. (Anna) de Vries", "vries", None, "a"),
+        ("A. Jansen-de Vries", "vries", "jansen", "a"),
+        ("Jan-Willem de Vries", "vries", None, "jan"),
+        ("wed. Jansen", "jansen", None, None),
+        ("mw. A. Jansen", "jansen", None, "a"),
+        ("dhr. P. de Boer", "boer", None, "p"),
+        ("De heer J. Bos", "bos", None, "j"),
+        ("De Heer J.", "heer", None, "j"),
+        ("prof.dr.ir. J. Bos", "bos", None, "j"),
+        ("Jansen, mevr. drs. A.", "jansen", None, "a"),
+        ("J. Bos jr.", "bos", None, "j"),
+        ("Bos sr., J.", "bos", None, "j"),
+        ("J. Senior", "senior", None, "j"),
+        ("Bakker P.J.", "bakker", None, "p"),
+        ("BAKKER P J", "bakker", None, "p"),
+        ("Berg P.J. van den", "berg", None, "p"),
+        ("Berg van den, P.J.", "berg", None, "p"),
+        ("Berg, v.d.", "berg", None, None),
+        ("J. v/d Berg", "berg", None, "j"),
+        ("J.v.d. Berg", "berg", None, "j"),
+        ("Jan vd Berg", "berg", None, "jan"),
+        ("de Vries", "vries", None, None),
+        ("P. van t Hof", "hof", None, "p"),
+        ("J. 's-Gravesande", "gravesande", None, "j"),
+        ("L. d'Hondt", "hondt", None, "l"),
+        ("A. el-Amrani", "amrani", None, "a"),
     ],
 )
 def test_whole_names_are_taken_apart(
@@ -39,11 +73,70 @@ def test_whole_names_are_taken_apart(
 
 
 @pytest.mark.parametrize(
-    "written", ["de Vries-Jansen", "De Vries / Jansen", "Vries e/v Jansen", "de vries geb. jansen", "Vries–Jansen"]
+    "written",
+    [
+        "de Vries-Jansen",
+        "De Vries / Jansen",
+        "de vries geb. jansen",
+        "Vries–Jansen",
+        "Jansen e/v de Vries",
+        "Jansen, wed. de Vries",
+        "JANSEN EV V/D VRIES",
+        "Jansen (de Vries)",
+    ],
 )
-def test_both_names_of_a_married_person_count(written: str) -> None:
-    parts = surname_parts(pa.array([written]), pa.array(["Anna"]))
-    assert (parts.surname[0].as_py(), parts.other[0].as_py()) == ("jansen", "vries")
+def test_both_names_of_a_married_person_count_the_own_name_first(written: str) -> None:
+    parts = surname_parts(pa.array([written]), pa.array(["mw. drs. Anna"]))
+    assert [column[0].as_py() for column in (parts.surname, parts.other, parts.first)] == ["jansen", "vries", "anna"]
+
+
+SURNAMES, PARTNERS = ("Bakker", "Heer", "IJzerman", "Çelik"), ("Jansen", "Öztürk")
+PREFIXES = ("", "de ", "van den ", "v.d. ", "v/d ", "van 't ", "op de ")
+TITLES = ("", "mw. ", "Dhr. ", "mevr. drs. ", "prof.dr. ", "De heer ")
+GIVEN = {"A.": "a", "P.J.": "p", "Anna": "anna", "Jan-Willem": "jan"}
+FORMS = (
+    "{title}{given} {before}{name}{suffix}",
+    "{name}{suffix}, {title}{given} {before}",
+    "{before}{name}, {title}{given}",
+)
+MORE = ("{name} {before}, {given}", "{name} {initials} {before}", "{before}{name} {initials}")
+BOTH = ("{1}-{0}", "{1} - {0}", "{0} e/v {1}", "{1} geb. {0}", "{0} (gehuwd met {1})", "{0}, wed. {1}", "{0} ({1})")
+
+
+def letters(name: str) -> str:
+    return name.lower().replace("ij", "y").translate(str.maketrans("çöü", "cou"))
+
+
+def misread(written: list[str], expected: list[tuple[str, str | None, str]]) -> set[str]:
+    """Names that are read otherwise, as they are or in capitals."""
+    found: set[str] = set()
+    for texts in (written, [text.upper() for text in written]):
+        parts = full_name_parts(pa.array(texts))
+        read = zip(parts.surname.to_pylist(), parts.other.to_pylist(), parts.first.to_pylist(), strict=True)
+        found |= {text for text, was, wanted in zip(texts, read, expected, strict=True) if was != wanted}
+    return found
+
+
+def test_a_name_is_read_back_however_it_is_written() -> None:
+    names = list(product(FORMS + MORE, PREFIXES, SURNAMES, TITLES, GIVEN, ("", " jr.", ", Sr")))
+    written = [
+        form.format(before=before, name=name, title=title, given=first, initials="J. M.", suffix=suffix).strip()
+        for form, before, name, title, first, suffix in names
+    ]
+    expected = [
+        (letters(name), None, "j" if "initials" in form else GIVEN[first]) for form, _, name, _, first, _ in names
+    ]
+    assert misread(written, expected) == set()
+
+
+def test_own_and_partners_name_are_read_back_however_they_are_joined() -> None:
+    names = product(BOTH, PREFIXES, SURNAMES, ("", "de ", "v/d "), PARTNERS, TITLES[::3], list(GIVEN)[1:3])
+    written, expected = [], []
+    for form, before, own, behind, partner, title, first in names:
+        both = form.format(before + own, behind + partner)
+        written += [f"{title}{first} {both}", f"{first} {both}" if "(" in form else f"{both}, {first}"]
+        expected += [(letters(own), letters(partner), GIVEN[first])] * 2
+    assert misread(written, expected) == set()
 
 
 @pytest.mark.parametrize(
@@ -85,7 +178,8 @@ def test_a_postcode_without_letters_still_tells_the_place() -> None:
 KNOWN = st.characters(exclude_categories=("Cs", "Cn"))
 
 
-@given(st.lists(st.one_of(st.none(), st.text(KNOWN, max_size=30)), min_size=1, max_size=8))
+@settings(max_examples=30)  # each reads whole columns
+@given(st.lists(st.one_of(st.none(), st.text(KNOWN, max_size=30)), min_size=1, max_size=30))
 def test_any_text_gives_parts_of_letters_or_nothing(texts: list[str | None]) -> None:
     table = pa.table({name: pa.array(texts, pa.string()) for name in "nbph"})
     made = prepare(table, {"full_name": "n", "birth_date": "b", "postcode": "p", "house_number": "h"})

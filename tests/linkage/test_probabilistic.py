@@ -6,6 +6,7 @@ import logging
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,14 @@ import pytest
 
 from enclave.engine import EngineName
 from enclave.errors import BadInput
+from enclave.project import PersonField
 from linkage.evidence import evidence_of
 from linkage.person_fields import REGISTER_COLUMNS, prepare
 from linkage.person_model import PERSONS
 from linkage.probabilistic import Result, Room, match_units
 from linkage.unit_model import UnitModel
 from synthetic.misspelt_persons import Planted, misspelt_persons
+from synthetic.whole_names import whole_names
 from tests.canary_search import Canaries, leaking_files
 from tests.linkage.conftest import CHECKOUT
 
@@ -37,6 +40,7 @@ def run(
     known: int = 0,
     units: UnitModel = PERSONS,
     engine: EngineName = "duckdb",
+    columns: Mapping[PersonField, str] = REGISTER_COLUMNS,
     **how: Any,
 ) -> Result:
     """Match all records but the first ``known``, which keep their identifier."""
@@ -44,7 +48,7 @@ def run(
     truth = pa.array(planted.truth, mask=(planted.truth < 0) | (np.arange(rows) >= known))
     stranger = pa.array((planted.truth < 0) & (np.arange(rows) < known))
     identifier = pc.if_else(stranger, "not in the register", planted.register["bsn"].take(truth).combine_chunks())
-    delivered = prepare(planted.delivery, REGISTER_COLUMNS).append_column("identifier", identifier)
+    delivered = prepare(planted.delivery, columns).append_column("identifier", identifier)
     delivered = delivered.append_column("record", pa.array(np.arange(rows)))
     register = prepare(planted.register, REGISTER_COLUMNS).append_column("unit", planted.register["RINPERSOON"])
     register = register.append_column("identifier", planted.register["bsn"])
@@ -130,6 +134,16 @@ def test_postcodes_of_four_digits_leave_the_levels_of_the_address_chances(few: P
     assert sum(level.u or 0 for level in address.levels) == pytest.approx(1, abs=1e-4)
 
 
+def test_whole_names_in_one_column_are_matched_as_well_as_their_parts(tmp_path: Path) -> None:
+    planted = misspelt_persons(6_000, 3_000, seed=3)
+    whole = planted.delivery.append_column("whole", whole_names(planted.delivery, seed=3))
+    rest: dict[PersonField, str] = {name: name for name in ("birth_date", "sex", "postcode", "house_number")}
+    found = run(replace(planted, delivery=whole), tmp_path, columns=rest | {"full_name": "whole"})
+    precision, recall = measured(planted, found)
+    assert precision >= 0.995
+    assert recall >= 0.98  # of separate columns 0.99
+
+
 def test_an_empty_delivery_and_one_without_wanted_records_are_no_error(few: Planted, tmp_path: Path) -> None:
     none = Planted(few.register, few.delivery.slice(0, 0), few.truth[:0])
     assert len(run(none, tmp_path).found.record) == 0
@@ -172,6 +186,7 @@ def test_an_error_of_splink_quotes_no_statement(few: Planted, tmp_path: Path) ->
 
 _ALONE = """
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from synthetic.misspelt_persons import misspelt_persons

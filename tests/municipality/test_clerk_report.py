@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from enclave.errors import Fault
+from enclave.identifier_patterns import LeakKind
 from pseudonymise.clerk_report import Language, fault_text, receipt_text, report_text
 from pseudonymise.delivery import check_file
 from pseudonymise.dutch import dutch
@@ -19,6 +20,7 @@ from tests.conftest import CHECKOUT
 from tests.pseudonymise.small_town import SCHEMAS, Enclave, csv_bytes, hemp_rows, write_xlsx
 
 HEMP = SCHEMAS["hemp_clearances"]
+SENTENCES = {"message", "refused", "share", "hint", "_ROWS", "_STRINGS", "_TYPED", "_WITHOUT_RESULTS"}
 ROOM = CHECKOUT / "pseudonymise"
 SOURCES = [
     *sorted((ROOM / "formats").glob("*.py")),
@@ -36,10 +38,10 @@ def sentences() -> Iterator[tuple[str, str]]:
 
 def texts_of(node: ast.AST) -> Iterator[str]:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
-        place = {"Fault": 2, "_bomb": 1}.get(node.func.id)
+        place = {"Fault": 2, "refused_workbook": 1, "refused_spss": 1}.get(node.func.id)
         if place is not None and len(node.args) > place:
             yield from literals(node.args[place])
-    if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in {"message", "refused", "share", "hint"}:
+    if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") in SENTENCES:
         yield from literals(node.value)
     if isinstance(node, ast.Yield) and isinstance(node.value, ast.Tuple) and len(node.value.elts) == 3:
         yield from literals(node.value.elts[2])
@@ -58,6 +60,9 @@ def literals(node: ast.expr | None) -> Iterator[str]:
     if isinstance(node, ast.IfExp):
         yield from literals(node.body)
         yield from literals(node.orelse)
+    elif isinstance(node, ast.Tuple):
+        for part in node.elts:
+            yield from literals(part)
     elif isinstance(node, ast.Constant) and isinstance(node.value, str) and " " in node.value:
         yield node.value
     elif isinstance(node, ast.JoinedStr):
@@ -83,8 +88,8 @@ def test_every_message_has_its_dutch(file: str, text: str) -> None:
     assert dutch(filled).count("7") == text.count("{}")
 
 
-@pytest.mark.parametrize("described", [*Defect, *Note])
-def test_every_defect_and_note_has_its_dutch(described: Defect | Note) -> None:
+@pytest.mark.parametrize("described", [*Defect, *Note, *LeakKind])
+def test_every_defect_note_and_leak_has_its_dutch(described: Defect | Note | LeakKind) -> None:
     assert dutch(described.description()) != described.description()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import unicodedata
 import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -84,10 +85,19 @@ def _value_checks(spec: ColumnSpec, pandera: Any) -> list[Any]:
         low = -np.inf if spec.minimum is None else spec.minimum
         high = np.inf if spec.maximum is None else spec.maximum
         checks.append(pandera.Check(lambda values: values.between(low, high), name=Defect.OUT_OF_RANGE.value))
+    if spec.kind == "house_number":
+        checks.append(pandera.Check(lambda values: values.map(_numbered), name=Defect.PATTERN.value))
     if spec.pattern:
         whole = re.compile(spec.pattern)
         checks.append(pandera.Check(lambda values: values.str.fullmatch(whole), name=Defect.PATTERN.value))
     return checks
+
+
+def _numbered(text: str) -> bool:
+    """A house number stands in front; raised figures (12²) are no part of it."""
+    apart = "".join(f" {character}" if unicodedata.category(character) == "No" else character for character in text)
+    plain = unicodedata.normalize("NFKC", apart).lower()
+    return re.fullmatch(r"\s*(?:#\s*|no\s*|nr[.\s]*)?0*[1-9][0-9]{0,4}(?:[^0-9\x1f][^\x1f]*)?", plain) is not None
 
 
 def _row_checks(schema: DeliverySchema, years: tuple[int, int], pandera: Any) -> list[Any]:

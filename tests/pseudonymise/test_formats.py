@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import random
 import struct
 import tracemalloc
 import zipfile
@@ -15,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyreadstat
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -27,6 +29,7 @@ from pseudonymise.formats.cell_text import CellText
 from pseudonymise.formats.delimited import read_delimited, text_of
 from pseudonymise.formats.encoding import EncodingSurvey
 from pseudonymise.formats.records import scan_records
+from pseudonymise.formats.spss_bounds import measure_dictionary
 from pseudonymise.schemas import DeliverySchema
 from pseudonymise.validation import Validator
 from tests.pseudonymise.small_town import (
@@ -404,15 +407,13 @@ def test_a_zip_bomb_is_refused_before_it_unfolds(tmp_path: Path, monkeypatch: py
         batches(tmp_path, zipped(tmp_path / "bomb", bomb), two_columns("xlsx"))
     with pytest.raises(BadInput, match="too many parts"):
         batches(tmp_path, zipped(tmp_path / "many", {f"p{i}": b"" for i in range(1001)}), two_columns("xlsx"))
-    monkeypatch.setattr("pseudonymise.formats.workbook.MAX_SHARED_STRINGS", 1000)
+    monkeypatch.setattr("pseudonymise.formats.workbook_bounds.MAX_SHARED_STRINGS", 1000)
     with pytest.raises(BadInput, match="too large"):
         batches(tmp_path, zipped(tmp_path / "large", {"xl/sharedStrings.xml": bytes(1001)}), two_columns("xlsx"))
 
 
 @pytest.mark.parametrize("tail", [b"<", b""])
 def test_a_cell_above_one_mebibyte_is_refused(tmp_path: Path, tail: bytes) -> None:
-    import random
-
     long = bytes(random.Random(1).choices(b"abcdefghij", k=(5 << 20))) + tail
     with pytest.raises(BadInput, match="more than 1 MiB"):
         batches(tmp_path, zipped(tmp_path / "cell", {"xl/worksheets/sheet1.xml": b"<t>" + long}), two_columns("xlsx"))
@@ -427,6 +428,57 @@ def test_an_archive_that_lies_about_its_sizes_is_refused(tmp_path: Path) -> None
 
 def test_a_workbook_without_a_sheet_is_refused(tmp_path: Path) -> None:
     assert faults(tmp_path, zipped(tmp_path / "none", {"a.txt": b"x"}), two_columns("xlsx")) == {"format": ()}
+
+
+def workbook_parts(path: Path) -> dict[str, bytes]:
+    write_xlsx(path, [["first", "second"], ["a", "b"]])
+    with zipfile.ZipFile(path) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+def test_what_is_read_whole_cannot_go_under_the_name_of_a_sheet(tmp_path: Path) -> None:
+    parts = workbook_parts(tmp_path / "book.xlsx")
+    styles = b"styles+xml"
+    for name, change in (
+        (
+            "xl/_rels/workbook.xml.rels",
+            lambda said: said.replace(b"/relationships/worksheet", b"/relationships/chartsheet"),
+        ),
+        ("[Content_Types].xml", lambda said: said.replace(b"worksheet+xml", styles)),
+    ):
+        assert change(parts[name]) != parts[name]
+        with pytest.raises(BadInput, match="said to be something else"):
+            batches(tmp_path, zipped(tmp_path / "zip", {**parts, name: change(parts[name])}), two_columns("xlsx"))
+
+
+def test_a_part_in_utf_16_is_refused(tmp_path: Path) -> None:
+    parts = workbook_parts(tmp_path / "book.xlsx")
+    parts["xl/styles.xml"] = b'<?xml version="1.0"?><!DOCTYPE a><a/>'.decode().encode("utf-16")
+    assert faults(tmp_path, zipped(tmp_path / "zip", parts), two_columns("xlsx")) == {"format": ()}
+
+
+def test_a_long_cell_is_refused_whatever_its_part_is_called(tmp_path: Path) -> None:
+    long = b"<t>" + bytes(random.Random(1).choices(b"abcdefghij", k=2 << 20))
+    with pytest.raises(BadInput, match="more than 1 MiB"):
+        batches(tmp_path, zipped(tmp_path / "cell", {"xl/worksheets/sheet1.txt": long}), two_columns("xlsx"))
+
+
+@pytest.mark.parametrize("form", ["plain", "row_compress", "compress"])
+def test_texts_of_many_segments_are_whole_and_come_in_smaller_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: str
+) -> None:
+    """3,000 bytes are stored as 12 variables; three cases take 3 * (3,024 + 8) bytes."""
+    long = ["".join(random.Random(i).choices("abcdefghij", k=3000)) for i in range(3)]
+    path = tmp_path / "two.sav"
+    pyreadstat.write_sav(
+        pd.DataFrame({"first": long, "second": list("abc")}), str(path), **{form: True} if form != "plain" else {}
+    )
+    found = measure_dictionary(path, "two.sav")
+    assert (found.columns, found.segments) == (2, 13)
+    monkeypatch.setattr(spss, "BATCH_BYTES", 2 * found.case_bytes)
+    read = list(read_batches(PlainFile(path), two_columns("sav")))
+    assert [len(batch.rows) for batch in read] == [2, 1]
+    assert [text for batch in read for text in batch.cells.column("first").to_pylist()] == long
 
 
 def test_a_cut_off_spss_file_is_refused(tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ import pytest
 from enclave.entropy import SecureEntropy, SeededEntropy
 from enclave.errors import BadInput, EnclaveError, KeyUnavailable, NotAllowed, Tampered
 from enclave.fingerprints import canonical_json, digest_json
-from pseudonymise.key_store import STORE_FILE, KeyStore
-from pseudonymise.unlocking import Secret, unwrap, wrap
+from pseudonymise.key_store import STORE_FILE, KeyStore, opened_by
+from pseudonymise.unlocking import SHARES, TOKEN, Secret, unwrap, wrap
 
 PASSPHRASE = b"een lange zin voor de sleutels"
 
@@ -122,6 +122,30 @@ def test_who_recomputes_the_digest_but_lacks_the_passphrase_is_found(
     for use in (lambda: KeyStore.open(folder, PASSPHRASE), lambda: opened.get("alpha")):
         with pytest.raises(Tampered, match="altered by someone without its passphrase"):
             use()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda body: body.pop("salt"),
+        lambda body: body.update(salt="x"),
+        lambda body: body.update(salt="AAAA"),
+        lambda body: body.pop("seal"),
+        lambda body: body.update(check=None),
+        lambda body: body.update(keys=[]),
+        lambda body: body.update(kdf=SHARES),
+        lambda body: body.update(kdf=SHARES, lock={"needed": 2, "shares": {"a": {"salt": "!", "share": 1}}}),
+        lambda body: body.update(kdf=TOKEN, lock={"needed": 2}),
+    ],
+)
+def test_who_recomputes_the_digest_of_half_a_store_is_told_so(
+    folder: Path, change: Callable[[dict[str, object]], None]
+) -> None:
+    rewritten(folder, change)
+    with pytest.raises(Tampered, match="not whole"):
+        KeyStore.open(folder, PASSPHRASE)
+    with pytest.raises(Tampered, match="not whole"):
+        opened_by(folder)
 
 
 def test_another_salt_or_check_does_not_open(folder: Path) -> None:

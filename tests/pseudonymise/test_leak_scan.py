@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from enclave.identifier_patterns import LeakKind
 from pseudonymise.leak_names import NameWords
@@ -73,6 +75,13 @@ def test_without_names_nothing_is_a_name() -> None:
         ("zie h-2016-0001", True),
         ("bedrijf 09123455, gesloten", True),
         ("(09123455)", True),
+        ("zie h 2016.0001", True),
+        ("zie H20160001", True),
+        ("bedrijf 09 12 34 55", True),
+        ("bedrijf 0912 - 3455", True),
+        ("0912 en 3455", False),
+        ("109123455", False),
+        ("0912 34556", False),
         ("zie H-2016-0002", False),
         ("zie H-2016-00011", False),
         ("bedrijf 09123456", False),
@@ -91,6 +100,31 @@ def test_numbers_of_the_same_record_are_found_as_whole_words(text: str | None, l
     assert rows_with_own_numbers(texts, own).tolist() == [False, leaks, False]
     found = scan_text(texts, NameWords(), (), own)
     assert (LeakKind.OWN_NUMBER in found) == leaks
+
+
+def test_short_numbers_count_in_their_own_spelling_only() -> None:
+    own = [pa.array(["12-34", "12-34", "12-34", "12345"])]
+    texts = pa.array(["om 12:34 uur", "zie 12-34", "12 34", "12 345 euro"])
+    assert rows_with_own_numbers(texts, own).tolist() == [False, True, False, False]
+
+
+@given(
+    st.text("ABCXYZ0123456789", min_size=6, max_size=16).filter(lambda number: any(map(str.isdigit, number))),
+    st.data(),
+)
+def test_a_number_is_found_in_its_own_record_however_it_is_parted(number: str, data: st.DataObject) -> None:
+    def spelt() -> str:
+        marks = st.sampled_from(["", "", " ", ".", "-", "/", " - ", "\u00a0"])
+        return "".join(character + data.draw(marks) for character in number[:-1]) + number[-1]
+
+    own, text = spelt(), data.draw(st.sampled_from([str.upper, str.lower]))(spelt())
+    before, after = (
+        data.draw(st.sampled_from(["", "zie ", "één: ", "("])),
+        data.draw(st.sampled_from(["", ".", " é", ")"])),
+    )
+    texts = [f"{before}{text}{after}", f"{before}{text}7", f"{before}Q{text}{after}", f"{before}{text[:-1]}"]
+    columns = [pa.array([None] * 4, pa.string()), pa.array([own] * 4)]
+    assert rows_with_own_numbers(pa.array(texts), columns).tolist() == [True, False, False, False]
 
 
 def test_a_scan_says_which_rows_hold_what_and_empty_columns_hold_nothing(names: NameWords) -> None:

@@ -294,7 +294,48 @@ def test_one_leak_in_free_text_refuses_the_whole_delivery_with_counts_and_rows(
 
 def test_a_record_number_of_the_supplier_in_the_text_is_a_leak(tmp_path: Path, custody: Custody) -> None:
     message = refusal(tmp_path, custody, replaced(table(3), "remark", [None, "zie dossier HD-00001", None]))
-    assert "column remark, row 3: holds a number that identifies the same record" in message
+    assert "column remark, row 3: holds a number, postcode or street of the same record" in message
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "text"),
+    [
+        ("foreign", "BE:85073003328", "BE 85.07.30-033.28"),
+        ("foreign", "MA:AB123456", "nr ab-123 456"),
+        ("licence_plate", "AE1234", "zag ae-12-34"),
+        ("postcode", "1234AB", "post op 1234 ab bezorgd"),
+        ("street", "Oude Molenhof", "op de oude  molenhof gezien"),
+        ("iban", "MA64011519000001205000534921", "rek 011519-000001205000534921 of MA64.011519000001205000534921"),
+    ],
+)
+def test_any_identifier_of_the_record_in_its_own_text_is_a_leak_however_spelt(
+    tmp_path: Path, custody: Custody, kind: str, value: str, text: str
+) -> None:
+    content = replaced(table(3), "remark", [None, text, None]).append_column("other", pa.array([None, value, None]))
+    declared = schema(column("other", kind, "drop"))
+    message = refusal(tmp_path, custody, content, schema=declared)
+    assert "column remark, row 3: holds a number, postcode or street of the same record" in message
+    elsewhere = content.set_column(content.schema.get_field_index("other"), "other", pa.array([None, "x", value]))
+    assert "row 3: holds a number, postcode or street" not in _refused_or_not(tmp_path, custody, elsewhere, declared)
+
+
+def _refused_or_not(tmp_path: Path, custody: Custody, content: pa.Table, declared: DeliverySchema) -> str:
+    frame = identified(tmp_path / "identified/elsewhere.parquet", content)
+    try:
+        run(tmp_path, custody, content, frame=frame, schema=declared)
+    except Refused as refused:
+        return str(refused)
+    return ""
+
+
+def test_a_kept_column_that_is_one_of_foreign_numbers_refuses_the_delivery(tmp_path: Path, custody: Custody) -> None:
+    numbers = [n * 100 + 97 - n % 97 for n in range(850730001, 850730101)]
+    content = table(100).append_column("score", pa.array(numbers))
+    message = refusal(tmp_path, custody, content, schema=schema(column("score", "integer", "keep")))
+    assert "column score" in message
+    amounts = table(100).append_column("score", pa.array([number + 1 for number in numbers]))
+    frame = identified(tmp_path / "identified/amounts.parquet", amounts)
+    run(tmp_path, custody, amounts, frame=frame, schema=schema(column("score", "integer", "keep")))
 
 
 def test_a_refused_delivery_leaves_the_earlier_frame_as_it_was(tmp_path: Path, custody: Custody) -> None:
@@ -404,14 +445,14 @@ folder = Path(sys.argv[1])
 custody = Custody.open(folder / "keys", sys.argv[2].encode())
 frame = open_frame(folder / "identified/x.parquet", Identified)
 if sys.argv[3] == "kill":
-    real = module._Run._scanned
+    real = module.LeavingScan.look
     calls = []
     def dying(self, *arguments):
         calls.append(1)
         if len(calls) == 2:
             os.kill(os.getpid(), 9)
         return real(self, *arguments)
-    module._Run._scanned = dying
+    module.LeavingScan.look = dying
 module.pseudonymise(frame, schema=schema(), project=PROJECT, custody=custody, out=folder / "pseudonymised/x.parquet")
 """
 

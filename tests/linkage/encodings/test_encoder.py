@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import tracemalloc
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from enclave.entropy import SeededEntropy
 from enclave.errors import BadInput
 from enclave.filters import bits_set, read_filters, text_length, write_filters
 from linkage.encodings.encoder import Encoder
+from linkage.encodings.files import encode_table, read_label
 from linkage.encodings.linkage_schema import load_linkage_schema, parse_linkage_schema
 from linkage.encodings.secret import SharedSecret, draw_secret, read_secret
 from tests.conftest import CHECKOUT
@@ -172,3 +174,29 @@ def test_a_text_is_a_filter_exactly_when_it_is_the_base64_of_so_many_bytes(value
 
     assert good.tolist() == [is_filter(text) for text in texts]
     assert text_length(64) == 12
+
+
+@pytest.mark.parametrize("start", [b'"', b"surname;", b"x" * 200_000 + b";"])
+def test_a_table_without_a_header_in_sight_is_refused(tmp_path: Path, start: bytes) -> None:
+    """A quote that never closes, endless cells, and a name longer than the library takes."""
+    (tmp_path / "persons.csv").write_bytes(start * (2 << 20 if len(start) < 99 else 1))
+    encoder = Encoder(load_linkage_schema(CHECKOUT / "configs/linkage/persons.json"), SECRET)
+    tracemalloc.start()
+    with pytest.raises(BadInput, match="is no header") as refused:
+        encode_table(tmp_path / "persons.csv", encoder, tmp_path / "out.csv", columns={"surname": "surname"})
+    assert tracemalloc.get_traced_memory()[1] < 40 << 20
+    tracemalloc.stop()
+    assert refused.value.__context__ is None
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_a_schema_nested_without_end_and_files_above_their_bound_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "f"
+    path.write_bytes(b"[" * 500_000)
+    with pytest.raises(BadInput, match="not readable as JSON"):
+        load_linkage_schema(path)
+    for read, name in ((load_linkage_schema, "f"), (read_secret, "f"), (read_label, "f.encoding.json")):
+        (tmp_path / name).write_bytes(b" " * ((1 << 20) + 1))
+        (tmp_path / name).chmod(0o600)
+        with pytest.raises(BadInput, match="too large: more than 1024 KiB"):
+            read(path)
