@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from enclave.entropy import SecureEntropy
 from enclave.project import load_project
 from enclave.zones import Zone
@@ -21,6 +23,7 @@ NAME = "vijftien_gemeenten"
 PERSONS = 2000
 
 
+@pytest.mark.sweep
 def test_eighty_clean_deliveries_are_accepted_and_linked_and_the_report_says_whom_linkage_misses(
     tmp_path: Path,
 ) -> None:

@@ -47,6 +47,13 @@ def test_exactly_the_planted_deliveries_are_rejected_and_planted_defects_found(t
     assert sum(measured.planted.values()) > 900 and measured.clean > 9000
 
 
+def test_a_clean_country_raises_no_alarm_at_all(tmp_path: Path) -> None:
+    country = tmp_path / "country"
+    make_country(country, persons=3000, seed=5, programme="full")
+    verdicts = receive_all(country, tmp_path / "workspace")
+    assert set(verdicts.values()) == {"accepted"} and len(verdicts) == 80
+
+
 @pytest.mark.sweep
 def test_a_million_persons_meet_the_same_targets(tmp_path: Path) -> None:
     _, verdicts, measured = received(tmp_path, 1_000_000, 4)
