@@ -34,6 +34,7 @@ import pyarrow.compute as pc
 from benchmarks.measuring import exit_code, options, positive, say, verdict
 from enclave.engine import EngineName, open_engine
 from enclave.project import DataSet, Key, PersonField
+from linkage.blocking import true_pairs_yielded
 from linkage.person_fields import REGISTER_COLUMNS, prepare
 from linkage.person_model import PERSONS
 from linkage.probabilistic import Found, Room, match_units
@@ -119,6 +120,8 @@ def probabilistic(persons: int, engine: EngineName, *, whole: bool = False) -> d
     wall, cpu = time.perf_counter() - started, sum(family.cpu.values()) - cpu
     linked = result.found.take(result.found.probability >= THRESHOLD)
     right = int((planted.truth[linked.record] == linked.unit.cast(pa.int64()).to_numpy()).sum())
+    with tempfile.TemporaryDirectory() as folder:
+        yielded = _yielded(delivered, register, planted.truth, Path(folder))
     return {
         "wall": wall,
         "cpu": cpu,
@@ -126,8 +129,22 @@ def probabilistic(persons: int, engine: EngineName, *, whole: bool = False) -> d
         "pairs": result.pairs,
         "precision": right / max(len(linked.record), 1),
         "recall": right / int((planted.truth >= 0).sum()),
+        "blocking": yielded / int((planted.truth >= 0).sum()),
         "links": _digest(result.found),
     }
+
+
+def _yielded(delivered: pa.Table, register: pa.Table, truth: Any, scratch: Path) -> int:
+    """True pairs that some pass finds."""
+    known = np.flatnonzero(truth >= 0)
+    labelled = pa.table({"record": known, "truth": pa.array(truth[known]).cast(pa.string())})
+    with open_engine("duckdb", scratch=scratch, readable=[], threads=THREADS, memory_gib=MEMORY_GIB) as engine:
+        engine.load("labelled", labelled.to_reader())
+        engine.load("delivery", delivered.append_column("id", delivered["record"].cast(pa.string())).to_reader())
+        numbers = register["unit"].cast(pa.int64()).cast(pa.string())  # as the truth has them, without leading zeros
+        at = register.column_names.index("unit")
+        engine.load("registered", register.set_column(at, "unit", numbers).to_reader())
+        return true_pairs_yielded(engine, [rule for _, rule in PERSONS.passes])
 
 
 def _digest(found: Found) -> str:
@@ -143,6 +160,7 @@ def report_one(persons: int, engine: EngineName, *how: str) -> dict[str, Any]:
         f"  {persons:>9,} × {persons:>9,}  {engine:6}  {found['wall']:6.1f} wall s  {found['cpu']:6.1f} CPU s"
         f"  {found['peak']:6.0f} MiB  {found['pairs']:>10,} candidates"
         f"  precision {found['precision']:.5f}  recall {found['recall']:.4f}"
+        f" of {found['blocking']:.4f} that the passes yield"
     )
     return found
 

@@ -1,7 +1,7 @@
 """Matched and unmatched records of a delivery by supplier, municipality, sex, age band and origin country group.
 
-Sex and birth year come from the delivery where it has them, so that unmatched records have one too; else from the
-register, for matched records only (unmatched ones are then *unknown*).
+Sex, birth year and origin come from the delivery where it has them, so that unmatched records have one too; else from
+the register, for matched records only (unmatched ones are then *unknown*).
 """
 
 # ruff: noqa: S608 (statements hold names from checked files and constants, never a value)
@@ -26,6 +26,8 @@ _ORIGIN = "GBAHERKOMSTGROEPERING"
 _BANDS = ((18, "0-17"), (30, "18-29"), (45, "30-44"), (65, "45-64"), (120, "65+"))
 _DELIVERED_SEX = re.compile(r"(^|_)sex$")
 _DELIVERED_YEAR = re.compile(r"(^|_)birth_(date_)?year$")
+_DELIVERED_ORIGIN = re.compile(r"(^|_)origin$")
+_DELIVERED = (_DELIVERED_SEX, _DELIVERED_YEAR, _DELIVERED_ORIGIN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +58,8 @@ def attach_background(sources: Sequence[Source], engine: Engine, reference_year:
 
 
 def context_columns(source: Source) -> list[str]:
-    """Columns of a delivery that describe the person: sex, birth year."""
-    return [n for n in source.available if _DELIVERED_SEX.search(n) or _DELIVERED_YEAR.search(n)]
+    """Columns of a delivery that describe the person: sex, birth year, country group of origin."""
+    return [n for n in source.available if any(pattern.search(n) for pattern in _DELIVERED)]
 
 
 def groups_of(
@@ -104,16 +106,34 @@ def _terms(source: Source, key: Key, background: Background, dialect: Dialect) -
     terms = {"supplier": f"k.{SUPPLIER}", **place_terms(source, background)}
     if key.kind not in ("person", "owner"):
         return terms
-    sex, year = _delivered(source, _DELIVERED_SEX, dialect), _delivered(source, _DELIVERED_YEAR, dialect)
+    sex, year, origin = (_delivered(source, pattern, dialect) for pattern in _DELIVERED)
     if background.persons:
         sex, year = [*sex, f"p.{_SEX}"], [*year, f"p.{_BIRTH_YEAR}"]
+    if background.origins:
+        origin = [*origin, f"p.{_ORIGIN}"]
+    return terms | _personal(sex, year, origin, background.reference_year)
+
+
+def _personal(
+    sex: Sequence[str], year: Sequence[str], origin: Sequence[str], reference_year: int | None
+) -> dict[str, str]:
+    """Breakdown -> SQL, of the first value there is."""
+    terms = {}
     if sex:
         terms["sex"] = f"coalesce({', '.join(sex)}, '{UNKNOWN}')"
-    if background.origins:
-        terms["origin"] = f"coalesce(p.{_ORIGIN}, '{UNKNOWN}')"
-    if year and background.reference_year is not None:
-        terms["age"] = _age(f"coalesce({', '.join(year)}, '')", background.reference_year)
+    if origin:
+        terms["origin"] = f"coalesce({', '.join(origin)}, '{UNKNOWN}')"
+    if year and reference_year is not None:
+        terms["age"] = _age(f"coalesce({', '.join(year)}, '')", reference_year)
     return terms
+
+
+def told_by_register(source: Source, key: Key, background: Background, dialect: Dialect) -> frozenset[str]:
+    """Breakdowns whose category is known of linked records only: of these no rate can be told."""
+    known = set(class_terms(source, key, background, dialect))
+    if key not in _object_keys(source)[:1]:
+        known |= set(place_terms(source, background))  # of the object, which is known whether or not the person is
+    return frozenset(_terms(source, key, background, dialect)) - known
 
 
 def class_terms(source: Source, key: Key, background: Background, dialect: Dialect) -> dict[str, str]:
@@ -124,12 +144,8 @@ def class_terms(source: Source, key: Key, background: Background, dialect: Diale
     terms = {"supplier": f"k.{SUPPLIER}"}
     if key.kind not in ("person", "owner"):
         return terms
-    sex, year = _delivered(source, _DELIVERED_SEX, dialect), _delivered(source, _DELIVERED_YEAR, dialect)
-    if sex:
-        terms["sex"] = f"coalesce({', '.join(sex)}, '{UNKNOWN}')"
-    if year and background.reference_year is not None:
-        terms["age"] = _age(f"coalesce({', '.join(year)}, '')", background.reference_year)
-    return terms
+    sex, year, origin = (_delivered(source, pattern, dialect) for pattern in _DELIVERED)
+    return terms | _personal(sex, year, origin, background.reference_year)
 
 
 def cell_term(source: Source, key: Key, background: Background, dialect: Dialect) -> str:
@@ -144,14 +160,10 @@ def _delivered(source: Source, pattern: re.Pattern[str], dialect: Dialect) -> li
 
 def register_terms(background: Background) -> dict[str, str]:
     """Breakdown -> SQL of a person's category in the register ``p`` alone."""
-    terms: dict[str, str] = {}
-    if background.persons:
-        terms["sex"] = f"coalesce(p.{_SEX}, '{UNKNOWN}')"
-    if background.origins:
-        terms["origin"] = f"coalesce(p.{_ORIGIN}, '{UNKNOWN}')"
-    if background.persons and background.reference_year is not None:
-        terms["age"] = _age(f"coalesce(p.{_BIRTH_YEAR}, '')", background.reference_year)
-    return terms
+    if not background.persons:
+        return {}
+    origin = [f"p.{_ORIGIN}"] if background.origins else []
+    return _personal([f"p.{_SEX}"], [f"p.{_BIRTH_YEAR}"], origin, background.reference_year)
 
 
 def _age(year: str, reference_year: int) -> str:

@@ -68,7 +68,8 @@ class MatchEvidence(_Record):
     ``wanted``: records without an identifier; ``linked`` of them, by ``passes`` (name of the pass -> records);
     ``review``: records between the thresholds. ``expected_precision`` and ``expected_recall`` follow from the weights.
     ``precision`` and ``recall`` are of labelled records, linked as if they had no identifier. ``duplicate_precision``
-    is by the duplicate method, None where it cannot say.
+    is by the duplicate method, None where it cannot say. ``sample`` tells the pairs drawn for clerks from others.
+    ``blocking`` is the part of ``recall`` that the passes allow: true pairs that any pass yields.
     """
 
     threshold: float
@@ -87,10 +88,14 @@ class MatchEvidence(_Record):
     duplicate_precision: float | None
     levels: tuple[LevelReport, ...]
     weights: tuple[WeightBin, ...]
+    sample: str = ""
+    blocking: Share | None = None
 
 
-def evidence_of(result: Result, *, threshold: float, review: float, one_to_one: bool) -> MatchEvidence:
-    """The evidence of a finished match."""
+def evidence_of(
+    result: Result, *, threshold: float, review: float, one_to_one: bool, sample: str = ""
+) -> MatchEvidence:
+    """The evidence of a finished match; ``sample`` is the name of the pairs drawn for clerks."""
     found, labelled = result.found, result.labelled
     linked = found.probability >= threshold
     right = is_right(labelled)
@@ -119,6 +124,8 @@ def evidence_of(result: Result, *, threshold: float, review: float, one_to_one: 
             if v.u is not None
         ),
         weights=_weights(found.weight, labelled.found.weight, right),
+        sample=sample,
+        blocking=share_of(result.yielded, in_register) if in_register else None,
     )
 
 

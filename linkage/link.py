@@ -27,14 +27,17 @@ from linkage.breakdown import (
     context_columns,
     counts_of,
     groups_of,
+    told_by_register,
 )
-from linkage.evidence import read_evidence
+from linkage.clerical_review import ClericalReview, clerical_review, read_verdicts, verdicts_file
+from linkage.evidence import MatchEvidence, read_evidence
 from linkage.key_register import PAIRS, KeyTableVersion, versions
 from linkage.key_zone import KeyZone
 from linkage.matches import labelled_file, read_labelled
 from linkage.minimisation import minimise
 from linkage.nonlinkage import Cells, count_cells, load_weights
-from linkage.quality import KeyQuality, QualityReport, key_quality
+from linkage.population import population_groups
+from linkage.quality import KeyQuality, QualityReport, balance, key_quality
 from linkage.quality_pages import write_quality
 from linkage.rekeying import names_of_unmatched
 from linkage.report import DataSetReport, Group, KeyReport, KeyTableReport, LinkageReport, total
@@ -267,10 +270,24 @@ def _qualities(
             continue
         evidence = read_evidence(zone, source.name, key.name) if key.is_matched else None
         cells = counted[key.name].cells
-        quality = key_quality(source, key, found, cells, evidence, engine=engine, suppliers=suppliers)
+        told = told_by_register(source, key, background, engine.dialect)
+        quality = key_quality(
+            source, key, found, cells, evidence, engine=engine, suppliers=suppliers, told_by_register=told
+        )
         subgroups = _subgroups(source, key, engine, background, zone)
-        made.append(quality.model_copy(update={"subgroups": subgroups}))
+        more = {
+            "subgroups": subgroups,
+            "review": _clerical_review(source, key, evidence, zone),
+            "population": balance(population_groups(source, key, engine=engine, background=background)),
+        }
+        made.append(quality.model_copy(update=more))
     return made
+
+
+def _clerical_review(source: Source, key: Key, evidence: MatchEvidence | None, zone: KeyZone) -> ClericalReview | None:
+    if evidence is None:
+        return None
+    return clerical_review(read_verdicts(zone, verdicts_file(source.name, key.name), evidence.sample), evidence)
 
 
 def _subgroups(

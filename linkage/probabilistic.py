@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from enclave.engine import Engine, EngineName, open_engine
 from linkage.assignment import Bools, Chosen, Floats, Ints, Pairs, choose
+from linkage.blocking import true_pairs_yielded
 from linkage.comparisons import splink_settings
 from linkage.splink_session import SplinkSession, reported
 from linkage.training import Model, filled_in, sampled, train
@@ -62,9 +63,10 @@ class Found:
     rule: Ints
     links: Ints
 
-    def take(self, which: Bools) -> Found:
-        """Some of the records."""
-        unit, row = (texts.filter(pa.array(which)) for texts in (self.unit, self.row))
+    def take(self, which: Bools | Ints) -> Found:
+        """Some of the records: a mask, or positions."""
+        positions = pa.array(np.arange(len(self.record))[which])
+        unit, row = (texts.take(positions) for texts in (self.unit, self.row))
         return Found(
             self.record[which], unit, row, self.weight[which], self.probability[which], self.rule[which], self.links
         )
@@ -82,7 +84,10 @@ class Labelled:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """Matches of the records that were wanted, of the labelled ones, and the model."""
+    """Matches of the records that were wanted, of the labelled ones, and the model.
+
+    ``yielded``: labelled records whose true unit some pass finds, whatever the weight.
+    """
 
     units: UnitModel
     wanted: Ints
@@ -91,6 +96,7 @@ class Result:
     model: Model
     register: int
     pairs: int
+    yielded: int = 0
 
 
 def match_units(
@@ -140,6 +146,7 @@ def match_units(
             "WHERE identifier IS NULL OR record IN (SELECT record FROM labelled)",
         )
         pairs, names, rows = _scored(engine, units, model, present)
+        yielded = true_pairs_yielded(engine, [units.passes[at][1] for at in units.passes_for(present)])
         registered = int(engine.collect("SELECT count(DISTINCT unit) AS n FROM registered")["n"][0].as_py())
     wanted = delivered.filter(pc.is_null(delivered["identifier"]))["record"].to_numpy()
     labels: Ints = truth["record"].to_numpy()
@@ -154,6 +161,7 @@ def match_units(
         model,
         registered,
         len(pairs),
+        yielded,
     )
 
 

@@ -9,12 +9,13 @@ the key zone. Researchers see no count of 1–9 and none that subtraction would 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
 from enclave.engine import Engine
 from enclave.project import Key
+from linkage.clerical_review import ClericalReview
 from linkage.evidence import MatchEvidence, Share
 from linkage.key_totals import KeyTotal, cell_totals, key_total, numeric_columns
 from linkage.nonlinkage import Cells, CellWeight, cell_label, cell_weights, weight_of_every_cell
@@ -46,6 +47,7 @@ class Balance(_Record):
     ``rate`` is linked over delivered; ``share`` of all delivered and ``linked_share`` of all linked records are of this
     category. ``difference`` is the standardised difference of the category's share between
     linked and delivered records, (p - q) / sqrt((p(1-p) + q(1-q)) / 2) (Austin 2009, doi:10.1080/03610910902859574).
+    Rate and difference are None where only linked records can have a category (the register tells it).
     All None: hidden.
     """
 
@@ -70,7 +72,8 @@ class KeyQuality(_Record):
     """Quality of one key. ``evidence`` is None in the researchers' version, which has the intervals instead.
 
     ``threshold``, ``precision`` and ``recall`` are None where records are linked by identifier only: nothing then says
-    how often an identifier is another's.
+    how often an identifier is another's. ``blocking`` is the recall that the passes allow, ``review`` what clerks say.
+    ``population`` has persons where ``balance`` has records, and all of the register where that has the delivered ones.
     """
 
     data_set: str
@@ -85,6 +88,9 @@ class KeyQuality(_Record):
     totals: tuple[KeyTotal, ...] = ()
     subgroups: tuple[SubgroupRates, ...] = ()
     evidence: MatchEvidence | None = None
+    review: ClericalReview | None = None
+    population: tuple[Balance, ...] = ()
+    blocking: Rates | None = None
 
     def for_researchers(self) -> KeyQuality:
         """Without the model, small counts hidden."""
@@ -93,16 +99,21 @@ class KeyQuality(_Record):
             PassCount(name=group.category, records=None if group.counts.hidden else group.counts.matched)
             for group in mask_groups(listed)
         )
+        shown = _masked_balance(self.balance)
+        hidden = {(cell.by, cell.category) for cell in shown if cell.delivered is None}
         return self.model_copy(
             update={
                 "passes": passes,
-                "balance": _masked_balance(self.balance),
+                "balance": shown,
+                "population": _masked_balance(self.population, hidden),
                 "precision": self.precision and _coarse(self.precision),
                 "recall": self.recall and _coarse(self.recall),
+                "blocking": self.blocking and _coarse(self.blocking),
                 "subgroups": tuple(found.for_researchers() for found in self.subgroups),
                 "totals": tuple(found.for_researchers() for found in self.totals),
                 "duplicate_precision": None if self.duplicate_precision is None else round(self.duplicate_precision, 2),
                 "evidence": None,
+                "review": self.review and self.review.for_researchers(),
             }
         )
 
@@ -127,10 +138,11 @@ def key_quality(
     *,
     engine: Engine,
     suppliers: Sequence[str],
+    told_by_register: Collection[str] = (),
 ) -> KeyQuality:
     """The quality of a key, after :func:`linkage.breakdown.groups_of` has counted ``counted``.
 
-    ``evidence``: of a key that was matched by likeness.
+    ``evidence``: of a key that was matched by likeness. ``told_by_register``: breakdowns that only linked records have.
     """
     view = f"categories_{source.name}_{key.name}"
     columns = numeric_columns(source, engine)
@@ -141,9 +153,10 @@ def key_quality(
         threshold=evidence.threshold if evidence else None,
         precision=_rates(evidence.precision) if evidence else None,
         recall=_rates(evidence.recall) if evidence else None,
+        blocking=_rates(evidence.blocking) if evidence and evidence.blocking else None,
         duplicate_precision=evidence.duplicate_precision if evidence else None,
         passes=_passes(view, key, engine) if key.is_matched else (),
-        balance=balance(counted.groups),
+        balance=balance(counted.groups, told_by_register),
         weights=tuple(
             found.model_copy(update={"cell": cell_label(found.cell, cells.by, suppliers)})
             for found in cell_weights(cells.counts)
@@ -156,8 +169,8 @@ def key_quality(
     )
 
 
-def balance(groups: Sequence[Group]) -> tuple[Balance, ...]:
-    """Every category of every breakdown."""
+def balance(groups: Sequence[Group], told_by_register: Collection[str] = ()) -> tuple[Balance, ...]:
+    """Every category of every breakdown; no rate or difference in those that ``told_by_register`` names."""
     made = []
     for by in dict.fromkeys(group.by for group in groups):
         mine = [(g.category, g.counts.records, g.counts.matched or 0) for g in groups if g.by == by]
@@ -168,10 +181,12 @@ def balance(groups: Sequence[Group]) -> tuple[Balance, ...]:
                 category=category,
                 delivered=n,
                 linked=m,
-                rate=round(m / n, 4) if n else None,
+                rate=round(m / n, 4) if n and by not in told_by_register else None,
                 share=round(n / delivered, 4) if delivered else None,
                 linked_share=round(m / linked, 4) if linked else None,
-                difference=standardised_difference(m / linked, n / delivered) if linked and delivered else None,
+                difference=standardised_difference(m / linked, n / delivered)
+                if linked and delivered and by not in told_by_register
+                else None,
             )
             for category, n, m in mine
         ]
@@ -201,8 +216,11 @@ def _pass_group(found: PassCount) -> Group:
     return Group(by="pass", category=found.name, counts=Counts(matched=found.records or 0, unmatched=0, without=0))
 
 
-def _masked_balance(cells: tuple[Balance, ...]) -> tuple[Balance, ...]:
-    """A category is hidden when its linked or unlinked records are 1–9, and others that would bring them back."""
+def _masked_balance(cells: tuple[Balance, ...], also: Collection[tuple[str, str]] = ()) -> tuple[Balance, ...]:
+    """A category is hidden when its linked or unlinked records are 1–9, and others that would bring them back.
+
+    ``also``: (breakdown, category) hidden in a count of the same units.
+    """
     made: list[Balance] = []
     for by in dict.fromkeys(cell.by for cell in cells):
         mine = [cell for cell in cells if cell.by == by]
@@ -214,7 +232,7 @@ def _masked_balance(cells: tuple[Balance, ...]) -> tuple[Balance, ...]:
             )
             for c in mine
         ]
-        for cell, group in zip(mine, mask_groups(groups), strict=True):
+        for cell, group in zip(mine, mask_groups(groups, {category for of, category in also if of == by}), strict=True):
             hidden = dict.fromkeys(("delivered", "linked", "rate", "share", "linked_share", "difference"))
             made.append(cell.model_copy(update=hidden) if group.counts.hidden else cell)
     return tuple(made)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from enclave.files import write_text
+from linkage.clerical_review import Judged
 from linkage.quality import NOTABLE, SIMILAR, Balance, KeyQuality, QualityReport, Rates
 from linkage.quality_html import html_page
 from linkage.subgroups import SubgroupRates
@@ -44,9 +45,11 @@ def page(report: QualityReport, drawn: Container[str]) -> str:
     for key in report.keys:
         lines += [
             *_head(key),
+            *_review(key),
             *_passes(key),
             *_subgroups(key),
             *_balance(key),
+            *_population(key),
             *_weights(key),
             *_totals(key),
             *_evidence(key),
@@ -62,6 +65,12 @@ def pictures(key: KeyQuality) -> dict[str, str]:
     made = {}
     if judged:
         made["subgroups"] = _intervals(judged)
+    beside = [cell for cell in key.population if cell.difference is not None]
+    if beside:
+        what = "standardised difference, linked persons against the register of persons"
+        made["population"] = _dots(beside, "difference", what, NOTABLE)
+    if key.review is not None and key.review.bands:
+        made["review"] = _judged_bands(key.review.bands)
     if shown:
         made["passes"] = _bars([(found.name, found.records) for found in shown], "records linked, by pass")
     if seen:
@@ -83,16 +92,18 @@ def _head(key: KeyQuality) -> list[str]:
         "",
         _when(key),
         "",
-        *(_estimates(key.precision, key.recall, duplicates) if key.precision and key.recall else []),
+        *(_estimates(key, key.precision, key.recall, duplicates) if key.precision and key.recall else []),
     ]
 
 
-def _estimates(precision: Rates, recall: Rates, duplicates: str) -> list[str]:
+def _estimates(key: KeyQuality, precision: Rates, recall: Rates, duplicates: str) -> list[str]:
+    passes = "| of these, true pairs that some pass finds (recall of blocking) |"
     return [
         "| Estimate | Value |",
         "|---|--:|",
         f"| precision (records with an identifier, linked without it; 95 %) | {_interval(precision)} |",
         f"| recall (the same) | {_interval(recall)} |",
+        *([f"{passes} {_interval(key.blocking)} |"] if key.blocking else []),
         f"| precision of single links by the duplicate method | {duplicates} |",
         "",
     ]
@@ -108,6 +119,40 @@ def _when(key: KeyQuality) -> str:
             "needs none."
         )
     return f"Records without a usable identifier are linked when the probability is at least {key.threshold}."
+
+
+def _review(key: KeyQuality) -> list[str]:
+    found = key.review
+    if found is None:
+        return []
+    lines = [
+        "### Judged by clerks",
+        "",
+        "Pairs of a sample that a person looked at (95 %): of the linked ones the share that is right is the "
+        "precision. The interval holds whichever way the unsure ones are.",
+        "",
+        *([f"![pairs judged right]({_picture_name(key, 'review')})", ""] if found.bands else []),
+        "| Pairs | Weight from | Of records | Judged | Right | Unsure | Share that is right |",
+        "|---|--:|--:|--:|--:|--:|--:|",
+        *(_judged_row(each) for each in (*found.strata, *found.bands)),
+        "",
+    ]
+    if found.near:
+        low, high = found.near
+        lines += [
+            f"Recall near the threshold, of the true pairs from the lower threshold on that are candidates: "
+            f"{100 * low:.1f}–{100 * high:.1f} %. Pairs that no pass finds, or below that threshold, are not in it.",
+            "",
+        ]
+    return lines
+
+
+def _judged_row(found: Judged) -> str:
+    weight = "all" if found.weight_from is None else str(found.weight_from)
+    judged = bool(found.right.whole)
+    counts = [f"{n:,}" if judged else "·" for n in (found.right.whole, found.right.part, found.unsure)]
+    records = "" if found.weight_from is not None else _count(found.records)
+    return "| " + " | ".join([found.stratum, weight, records, *counts, _between(found.right)]) + " |"
 
 
 def _passes(key: KeyQuality) -> list[str]:
@@ -129,10 +174,41 @@ def _balance(key: KeyQuality) -> list[str]:
         "The linked records against all that were delivered. A standardised difference of their shares beyond "
         f"±{NOTABLE} is an imbalance worth an adjustment.",
         "",
+        *_unknown_of_unlinked(key),
         "| By | Category | Delivered | Linked | Rate | Share of delivered | Share of linked | Difference |",
         "|---|---|--:|--:|--:|--:|--:|--:|",
     ]
     return [*lines, *map(_balance_row, key.balance), ""]
+
+
+def _unknown_of_unlinked(key: KeyQuality) -> list[str]:
+    names = dict.fromkeys(cell.by for cell in key.balance if cell.delivered and cell.rate is None)
+    if not names:
+        return []
+    told = "where it can be told: For whom it is right" if key.subgroups else "nowhere: no record is linked by likeness"
+    return [
+        f"By {', '.join(names)}: the register tells it, of linked records only. Of the others it is unknown, so there "
+        f"is no rate; recall by it stands {told}.",
+        "",
+    ]
+
+
+def _population(key: KeyQuality) -> list[str]:
+    if not key.population:
+        return []
+    lines = [
+        "### Against the population",
+        "",
+        f"![standardised differences from the population]({_picture_name(key, 'population')})",
+        "",
+        "Persons with a linked record against everybody in the register of persons, by what that register says. It "
+        "shows for whom the linked data speak: whom the supplier deals with and whom linkage misses, together. What "
+        "linkage alone does stands above.",
+        "",
+        "| By | Category | Population | Linked | Rate | Share of population | Share of linked | Difference |",
+        "|---|---|--:|--:|--:|--:|--:|--:|",
+    ]
+    return [*lines, *map(_balance_row, key.population), ""]
 
 
 def _balance_row(cell: Balance) -> str:
@@ -265,6 +341,23 @@ def _dots(cells: Iterable[Balance], field: str, title: str, notable: float | Non
         rule = {"type": "rule", "color": _WRONG, "strokeDash": [4, 3]}
         layers.append({"data": bounds, "mark": rule, "encoding": {"x": {"field": "x", "type": "quantitative"}}})
     return _svg(values, *layers)
+
+
+def _judged_bands(bands: Sequence[Judged]) -> str:
+    values = [
+        {"name": f"{b.stratum}, weight from {b.weight_from}", "low": b.right.low, "high": b.right.high} for b in bands
+    ]
+    encoding = {
+        "x": {
+            "field": "low",
+            "type": "quantitative",
+            "title": "share that is right, 95 %",
+            "scale": {"domain": [0, 1]},
+        },
+        "x2": {"field": "high"},
+        "y": {"field": "name", "type": "nominal", "sort": None, "title": None},
+    }
+    return _svg(values, {"mark": {"type": "bar", "height": 3, "color": _INK}, "encoding": encoding})
 
 
 def _intervals(groups: Sequence[SubgroupRates]) -> str:

@@ -6,7 +6,7 @@ beside them that subtracting from the total doesn't bring them back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
@@ -137,14 +137,15 @@ def total(counts: Iterable[Counts]) -> Counts:
     )
 
 
-def mask_groups(groups: Sequence[Group]) -> tuple[Group, ...]:
+def mask_groups(groups: Sequence[Group], also: Collection[str] = ()) -> tuple[Group, ...]:
     """Hide categories with a small count, and further ones (fewest records first) until subtraction brings none back.
 
+    ``also``: categories that are hidden in another count of the same units, which this one must not bring back.
     ``groups`` are all categories of one breakdown. A kind of count (matched, unmatched, without) whose total is not
     small is public, so the hidden categories' sum of it must be 0 or at least ten. A small total is hidden itself.
     """
     public = total(group.counts for group in groups).large_parts()
-    hidden = {i for i, group in enumerate(groups) if group.counts.is_small()}
+    hidden = {i for i, group in enumerate(groups) if group.counts.is_small() or group.category in also}
     rest = sorted(set(range(len(groups))) - hidden, key=lambda i: (groups[i].counts.records, groups[i].category))
     while rest and total(groups[i].counts for i in hidden).is_small(public):
         hidden.add(rest.pop(0))

@@ -1,11 +1,13 @@
 """Pairs for a clerk to judge, with the records themselves: drawn here, written encrypted into the identified zone.
 
 A sample of the records between the two thresholds, where judging tells whether the threshold lies right, and of those
-linked, where it tells the precision. Which ones are drawn follows from their numbers.
+linked, where it tells the precision. Which ones are drawn, and in which order, follows from their numbers: the first
+pairs of a sample are a sample too, and a clerk may stop anywhere.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ from enclave.errors import NotReady
 from enclave.files import replacing, storage_errors
 from enclave.project import Probabilistic
 from linkage.assignment import Ints
+from linkage.clerical_review import BELOW, LINKED
 from linkage.key_zone import column_names, read_batches
 from linkage.probabilistic import Found, Result
 from linkage.unit_model import UnitModel
@@ -36,6 +39,12 @@ class ReviewSample:
     stratum: tuple[str, ...]
     found: Found
 
+    @property
+    def name(self) -> str:
+        """Tells this sample from others: the same pairs in the same strata have the same name."""
+        pairs = zip(self.stratum, self.found.record.tolist(), self.found.unit.to_pylist(), strict=True)
+        return hashlib.sha256(repr(list(pairs)).encode()).hexdigest()[:12]
+
 
 def review_file(project: str, data_set: str, key: str) -> str:
     """Name of the sample in the identified zone's folder ``review``."""
@@ -47,11 +56,11 @@ def draw_review_sample(result: Result, how: Probabilistic) -> ReviewSample:
     found = result.found
     linked = found.probability >= how.threshold
     between = (found.probability >= how.review) & ~linked
-    chosen = np.zeros(len(found.record), dtype=np.bool_)
-    for stratum in (between, linked):
-        rows = np.flatnonzero(stratum)
-        chosen[rows[np.argsort(_spread(found.record[rows]), kind="stable")[:PER_STRATUM]]] = True
-    names = np.where(linked[chosen], "linked", "below threshold")
+    strata = [np.flatnonzero(stratum) for stratum in (between, linked)]
+    drawn = [rows[np.argsort(_spread(found.record[rows]), kind="stable")[:PER_STRATUM]] for rows in strata]
+    in_turn = np.argsort(np.concatenate([np.arange(len(rows)) for rows in drawn]), kind="stable")
+    chosen = np.concatenate(drawn)[in_turn]
+    names = np.where(linked[chosen], LINKED, BELOW)
     return ReviewSample(result.units, tuple(names.tolist()), found.take(chosen))
 
 
@@ -73,6 +82,7 @@ def write_review_sample(
     left = delivered.take(pa.array(found.record))
     right = find_units(sample.units, register, found.unit, found.row, decryption)
     columns: dict[str, Any] = {
+        "sample": pa.repeat(sample.name, len(sample.stratum)),
         "stratum": pa.array(sample.stratum, pa.string()),
         "record": pa.array(found.record),
         "weight": pa.array(found.weight),

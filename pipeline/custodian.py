@@ -15,12 +15,13 @@ from enclave.errors import BadInput, EnclaveError, Fault, KeyUnavailable, NotRea
 from enclave.fingerprints import Json
 from enclave.journal import size_class
 from enclave.zones import Workspace, Zone
+from linkage.clerical_review import Verdict, read_verdicts, sample_name, verdicts_file, write_verdicts
 from linkage.review_sample import read_review_sample, review_file
 from pipeline.encoded_matching import filter_step
 from pipeline.expiry import refuse_broken_off, refuse_resurrected
 from pipeline.lineage import journal_use, untold
-from pipeline.linking import hand_out_keys, link_step, withhold_withdrawn
-from pipeline.matched_keys import forget_withdrawn, matched_keys, sweep_half_written
+from pipeline.linking import hand_out_keys, key_zone, link_step, withhold_withdrawn
+from pipeline.matched_keys import first_date, forget_withdrawn, matched_keys, sweep_half_written
 from pipeline.matching import likeness_step
 from pipeline.office import Office, utc_now
 from pipeline.plausibility import Checked, check_deliveries
@@ -281,11 +282,48 @@ class CustodianDesk:
         Raises:
             NotReady: none was drawn.
         """
+        with self.alone(), self.journalling_keys("clerical-review"):
+            return self._review_sample(data_set, key)
+
+    def _review_sample(self, data_set: str, key: str) -> pa.Table:
+        self._finish_withdrawals()
         name = review_file(self.office.project.name, data_set, key)
         path = self.office.workspace.path(Zone.IDENTIFIED) / "review" / name
-        with self.alone(), self.journalling_keys("clerical-review"):
-            self._finish_withdrawals()
-            return read_review_sample(path, self.custody.decryption)
+        return read_review_sample(path, self.custody.decryption)
+
+    def verdicts(self, data_set: str, key: str, sample: pa.Table) -> dict[int, Verdict]:
+        """What was said of the pairs of a sample so far, by number of pair."""
+        zone, name = key_zone(self.office, self.custody), verdicts_file(data_set, key)
+        with self.journalling_keys("clerical-review"):
+            found = read_verdicts(zone, name, sample_name(sample)).to_pylist()
+        return {row["pair"]: Verdict(row["verdict"]) for row in found}
+
+    def judge(self, data_set: str, key: str, sample: pa.Table, given: Mapping[int, Verdict]) -> int:
+        """Add verdicts on a sample to those in the key zone, where they stay as long as it; returns how many there are.
+
+        The journal gets classes of their counts.
+
+        Raises:
+            NotReady: another sample was drawn meanwhile, or this one is gone with a withdrawn delivery.
+        """
+        schema = self.office.project.data[data_set].delivery
+        with self.alone():
+            with self.journalling_keys("clerical-review"):
+                standing = self._review_sample(data_set, key)
+            if sample_name(standing) != sample_name(sample):
+                raise NotReady(
+                    "another sample was drawn meanwhile", next_step=f"zicht clerical-review {data_set} {key}"
+                )
+            kept = {**self.verdicts(data_set, key, sample), **given}
+            frames = {self._accepted_path(r): r for r in self.standing() if r.findings.schema_name == schema}
+            with self.journalling_keys("clerical-review"):
+                zone = key_zone(self.office, self.custody, first_date(self.office, frames))
+                write_verdicts(zone, verdicts_file(data_set, key), sample, kept)
+            counts = Counter(kept.values())
+            said: dict[str, Json] = {verdict.value: size_class(counts[verdict]) for verdict in Verdict}
+            subject = f"{data_set} {key}"
+            self.office.journal.append(actor=ACTOR, action="pairs judged", subject=subject, details=said, now=utc_now())
+        return len(kept)
 
     def _accepted_path(self, receipt: Receipt) -> Path:
         found = receipt.findings

@@ -72,18 +72,14 @@ def link_step(
 
 
 def _matches(office: Office, delivered: Collection[str]) -> dict[str, Path]:
-    """The tables and evidence of keys that were matched in what was delivered."""
-    files = [
-        path
-        for matched in matched_keys(office)
-        if matched.schema_name in delivered
-        for label, path in matched.files(office).items()
-        if label != "review"
-    ]
+    """The tables and evidence of keys that were matched in what was delivered, and the verdicts on them."""
+    concerned = [matched for matched in matched_keys(office) if matched.schema_name in delivered]
+    files = [path for each in concerned for label, path in each.files(office).items() if label != "review"]
     missing = sorted(path.name for path in files if not path.is_file())
     if missing:
         raise NotReady(f"the key zone lacks {', '.join(missing)}", next_step="zicht pseudonymise")
-    return {path.name: path for path in files}
+    judged = [each.all_files(office)["verdicts"] for each in concerned]
+    return {path.name: path for path in (*files, *(path for path in judged if path.is_file()))}
 
 
 def _registers(office: Office) -> dict[str, Path]:

@@ -10,6 +10,7 @@ import typer
 
 from enclave.errors import EnclaveError, NotReady
 from pipeline.commands import (
+    clerical_review,
     country,
     custodian,
     custody,
@@ -39,7 +40,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 PARTS = (
-    *(country, delivery, encoding, custodian, custody, plausibility),
+    *(country, delivery, encoding, custodian, clerical_review, custody, plausibility),
     *(research, review, release, ledger, journal, status, protect, scan, demo, docs),
 )
 for part in PARTS:

@@ -12,6 +12,7 @@ from enclave.fingerprints import Json
 from enclave.journal import size_class
 from enclave.project import Key
 from enclave.zones import Zone
+from linkage.clerical_review import verdicts_file
 from linkage.evidence import MatchEvidence
 from linkage.matches import delivery_name, evidence_file, labelled_file, matches_file
 from linkage.review_sample import review_file
@@ -47,18 +48,23 @@ class MatchedKey:
     def files(self, office: Office) -> dict[str, Path]:
         """What that step leaves; of filters neither labelled records nor a sample for clerks."""
         found = _files(office, self.data_set, self.key.name)
-        left = ("matches", "evidence") if self.key.probabilistic is None else found
+        left = ("matches", "evidence", *(() if self.key.probabilistic is None else ("labelled", "review")))
         return {name: found[name] for name in left}
+
+    def all_files(self, office: Office) -> dict[str, Path]:
+        """All that goes with it: the same, and the verdicts on the sample."""
+        return _files(office, self.data_set, self.key.name)
 
 
 def _files(office: Office, data_set: str, key: str) -> dict[str, Path]:
-    """All that matching a key may leave, however it is matched."""
+    """All that matching a key may leave, however it is matched, and what clerks said of it."""
     names, zone = (data_set, key), office.key_folder
     return {
         "matches": zone / matches_file(*names),
         "evidence": zone / evidence_file(*names),
         "labelled": zone / labelled_file(*names),
         "review": office.workspace.path(Zone.IDENTIFIED) / "review" / review_file(office.project.name, *names),
+        "verdicts": zone / verdicts_file(*names),
     }
 
 

@@ -78,14 +78,17 @@ def _match(
     )
     until = first_date(office, frames)
     zone = key_zone(office, custody, until)
-    evidence = evidence_of(result, threshold=how.threshold, review=how.review, one_to_one=how.one_to_one)
+    sample = draw_review_sample(result, how)
+    evidence = evidence_of(
+        result, threshold=how.threshold, review=how.review, one_to_one=how.one_to_one, sample=sample.name
+    )
     linked = result.found.take(result.found.probability >= how.threshold)
     write_matches(zone, files["matches"].name, _table(linked, origin))
     write_text(files["evidence"], evidence.model_dump_json(indent=1) + "\n", mode=0o600)
     write_labelled(zone, files["labelled"].name, _outcomes(result.labelled, origin, how.threshold))
     write_review_sample(
         files["review"],
-        draw_review_sample(result, how),
+        sample,
         delivered,
         register,
         encryption=custody.encryption(office.project.name, until),

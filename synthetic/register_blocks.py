@@ -12,6 +12,7 @@ from synthetic.calendar_days import OPEN, REFERENCE, Texts, civil, day, digits, 
 from synthetic.dwellings import OWN, WOZ_YEARS
 from synthetic.finances import INCOME_YEARS, born_by, present_in
 from synthetic.offences import CLASSES, OFFENCE_YEARS, offences_of, parents
+from synthetic.origins import origins
 from synthetic.ownership import ENTITY, NOBODY, UNREGISTERED
 from synthetic.randomness import Bools, Ints
 from synthetic.registers import Block
@@ -149,6 +150,7 @@ def _persons(town: Town) -> Block:
         "GBAGEBOORTEMAAND": digits(month, 2),
         "GBAGEBOORTEDAG": digits(of_month, 2),
         "GBAGESLACHT": sex_text(town.persons.woman),
+        "GBAHERKOMSTGROEPERING": origins(town),
     }
 
 

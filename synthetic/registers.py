@@ -16,6 +16,7 @@ from synthetic.dwellings import WOZ_YEARS
 from synthetic.entities import FORM_LABELS
 from synthetic.finances import INCOME_YEARS
 from synthetic.offences import OFFENCE_YEARS
+from synthetic.origins import ORIGIN_LABELS
 from synthetic.sav_stream import Column, SavStream
 
 Block = Mapping[str, npt.NDArray[np.generic]]
@@ -123,6 +124,7 @@ REGISTERS: Mapping[str, tuple[Column, ...]] = {
         Column("GBAGEBOORTEMAAND", 2),
         Column("GBAGEBOORTEDAG", 2),
         Column("GBAGESLACHT", 1, {"1": "man", "2": "vrouw"}),
+        Column("GBAHERKOMSTGROEPERING", 4, ORIGIN_LABELS),
     ),
     ADDRESS_BUS: (
         *PERSON,

@@ -1,15 +1,14 @@
-"""``zicht init``, ``receive``, ``pseudonymise``, ``link``: ``clerical-review``: the custodian's commands."""
+"""``zicht init``, ``receive``, ``withdraw``, ``pseudonymise``, ``link``: the custodian's commands."""
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from enclave.errors import BadInput, NotAllowed
+from enclave.errors import BadInput
 from enclave.zones import Zone
 from pipeline.commands.options import (
     DEFAULT_WORKSPACE,
@@ -34,7 +33,6 @@ def register(app: typer.Typer) -> None:
     app.command("withdraw")(withdraw)
     app.command("pseudonymise")(pseudonymise)
     app.command("link")(link)
-    app.command("clerical-review")(clerical_review)
 
 
 def init(
@@ -120,7 +118,7 @@ def receive(
     from pseudonymise.handing_in import is_plain
     from pseudonymise.withdrawal import NOTICE_SUFFIX
 
-    desk = _desk(workspace, passphrase_file, as_json=as_json)
+    desk = desk_in(workspace, passphrase_file, as_json=as_json)
     notices = [file for file in sealed or () if file.suffix == NOTICE_SUFFIX]
     deliveries = [file for file in sealed or () if file.suffix != NOTICE_SUFFIX]
     notices += [file for file in sorted(hand_in.glob(f"*{NOTICE_SUFFIX}")) if is_plain(file)] if hand_in else []
@@ -154,7 +152,7 @@ def withdraw(
     from pipeline.withdrawn_rows import refuse_withdrawn_rows
     from pseudonymise.withdrawal import Reason
 
-    desk = _desk(workspace, passphrase_file, as_json=False)
+    desk = desk_in(workspace, passphrase_file, as_json=False)
     _tell_withdrawn(desk.withdraw(delivery, Reason(reason)), desk)
     refuse_withdrawn_rows(desk.office)
     typer.echo("Next: zicht pseudonymise; zicht link")
@@ -183,7 +181,7 @@ def pseudonymise(
 
     Example: zicht pseudonymise --passphrase-file custodian.pass
     """
-    outcomes = _desk(workspace, passphrase_file, as_json=as_json).pseudonymise(again=again)
+    outcomes = desk_in(workspace, passphrase_file, as_json=as_json).pseudonymise(again=again)
     hashed = [outcome for outcome in outcomes if outcome.record.step.startswith("pseudonymise ")]
     typer.echo(f"{len(hashed)} deliveries are pseudonymised ({sum(outcome.ran for outcome in hashed)} now)")
     for outcome in outcomes:
@@ -203,38 +201,13 @@ def link(
 
     Example: zicht link --passphrase-file custodian.pass
     """
-    outcome = _desk(workspace, passphrase_file, as_json=as_json).link(again=again)
+    outcome = desk_in(workspace, passphrase_file, as_json=as_json).link(again=again)
     facts = ", ".join(f"{value} {name.replace('_', ' ')}" for name, value in outcome.record.counts.items())
     typer.echo(f"{'linked' if outcome.ran else 'up to date'}: {facts}\nNext: zicht run")
 
 
-def clerical_review(
-    data_set: Annotated[str, typer.Argument(help="Data set of the project file.")],
-    key: Annotated[str, typer.Argument(help="Its key of persons, entities or addresses that is matched by likeness.")],
-    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
-    passphrase_file: PassphraseOption = None,
-) -> None:
-    """Show a sample of pairs matched by likeness, to be judged: what was delivered beside what the register says.
-
-    Of an entity with several names or addresses in the register all are shown, the matched one first. On a terminal
-    only, since it shows names; nothing is written.
-
-    Example: zicht clerical-review clearances occupant --passphrase-file custodian.pass
-    """
-    from linkage.unit_register import BESIDE
-
-    if not sys.stdout.isatty():
-        raise NotAllowed("names of persons are shown on a terminal only, never in a file or a pipe")
-    sample = _desk(workspace, passphrase_file, as_json=False).review_sample(data_set, key)
-    for pair in sample.to_pylist():
-        typer.echo(f"\n{pair['stratum']}: probability {pair['probability']}, weight {pair['weight']}, {pair['pass']}")
-        for field in (name.removeprefix("delivered_") for name in pair if name.startswith("delivered_")):
-            sides = [str(pair[f"{side}_{field}"] or "") for side in ("delivered", "register")]
-            same = sides[0] in sides[1].split(BESIDE)
-            typer.echo(f"  {field:<10} {sides[0]:<30} {sides[1]:<30} {'' if same else '≠'}")
-
-
-def _desk(workspace: Path, passphrase_file: Path | None, *, as_json: bool) -> CustodianDesk:
+def desk_in(workspace: Path, passphrase_file: Path | None, *, as_json: bool) -> CustodianDesk:
+    """The custodian's desk of an installation, opened with the passphrase in the file or else asked."""
     from pipeline.custodian import open_desk
 
     office = opened(workspace)

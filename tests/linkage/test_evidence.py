@@ -149,6 +149,20 @@ def test_researchers_see_no_small_count_and_none_by_subtraction(
         assert everything < SMALL or rest == 0 or rest >= SMALL
 
 
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 9), st.integers(0, 99)), min_size=1, max_size=5))
+def test_the_population_does_not_bring_back_who_is_hidden_among_the_delivered(
+    counts: list[tuple[int, int, int]],
+) -> None:
+    delivered = [group(str(at), linked, missed) for at, (linked, missed, _) in enumerate(counts)]
+    everybody = [group(str(at), linked, others) for at, (linked, _, others) in enumerate(counts)]
+    whole = quality([], delivered).model_copy(update={"population": balance(everybody)})
+    masked = whole.for_researchers()
+    ours, theirs = ([c.delivered is None for c in cells] for cells in (masked.balance, masked.population))
+    assert all(there or not here for here, there in zip(ours, theirs, strict=True))
+    hidden = sum(linked for (linked, _, _), there in zip(counts, theirs, strict=True) if there)
+    assert sum(linked for linked, _, _ in counts) < SMALL or hidden == 0 or hidden >= SMALL
+
+
 _WITH_ID = '<svg><clipPath id="part-0"></clipPath><g clip-path="url(#part-0)"></g></svg>'
 
 

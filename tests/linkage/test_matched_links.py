@@ -14,6 +14,7 @@ from enclave.errors import BadInput, NotReady, Refused
 from enclave.frames import FrameManifest, manifest_columns, open_frame, writing_frame
 from enclave.project import DataSet, Key, Probabilistic, Project, Question
 from enclave.zones import Pseudonymised, Zone
+from linkage.clerical_review import Verdict, verdicts_file, write_verdicts
 from linkage.evidence import MatchEvidence, evidence_of
 from linkage.link import LinkResult
 from linkage.matches import MATCHES, delivery_name, evidence_file, matches_file, write_matches
@@ -125,12 +126,16 @@ def test_the_quality_report_counts_passes_and_keeps_small_ones_from_researchers(
     with_matches(
         matched, [{"delivery": delivery, "record": record, "unit": a_unit(matched), "pass": 3, "weight": 17.25}]
     )
+    judged = pa.table({"sample": [""], "stratum": ["linked"], "weight": [17.25]})  # no name: of no records
+    write_verdicts(matched.zone, verdicts_file(*NAMES), judged, {1: Verdict.YES})
     matched.run()
     full, theirs = ((folder / "linkage_quality.md").read_text() for folder in (matched.zone.folder, matched.out))
     assert "| address | 1 |" in full
     assert "| address | · |" in theirs
     assert re.search(r"\| plants \| [0-9,]+ \| [0-9,]+ \| [+-][0-9.]+ % \| [+-][0-9.]+ % \|", full)
+    assert "| linked | 15 |  | 1 | 1 | 0 |" in full
     assert "For the custodian" in full
+    assert "Judged by clerks" not in theirs
     assert "For the custodian" not in theirs
     assert not (matched.out / "linkage_quality-clearances-occupant-weights.svg").exists()
 

@@ -86,16 +86,16 @@ def test_the_report_shows_the_bias_that_was_planted_with_pictures_in_one_file(
     assert women["difference"] < -0.1
     assert (quality["precision"], quality["threshold"]) == (None, None)
     page = (here.zone.folder / "linkage_quality.html").read_text()
-    assert page.count("<svg") == 2
+    assert page.count("<svg") == 3
     assert "<b>" not in page.replace("&lt;b&gt;", "")
-    assert page.count("<tr") == (here.zone.folder / "linkage_quality.md").read_text().count("\n|") - 2
+    assert page.count("<tr") == (here.zone.folder / "linkage_quality.md").read_text().count("\n|") - 3
 
 
 def test_weights_are_by_what_was_delivered_though_the_register_tells_more(
     planted: tuple[Site, Path, list[dict[str, Any]]],
 ) -> None:
     """Of unlinked records the register tells nothing: a class *unknown* would hold all of them."""
-    here, register, _ = planted
+    here, register, rows = planted
     frames = []
     for frame in here.frames["debt_assistance"]:
         bare = pq.read_table(frame.path).select(["bsn_hash", "start_date"])
@@ -108,5 +108,15 @@ def test_weights_are_by_what_was_delivered_though_the_register_tells_more(
         frames.append(open_frame(path, Pseudonymised))
     here.at(here.root, frames={"debt_assistance": frames}).run(key_register=register)
     (quality,) = json.loads((here.zone.folder / "linkage_quality.json").read_text())["keys"]
-    assert {found["by"] for found in quality["balance"]} >= {"sex", "supplier"}
+    rated = {found["by"] for found in quality["balance"] if found["rate"] is not None}
+    assert {found["by"] for found in quality["balance"]} == {"sex", "supplier", "origin", "age"}
+    assert rated == {"supplier"}, "of the unlinked nothing else is known"
+    assert "By sex, origin, age: the register tells it" in (here.zone.folder / "linkage_quality.md").read_text()
     assert {found["cell"] for found in quality["weights"]} == {f"supplier {place}" for place in PLACES}
+    sexes = {found["category"]: found for found in quality["population"] if found["by"] == "sex"}
+    rows[0]["sex"] = "1" if sum(row["sex"] == "1" for row in rows) < sexes["1"]["delivered"] else "2"  # not odd there
+    for sex, found in sexes.items():
+        mine = [row["known"] for row in rows if row["sex"] == sex]
+        assert (found["delivered"], found["linked"]) == (len(mine), sum(mine)), "of all persons, not of records"
+    p, q = sum(r["known"] and r["sex"] == "2" for r in rows) / sum(r["known"] for r in rows), sexes["2"]["share"]
+    assert sexes["2"]["difference"] == pytest.approx((p - q) / ((p * (1 - p) + q * (1 - q)) / 2) ** 0.5, abs=1e-3)

@@ -93,6 +93,9 @@ def test_labelled_records_tell_the_precision_and_recall_of_the_others(planted: P
     assert evidence.linked == sum(evidence.passes.values())
     assert evidence.expected_precision is not None
     assert evidence.expected_precision >= 0.995
+    assert evidence.blocking is not None
+    assert evidence.blocking.whole == evidence.recall.whole
+    assert evidence.recall.part <= evidence.blocking.part < evidence.blocking.whole
 
 
 def test_persons_who_are_not_in_the_register_stay_unlinked(planted: Planted, result: Result) -> None:

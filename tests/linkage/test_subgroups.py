@@ -31,11 +31,12 @@ def test_rates_are_of_the_true_unit_s_group_and_of_the_supplier(tmp_path: Path) 
     homes = pa.table({"RINOBJECTNUMMER": ["5"], "gem2016": ["GM7"]})
     data = DataSet(delivery="d", keys=(Key(name="dwelling", kind="object", source=("bag_id",)),))
     people = pa.table({"RINPERSOON": ["1", "2"], "GBAGESLACHT": ["1", "2"], "GBAGEBOORTEJAAR": ["1950", "2010"]})
+    people = people.append_column("GBAHERKOMSTGROEPERING", pa.array(["6030", "6043"]))
     with open_engine("duckdb", scratch=tmp_path, readable=[], threads=1, memory_gib=1) as engine:
         engine.load("background_persons", people.to_reader())
         engine.load("keyed_d", keyed.to_reader())
         engine.load("background_objects", homes.to_reader())
-        background = Background(persons=True, objects=True, origins=False, reference_year=2016)
+        background = Background(persons=True, objects=True, origins=True, reference_year=2016)
         found = subgroup_rates(
             labelled.to_reader(),
             "labelled_d_k",
@@ -52,6 +53,9 @@ def test_rates_are_of_the_true_unit_s_group_and_of_the_supplier(tmp_path: Path) 
         ("sex", "1"): (share_of(8, 8), share_of(8, 8)),
         ("sex", "2"): (share_of(0, 1), share_of(0, 4)),
         ("sex", "unknown"): (share_of(0, 2), None),
+        ("origin", "6030"): (share_of(8, 8), share_of(8, 8)),
+        ("origin", "6043"): (share_of(0, 1), share_of(0, 4)),
+        ("origin", "unknown"): (share_of(0, 2), None),
         ("age", "65+"): (share_of(8, 8), share_of(8, 8)),
         ("age", "0-17"): (share_of(0, 1), share_of(0, 4)),
         ("age", "unknown"): (share_of(0, 2), None),

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.custodian import open_desk
+from pipeline.expiry import plan_expiry
+from pipeline.linking import _matches
+from pipeline.office import open_office
+from pipeline.progress import Style, Teller
 from tests.canary_search import Canaries, leaking_files
-from tests.pipeline.job import Job, read_linked
+from tests.conftest import CHECKOUT
+from tests.pipeline.job import Job, copied_job, read_linked
 
 pytestmark = pytest.mark.xdist_group("small-job")
 SAMPLE = "identified/review/ondermijning-clearances-occupant.parquet"
@@ -56,6 +68,42 @@ def test_the_journal_tells_classes_of_counts(small_job: Job) -> None:
     lines = (small_job.workspace / "journal/journal.jsonl").read_text().splitlines()
     (entry,) = [found for found in map(json.loads, lines) if found["subject"] == "match clearances occupant"]
     assert set(entry["details"]["counts"].values()) <= {"0", "<10", "10-99"}
+
+
+def test_a_clerk_judges_pairs_on_a_terminal_and_may_stop(small_job: Job, tmp_path: Path) -> None:
+    job = copied_job(small_job, tmp_path)
+    shown = on_a_terminal(job, b"u\nwhat?\nn\nq\n")
+    assert "pair 3" in shown
+    assert "2 verdicts taken up, 2 of 3 pairs" in shown
+    kept = job.workspace / "keys/ondermijning/verdicts-clearances-occupant.parquet"
+    assert kept.read_bytes()[:4] == b"PARE"
+    secret = job.workspace / "people/custodian/passphrase"
+    desk = open_desk(open_office(job.workspace), secret.read_bytes().strip(), Teller(Style.PLAIN))
+    sample = desk.review_sample("clearances", "occupant")
+    assert desk.verdicts("clearances", "occupant", sample) == {1: "unsure", 2: "no"}
+    (entry,) = [found for found in desk.office.journal.entries() if found.action == "pairs judged"]
+    assert (entry.subject, entry.details) == ("clearances occupant", {"yes": "0", "no": "<10", "unsure": "<10"})
+    assert kept.name in _matches(desk.office, {"hemp_clearances"}), "linking is due again"
+    until = max(r.findings.retention_date for r in desk.standing())
+    gone = {Path(name).name for subject in plan_expiry(desk, until, until).subjects for name in subject.files}
+    assert kept.name in gone
+
+
+def on_a_terminal(job: Job, typed: bytes) -> str:
+    """What a clerk sees who types this."""
+    ours, theirs = pty.openpty()
+    secret = job.workspace / "people/custodian/passphrase"
+    command = [sys.executable, "-m", "pipeline", "clerical-review", "clearances", "occupant", "--judge"]
+    options = ["--passphrase-file", secret, "--workspace", job.workspace]
+    with subprocess.Popen([*command, *options], stdin=theirs, stdout=theirs, stderr=theirs, cwd=CHECKOUT):
+        os.close(theirs)
+        os.write(ours, typed)
+        shown = b""
+        with contextlib.suppress(OSError):  # how a terminal ends
+            while part := os.read(ours, 65536):
+                shown += part
+    os.close(ours)
+    return shown.decode()
 
 
 def test_names_are_shown_on_a_terminal_only(small_job: Job) -> None:

@@ -20,6 +20,7 @@ from synthetic.country import make_country
 from synthetic.deliveries import land_registry_table, municipal_tables
 from synthetic.delivery_layouts import LAYOUTS
 from synthetic.identifiers import NumberSpace
+from synthetic.origins import origins
 from synthetic.plan import divide, municipality_count
 from synthetic.register_blocks import key_persons, register_blocks
 from synthetic.registers import REGISTERS, Block
@@ -71,6 +72,9 @@ _CHANGED = {"hemp_clearances": {"bag_id", "postcode", "house_number", "addition"
 """Columns that changed when firms got names of their own, and clerks no number for some homes and firms."""
 
 
+_ADDED = {"GBAHERKOMSTGROEPERING"}
+
+
 def _earlier(town: Town) -> dict[str, str]:
     """What the country held before the registers by theme came, but for names of firms and missing numbers."""
     tables = {f"delivery {name}": (table, _CHANGED.get(name, set())) for name, table in municipal_tables(town).items()}
@@ -84,11 +88,14 @@ def _earlier(town: Town) -> dict[str, str]:
 
 
 def _hex(blocks: Iterator[tuple[str, Block]]) -> dict[str, str]:
-    return {name: "".join(np.asarray(values).tobytes().hex() for values in block.values()) for name, block in blocks}
+    return {
+        name: "".join(np.asarray(values).tobytes().hex() for column, values in block.items() if column not in _ADDED)
+        for name, block in blocks
+    }
 
 
 def _content(town: Town) -> dict[str, str]:
-    return _earlier(town) | _hex(theme_blocks(town, make_themes(town, 2)))
+    return _earlier(town) | _hex(theme_blocks(town, make_themes(town, 2))) | {"origins": str(origins(town).tolist())}
 
 
 def _towns(seed: int, order: int = 1) -> list[Town]:

@@ -53,6 +53,16 @@ def test_every_household_has_one_reference_person_and_a_consistent_composition(m
     assert (partners == 2).all()
 
 
+def test_origins(country: Path, members: pd.DataFrame) -> None:
+    persons = pd.read_parquet(country / POPULATION / "GBAPERSOONTAB/GBAPERSOON2016TABV1.parquet")
+    # CBS 2016, per cent of persons: Netherlands, Turkey, Morocco, Suriname
+    for code, per_cent in {"6030": 77.9, "6043": 2.3, "5022": 2.3, "5007": 2.1}.items():
+        share = per_cent / 100  # households are alike: of a mean size of 2.2, so many fewer draws
+        assert abs((code == persons.GBAHERKOMSTGROEPERING).mean() - share) < _tolerance(share, len(persons) // 3), code
+    by_home = persons.GBAHERKOMSTGROEPERING.groupby(members.HUISHOUDNR.to_numpy()).nunique()
+    assert (by_home == 1).all()
+
+
 def test_tenure(country: Path) -> None:
     owners = pd.read_parquet(country / "registers/BouwenWonen/EIGENDOMWOZBAGTAB/EIGENDOMWOZBAG2016TABV1.parquet")
     homes = owners[owners.GEBRUIKSCODEWOZ != "30"]
