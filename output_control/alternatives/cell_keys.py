@@ -1,7 +1,8 @@
 """Cell keys: the noise of a cell follows from the records in it, so the same cell has the same noise in every table.
 
 Each record key is a keyed pseudo-random function of the unit key; a cell key is the sum of the record keys modulo 2³²
-(Fraser and Wooton 2005). The secret lies in the gate's zone: who has it can take the noise away.
+(Fraser and Wooton 2005), and what a cell draws is a scrambled cell key: keys add up, draws must not. The secret lies in
+the gate's zone: who has it can take the noise away.
 """
 
 from __future__ import annotations
@@ -42,8 +43,16 @@ def cell_keys_above(table: CellTable, inner_keys: IntArray) -> IntArray:
 
 
 def draws_of(keys: IntArray) -> FloatArray:
-    """Cell keys as numbers 0 ≤ u < 1."""
-    return keys / SPAN
+    """What each cell key draws: 0 ≤ u < 1, the same for the same key and otherwise as good as independent.
+
+    If draws added up as keys do, those of the parts and of their total would restrict each other, and the figures of
+    one table would tell small counts exactly. The finish of SplitMix64 (Steele et al. 2014,
+    doi:10.1145/2714064.2660195).
+    """
+    mixed = keys.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return ((mixed ^ (mixed >> np.uint64(31))) >> np.uint64(11)) / float(1 << 53)
 
 
 def perturb(table: CellTable, keys: IntArray, noise: PerturbationTable) -> AlteredTable:

@@ -20,6 +20,7 @@ LONG = 8
 """Figures of a whole number from which it may be an identifier; a KvK number has no check of its own."""
 ROUND = 4
 """The most significant figures that the gate gives an estimate: so few, and noughts, single out nobody."""
+MOST_PEOPLE = 20_000_000
 _COUNTS = ("records", "units", "events", "clusters")
 _LONGEST = 40  # no number of the gate has more figures before its point, or noughts behind it
 
@@ -97,7 +98,7 @@ def _collect(read: object, said: SaidInJson) -> Iterator[_Number]:
 
 def _without_counts(read: object) -> object:
     """What is left without a model's counts that are rounded to what the evidence says: a whole country's have eight
-    figures."""
+    figures, and none has more people than that."""
     model = read.get("model") if isinstance(read, Mapping) else None
     base = model.get("rounded_to") if isinstance(model, Mapping) else None
     if not (isinstance(read, dict) and isinstance(model, dict) and base in ("5", "10", "50", "100")):
@@ -107,7 +108,7 @@ def _without_counts(read: object) -> object:
 
 
 def _is_multiple(count: object, base: int) -> bool:
-    return isinstance(count, _Number) and len(count) <= 9 and count.isdigit() and int(count) % base == 0
+    return isinstance(count, _Number) and count.isdigit() and int(count) <= MOST_PEOPLE and int(count) % base == 0
 
 
 def _is_long(number: _Number) -> bool:
