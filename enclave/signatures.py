@@ -69,7 +69,10 @@ class PublicKey:
             key = Ed25519PublicKey.from_public_bytes(_decoded(self.text))
             key.verify(_decoded(signature), _encoded(kind, payload))
         except (InvalidSignature, ValueError):
-            raise Tampered(f"the signature over {kind.name.lower()} does not hold") from None
+            raise Tampered(
+                f"the signature over {kind.name.lower()} does not hold",
+                next_step="do not use it: put back the copy that was signed, or have it signed anew",
+            ) from None
 
 
 class SigningKey:

@@ -86,16 +86,17 @@ def test_a_formula_with_its_result_is_read_as_that_result(tmp_path: Path) -> Non
 
 
 def test_a_formula_without_result_is_found_where_two_blocks_meet(tmp_path: Path) -> None:
-    from pseudonymise.formats import workbook
+    from pseudonymise.formats import workbook_bounds
     from pseudonymise.formats.batch import BLOCK
 
+    start, end = b"<worksheet><sheetData><row>", b"</row></sheetData></worksheet>"
     cell = b'<c r="K2" t="n"><f>A1+1</f><v /></c>'
     for before in range(BLOCK - len(cell) - 1, BLOCK + 1, 5):
         stored = io.BytesIO()
         with zipfile.ZipFile(stored, "w") as archive:
-            archive.writestr("xl/worksheets/sheet1.xml", b"<c/>" + b" " * (before - 4) + cell)
+            archive.writestr("xl/worksheets/sheet1.xml", start + b" " * (before - len(start)) + cell + end)
         with zipfile.ZipFile(stored) as archive, pytest.raises(Exception, match="refused"):
-            workbook._refuse_uncalculated(archive, archive.infolist()[0], "a.xlsx")
+            workbook_bounds._look_into(archive, archive.infolist()[0], "a.xlsx")
 
 
 def manifest(**changes: object) -> Manifest:

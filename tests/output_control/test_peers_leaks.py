@@ -253,7 +253,9 @@ def test_the_mode_of_three_is_refused_and_so_is_its_median(tmp_path: Path, stati
         assert f"a {statistic} is the value of one record and is refused" in found
         out = world.check(table_request("kind", statistic="median", measure="worth"))
         shown = {row["kind"]: row["value"] for row in rows_of(out.outputs[CELLS])}
-        assert (shown["k1"] != "") == safe and "" not in {shown["all"], shown["k3"]}
+        assert (shown["k1"] != "") == safe and shown["all"] != ""
+        # k2 and k3 are as large: either may be hidden with k1
+        assert [shown["k2"], shown["k3"]].count("") == (0 if safe else 1)
 
 
 @pytest.mark.parametrize("kind", ["residuals", "fitted_values", "predictions", "scores", "scatter", "records", "map"])

@@ -39,7 +39,7 @@ def works(office: Office) -> bool:
     return is_set_up(office) and {key.name for key in office.workspace.public_keys.iterdir()} == KEYS
 
 
-@pytest.mark.parametrize("points", [range(1, 200, 9), pytest.param(range(1, 400), marks=pytest.mark.sweep)])
+@pytest.mark.parametrize("points", [range(1, 280, 12), pytest.param(range(1, 400), marks=pytest.mark.sweep)])
 def test_killed_at_a_file_operation_and_called_again_the_set_up_is_whole(tmp_path: Path, points: range) -> None:
     for point in points:
         office = an_office(tmp_path / str(point))
