@@ -88,5 +88,8 @@ class SignedStatement(BaseModel):
             raise BadInput(f"there is no such {cls.WORD}, or this user may not read it", where=path.name) from None
         except ValidationError:
             raise Tampered(f"the {cls.WORD} is not whole", where=path.name, next_step=cls.WHEN_BROKEN) from None
-        found.verify(key)
+        try:
+            found.verify(key)
+        except Tampered as broken:
+            raise Tampered(broken.what, where=path.name, next_step=cls.WHEN_BROKEN) from None
         return found
