@@ -129,7 +129,7 @@ def test_a_stored_comparison_that_was_touched_after_the_approvals_lets_nothing_o
 
 @pytest.mark.parametrize(
     ("protection", "leaves"),
-    [(Protection(), True), (Protection(method="rounding", base=5), True), (Protection(method="cell_key"), False)],
+    [(Protection(), True), (Protection(method="rounding", base=5), True), (Protection(method="cell_key"), True)],
     ids=lambda value: value.method if isinstance(value, Protection) else "",
 )
 def test_what_leaves_does_not_depend_on_the_comparison(
