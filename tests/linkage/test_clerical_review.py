@@ -126,7 +126,8 @@ def test_a_file_of_verdicts_is_taken_up_whole_or_not_at_all() -> None:
 
 def judged(whole: int, part: int, **more: int | None) -> Judged:
     fields = {"weight_from": None, "records": 400, **more}
-    return Judged(stratum=LINKED, unsure=0, right=right_share(part, 0, whole), **fields)  # type: ignore[arg-type]  # None
+    # some of the fields may be None, and mypy reads them all as one type
+    return Judged(stratum=LINKED, unsure=0, right=right_share(part, 0, whole), **fields)  # type: ignore[arg-type]
 
 
 def report(review: ClericalReview) -> KeyQuality:

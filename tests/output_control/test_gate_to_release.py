@@ -31,10 +31,10 @@ COMPARED = "annex/demo/homes.comparison.json"
 REQUEST = table_request("region", "kind")
 
 
-def a_world(folder: Path, seed: int = 3) -> World:
+def a_world(folder: Path, seed: int = 3, homes: int = 400) -> World:
     """A town of 400 homes, whose table has hidden cells."""
     folder.mkdir(exist_ok=True)
-    return World(folder).add("homes", random_homes(seed, 400))
+    return World(folder).add("homes", random_homes(seed, homes))
 
 
 def test_what_the_gate_checked_is_released_after_tabulating_it_again(office: Office, tmp_path: Path) -> None:
@@ -128,15 +128,20 @@ def test_a_stored_comparison_that_was_touched_after_the_approvals_lets_nothing_o
 
 
 @pytest.mark.parametrize(
-    ("protection", "leaves"),
-    [(Protection(), True), (Protection(method="rounding", base=5), True), (Protection(method="cell_key"), True)],
+    ("protection", "town", "leaves"),
+    [
+        (Protection(), (3, 400), True),
+        (Protection(method="rounding", base=5), (3, 400), True),
+        (Protection(method="cell_key"), (3, 400), True),
+        (Protection(method="cell_key"), (4, 10), False),
+    ],
     ids=lambda value: value.method if isinstance(value, Protection) else "",
 )
 def test_what_leaves_does_not_depend_on_the_comparison(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, protection: Protection, *, leaves: bool
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, protection: Protection, town: tuple[int, int], *, leaves: bool
 ) -> None:
     """Even who wrote the comparison could not get another figure out, nor another word of evidence."""
-    world, request = a_world(tmp_path), REQUEST.model_copy(update={"protection": protection})
+    world, request = a_world(tmp_path, *town), REQUEST.model_copy(update={"protection": protection})
     honest = outcome(world, request)
     assert (honest is not None) == leaves
     truly = at_the_gate.compare
