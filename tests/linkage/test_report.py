@@ -42,7 +42,7 @@ def test_the_match_rate_is_that_of_the_key_register(site: Site, linked: LinkResu
 
 
 def test_no_rate_is_told_of_what_only_linked_records_have(site: Site, linked: LinkResult) -> None:
-    """Owners of the land registry come with a year of birth; sex and origin are the register's, of linked ones alone."""
+    """Owners of the land registry come with a year of birth; sex and origin are the register's, of linked ones."""
     owner = next(found for found in linked.report.data_sets if found.name == "transfers").keys[1]
     assert owner.told_by_register == ("origin", "sex")
     page = (site.out / "linkage.md").read_text()
