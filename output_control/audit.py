@@ -24,6 +24,7 @@ from output_control.tables.table import BoolArray, CellTable, FloatArray, IntArr
 
 SLACK = 1e-6
 AT_ONCE = 50_000
+Sides = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -217,8 +218,8 @@ class _Audit:
 
     def _exposed(self) -> list[int]:
         """Positions of primaries that contributors, by what they know of other cells, come too close to."""
-        spare = self.table.value - self.least
-        insiders = Insiders(self.table, self.hidden, spare, self.options.coalition, parts=self.options.parts)
+        spare, options = self.table.value - self.least, self.options
+        insiders = Insiders(self.table, self.hidden, spare, options.coalition, options.singleton_share)
         further: dict[int, list[int]] = {}
         for cell, row in self.also.tolist():
             further.setdefault(cell, []).append(row)
@@ -229,17 +230,26 @@ class _Audit:
         ]
 
     def _is_exposed(self, position: int, insiders: Insiders, further: list[int]) -> bool:
+        """Whether contributors come too close from above, from below, or (where a width is asked) in all."""
+        share = self.options.singleton_share
+        sides: tuple[tuple[Sides, float], ...] = (
+            ((1,), self.up[position] * share),
+            ((-1,), self.down[position] * share),
+            ((1, -1), self.width[position] * share),
+        )
+        return any(level and self._is_near(position, side, level, insiders, further) for side, level in sides)
+
+    def _is_near(self, position: int, sides: Sides, level: float, insiders: Insiders, further: list[int]) -> bool:
         """Try every coalition that rules out all ways found so far, small ones first; each new way clears more of them.
 
         A coalition that is to be tried still must rule out each way, so it is reached by joining those who rule out
-        one, way after way.
+        one, way after way; what is asked against a coalition is never more than against a part of it.
         """
         cell = int(self.cells[position])
-        level = max(self.up[position] + self.down[position], self.width[position]) * self.options.singleton_share
         rows = [int(self.by_up[position]), int(self.by_down[position]), *further]
         moves = [move for row in rows if (move := self._move(row, level)) is not None]
         moves += [(np.flatnonzero(move), move[np.flatnonzero(move)]) for move in self.found.get(position, [])]
-        ways = [way for move in moves for way in self._ways(*move, cell, level)]
+        ways = [(way, level) for move in moves for way in self._ways(*move, cell, sides, level)]
         waiting, seen = deque([Members()]), set[Members]()
         while waiting:
             members = waiting.popleft()
@@ -247,27 +257,32 @@ class _Audit:
                 continue
             seen.add(members)
             held, rests = insiders.know(members)
-            free = next((way for way in ways if insiders.leave_open(way, held, rests, SLACK * level)), None)
+            asked = insiders.asked(cell, members, sides, level, rests)
+            slack = SLACK * level
+            free = next((w for w, far in ways if far >= asked and insiders.leave_open(w, held, rests, slack)), None)
             if free is None:
-                free = self._moved_beside(position, level, held, rests)
+                free = self._moved_beside(cell, sides, asked, held, rests)
                 if free is None and members:
                     return True
-                ways += [] if free is None else [free]
-            joining = insiders.all_who_know() if free is None else insiders.who_rule_out(free, SLACK * level)
+                ways += [] if free is None else [(free, asked)]
+            joining = insiders.all_who_know() if free is None else insiders.who_rule_out(free, slack)
             larger = {members | others for others in joining if len(members | others) <= self.options.coalition}
             waiting.extend(sorted(larger - seen, key=lambda each: (len(each), sorted(each))))
         return False
 
-    def _moved_beside(self, position: int, level: float, held: list[int], rests: dict[int, float]) -> Way | None:
-        """A move by ``level`` (up, down, or both together) that leaves ``held`` still and lowers no cell by more than
-        it ``rests``, if there is one."""
-        cell = int(self.cells[position])
-        moves = [self.attacker.reach(cell, 1, level, held, rests)]
-        if moves[0].far < level:
-            moves.append(self.attacker.reach(cell, -1, level, held, rests))
-        if sum(move.far for move in moves) < level * (1 - SLACK):
+    def _moved_beside(
+        self, cell: int, sides: Sides, level: float, held: list[int], rests: dict[int, float]
+    ) -> Way | None:
+        """A move by ``level`` to one of the ``sides`` (or to both together), if there is one: ``held`` cells stand still,
+        and none is lowered by more than it ``rests``."""
+        moves, far = [], 0.0
+        for side in sides:
+            if far < level:
+                moves.append(self.attacker.reach(cell, side, level, held, rests))
+                far += moves[-1].far
+        if far < level * (1 - SLACK):
             return None
-        return Way.of(*(move.change for move in moves if move.far > 0))
+        return Way.of(np.zeros(len(self.table)), *(move.change for move in moves if move.far > 0))
 
     def _move(self, row: int, level: float) -> tuple[IntArray, FloatArray] | None:
         """What a witness moves and how far, when it holds."""
@@ -277,12 +292,11 @@ class _Audit:
         cells, change = self.moves.indices[span].astype(np.int64), self.moves.data[span]
         return cells[change != 0], change[change != 0]
 
-    def _ways(self, cells: IntArray, change: FloatArray, cell: int, level: float) -> list[Way]:
-        """A move that takes ``cell`` as far as ``level``, just so far; and its mirror image, where that is possible."""
-        far = float(np.abs(change[cells == cell]).sum())
-        if far < level * (1 - SLACK):
+    def _ways(self, cells: IntArray, change: FloatArray, cell: int, sides: Sides, level: float) -> list[Way]:
+        """A move that takes ``cell`` as far as ``level`` to one of the ``sides``, just so far; or its mirror image."""
+        step = float(change[cells == cell].sum())
+        if abs(step) < level * (1 - SLACK):
             return []
-        just = change * min(level / far, 1.0)
-        spare = (self.table.value - self.least)[cells]
-        mirrored = [-just] if bool((just <= spare + SLACK * level).all()) else []
-        return [Way(cells, np.maximum(-one, 0.0)) for one in (just, *mirrored)]
+        spare = (self.table.value - self.least)[cells] + SLACK * level
+        just = [change * (side / step * min(level, abs(step))) for side in sides]
+        return [Way(cells, np.maximum(-one, 0.0)) for one in just if bool((-one <= spare).all())]

@@ -13,7 +13,7 @@ from itertools import combinations
 
 import numpy as np
 
-from output_control.tables.table import NO_CONTRIBUTOR, BoolArray, CellTable, FloatArray, IntArray
+from output_control.tables.table import BoolArray, CellTable, FloatArray, IntArray
 
 Members = frozenset[int]
 NOISE = 1e-9
@@ -40,10 +40,10 @@ class Way:
 class Insiders:
     """Who knows what of the hidden cells of one table; coalitions of at most ``most`` put together what they know."""
 
-    def __init__(self, table: CellTable, hidden: BoolArray, spare: FloatArray, most: int, *, parts: bool) -> None:
-        """``spare``: how far each cell can fall for all that everyone knows; ``parts``: whether they know their own."""
-        self._value, self._spare, self._most = table.value, spare, most
-        self._whose, self._part = table.holders if parts else np.full(table.top.shape, NO_CONTRIBUTOR), table.top
+    def __init__(self, table: CellTable, hidden: BoolArray, spare: FloatArray, most: int, share: float) -> None:
+        """``spare``: how far each cell can fall for all that everyone knows; ``share`` of the levels is asked."""
+        self._value, self._spare, self._most, self._share = table.value, spare, most, share
+        self._whose, self._part = table.holders, table.top
         self.inside = _inside(table, most)
         self._known: dict[Members, list[int]] = {}
         for cell, members in self.inside.items():
@@ -66,6 +66,23 @@ class Insiders:
             at: min(rest if rest > NOISE * self._value[at] else 0.0, float(self._spare[at]))
             for at, rest in rests.items()
         }
+
+    def asked(
+        self, cell: int, members: Members, sides: tuple[int, ...], level: float, rests: Mapping[int, float]
+    ) -> float:
+        """How far ``cell`` must be able to move for ``members`` where others must see it move as far as ``level``.
+
+        Up: to whom the largest contribution belongs, the largest of others is to be kept from, as far as the level in
+        proportion. Down: to what is theirs at most, which they know to be there.
+        """
+        if sides == (-1,):
+            return min(level, rests.get(cell, level))
+        if sides == (1,) and int(self._whose[cell, 0]) in members:
+            part = self._part[cell]
+            theirs = np.array([int(who) in members for who in self._whose[cell]])
+            smaller = max(float(self._value[cell] - part[: self._most + 1].sum()), 0.0) * self._share
+            return min(level, (level + smaller) * float(part[~theirs].max(initial=0.0) / part[0]))
+        return level
 
     def leave_open(self, way: Way, held: Collection[int], rests: Mapping[int, float], slack: float) -> bool:
         """Whether who knows ``held`` cells and ``rests`` of others cannot rule out ``way``."""

@@ -40,21 +40,19 @@ CountProtection = Exact | Width | Range
 class Options:
     """``budget`` bounds the number of LPs (None: no bound) and ``threads`` never changes the result.
 
-    ``singletons``: no sole contributor of a suppressed magnitude, knowing its own cells, may come closer to a primary
-    than ``singleton_share`` of its levels; with a ``coalition`` of 2, nor any two contributors who put together which
-    cells they are alone in, each or both. It says nothing of counts: there nobody knows to be alone, because the count
-    is what is hidden. ``parts``: they know besides that a cell is no less than what is theirs of it (as far as they
-    are among its three largest), so that who holds nearly all of a cell is kept away as who holds all of it.
-    ``width_share``: of a magnitude that has no level, by how much of its value it must stay open. ``cost`` per cell:
-    what hiding it loses (default its value); ``keep``: cells that must stay published; ``hidden``: cells that are
-    hidden anyhow, though nothing is asked of them. ``occupied``: everyone knows that a hidden count is not 0, because
-    empty cells are published as 0 (as the gate does); without it an attacker is taken to think that it may be, as the
-    peers take it. ``least``: what each cell is known to be at least, where that does not follow from ``occupied``.
+    ``singletons``: no contributor of suppressed magnitudes, knowing those that it is alone in and of others that they
+    are no less than its own part (as far as it is among their three largest), may come closer to a primary than
+    ``singleton_share`` of its levels; with a ``coalition`` of 2, nor any two who put together what they know. It says
+    nothing of counts: there nobody knows to be alone, because the count is what is hidden. ``width_share``: of a
+    magnitude that has no level, by how much of its value it must stay open. ``cost`` per cell: what hiding it loses
+    (default its value); ``keep``: cells that must stay published; ``hidden``: cells that are hidden anyhow, though
+    nothing is asked of them. ``occupied``: everyone knows that a hidden count is not 0, because empty cells are
+    published as 0 (as the gate does); without it an attacker is taken to think that it may be, as the peers take it.
+    ``least``: what each cell is known to be at least, where that does not follow from ``occupied``.
     """
 
     count_protection: CountProtection = Exact()
     singletons: bool = True
-    parts: bool = True
     coalition: int = 1
     singleton_share: float = 0.1
     width_share: float = 0.01

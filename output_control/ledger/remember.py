@@ -74,7 +74,12 @@ def _with_ledger_ids(table: CellTable, ids: LedgerIds) -> CellTable:
     couples = table.couples.copy()
     both = couples[:, 0] != NO_CONTRIBUTOR
     couples[both] = np.sort(ids.ids(couples[both].reshape(-1)).reshape(-1, 2), axis=1)
-    return replace(table, sole_contributor=sole, two_contributors=couples)
+    largest = table.contributors
+    if largest is not None:
+        largest = largest.copy()
+        there = largest != NO_CONTRIBUTOR
+        largest[there] = ids.ids(largest[there])
+    return replace(table, sole_contributor=sole, two_contributors=couples, contributors=largest)
 
 
 def set_numbers(table: CellTable, rows: Rows) -> IntArray:

@@ -284,13 +284,14 @@ def integer_move(
 
 
 def shortest_move(
-    search: Search, target: Target, far: float, unwanted: tuple[BoolArray, BoolArray]
+    search: Search, target: Target, far: float, sides: Sequence[float], unwanted: tuple[BoolArray, BoolArray]
 ) -> tuple[Ball, FloatArray | None]:
-    """A move of the target by ``far`` over hidden cells that touches little, and least those that are ``unwanted``: of
-    the first ones any move, of the second ones a fall."""
+    """A move of the target by ``far`` to one of the ``sides`` over hidden cells that touches little, and least those that
+    are ``unwanted``: of the first ones any move, of the second ones a fall."""
     for size in (NEARBY, BALL):
         ball = search.near.around(np.array([target.cell]), search.hidden, size, hidden_only=True)
-        move = _shortest_in(search, ball, target, far, unwanted)
+        move = next((each for side in sides if (each := _shortest_in(search, ball, target, far * side, unwanted))
+                     is not None), None)  # fmt: skip
         if move is not None or ball.whole:
             break
     return ball, move
@@ -302,20 +303,17 @@ def _shortest_in(
     at = int(np.searchsorted(ball.cells, target.cell))
     if at == len(ball.cells) or ball.cells[at] != target.cell:
         return None
-    lower, upper = limits(search.problem, ball, far)
+    unit, step = abs(far), float(np.sign(far)) * (1 + 1e-7)
+    lower, upper = limits(search.problem, ball, unit)
+    if not lower[at] <= step <= upper[at]:
+        return None
+    lower[at] = upper[at] = step
     moving, falling = unwanted
     rise = np.where(moving[ball.cells], AVOID_WEIGHT, 1.0)
     fall = np.where((moving | falling)[ball.cells], AVOID_WEIGHT, 1.0)
-    for side in (1.0, -1.0):
-        low, high = lower.copy(), upper.copy()
-        low[at] = high[at] = side * (1 + 1e-7)
-        if lower[at] <= low[at] <= upper[at]:
-            search.count()
-            found = _two_sided(ball, (rise + fall) / 2, low, high, (rise - fall) / 2).solve()
-            if found is not None:
-                move: FloatArray = (found.x[: len(lower)] - found.x[len(lower) :]) * far
-                return move
-    return None
+    search.count()
+    found = _two_sided(ball, (rise + fall) / 2, lower, upper, (rise - fall) / 2).solve()
+    return None if found is None else (found.x[: len(lower)] - found.x[len(lower) :]) * unit
 
 
 def _whole_near(

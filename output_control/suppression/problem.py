@@ -237,7 +237,7 @@ def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem
         two = np.flatnonzero(table.two_contributors[:, 0] >= 0)
         couple[group[two]] = table.two_contributors[two]
     first = np.unique(group, return_index=True)[1].astype(np.int64)
-    holders, parts = _parts(table, group, first, known=options.singletons and options.parts and not table.integral)
+    holders, parts = _parts(table, group, first, known=options.singletons and not table.integral)
     targets = _targets(table, primary, options, group, amount)
     largest = max((target.size for target in targets), default=1.0)
     box = np.full(size, largest if table.integral else np.inf)
@@ -305,11 +305,22 @@ def _targets(
 
 def against_contributors(problem: Problem, target: Target, members: tuple[int, ...]) -> Target:
     """The demand that ``members`` (rising) stay away from the target's cell: they know all cells that hold nobody else,
-    and of others what is theirs."""
-    held, far = frozenset(problem.known_to(members).tolist()), away(problem, target)
-    return Target(target.cell, 0.0, 0.0, far, held, against=members, rests=problem.rests_beside(members))
+    and of others what is theirs.
+
+    A rise that keeps them from its largest contribution; where that is their own, from the largest of others, which is
+    as far as the level in proportion. A fall no lower than what is theirs of it.
+    """
+    held, rests, cell = frozenset(problem.known_to(members).tolist()), problem.rests_beside(members), target.cell
+    up, down, width = asked_of_contributors(problem, target)
+    holders, parts = problem.holders[cell], problem.parts[cell]
+    if holders[0] in members and up and problem.share:
+        others = parts[~np.isin(holders, members)].max(initial=0.0)
+        smaller = max(float(problem.whole[cell]) - float(parts[: problem.coalition + 1].sum()), 0.0)
+        up = min(up, (up + problem.share * smaller) * float(others / parts[0]))
+    down = min(down, float(rests.of(np.array([cell]))[0]))
+    return Target(cell, up, down, width, held, against=members, rests=rests)
 
 
-def away(problem: Problem, target: Target) -> float:
-    """How far contributors of other cells must stay from a primary."""
-    return problem.share * max(target.up + target.down, target.width)
+def asked_of_contributors(problem: Problem, target: Target) -> tuple[float, float, float]:
+    """How far above and below a primary, and how wide in all, the intervals of contributors must be."""
+    return problem.share * target.up, problem.share * target.down, problem.share * target.width

@@ -16,12 +16,19 @@ from itertools import combinations
 import numpy as np
 
 from output_control.suppression.flow import prove_alone, serve, shortest_move
-from output_control.suppression.problem import TOLERANCE, Problem, Target, against_contributors, away
+from output_control.suppression.problem import (
+    TOLERANCE,
+    Problem,
+    Target,
+    against_contributors,
+    asked_of_contributors,
+)
 from output_control.suppression.search import Search
 from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 DETOURS = 3
 Pair = tuple[int, int]
+Sides = tuple[float, ...]
 
 
 def cover_singletons(search: Search) -> list[Target]:
@@ -62,6 +69,8 @@ def _demand(
     search: Search, attempt: Callable[[Search, Target], bool], target: Target, members: tuple[int, ...]
 ) -> list[Target]:
     made = against_contributors(search.problem, target, members)
+    if not made.size:
+        return []
     search.proof.demand(made)
     for cells, change in search.proof.used(target):
         # what the others do not know may be enough of a rise and a fall together
@@ -72,20 +81,35 @@ def _demand(
 
 def _lean_on_few(search: Search, target: Target) -> None:
     """Look for witnesses among the hidden cells that no contributor rules out as the others: short ones, by detours."""
-    problem, far = search.problem, away(search.problem, target)
-    for _ in range(DETOURS):
-        suspects = _suspects(search, target)
-        if not suspects:
-            return
-        among = sorted(suspects) if target.also else None
-        ball, move = shortest_move(search, target, far, _unwanted(problem, far, among))
-        if move is None or not search.proof.add_also(target, far, ball.cells, move):
-            return
+    for sides, far in _asked(search.problem, target):
+        for detour in range(DETOURS):
+            suspects = _suspects_of(search, target, sides, far)
+            if not suspects:
+                break
+            unwanted = _unwanted(search.problem, far, sorted(suspects) if detour else None)
+            if not _another(search, target, sides, far, unwanted):
+                break
+
+
+def _another(search: Search, target: Target, sides: Sides, far: float, unwanted: tuple[BoolArray, BoolArray]) -> bool:
+    """Keep a further witness of a target, if there is one."""
+    ball, move = shortest_move(search, target, far, sides, unwanted)
+    return move is not None and search.proof.add_also(target, far, ball.cells, move)
+
+
+def _asked(problem: Problem, target: Target) -> list[tuple[Sides, float]]:
+    """The sides to which a target must be able to move for contributors, and how far; a width goes to any side."""
+    up, down, width = asked_of_contributors(problem, target)
+    return [(sides, far) for sides, far in (((1.0,), up), ((-1.0,), down), ((1.0, -1.0), width)) if far]
 
 
 def _suspects(search: Search, target: Target) -> set[int]:
-    """Contributors who rule out all witnesses of a target, and are not alone in its cell."""
-    leaning = [one.single for one in _leanings(search, target, [target])]
+    """Contributors who rule out all witnesses of a target on some side, and are not alone in its cell."""
+    return set().union(*(_suspects_of(search, target, *asked) for asked in _asked(search.problem, target)))
+
+
+def _suspects_of(search: Search, target: Target, sides: Sides, far: float) -> set[int]:
+    leaning = [one.single for one in _leanings(search, target, [target], sides, far)]
     answered = {
         other.against[0] for other in search.proof.targets_at(target.cell) if len(other.against) == 1 and other.met
     }
@@ -131,19 +155,20 @@ def _against_pairs(search: Search, attempt: Callable[[Search, Target], bool], ta
 
 def _lean_on_no_pair(search: Search, target: Target) -> None:
     """Look for witnesses, among the hidden cells, that lean on nobody of the suspected pairs."""
-    problem, far = search.problem, away(search.problem, target)
-    for _ in range(DETOURS):
-        among = sorted({one for pair in _suspected_pairs(search, target) for one in pair})
-        if not among:
-            return
-        ball, move = shortest_move(search, target, far, _unwanted(problem, far, among))
-        if move is None or not search.proof.add_also(target, far, ball.cells, move):
-            return
+    for sides, far in _asked(search.problem, target):
+        for _ in range(DETOURS):
+            among = sorted({one for pair in _pairs_of(search, target, sides, far) for one in pair})
+            if not among or not _another(search, target, sides, far, _unwanted(search.problem, far, among)):
+                break
 
 
 def _suspected_pairs(search: Search, target: Target) -> set[Pair]:
-    """Pairs that rule out every witness of the target's cell, but do not know that cell itself."""
-    leaning = _leanings(search, target, search.proof.targets_at(target.cell))
+    """Pairs that rule out every witness of the target's cell on some side, but do not know that cell itself."""
+    return set().union(*(_pairs_of(search, target, *asked) for asked in _asked(search.problem, target)))
+
+
+def _pairs_of(search: Search, target: Target, sides: Sides, far: float) -> set[Pair]:
+    leaning = _leanings(search, target, search.proof.targets_at(target.cell), sides, far)
     if not leaning:
         return set()
     first = min(leaning, key=lambda one: (len(one.single) + len(one.couples), sorted(one.single), sorted(one.couples)))
@@ -158,25 +183,25 @@ def _suspected_pairs(search: Search, target: Target) -> set[Pair]:
     return {pair for pair in found if own not in pair and pair != couple}
 
 
-def _leanings(search: Search, target: Target, by: Sequence[Target]) -> list[_Leaning]:
-    """Of each witness of the targets ``by``, of one group, that moves it far enough, by itself or up and down together,
-    who rules it out."""
+def _leanings(search: Search, target: Target, by: Sequence[Target], sides: Sides, far: float) -> list[_Leaning]:
+    """Of each witness of the targets ``by``, of one group, that moves it ``far`` to one of the ``sides``, who rules it
+    out; a width may be had up and down together."""
     problem, proof = search.problem, search.proof
-    far = away(problem, target)
     enough, ways = dict[int, None](), list[tuple[IntArray, FloatArray]]()
     for each in by:
-        sides = [move for move in (each.up_by, each.down_by) if move >= 0]
-        alone = [move for move in (*sides, *each.also) if proof.reach(move, target.cell) >= far * (1 - TOLERANCE)]
+        moves = [move for move in (each.up_by, each.down_by) if move >= 0]
+        alone = [move for move in (*moves, *each.also) if proof.reach(move, target.cell) >= far * (1 - TOLERANCE)]
         enough |= dict.fromkeys(alone)
-        if not alone and each.raised + each.lowered >= far * (1 - TOLERANCE):
-            both = [proof.moves[side] for side in sides]
+        if len(sides) > 1 and not alone and each.raised + each.lowered >= far * (1 - TOLERANCE):
+            both = [proof.moves[move] for move in moves]
             ways.append((np.concatenate([cells for cells, _ in both]), np.concatenate([change for _, change in both])))
     for move in enough:
         cells, change = proof.moves[move]
-        just = change * min(far / proof.reach(move, target.cell), 1.0)
-        ways.append((cells, just))
-        if bool((just <= problem.amount[cells] + TOLERANCE * far).all()):
-            ways.append((cells, -just))
+        step = float(change[cells == target.cell].sum())
+        for side in sides:
+            just = change * (side * min(far / abs(step), 1.0) * np.sign(step))
+            if bool((-just <= problem.amount[cells] + TOLERANCE * far).all()):
+                ways.append((cells, just))
     return [_leaning(problem, cells, change, TOLERANCE * far) for cells, change in ways]
 
 

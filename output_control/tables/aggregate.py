@@ -142,5 +142,5 @@ def _table(
         sole_contributor=sole.astype(np.int64)[keep],
         integral=integral,
         two_contributors=two[keep],
-        contributors=whose[keep] if known_units and not bool((value < 0).any()) else None,
+        contributors=whose[keep] if known_units and not integral and not bool((value < 0).any()) else None,
     )

@@ -1,0 +1,152 @@
+"""Contributors know what is theirs: of a hidden cell that they hold nearly all of, that it is hardly less or more."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from enclave.errors import CannotProtect
+from output_control.audit import audit
+from output_control.ledger.released import pack, unpack
+from output_control.ledger.remember import ProjectIds, _with_ledger_ids
+from output_control.linked.linked_tables import link, protect_linked
+from output_control.protection import Method, Options, Pattern, Witnesses
+from output_control.suppression import suppress
+from output_control.tables.rules import Dominance, MinimumFrequency, PPercent, PrimaryResult, primary
+from output_control.tables.table import BoolArray, CellTable
+from tests.output_control.brute_force import BruteForce, Published, Tree
+from tests.output_control.ledger_tables import a_dimension, a_table
+from tests.output_control.tables import cell, flat, magnitudes
+
+Record = tuple[tuple[str, ...], float, int]
+NEAR = 1e-5
+BEYOND = 100  # contributors of cells that many are in
+CROWD: list[Record] = [(("D",), 20.0, BEYOND + i) for i in range(20)]
+CROWD += [(("E",), 20.0, 2 * BEYOND + i) for i in range(30)]
+# A: 83, of which 80 are one's, so that it must stay open by 7 to both sides
+DOMINATED: list[Record] = [(("A",), 80.0, 10), (("A",), 2.0, 11), (("A",), 1.0, 12)]
+NEARLY: list[Record] = [
+    *DOMINATED, (("B",), 50.0, 1), (("B",), 0.2, 13), (("C",), 60.0, 1), (("C",), 0.3, 14), *CROWD,
+]  # fmt: skip
+BETWEEN_TWO: list[Record] = [
+    *DOMINATED, (("B",), 50.0, 1), (("B",), 0.2, 13), (("C",), 60.0, 2), (("C",), 0.3, 14), *CROWD,
+]  # fmt: skip
+
+
+def reach_for(
+    records: Sequence[Record], table: CellTable, hidden: BoolArray, target: int, members: set[int], *, whole: bool
+) -> tuple[float, float]:
+    """How far above and below the truth a cell may be for ``members``: they take what is theirs off every figure.
+
+    ``whole``: by listing every table of whole numbers; else by linear programmes.
+    """
+    trees = tuple(Tree(dim.name, dim.root, dim.children) for dim in table.dims)
+    shown: dict[tuple[str, ...], float | None] = {}
+    for i in range(len(table)):
+        here = inside(records, table, i)
+        others = sum(value for value, who in here if who not in members)
+        known = not hidden[i] or {who for _, who in here} <= members
+        shown[table.labels(i)] = others if known else None
+    attack = BruteForce([Published(trees, shown)])
+    true = sum(value for value, who in inside(records, table, target) if who not in members)
+    if not whole:
+        low, high = attack.ends(attack.tables[0], table.labels(target))
+        return high - true, true - low
+    cells = [attack.inner[at] for at in attack.inside(attack.tables[0], table.labels(target))]
+    most = int(max(value for value in shown.values() if value is not None))
+    found = [sum(one[at] for at in cells) for one in attack.every_table(most)]
+    return max(found) - true, true - min(found)
+
+
+def exposed(
+    records: Sequence[Record], table: CellTable, sensitive: PrimaryResult, hidden: BoolArray, options: Options,
+    *, whole: bool = False,
+) -> set[tuple[int, tuple[int, ...]]]:  # fmt: skip
+    """Primaries, and who comes closer to them than the options allow by what they have in hidden cells; brute force."""
+    units = sorted({who for _, _, who in records})
+    found = set()
+    for k in np.flatnonzero(sensitive.mask & hidden).tolist():
+        here = {who for _, who in inside(records, table, k)}
+        for size in range(1, options.coalition + 1):
+            for members in itertools.combinations(units, size):
+                if here <= set(members):
+                    continue
+                up, down = reach_for(records, table, hidden, k, set(members), whole=whole)
+                level, low, width = (
+                    options.singleton_share * each for each in asked(records, table, sensitive, k, members, options)
+                )
+                if up < level - NEAR * (1 + level) or down < low - NEAR * (1 + low) or up + down < width * (1 - NEAR):
+                    found.add((k, members))
+    return found
+
+
+def asked(
+    records: Sequence[Record],
+    table: CellTable,
+    sensitive: PrimaryResult,
+    k: int,
+    members: Sequence[int],
+    options: Options,
+) -> tuple[float, float, float]:
+    """How far up, how far down and how wide a primary must be for ``members``, all of it at a share of 1."""
+    up, down = float(sensitive.upl[k]), float(sensitive.lpl[k])
+    width = 0.0 if up + down else 0.01 * float(table.value[k])
+    parts = Counter[int]()
+    for value, who in inside(records, table, k):
+        parts[who] += value
+    ranked = sorted(parts.values(), reverse=True)
+    theirs = sum(parts[who] for who in members)
+    if max(parts, key=lambda who: (parts[who], -who)) in members and up:
+        smaller = sum(ranked[options.coalition + 1 :])
+        largest = max((value for who, value in parts.items() if who not in members), default=0.0)
+        # p of the rule is what the level says of the largest, and holds for the largest of others
+        up = min(up, (up + smaller) / ranked[0] * largest)
+    return up, min(down, (float(table.value[k]) - theirs) / options.singleton_share), width
+
+
+def inside(records: Sequence[Record], table: CellTable, k: int) -> list[tuple[float, int]]:
+    """Value and contributor of the records of a cell."""
+    under = [
+        Tree(dim.name, dim.root, dim.children).below(code)
+        for dim, code in zip(table.dims, table.labels(k), strict=True)
+    ]
+    return [(value, who) for codes, value, who in records
+            if all(code in part for code, part in zip(codes, under, strict=True))]  # fmt: skip
+
+
+def a_pattern(table: CellTable, sensitive: PrimaryResult, hidden: BoolArray) -> Pattern:
+    """A pattern of someone else, without any proof."""
+    nothing = Witnesses.none(len(table))
+    return Pattern(hidden, hidden & ~sensitive.mask, nothing, 0.0, "", optimal=False, gap=None)
+
+
+@pytest.mark.parametrize("method", ["flow", "optimal"])
+@pytest.mark.parametrize(("records", "coalition"), [(NEARLY, 1), (BETWEEN_TWO, 2)], ids=["one", "two together"])
+def test_who_holds_nearly_all_of_two_cells_is_kept_from_the_third(
+    records: list[Record], coalition: int, method: Method
+) -> None:
+    """A, B and C hidden: to the line's total 193.5 the holder of 110 of B and C leaves 0.5 for A to rise by."""
+    table = magnitudes((flat("r", "ABCDE"),), records)
+    rules = PPercent(10, coalition)
+    sensitive = replace(primary(table, rules), mask=np.isin(np.arange(len(table)), [cell(table, c) for c in "ABC"]))
+    options = Options(method=method, coalition=coalition, singleton_share=1.0)
+    before = suppress(replace(table, contributors=None), sensitive, options=options)
+    assert not before.secondary.any()
+    assert audit(replace(table, contributors=None), sensitive, before, options).safe
+    holders = tuple(range(1, coalition + 1))
+    up, down = reach_for(records, table, before.suppressed, cell(table, "A"), set(holders), whole=False)
+    assert (up, down) == pytest.approx((0.5, 83))
+    told = audit(table, sensitive, before, options)
+    assert not told.safe and cell(table, "A") in told.failed
+    assert (cell(table, "A"), holders) in exposed(records, table, sensitive, before.suppressed, options)
+    now = suppress(table, sensitive, options=options)
+    assert audit(table, sensitive, now, options).safe
+    assert now.suppressed[cell(table, "D")] and now.cost == pytest.approx(400)
+    assert not exposed(records, table, sensitive, now.suppressed, options)
