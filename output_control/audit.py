@@ -219,7 +219,7 @@ class _Audit:
     def _exposed(self) -> list[int]:
         """Positions of primaries that contributors, by what they know of other cells, come too close to."""
         spare, options = self.table.value - self.least, self.options
-        insiders = Insiders(self.table, self.hidden, spare, options.coalition, options.singleton_share)
+        insiders = Insiders(self.table, self.hidden, spare, options.coalition, options.part_share)
         further: dict[int, list[int]] = {}
         for cell, row in self.also.tolist():
             further.setdefault(cell, []).append(row)
@@ -230,12 +230,11 @@ class _Audit:
         ]
 
     def _is_exposed(self, position: int, insiders: Insiders, further: list[int]) -> bool:
-        """Whether contributors come too close from above, from below, or (where a width is asked) in all."""
-        share = self.options.singleton_share
+        """Whether contributors come too close from above, or from both sides together."""
+        width = max(self.up[position] + self.down[position], self.width[position])
         sides: tuple[tuple[Sides, float], ...] = (
-            ((1,), self.up[position] * share),
-            ((-1,), self.down[position] * share),
-            ((1, -1), self.width[position] * share),
+            ((1,), float(self.up[position]) * self.options.part_share),
+            ((1, -1), float(width) * self.options.singleton_share),
         )
         return any(level and self._is_near(position, side, level, insiders, further) for side, level in sides)
 
@@ -257,7 +256,7 @@ class _Audit:
                 continue
             seen.add(members)
             held, rests = insiders.know(members)
-            asked = insiders.asked(cell, members, sides, level, rests)
+            asked = level if len(sides) > 1 else insiders.asked_above(cell, members, level)
             slack = SLACK * level
             free = next((w for w, far in ways if far >= asked and insiders.leave_open(w, held, rests, slack)), None)
             if free is None:
@@ -273,8 +272,8 @@ class _Audit:
     def _moved_beside(
         self, cell: int, sides: Sides, level: float, held: list[int], rests: dict[int, float]
     ) -> Way | None:
-        """A move by ``level`` to one of the ``sides`` (or to both together), if there is one: ``held`` cells stand still,
-        and none is lowered by more than it ``rests``."""
+        """A move by ``level`` to one of the ``sides`` (or to both together), if there is one, that leaves ``held`` cells
+        still and lowers none by more than it ``rests``."""
         moves, far = [], 0.0
         for side in sides:
             if far < level:

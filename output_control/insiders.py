@@ -41,7 +41,7 @@ class Insiders:
     """Who knows what of the hidden cells of one table; coalitions of at most ``most`` put together what they know."""
 
     def __init__(self, table: CellTable, hidden: BoolArray, spare: FloatArray, most: int, share: float) -> None:
-        """``spare``: how far each cell can fall for all that everyone knows; ``share`` of the levels is asked."""
+        """``spare``: how far each cell can fall for all that everyone knows; ``share`` of the levels is asked above."""
         self._value, self._spare, self._most, self._share = table.value, spare, most, share
         self._whose, self._part = table.holders, table.top
         self.inside = _inside(table, most)
@@ -67,22 +67,16 @@ class Insiders:
             for at, rest in rests.items()
         }
 
-    def asked(
-        self, cell: int, members: Members, sides: tuple[int, ...], level: float, rests: Mapping[int, float]
-    ) -> float:
-        """How far ``cell`` must be able to move for ``members`` where others must see it move as far as ``level``.
+    def asked_above(self, cell: int, members: Members, level: float) -> float:
+        """How far ``cell`` must be able to rise for ``members`` where others must see it rise as far as ``level``.
 
-        Up: to whom the largest contribution belongs, the largest of others is to be kept from, as far as the level in
-        proportion. Down: to what is theirs at most, which they know to be there.
+        To whom the largest contribution belongs, the largest of others is to be kept from: less, in proportion.
         """
-        if sides == (-1,):
-            return min(level, rests.get(cell, level))
-        if sides == (1,) and int(self._whose[cell, 0]) in members:
-            part = self._part[cell]
-            theirs = np.array([int(who) in members for who in self._whose[cell]])
-            smaller = max(float(self._value[cell] - part[: self._most + 1].sum()), 0.0) * self._share
-            return min(level, (level + smaller) * float(part[~theirs].max(initial=0.0) / part[0]))
-        return level
+        if int(self._whose[cell, 0]) not in members:
+            return level
+        part, theirs = self._part[cell], np.isin(self._whose[cell], sorted(members))
+        smaller = max(float(self._value[cell] - part[: self._most + 1].sum()), 0.0) * self._share
+        return min(level, (level + smaller) * float(part[~theirs].max(initial=0.0) / part[0]))
 
     def leave_open(self, way: Way, held: Collection[int], rests: Mapping[int, float], slack: float) -> bool:
         """Whether who knows ``held`` cells and ``rests`` of others cannot rule out ``way``."""

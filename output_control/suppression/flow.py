@@ -286,8 +286,8 @@ def integer_move(
 def shortest_move(
     search: Search, target: Target, far: float, sides: Sequence[float], unwanted: tuple[BoolArray, BoolArray]
 ) -> tuple[Ball, FloatArray | None]:
-    """A move of the target by ``far`` to one of the ``sides`` over hidden cells that touches little, and least those that
-    are ``unwanted``: of the first ones any move, of the second ones a fall."""
+    """A move of the target by ``far`` to one of the ``sides`` over hidden cells that touches little, and least those
+    that are ``unwanted``: of the first ones any move, of the second ones a fall."""
     for size in (NEARBY, BALL):
         ball = search.near.around(np.array([target.cell]), search.hidden, size, hidden_only=True)
         move = next((each for side in sides if (each := _shortest_in(search, ball, target, far * side, unwanted))

@@ -113,8 +113,8 @@ class Target:
 class Problem:
     """Equations over groups (csr and csc), and per group: value, cost of hiding it, primary (or hidden anyhow), must
     stay, sole contributor, the two contributors of a ``couple``, and the ``holders`` of its largest ``parts`` (groups ×
-    3) of what the ``whole`` is. ``coalition`` and ``share``: how many contributors put together what they know, and how
-    close they may come.
+    3) of what the ``whole`` is. ``coalition``, ``share`` and ``part_share``: how many contributors put together what
+    they know, and how close they may come, in all and from above.
 
     ``box`` bounds how far the search moves a group of counts: small boxes keep vertices integral; it is no bound of
     the attacker. ``targets`` starts with the demand of each primary and grows by those against sole contributors.
@@ -134,6 +134,7 @@ class Problem:
     whole: FloatArray
     coalition: int
     share: float
+    part_share: float
     box: FloatArray
     integral: bool
     whole_costs: bool
@@ -256,6 +257,7 @@ def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem
         whole=table.value[first],
         coalition=options.coalition,
         share=options.singleton_share,
+        part_share=options.part_share,
         box=box,
         integral=table.integral,
         whole_costs=bool((cost == np.rint(cost)).all()) and small * len(table) < WHOLE_COST_NOISE,
@@ -307,20 +309,19 @@ def against_contributors(problem: Problem, target: Target, members: tuple[int, .
     """The demand that ``members`` (rising) stay away from the target's cell: they know all cells that hold nobody else,
     and of others what is theirs.
 
-    A rise that keeps them from its largest contribution; where that is their own, from the largest of others, which is
-    as far as the level in proportion. A fall no lower than what is theirs of it.
+    The rise keeps them from its largest contribution; where that is their own, from the largest of others, which asks
+    for less in proportion.
     """
     held, rests, cell = frozenset(problem.known_to(members).tolist()), problem.rests_beside(members), target.cell
-    up, down, width = asked_of_contributors(problem, target)
+    up, width = asked_of_contributors(problem, target)
     holders, parts = problem.holders[cell], problem.parts[cell]
-    if holders[0] in members and up and problem.share:
+    if holders[0] in members:
         others = parts[~np.isin(holders, members)].max(initial=0.0)
         smaller = max(float(problem.whole[cell]) - float(parts[: problem.coalition + 1].sum()), 0.0)
-        up = min(up, (up + problem.share * smaller) * float(others / parts[0]))
-    down = min(down, float(rests.of(np.array([cell]))[0]))
-    return Target(cell, up, down, width, held, against=members, rests=rests)
+        up = min(up, (up + problem.part_share * smaller) * float(others / parts[0]))
+    return Target(cell, up, 0.0, width, held, against=members, rests=rests)
 
 
-def asked_of_contributors(problem: Problem, target: Target) -> tuple[float, float, float]:
-    """How far above and below a primary, and how wide in all, the intervals of contributors must be."""
-    return problem.share * target.up, problem.share * target.down, problem.share * target.width
+def asked_of_contributors(problem: Problem, target: Target) -> tuple[float, float]:
+    """How far above a primary, and how wide in all, the intervals of contributors must be."""
+    return problem.part_share * target.up, problem.share * max(target.up + target.down, target.width)

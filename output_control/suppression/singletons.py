@@ -99,8 +99,8 @@ def _another(search: Search, target: Target, sides: Sides, far: float, unwanted:
 
 def _asked(problem: Problem, target: Target) -> list[tuple[Sides, float]]:
     """The sides to which a target must be able to move for contributors, and how far; a width goes to any side."""
-    up, down, width = asked_of_contributors(problem, target)
-    return [(sides, far) for sides, far in (((1.0,), up), ((-1.0,), down), ((1.0, -1.0), width)) if far]
+    up, width = asked_of_contributors(problem, target)
+    return [(sides, far) for sides, far in (((1.0,), up), ((1.0, -1.0), width)) if far]
 
 
 def _suspects(search: Search, target: Target) -> set[int]:
