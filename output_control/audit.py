@@ -272,8 +272,10 @@ class _Audit:
     def _moved_beside(
         self, cell: int, sides: Sides, level: float, held: list[int], rests: dict[int, float]
     ) -> Way | None:
-        """A move by ``level`` to one of the ``sides`` (or to both together), if there is one, that leaves ``held`` cells
-        still and lowers none by more than it ``rests``."""
+        """A move by ``level`` to one of the ``sides`` (or to both together), if there is one.
+
+        It leaves ``held`` cells still and lowers none by more than it ``rests``.
+        """
         moves, far = [], 0.0
         for side in sides:
             if far < level:
