@@ -28,8 +28,8 @@ from tests.output_control.tables import cell, flat, magnitudes
 Record = tuple[tuple[str, ...], float, int]
 NEAR = 1e-5
 BEYOND = 100  # contributors of cells that many are in
-CROWD: list[Record] = [(("D",), 20.0, BEYOND + i) for i in range(20)]
-CROWD += [(("E",), 20.0, 2 * BEYOND + i) for i in range(30)]
+CROWD: list[Record] = [(("D",), 100.0, BEYOND + i) for i in range(4)]
+CROWD += [(("E",), 120.0, 2 * BEYOND + i) for i in range(5)]
 # A: 83, of which 80 are one's, so that it must stay open by 7 to both sides
 DOMINATED: list[Record] = [(("A",), 80.0, 10), (("A",), 2.0, 11), (("A",), 1.0, 12)]
 NEARLY: list[Record] = [
