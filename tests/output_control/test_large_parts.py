@@ -194,21 +194,21 @@ def test_no_contributor_comes_close_to_a_random_magnitude(seeds: Sequence[int]) 
 
 @st.composite
 def whole_records(draw: st.DrawFn) -> list[Record]:
-    """2 × 3 cells of one to three out of four contributors, in whole numbers."""
+    """2 × 2 cells of one or two out of three contributors, in whole numbers."""
     found: list[Record] = []
-    for codes in itertools.product("ab", "xyz"):
-        some = draw(st.sets(st.integers(0, 3), min_size=1, max_size=3))
-        found += [(codes, float(draw(st.sampled_from([1, 1, 2, 7]))), who) for who in sorted(some)]
+    for codes in itertools.product("ab", "xy"):
+        some = draw(st.sets(st.integers(0, 2), min_size=1, max_size=2))
+        found += [(codes, float(draw(st.sampled_from([1, 1, 2, 5]))), who) for who in sorted(some)]
     return found
 
 
 @settings(max_examples=6, deadline=None)
-@given(whole_records(), st.sets(st.integers(0, 11), max_size=9), st.sampled_from([0.0, 0.5, 1.0]))
+@given(whole_records(), st.sets(st.integers(0, 8), max_size=6), st.sampled_from([0.0, 0.5, 1.0]))
 def test_the_audit_finds_whom_a_list_of_all_tables_exposes(
     records: list[Record], more: set[int], part_share: float
 ) -> None:
     """In two dimensions the ends of every interval are whole when all figures are, so both must find the same."""
-    table = magnitudes((flat("r", "ab"), flat("c", "xyz")), records)
+    table = magnitudes((flat("r", "ab"), flat("c", "xy")), records)
     sensitive, options = primary(table, PPercent(40)), Options(part_share=part_share)
     hidden = sensitive.mask.copy()
     hidden[sorted(more)] = True
