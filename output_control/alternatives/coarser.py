@@ -56,6 +56,7 @@ def _part(
         sole_contributor=table.sole_contributor[cells],
         integral=table.integral,
         two_contributors=None if table.two_contributors is None else table.two_contributors[cells],
+        size=None if table.size is None else table.size[cells],
     )
 
 

@@ -37,8 +37,9 @@ def joint_table(
     audited: sparse.csr_array,
     name: Callable[[int], str],
     two_contributors: IntArray | None = None,
+    size: FloatArray | None = None,
 ) -> JointTable:
-    """The cells with these values."""
+    """The cells with these values, and of measures of either sign their sizes."""
     return JointTable(
         dims=(),
         codes=np.zeros((len(value), 0), dtype=np.int32),
@@ -49,6 +50,7 @@ def joint_table(
         sole_contributor=sole_contributor if not integral else np.full(len(value), NO_CONTRIBUTOR, dtype=np.int64),
         integral=integral,
         two_contributors=None if integral else two_contributors,
+        size=size,
         relations=relations,
         audited=audited,
         name=name,

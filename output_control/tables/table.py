@@ -93,7 +93,8 @@ class CellTable:
     published; ``top`` (cells × 3) holds the largest contributions by unit in falling order; ``sole_contributor`` is
     the id of the only contributor or -1; ``integral`` says that values are counts, so an attacker thinks in integers.
     ``two_contributors`` (cells × 2, rising) holds the ids of both contributors where there are exactly two, else -1;
-    None where nobody knows them.
+    None where nobody knows them. ``size``, where values are below 0: the sum of the units' absolute totals, by more
+    than which no cell is taken to fall; None where nothing is below 0.
     """
 
     dims: tuple[Dimension, ...]
@@ -105,14 +106,15 @@ class CellTable:
     sole_contributor: IntArray
     integral: bool
     two_contributors: IntArray | None = field(default=None, kw_only=True)
+    size: FloatArray | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if len(self.codes) and len(np.unique(self.keys())) != len(self.codes):
             raise BadInput("a cell occurs more than once in the table", next_step="aggregate the cells first")
-        if bool((self.value < 0).any()):
+        if bool((np.abs(self.value) > self.sizes * (1 + 1e-9)).any()):
             raise BadInput(
                 f"{int((self.value < 0).sum())} cell(s) have a negative value",
-                next_step="shift the measure or publish it under a minimum frequency only",
+                next_step="say what its contributions add up to without their sign, or turn the measure's sign",
             )
 
     def __len__(self) -> int:
@@ -126,6 +128,11 @@ class CellTable:
     def keys(self) -> IntArray:
         """One integer per cell: its position in the full cross product, row-major."""
         return cell_keys(self.codes, self.shape)
+
+    @property
+    def sizes(self) -> FloatArray:
+        """`size`, or the values where nothing is below 0."""
+        return np.maximum(self.value, 0) if self.size is None else self.size
 
     @property
     def couples(self) -> IntArray:
