@@ -153,7 +153,7 @@ def _table_annex(protected: ProtectedTable) -> dict[str, bytes]:
         "cells": len(table),
         "primary": int(sensitive.mask.sum()),
         "secondary": int(pattern.secondary.sum()),
-        "suppressed_value": float(table.value[pattern.suppressed].sum()),
+        "suppressed_value": float(table.sizes[pattern.suppressed].sum()),
         "method": pattern.method,
         "audit": {
             "primaries": report.primaries,

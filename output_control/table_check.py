@@ -297,8 +297,8 @@ def sensitive_cells(evidence: Evidence, policy: Policy) -> PrimaryResult:
     result = PrimaryResult.none(len(evidence.table))
     for kind in evidence.kinds:
         result = result.also(_sensitive_for(kind, policy))
-    # a level is a distance that the published figure can move: never below 0, whatever the contributions were
-    return replace(result, lpl=np.minimum(result.lpl, evidence.table.value))
+    # a level is a distance that the published figure can move: never further down than the attacker takes it to go
+    return replace(result, lpl=np.minimum(result.lpl, evidence.table.sizes))
 
 
 def _sensitive_for(evidence: Evidence, policy: Policy) -> PrimaryResult:

@@ -108,6 +108,7 @@ def cut(table: ReleasedTable, column: int, deepest: int) -> ReleasedTable:
         n_contributors=held.n_contributors[cells], top=held.top[cells], sole_contributor=held.sole_contributor[cells],
         two_contributors=None if held.two_contributors is None else held.two_contributors[cells],
         contributors=None if held.contributors is None else held.contributors[cells],
+        size=None if held.size is None else held.size[cells],
     )  # fmt: skip
     return replace(
         table,

@@ -310,7 +310,7 @@ def _exposed(system: System, pattern: Pattern, options: Options) -> IntArray:
     hidden: BoolArray = pattern.suppressed & ~system.known
     low, relations = least(joint, options), full_equations(joint)
     shown = Shown.of(pattern.witnesses.moves, relations, joint.value - low, hidden)
-    enough = np.ones(len(joint)) if joint.integral else np.maximum(options.width_share * joint.value, LEAST_WIDTH)
+    enough = np.ones(len(joint)) if joint.integral else np.maximum(options.width_share * joint.sizes, LEAST_WIDTH)
     left = system.atoms[(shown.up + shown.down < enough)[system.atoms]]
     attacker = Attacker(relations, joint.value, hidden, integral=joint.integral, least=low)
     still = [not _moves(attacker, atom, far) for atom, far in zip(left.tolist(), enough[left].tolist(), strict=True)]

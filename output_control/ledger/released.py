@@ -150,7 +150,7 @@ class ReleasedTable:
     @property
     def costs(self) -> FloatArray:
         """What hiding each cell costs."""
-        return self.table.value if self.cost is None else self.cost
+        return self.table.sizes if self.cost is None else self.cost
 
     def without_rows(self) -> ReleasedTable:
         """The cells alone, when the rows have been compared."""
@@ -229,6 +229,7 @@ def _cells(each: ReleasedTable) -> pa.Table:
             "key": table.keys(),
             "units": table.freq,
             "value": table.value,
+            **({} if table.size is None else {"size": table.size}),
             "sole": table.sole_contributor,
             "hidden": each.hidden,
             "set": each.sets,
@@ -304,6 +305,7 @@ def _table(facts: dict[str, Any], release: str, blobs: Sequence[pa.Table], like:
         # releases that the ledger remembered before it kept couples, or the largest, have none
         two_contributors=np.column_stack([cell["one"], cell["other"]]) if "one" in cell else None,
         contributors=np.column_stack([cell[f"by{rank}"] for rank in range(LARGEST)]) if "by0" in cell else None,
+        size=cell.get("size"),
     )
     primary = replace(
         PrimaryResult.none(count),
