@@ -1,16 +1,22 @@
-"""The report and the comparison of a checked table as files: for the checkers' annex, and for who asked."""
+"""The reports of checked outputs, and a table's comparison, as files: for the checkers' annex and for who asked."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+
 import numpy as np
 
+from enclave.request_parts import Request
 from output_control.alternatives.comparison import comparison_document
 from output_control.alternatives.loss import loss
-from output_control.outputs import json_bytes
+from output_control.outputs import OutputColumn, json_bytes
 from output_control.protection import Options
 from output_control.report.contents import DimensionLabels, EarlierFinding, Language, Report, Texts
+from output_control.report.grounds import Grounds
+from output_control.report.grounds_page import ModelReport, model_page
 from output_control.report.intervals import intervals_of
 from output_control.report.page import report_page
+from output_control.report.skeleton import Audience
 from output_control.table_check import ProtectedTable
 from output_control.wishes import wish_in_words
 
@@ -25,12 +31,10 @@ def protection_files(
     ``confidential``: the checkers' version; ``earlier``: what the release ledger found.
     """
     report = report_of(protected, earlier=earlier)
-    name = protected.evidence.request.name
-    names: dict[Language, str] = {language: f"{name}.report.{language}.html" for language in LANGUAGES}
+    name, audience = protected.evidence.request.name, _audience(confidential=confidential)
+    names = _names(name)
     files = {
-        names[language]: report_page(
-            report, language, "checkers" if confidential else "author", other=names["en" if language == "nl" else "nl"]
-        )
+        names[language]: report_page(report, language, audience, other=names[_foreign(language)])
         for language in LANGUAGES
     }
     if protected.comparison:
@@ -38,6 +42,50 @@ def protection_files(
             comparison_document(protected.comparison, confidential=confidential)
         )
     return files
+
+
+def model_files(
+    request: Request,
+    columns: Sequence[OutputColumn],
+    document: Mapping[str, object],
+    grounds: Grounds,
+    *,
+    confidential: bool,
+    earlier: tuple[EarlierFinding, ...] = (),
+) -> dict[str, bytes]:
+    """`<name>.report.<language>.html` of an output that is no table; ``document`` is its evidence that may leave."""
+    said = document.get("model", {})
+    # what the request says is among what was asked
+    known = {*type(request).model_fields, "references"}
+    told = {name: value for name, value in said.items() if name not in known} if isinstance(said, Mapping) else {}
+    facts = tuple(_flat(told))
+    report = ModelReport(request, str(getattr(request, "kind", "")), columns, facts, grounds, earlier)
+    names, audience = _names(request.name), _audience(confidential=confidential)
+    return {
+        names[language]: model_page(report, language, audience, other=names[_foreign(language)])
+        for language in LANGUAGES
+    }
+
+
+def _names(name: str) -> dict[Language, str]:
+    return {language: f"{name}.report.{language}.html" for language in LANGUAGES}
+
+
+def _foreign(language: Language) -> Language:
+    return "en" if language == "nl" else "nl"
+
+
+def _audience(*, confidential: bool) -> Audience:
+    return "checkers" if confidential else "author"
+
+
+def _flat(said: object, above: str = "") -> Iterator[tuple[str, str | float]]:
+    """Facts one by one, each under its names from outer to inner."""
+    if isinstance(said, Mapping):
+        for name, value in said.items():
+            yield from _flat(value, f"{above} {name}".strip())
+    else:
+        yield above, said if isinstance(said, int | float) else str(said)
 
 
 def report_of(protected: ProtectedTable, *, earlier: tuple[EarlierFinding, ...] = ()) -> Report:

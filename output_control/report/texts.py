@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from output_control.report.contents import Language
+from output_control.report.grounds_texts import GROUNDS_TEXTS
 
 TEXTS: dict[str, tuple[str, str]] = {
     "checkers_title": ("Bescherming van: {title}", "Protection of: {title}"),
@@ -164,6 +165,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "rounding": ("afronden (optelbaar)", "controlled rounding"),
     "small_count_rounding": ("kleine aantallen afronden", "small-count rounding"),
     "cell_key": ("ruis per cel (cell key)", "cell-key perturbation"),
+    **GROUNDS_TEXTS,
 }
 
 
