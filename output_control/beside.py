@@ -129,7 +129,7 @@ def beside_releases(
             at = asked.place[name]
             table = protected_beside(
                 result, together.patterns[at], together.reports[at], sources, policy,
-                beside=together.joined[at], threads=threads,
+                sight=together.sights[at], threads=threads,
             )  # fmt: skip
         contents.append(_table(result, table, together, history, policy))
     return contents, pack([*together.released, *populations])

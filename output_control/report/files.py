@@ -30,7 +30,7 @@ def protection_files(
 
     ``confidential``: the checkers' version; ``earlier``: what the release ledger found.
     """
-    report = report_of(protected, earlier=earlier)
+    report = report_of(protected, confidential=confidential, earlier=earlier)
     name, audience = protected.evidence.request.name, _audience(confidential=confidential)
     names = _names(name)
     files = {
@@ -88,8 +88,8 @@ def _flat(said: object, above: str = "") -> Iterator[tuple[str, str | float]]:
         yield above, said if isinstance(said, int | float) else str(said)
 
 
-def report_of(protected: ProtectedTable, *, earlier: tuple[EarlierFinding, ...] = ()) -> Report:
-    """The report of a table that passed the gate."""
+def report_of(protected: ProtectedTable, *, confidential: bool, earlier: tuple[EarlierFinding, ...] = ()) -> Report:
+    """The report of a table that passed the gate; the attacker's intervals are solved for who may see them."""
     evidence, altered = protected.evidence, protected.altered
     said = wish_in_words(evidence.request)
     of_author: Texts = {"nl": "Wens van de aanvrager", "en": "Wish of the author"}
@@ -103,7 +103,8 @@ def report_of(protected: ProtectedTable, *, earlier: tuple[EarlierFinding, ...] 
         protected.report,
         altered,
         options=Options(occupied=True),  # as the gate audits
-        alone=not protected.beside,
+        sight=protected.sight,
+        solve=confidential,
     )
     return Report(
         title=request.title,
@@ -128,6 +129,7 @@ def report_of(protected: ProtectedTable, *, earlier: tuple[EarlierFinding, ...] 
         lower=intervals.lower,
         upper=intervals.upper,
         intervals_exact=intervals.exact,
+        intervals_whole=intervals.whole,
         loss=loss(table, published, protected.pattern.suppressed),
         altered="" if altered is None else altered.said,
         least_units=protected.least_units,
