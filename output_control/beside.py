@@ -144,12 +144,17 @@ def _protected(
     minimum = max([rules.minimum_frequency.value, *(figure_rule(each.evidence.request, rules).n for each in compared)])
     options = policy.options(threads=threads)
 
+    def says(name: str, change: Change) -> str:
+        return _said(change, tables[name], alone=len(tables) == 1)
+
     def protected(
-        some: Sequence[ReleasedTable], attached: Mapping[int, int], propose: Callable[[], Sequence[str]] = list
+        some: Sequence[ReleasedTable], attached: Mapping[int, int], propose: Callable[[], Sequence[str]] | None = None
     ) -> Together:
+        # of what is only tried nobody asks what could be asked for instead
         return protect_together(
             some, history, options, minimum,
-            attached=attached, apart=asked.apart, dominance=policy.dominance_rules(), propose=propose,
+            attached=attached, apart=asked.apart, dominance=policy.dominance_rules(),
+            propose=propose or list, says=says if propose else None,
         )  # fmt: skip
 
     try:

@@ -18,6 +18,7 @@ from output_control.alternatives.comparison import Compared
 from output_control.audit import AuditReport, audit
 from output_control.group_advice import RECORDS, advise_on_groups, coarser_groups
 from output_control.ledger.sight import Sight
+from output_control.pattern_advice import advise_by_pattern
 from output_control.policy import Policy, TableRules
 from output_control.protection import Options, Pattern
 from output_control.rounded import audit_rounded, protect_by_rounding
@@ -194,7 +195,16 @@ def protected_beside(
         )
         least = policy.public.tables.minimum_frequency.value
         found = replace(found, comparison=compared, least_units=least)
-    return _with_figures(found, sources, policy)
+    return _with_figures(_advised(found, policy), sources, policy)
+
+
+def _advised(protected: ProtectedTable, policy: Policy) -> ProtectedTable:
+    """With what its author could ask for instead, as far as the pattern itself shows it."""
+    if protected.altered is not None:
+        return protected
+    minimum = policy.public.tables.minimum_frequency.value
+    lines = advise_by_pattern(protected.evidence, protected.pattern.suppressed, minimum, exact=protected.base == 1)
+    return replace(protected, advice=(*protected.advice, *lines))
 
 
 def _protect_alone(
@@ -214,7 +224,7 @@ def _protect_alone(
     hidden = protected.altered is not None or bool(protected.pattern.suppressed[protected.primary.mask].all())
     if not protected.report.safe or not hidden:
         raise reasons([*_unsafe(evidence.request, protected.altered, protected.comparison), *advice])
-    return _with_figures(replace(protected, advice=advice), sources, policy)
+    return _with_figures(_advised(replace(protected, advice=advice), policy), sources, policy)
 
 
 def _protected(

@@ -10,12 +10,13 @@ differ by nobody: else two figures on either side of a rounding boundary tell th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from enclave.errors import Refused
 from output_control.ledger.atoms import MOST_TABLES, Atoms, atoms_of
+from output_control.ledger.coarser import MOST_TRIED, Change, changes, cut
 from output_control.ledger.history import History
 from output_control.ledger.populations_within import PopulationsWithin, Reach
 from output_control.ledger.released import COUNT, NOT_COMPARED, ReleasedTable
@@ -36,6 +37,9 @@ TOO_LARGE = "altered figures are held against others only where all tables are s
 WHOLE_RANGE = "the policy asks of each small count that it may be any, which is not shown for altered figures"
 MANY_RECORDS = "altered figures are held against others only where each protected unit is counted once"
 NARROWED = "their figures together bound a group of few units too closely"
+REMEDIES = "what leaves nothing too narrow, each tried on these figures, the one that asks for most first:"
+NO_REMEDY = "no coarser level, no column less and no table less was found that leaves nothing too narrow"
+PROPOSED = 3
 WHAT_CAN_LEAVE = (
     "nobody can allow it at the gate. What can leave: the same table again, unchanged; one table that shows all of "
     "it, with a column or a level more, instead of two; a population that shares no unit with the other; plain counts "
@@ -48,20 +52,35 @@ def fault_of_bounds(first: ReleasedTable, second: ReleasedTable) -> str:
 
     Of a sum the counts that stand beside it are held.
     """
-    if any(each.quantity == NOT_COMPARED and not _bounded(each) for each in (first, second)):
-        return NO_BOUNDS
+    unbounded = [each for each in (first, second) if each.quantity == NOT_COMPARED and not _bounded(each)]
+    if unbounded:
+        told = [f"; {each.name}: {each.altered.because}" for each in unbounded if each.altered and each.altered.because]
+        return "".join([NO_BOUNDS, *dict.fromkeys(told)])
     if (first.kinds, first.period) != (second.kinds, second.period):
         return OTHER_UNITS
     return OTHER_NOISE if _noise(first) != _noise(second) else ""
 
 
-def keep_open(new: Sequence[ReleasedTable], history: History | None, options: Options, minimum: int) -> None:
+Says = Callable[[str, Change], str]
+
+
+def keep_open(
+    new: Sequence[ReleasedTable],
+    history: History | None,
+    options: Options,
+    minimum: int,
+    *,
+    says: Says | None = None,
+) -> None:
     """See that ``new`` tables, with their final patterns, leave nothing too narrow where figures were altered.
 
-    All tables that hang together by shared records are taken together, earlier ones of ``history`` included.
+    All tables that hang together by shared records are taken together, earlier ones of ``history`` included. ``says``
+    puts into words what could be asked for instead (of a table's name, and a change of it); without it nothing is
+    looked for.
 
     Raises:
-        Refused: something is too narrow, or that cannot be told; it names the tables.
+        Refused: something is too narrow, or that cannot be told; it names the tables, and the columns without which, or
+            with fewer levels of which, the figures as they are would leave nothing too narrow.
     """
     left = [table for table in new if table.quantity == COUNT or _bounded(table)]
     while left:
@@ -70,7 +89,8 @@ def keep_open(new: Sequence[ReleasedTable], history: History | None, options: Op
         if len(group) > 1 and any(_bounded(table) for table in group):
             fault = _fault(group, options, minimum)
             if fault:
-                raise _refused(group, fault)
+                found = _remedies(group, options, minimum) if says and fault == NARROWED else []
+                raise _refused(group, fault, [says(group[each.table].name, each) for each in found] if says else None)
 
 
 def _bounded(table: ReleasedTable) -> bool:
@@ -108,11 +128,28 @@ def _all(others: Sequence[ReleasedTable], history: History | None, kinds: frozen
     return [*others, *(table for table in earlier if table.quantity == COUNT or _bounded(table))]
 
 
-def _refused(group: Sequence[ReleasedTable], fault: str) -> Refused:
+def _remedies(group: Sequence[ReleasedTable], options: Options, minimum: int) -> list[Change]:
+    """Changes of new tables that leave nothing too narrow, those that ask for most first; each is tried.
+
+    What has less to show shows the same figures, unless they are drawn together or hidden anew; so the next check has
+    the last word. How many are tried follows from the codes that were asked for, never from records.
+    """
+    new = [at for at, table in enumerate(group) if not table.release]
+    found = list[Change]()
+    for change in changes(group, new)[:MOST_TRIED]:
+        others = [*group[: change.table], *group[change.table + 1 :]]
+        less = [] if change.column is None else [cut(group[change.table], change.column, change.deepest)]
+        if len(found) < PROPOSED and not _fault([*less, *others], options, minimum):
+            found.append(change)
+    return found
+
+
+def _refused(group: Sequence[ReleasedTable], fault: str, remedies: Sequence[str] | None = None) -> Refused:
     new = ", ".join(table.name for table in group if not table.release)
     old = "; ".join(table.label for table in group if table.release)
     beside = f"beside {old}" if old else "together"
-    return reasons([f"{new} cannot be released {beside}: {fault}"], WHAT_CAN_LEAVE)
+    told = [] if remedies is None or fault != NARROWED else [REMEDIES, *remedies] if remedies else [NO_REMEDY]
+    return reasons([f"{new} cannot be released {beside}: {fault}", *told], WHAT_CAN_LEAVE)
 
 
 def _fault(group: Sequence[ReleasedTable], options: Options, minimum: int) -> str:

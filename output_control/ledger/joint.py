@@ -14,7 +14,7 @@ import numpy as np
 from enclave.errors import CannotProtect, Refused
 from output_control.attacker import Attacker
 from output_control.audit import SLACK, AuditReport, audit, full_equations
-from output_control.ledger.altered import keep_open
+from output_control.ledger.altered import Says, keep_open
 from output_control.ledger.before import shut
 from output_control.ledger.combined import Combination
 from output_control.ledger.grid import Grid
@@ -74,6 +74,7 @@ def protect_together(
     apart: Sequence[ReleasedTable] = (),
     dominance: Sequence[Rule] = (),
     propose: Callable[[], Sequence[str]] = list,
+    says: Says | None = None,
 ) -> Together:
     """Hide in the tables of one analysis what the policy asks, together and beside what was released before.
 
@@ -81,7 +82,7 @@ def protect_together(
     ``asked`` are the counts of which sum: the two show and hide the same cells. ``apart`` are tables whose figures are
     not exact, protected already: what shares units with them is held against the bounds that they give. ``dominance``:
     the rules on the largest contributions, which a difference of cells may not break either. ``propose`` says what else
-    could be asked for; it is called when no suppression helps.
+    could be asked for; it is called when no suppression helps. ``says``: as in `keep_open`.
 
     Raises:
         Refused: no suppression in the new tables protects them and what was released before; it names the releases and
@@ -105,7 +106,8 @@ def protect_together(
         for at, (table, pattern) in enumerate(zip(asked, patterns, strict=True))
     )
     if altered:
-        keep_open([*released, *(each for each in apart if each.name not in beside.repeated)], history, options, minimum)
+        new = [*released, *(each for each in apart if each.name not in beside.repeated)]
+        keep_open(new, history, options, minimum, says=says)
     return Together(
         patterns=patterns,
         reports=reports,
