@@ -107,7 +107,7 @@ def protect_together(
     )
     if altered:
         new = [*released, *(each for each in apart if each.name not in beside.repeated)]
-        keep_open(new, history, options, minimum, says=says)
+        keep_open(new, history, options, minimum, dominance=dominance, says=says)
     return Together(
         patterns=patterns,
         reports=reports,
