@@ -86,7 +86,7 @@ def _checks(checks: Sequence[Check], language: Language, *, confidential: bool) 
     head += [(say("verdict", language), False)] if confidential else []
     body = [_check(each, language, confidential=confidential) for each in checks]
     caption = say("checks_caption" if confidential else "checks_caption_author", language)
-    return scrolling(table_of(head, body, caption), say("checks", language))
+    return scrolling(table_of(head, body, caption, kind="checks"), say("checks", language))
 
 
 def _check(check: Check, language: Language, *, confidential: bool) -> str:

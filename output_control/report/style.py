@@ -53,7 +53,7 @@ thead th {{ position: sticky; top: 0; background: var(--head); }}
 th {{ font-weight: 600; overflow-wrap: break-word; }}
 thead th {{ vertical-align: bottom; }}
 tbody th {{ font-weight: 500; max-width: 24rem; }}
-.ways th, .ways td {{ padding-inline: .45rem; }} .ways tbody th {{ min-width: 13rem; }}
+.ways th, .ways td {{ padding-inline: .45rem; }} .ways tbody th, .checks tbody th {{ min-width: 13rem; }}
 .facts {{ border: 1px solid var(--line); min-width: 22rem; max-width: 100%; }}
 .scroll + .facts {{ margin-top: 1rem; }} .facts td {{ max-width: 44rem; overflow-wrap: anywhere; }}
 td.n, th.n {{ text-align: right; }}
