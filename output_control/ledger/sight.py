@@ -11,7 +11,7 @@ from output_control.audit import full_equations
 from output_control.tables.joint_table import JointTable
 from output_control.tables.table import BoolArray, FloatArray, IntArray
 
-MOST_COLUMNS = 1_000  # hidden at once, where an end of an interval takes milliseconds
+MOST_COLUMNS = 300  # hidden at once, where an end of an interval takes milliseconds
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,6 +15,7 @@ from output_control.tables.rules import PrimaryResult
 from output_control.tables.table import CellTable, FloatArray, IntArray
 
 SOLVED_UP_TO = 300
+SOLVED_BESIDE = 100  # beside other tables, whose programmes are harder
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +52,8 @@ def intervals_of(
     lower[cells], upper[cells] = report.lower, report.upper
     hidden = np.flatnonzero(pattern.suppressed)
     proven = Intervals(lower, upper, report.intervals_exact, whole=sight is None or sight.whole)
-    if not solve or altered is not None or not len(hidden) or len(hidden) > SOLVED_UP_TO:
+    most = SOLVED_UP_TO if sight is None else SOLVED_BESIDE
+    if not solve or altered is not None or not len(hidden) or len(hidden) > most:
         return proven
     if sight is None:
         low = least(table, options)
