@@ -68,17 +68,24 @@ class Altered:
     ``low`` and ``high``: per cell the least and the most true count behind what is published of it; empty where that is
     not kept (weighted figures, several kinds of unit, other statistics). ``noise``: method and parameters of figures
     that were drawn by the noise key; empty where nothing was drawn. ``figures``: a digest of all that is published.
+    ``because``: of a table that is being checked why the bounds are not kept, by the columns that it asks for; it is
+    not remembered.
     """
 
     low: FloatArray
     high: FloatArray
     noise: str
     figures: str
+    because: str = ""
 
     @property
     def bounded(self) -> bool:
         """Whether its cells can be held against those of other tables."""
         return bool(len(self.low))
+
+    def of_cells(self, cells: IntArray) -> Altered:
+        """What left of some of the cells."""
+        return replace(self, low=self.low[cells], high=self.high[cells]) if self.bounded else self
 
 
 @dataclass(frozen=True, slots=True, eq=False)
