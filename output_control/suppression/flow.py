@@ -222,6 +222,8 @@ def _slope_scaling(
         price = float(fixed[used].sum())
         if best is None or price < best[0]:
             best = price, move
+        if not price:
+            break
         slope = np.where(used, fixed / np.maximum(np.abs(move), 1e-3), slope)
     return best
 

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 
 from output_control.suppression.boxed import certify_by_boxes
 from output_control.suppression.flow import certify, prove_alone
+from output_control.suppression.inner import certify_inside
 from output_control.suppression.islands import can_move
 from output_control.suppression.problem import Target
 from output_control.suppression.search import Search
 from output_control.suppression.singletons import open_against_contributors
 from output_control.suppression.warm_start import is_system, stuck
 from output_control.tables.table import BoolArray
+
+# so few are looked at one by one
+MANY = 500
 
 
 def check(search: Search, hidden: BoolArray, known: Sequence[Search]) -> tuple[Search, list[Target]]:
@@ -29,8 +33,10 @@ def check(search: Search, hidden: BoolArray, known: Sequence[Search]) -> tuple[S
 
 def prove_many(search: Search, targets: Sequence[Target]) -> list[Target]:
     """Prove what boxes and moves of many together prove; returns what stays open, provable or not."""
+    certify_inside(search, targets)
     certify_by_boxes(search, targets)
-    certify(search, rounds=4, targets=targets)
+    if search.problem.integral or sum(not target.met for target in targets) > MANY:
+        certify(search, rounds=4, targets=targets)
     return [target for target in targets if not target.met]
 
 

@@ -13,11 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from output_control.suppression.flow import prove_alone, serve, shortest_move
+from output_control.suppression.inner import FEW, inner_moves
 from output_control.suppression.problem import TOLERANCE, Target, against_contributors, away
 from output_control.suppression.search import Search
-from output_control.tables.table import BoolArray
+from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 DETOURS = 3
+CLASSES = 8
+TWICE = 2
 Pair = tuple[int, int]
 
 
@@ -45,8 +48,9 @@ def _against_all(
     search: Search, attempt: Callable[[Search, Target], bool], targets: Sequence[Target] | None = None
 ) -> list[Target]:
     lost: list[Target] = []
-    asked = search.problem.targets if targets is None else targets
-    for target in [target for target in asked if not target.against]:
+    asked = [target for target in (search.problem.targets if targets is None else targets) if not target.against]
+    _lean_apart(search, asked)
+    for target in asked:
         _lean_on_few(search, target)
         for contributor in sorted(_suspects(search, target)):
             lost += _demand(search, attempt, target, (contributor,))
@@ -61,6 +65,44 @@ def _demand(
     made = against_contributors(search.problem, target, members)
     search.proof.demand(made)
     return [] if attempt(search, made) else [made]
+
+
+def _lean_apart(search: Search, asked: Sequence[Target]) -> None:
+    """Moves through the inside that leave sole contributors alone: all of them, then all but one class after another.
+
+    Who differ in a digit of their numbers are in different classes once, so that a cell of the one moves while those of
+    the other stand still.
+    """
+    problem, cells = search.problem, np.flatnonzero(search.hidden)
+    left = [] if problem.integral or problem.coalition > 1 else [target for target in asked if _suspects(search, target)]
+    if len(left) < FEW:
+        return
+    people, number = np.unique(problem.sole[cells], return_inverse=True)
+    number = np.where(problem.sole[cells] < 0, -1, number)
+    lasts, place = [-1, *range(CLASSES)], 1
+    while left and place < CLASSES * len(people):
+        still = np.stack([(number >= 0) & (number // place % CLASSES != last) for last in lasts], axis=1)
+        reach = np.repeat(np.where(still, 0.0, problem.amount[cells][:, None]), TWICE, axis=1)
+        search.count()
+        wish = search.signs(reach.size).reshape(reach.shape)
+        _keep_apart(search, cells, inner_moves(problem, cells, reach, wish), left)
+        left = [target for target in left if _suspects(search, target)]
+        lasts, place = lasts[-CLASSES:], place * CLASSES
+
+
+def _keep_apart(search: Search, cells: IntArray, moves: FloatArray, targets: Sequence[Target]) -> None:
+    """Keep each move for those of ``targets`` that it moves far enough and whom it rids of suspects."""
+    at = np.searchsorted(cells, [target.cell for target in targets])
+    far = np.array([away(search.problem, target) for target in targets])
+    suspects = [_suspects(search, target) for target in targets]
+    for move in moves.T:
+        known = set(search.problem.sole[cells[move != 0]].tolist())
+        reached = np.flatnonzero(np.abs(move[at]) >= far).tolist()
+        freed = [each for each in reached if not suspects[each] <= known]
+        for each in freed:
+            suspects[each] &= known
+        if freed:
+            search.proof.keep_also(cells, move, [targets[each] for each in freed])
 
 
 def _lean_on_few(search: Search, target: Target) -> None:
@@ -80,12 +122,13 @@ def _lean_on_few(search: Search, target: Target) -> None:
 def _suspects(search: Search, target: Target) -> set[int]:
     """Sole contributors on whose cells all witnesses of a target lean, and that are not the target's own."""
     sole = search.problem.sole
-    leaning = [set(sole[cells].tolist()) for cells, _ in search.proof.used(target)]
+    used = (by for by in (target.up_by, target.down_by, *target.also) if by >= 0)
+    leaning = sorted((search.proof.alone_in(by) for by in used), key=len)
     answered = {
         other.against[0] for other in search.proof.targets_at(target.cell) if len(other.against) == 1 and other.met
     }
     own = {int(sole[target.cell])}
-    return set.intersection(*leaning) - {-1} - own - answered if leaning else set()
+    return set(leaning[0].intersection(*leaning[1:]) - own - answered) if leaning else set()
 
 
 @dataclass(frozen=True, slots=True)
