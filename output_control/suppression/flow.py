@@ -12,9 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
+from output_control.suppression.boxed import cheapest_box
 from output_control.suppression.islands import Islands
 from output_control.suppression.lp import Model
-from output_control.suppression.neighbourhood import WIDE, Ball, limits
+from output_control.suppression.neighbourhood import WIDE, Ball, ball, limits
 from output_control.suppression.problem import Problem, Target
 from output_control.suppression.search import Search
 from output_control.suppression.warm_start import SYSTEM, is_open_system, is_system
@@ -137,11 +138,19 @@ def serve(search: Search, target: Target) -> bool:
     # what the one model did not find is looked for once more from nothing
     size = SYSTEM if system else BALL
     while not target.met:
-        ball = search.near.around(np.array([target.cell]), search.hidden, size)
-        if not _serve_in(search, ball, target) and ball.whole:
+        around = search.near.around(np.array([target.cell]), search.hidden, size)
+        if not _serve_in(search, _with_box(search, around, target), target) and around.whole:
             return False
         size *= 4
     return True
+
+
+def _with_box(search: Search, around: Ball, target: Target) -> Ball:
+    """A ball in which a magnitude has a move where there is one of the simplest form: larger ones cost far more."""
+    if search.problem.integral or around.whole:
+        return around
+    cells = np.union1d(around.cells, cheapest_box(search, target))
+    return ball(search.problem, cells, whole=False)
 
 
 def _serve_in(search: Search, ball: Ball, target: Target) -> bool:

@@ -16,7 +16,7 @@ from scipy import sparse
 
 from output_control.suppression.problem import Problem, Target
 from output_control.suppression.search import Search
-from output_control.tables.table import FloatArray, IntArray
+from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 # the second pass takes away what rounding left of the first
 PASSES = (1e-8, 1e-6)
@@ -24,6 +24,7 @@ ITERATIONS = 2000
 NOISE = 1e-9
 FEW = 8
 DIRECTIONS = 8
+TRIALS = 2
 PUSHES = (1.0, 10.0)
 SOUND = 1e-11
 
@@ -44,6 +45,22 @@ def certify_inside(search: Search, targets: Sequence[Target]) -> None:
         reach = np.repeat(problem.amount[cells][:, None], DIRECTIONS, axis=1)
         for move in inner_moves(problem, cells, reach, wish).T:
             search.proof.add_inner(cells, move)
+
+
+def can_move_inside(search: Search) -> BoolArray:
+    """Per group whether a move of hidden groups that keeps every equation changes it, if nothing had to stay above 0.
+
+    By random directions, which miss none but by chance.
+    """
+    problem, cells = search.problem, np.flatnonzero(search.hidden)
+    amount = problem.amount[cells]
+    reach = np.repeat(np.where(amount > 0, amount, amount.max(initial=1.0))[:, None], TRIALS, axis=1)
+    search.count()
+    moves = inner_moves(problem, cells, reach, search.signs(reach.size).reshape(reach.shape))
+    mask = np.zeros_like(search.hidden)
+    # a column that came out unsound says nothing
+    mask[cells] = (moves != 0).any(axis=1) | (moves == 0).all(axis=0).any()
+    return mask
 
 
 def inner_moves(problem: Problem, cells: IntArray, reach: FloatArray, wish: FloatArray) -> FloatArray:
