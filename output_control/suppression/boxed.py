@@ -44,8 +44,8 @@ def cheapest_box(search: Search, target: Target) -> IntArray:
     price[sorted(target.held)] = np.inf
     cell = problem.first_cell[[target.cell]]
     best = _cheapest(boxes, [target], cell, problem.by_cell(price))
-    corners = boxes.corners(cell, best)[1] if np.isfinite(best.price[0]) else []
-    return np.unique(problem.group[corners])
+    there = np.flatnonzero(np.isfinite(best.price))
+    return np.unique(problem.group[boxes.corners(cell[there], best.at(there))[1]])
 
 
 def _offer(search: Search, targets: Sequence[Target], price: FloatArray, *, free: bool) -> int:

@@ -37,8 +37,8 @@ def certify(search: Search, rounds: int = FREE_ROUNDS, targets: Sequence[Target]
         queue = [target for target in wanted if not target.met]
         if not queue or idle == 3:
             return
-        for ball, served in islands.serving(queue):
-            push(search, ball, served)
+        for around, served in islands.serving(queue):
+            push(search, around, served)
         idle = idle + 1 if all(not target.met for target in queue) else 0
 
 

@@ -10,6 +10,7 @@ doi:10.6028/jres.049.044), many directions at a time.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
@@ -22,7 +23,9 @@ from output_control.tables.table import BoolArray, FloatArray, IntArray
 PASSES = (1e-8, 1e-6)
 ITERATIONS = 2000
 NOISE = 1e-9
+# programmes for so few, and for so small a share of the hidden cells, cost less
 FEW = 8
+FEW_OF = 0.005
 DIRECTIONS = 8
 TRIALS = 2
 PUSHES = (1.0, 10.0)
@@ -37,7 +40,7 @@ def certify_inside(search: Search, targets: Sequence[Target]) -> None:
     problem, cells = search.problem, np.flatnonzero(search.hidden)
     for push in PUSHES if not problem.integral else ():
         left = [target for target in targets if not target.met and not target.held]
-        if len(left) < FEW:
+        if len(left) < max(FEW, FEW_OF * len(cells)):
             return
         wish = search.signs(len(cells) * DIRECTIONS).reshape(len(cells), DIRECTIONS)
         wish[np.isin(cells, [target.cell for target in left])] *= push
@@ -76,42 +79,49 @@ def inner_moves(problem: Problem, cells: IntArray, reach: FloatArray, wish: Floa
     broken = np.abs(matrix @ moves).max(axis=0, initial=0.0)
     moves[:, broken > SOUND * np.abs(moves).max(axis=0, initial=0.0)] = 0.0
     filled = np.divide(np.abs(moves), reach, out=np.zeros_like(moves), where=reach > 0).max(axis=0, initial=0.0)
-    return np.divide(moves, filled, out=np.zeros_like(moves), where=filled > 0)
+    fitting: FloatArray = np.divide(moves, filled, out=np.zeros_like(moves), where=filled > 0)
+    return fitting
 
 
 def _projected(matrix: sparse.csr_array, reach: FloatArray, move: FloatArray) -> FloatArray:
     """The part of each move that keeps the equations: move - D² M' (M D² M')⁺ M move, D the reach."""
-    across, square = sparse.csr_array(matrix.T), reach**2
-    own = sparse.csr_array(matrix.power(2)) @ square
-    with np.errstate(divide="ignore"):
-        scale = np.where(own > 0, 1 / np.sqrt(own), 0.0)
+    system = _System.of(matrix, reach)
     for close in PASSES:
-        price = _solved(matrix, across, square, scale, matrix @ move, close)
-        move = move - square * (across @ price)
+        move = move - system.square * (system.across @ system.prices(matrix @ move, close))
     return move
 
 
-def _solved(
-    matrix: sparse.csr_array,
-    across: sparse.csr_array,
-    square: FloatArray,
-    scale: FloatArray,
-    right: FloatArray,
-    close: float,
-) -> FloatArray:
-    """λ of M D² M' λ = right by conjugate gradients, per column, each row and column divided by its diagonal's root."""
-    found, rest = np.zeros_like(right), scale * right
-    step, size = rest.copy(), (rest * rest).sum(axis=0)
-    enough = close**2 * size
-    for _ in range(ITERATIONS):
-        if (size <= enough).all():
-            break
-        applied = scale * (matrix @ (square * (across @ (scale * step))))
-        bend = (step * applied).sum(axis=0)
-        # a column that is done, or that stands still, goes no further
-        far = np.divide(size, bend, out=np.zeros_like(size), where=(bend > 0) & (size > enough))
-        found += far * step
-        rest -= far * applied
-        before, size = size, (rest * rest).sum(axis=0)
-        step = rest + step * np.divide(size, before, out=np.zeros_like(size), where=before > 0)
-    return scale * found
+@dataclass(frozen=True, slots=True, eq=False)
+class _System:
+    """M D² M' per column of D: M, M', D² and the roots that its rows and columns are divided by."""
+
+    matrix: sparse.csr_array
+    across: sparse.csr_array
+    square: FloatArray
+    scale: FloatArray
+
+    @staticmethod
+    def of(matrix: sparse.csr_array, reach: FloatArray) -> _System:
+        """Divided by the roots of its diagonal; a row without a cell that may move is left at 0."""
+        own = np.sqrt(sparse.csr_array(matrix.power(2)) @ reach**2)
+        scale = np.divide(1.0, own, out=np.zeros_like(own), where=own > 0)
+        return _System(matrix, sparse.csr_array(matrix.T), reach**2, scale)
+
+    def prices(self, right: FloatArray, close: float) -> FloatArray:
+        """λ of M D² M' λ = right by conjugate gradients, per column, until ``close`` of the error is left."""
+        found, rest = np.zeros_like(right), self.scale * right
+        step, size = rest.copy(), (rest * rest).sum(axis=0)
+        enough = close**2 * size
+        for _ in range(ITERATIONS):
+            if (size <= enough).all():
+                break
+            applied = self.scale * (self.matrix @ (self.square * (self.across @ (self.scale * step))))
+            bend = (step * applied).sum(axis=0)
+            # a column that is done, or that stands still, goes no further
+            far = np.divide(size, bend, out=np.zeros_like(size), where=(bend > 0) & (size > enough))
+            found += far * step
+            rest -= far * applied
+            before, size = size, (rest * rest).sum(axis=0)
+            step = rest + step * np.divide(size, before, out=np.zeros_like(size), where=before > 0)
+        scaled: FloatArray = self.scale * found
+        return scaled

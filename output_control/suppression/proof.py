@@ -22,8 +22,8 @@ class Proof:
         self.problem = problem
         self.moves: list[Move] = []
         self._targets_of: dict[int, list[Target]] = {}
-        # per secondary the moves of it that were ever leaned on, and per such move the targets that did, by their place;
-        # who does so no more is weeded out when asked
+        # per secondary the moves of it that were ever leaned on, and per such move the targets that did, by their
+        # place; who does so no more is weeded out when asked
         self._movers: dict[int, list[int]] = {}
         self._users: dict[int, dict[int, Target]] = {}
         self._alone: dict[int, frozenset[int]] = {}

@@ -74,7 +74,9 @@ def _lean_apart(search: Search, asked: Sequence[Target]) -> None:
     the other stand still.
     """
     problem, cells = search.problem, np.flatnonzero(search.hidden)
-    left = [] if problem.integral or problem.coalition > 1 else [target for target in asked if _suspects(search, target)]
+    if problem.integral or problem.coalition > 1:
+        return
+    left = [target for target in asked if _suspects(search, target)]
     if len(left) < FEW:
         return
     people, number = np.unique(problem.sole[cells], return_inverse=True)
