@@ -112,7 +112,7 @@ def link(
         names = (suppliers or {}).get(source.data.delivery) or [frame.path.parent.name for frame in source.frames]
         keys = _counted(source, engine, background, names) if source.is_delivery else {}
         frames[source.name], tally = _write(project, source, engine, out, background, key_of=key_of)
-        reports.append(_data_set_report(source, tally, {name: found.groups for name, found in keys.items()}))
+        reports.append(_data_set_report(source, tally, keys))
         qualities += _qualities(
             source, reports[-1], keys, engine=engine, background=background, suppliers=names, zone=zone
         )
@@ -161,9 +161,10 @@ def _assign(project: Project, sources: Sequence[Source], zone: KeyZone, engine: 
 
 @dataclass(frozen=True, slots=True)
 class _Counted:
-    """Of one key of a delivery: counts by category, and by the classes that weights are made of."""
+    """Of one key of a delivery: counts by category, those told by the register, and the classes that weights are of."""
 
     groups: tuple[Group, ...]
+    told_by_register: frozenset[str]
     cells: Cells
 
 
@@ -176,7 +177,7 @@ def _counted(source: Source, engine: Engine, background: Background, suppliers: 
         cells = count_cells(f"categories_{source.name}_{key.name}", by, engine)
         if key.nonlinkage_weights:
             load_weights(f"nonlinkage_{source.name}_{key.name}", cells, engine)
-        made[key.name] = _Counted(groups, cells)
+        made[key.name] = _Counted(groups, told_by_register(source, key, background, engine.dialect), cells)
     return made
 
 
@@ -231,16 +232,12 @@ def _query(source: Source, engine: Engine, background: Background) -> str:
     return f"SELECT {', '.join(columns)} FROM keyed_{source.name} k {' '.join(joins)}"
 
 
-def _data_set_report(source: Source, tally: Tally, groups: Mapping[str, tuple[Group, ...]]) -> DataSetReport:
-    keys = tuple(
-        KeyReport(
-            key=key.name,
-            kind=key.kind,
-            counts=counts_of(tally.statuses[key.name]),
-            groups=groups.get(key.name, ()),
-        )
-        for key in source.data.keys
-    )
+def _data_set_report(source: Source, tally: Tally, counted: Mapping[str, _Counted]) -> DataSetReport:
+    keys = []
+    for key in source.data.keys:
+        found, counts = counted.get(key.name), counts_of(tally.statuses[key.name])
+        groups, told = (found.groups, tuple(sorted(found.told_by_register))) if found else ((), ())
+        keys.append(KeyReport(key=key.name, kind=key.kind, counts=counts, groups=groups, told_by_register=told))
     return DataSetReport(
         name=source.name,
         source=source.data.delivery or source.data.register_file,
@@ -249,7 +246,7 @@ def _data_set_report(source: Source, tally: Tally, groups: Mapping[str, tuple[Gr
         duplicates=tally.duplicates,
         several_records=tally.several,
         most_records=tally.most,
-        keys=keys,
+        keys=tuple(keys),
     )
 
 
@@ -269,8 +266,7 @@ def _qualities(
         if key.name not in counted or key.derived is not None:
             continue
         evidence = read_evidence(zone, source.name, key.name) if key.is_matched else None
-        cells = counted[key.name].cells
-        told = told_by_register(source, key, background, engine.dialect)
+        cells, told = counted[key.name].cells, counted[key.name].told_by_register
         quality = key_quality(
             source, key, found, cells, evidence, engine=engine, suppliers=suppliers, told_by_register=told
         )

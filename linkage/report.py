@@ -67,12 +67,13 @@ class Group(_Record):
 
 
 class KeyReport(_Record):
-    """One key of a data set."""
+    """One key of a data set. ``told_by_register``: breakdowns that only linked records have, so of no rate."""
 
     key: str
     kind: str
     counts: Counts
     groups: tuple[Group, ...] = ()
+    told_by_register: tuple[str, ...] = ()
 
 
 class DataSetReport(_Record):
@@ -204,7 +205,16 @@ def _section(found: DataSetReport) -> list[str]:
             "| By | Category | Matched | Unmatched | No identifier | Rate |",
             "|---|---|--:|--:|--:|--:|",
         ]
-        lines += [f"| {group.by} | {group.category} | {_cells(group.counts)} |" for group in key.groups] + [""]
+        lines += [
+            f"| {group.by} | {group.category} | {_cells(group.counts, rate=group.by not in key.told_by_register)} |"
+            for group in key.groups
+        ]
+        if key.told_by_register:
+            lines += [
+                "",
+                f"By {', '.join(key.told_by_register)}: the register tells it, of linked records only; no rate.",
+            ]
+        lines.append("")
     return lines
 
 
@@ -224,11 +234,11 @@ def _number(count: int | None) -> str:
     return _HIDDEN if count is None else f"{count:,}"
 
 
-def _cells(counts: Counts) -> str:
+def _cells(counts: Counts, *, rate: bool = True) -> str:
     if counts.hidden:
         return " | ".join(["·"] * 4)
-    rate = "–" if counts.rate is None else f"{100 * counts.rate:.1f} %"
-    return " | ".join([*(f"{part or 0:,}" for part in (counts.matched, counts.unmatched, counts.without)), rate])
+    share = f"{100 * counts.rate:.1f} %" if rate and counts.rate is not None else "–"
+    return " | ".join([*(f"{part or 0:,}" for part in (counts.matched, counts.unmatched, counts.without)), share])
 
 
 def _counts(counts: Counts) -> str:

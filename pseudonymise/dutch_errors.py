@@ -78,4 +78,70 @@ ERRORS = {
     "send the notice from the folder in which the delivery was sealed, or call the custodian": (
         "stuur de intrekking vanuit de map waarin de levering verzegeld is, of bel de beheerder van de sleutels"
     ),
+    # encoding at the source
+    "the linkage schema asks for it": "het koppelschema vraagt erom",
+    "the table lacks what is to be encoded": "in de tabel ontbreekt wat gecodeerd moet worden",
+    "values don't fit the linkage schema; nothing was encoded": (
+        "er zijn waarden die niet bij het koppelschema passen; er is niets gecodeerd"
+    ),
+    "mend them, or ask the linkage authority for a schema that says how no value is written": (
+        "verbeter ze, of vraag de koppelinstantie om een schema dat zegt hoe een lege waarde geschreven wordt"
+    ),
+    "--column takes FIELD=COLUMN": "--column vraagt VELD=KOLOM",
+    "FIELD is one of {}": "VELD is een van {}",
+    "it is encoded, and must not travel beside its filter": "dit wordt gecodeerd en mag niet naast zijn filter reizen",
+    "columns would be handed over in plain beside the filters": (
+        "er zouden kolommen leesbaar naast de filters worden ingeleverd"
+    ),
+    "it is not in the file": "staat niet in het bestand",
+    "the file lacks columns": "in het bestand ontbreken kolommen",
+    "the file cannot be read as CSV": "het bestand is niet als CSV te lezen",
+    "--separator, --encoding": "--separator, --encoding: het scheidingsteken en de tekencodering",
+    "the first row is no header: it has more than {} cells, or one that never ends": (
+        "de eerste rij is geen kop: ze heeft meer dan {} cellen, of een cel die niet eindigt"
+    ),
+    "it is not said what the filters were made under": "er staat niet bij waarmee de filters gemaakt zijn",
+    "this is no label of filters": "dit is geen etiket van filters",
+    "zicht encoding file makes it; for filters of other software, zicht encoding label": (
+        "zicht encoding file maakt het; voor filters van andere programma's zicht encoding label"
+    ),
+    "a linkage schema has version, clkConfig and features": "een koppelschema heeft version, clkConfig en features",
+    "see configs/linkage/": "zie configs/linkage/",
+    "the linkage schema does not hold": "het koppelschema klopt niet",
+    "the linkage schema is not readable as JSON": "het koppelschema is niet als JSON te lezen",
+    "there is no such linkage schema": "dit koppelschema is er niet",
+    "a secret is one line of at least {} characters: a shorter one can be guessed": (
+        "een geheim is één regel van minstens {} tekens: een korter geheim is te raden"
+    ),
+    "ask the linkage authority for the secret": "vraag de koppelinstantie om het geheim",
+    "chmod 600 {}": "geef alleen uzelf toegang: chmod 600 {}",
+    "name another, or remove it yourself": "kies een andere naam, of haal het zelf weg",
+    "others can read the secret": "anderen kunnen het geheim lezen",
+    "there is a file of this name": "er is al een bestand met deze naam",
+    "is no date of the schema's form": "is geen datum zoals het koppelschema die schrijft",
+    "is not in the schema's list": "staat niet in de lijst van het koppelschema",
+    "is no whole number": "is geen geheel getal",
+    "is no number": "is geen getal",
+    "lies outside the schema's range": "ligt buiten de grenzen van het koppelschema",
+    "does not match the schema's pattern": "past niet op het patroon van het koppelschema",
+    "is shorter or longer than the schema allows": "is korter of langer dan het koppelschema toestaat",
+    "is not in {} case": "staat niet in de letters die het koppelschema vraagt ({})",
+    "holds other characters than ASCII": "bevat andere tekens dan ASCII",
+    "the schema's distance needs a higher precision": "de afstand in het koppelschema vraagt om meer cijfers",
+    # the register's filters
+    "the key register has no filters under this linkage schema and secret": (
+        "het sleutelregister heeft geen filters bij dit koppelschema en geheim"
+    ),
+    "the key register was encoded by another linkage schema, secret or length than the project says": (
+        "het sleutelregister is gecodeerd met een ander koppelschema, geheim of andere lengte dan het project zegt"
+    ),
+    "compare zicht encoding label with the project file; then zicht encoding register": (
+        "vergelijk zicht encoding label met het projectbestand; daarna zicht encoding register"
+    ),
+    "the linkage authority runs: zicht encoding register": "de koppelinstantie draait: zicht encoding register",
+    "{} is no file of the register's filters": "{} is geen bestand met filters van het register",
+    "{} holds other persons than were encoded": "{} bevat andere personen dan er gecodeerd zijn",
+    "encode it again": "codeer het opnieuw",
+    "there is no key register {}": "het sleutelregister {} is er niet",
+    "see key_register in office.yaml": "zie key_register in office.yaml",
 }

@@ -18,6 +18,7 @@ import re
 import sqlite3
 import zipfile
 from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
 
@@ -75,21 +76,28 @@ class Canaries:
 
     def found_in(self, content: bytes) -> int:
         """How many places of ``content`` hold a planted value."""
-        return sum(map(self._found_in, (content, *_out_of_base64(content))))
+        return sum(1 for _ in self._places(content))
 
-    def _found_in(self, content: bytes) -> int:
-        hits = 0
-        for start in range(0, max(len(content) - WINDOW + 1, 0), BLOCK):
-            part = np.frombuffer(content[start : start + BLOCK + WINDOW - 1], dtype=np.uint8)
-            windows = np.lib.stride_tricks.sliding_window_view(part, WINDOW)
-            hits += sum(self._free_starts.matches(content, start + at) > 0 for at in self._free_starts.places(windows))
-            runs = np.flatnonzero(
-                ~IS_HEX[np.concatenate(([content[start - 1] if start else 0], part[: len(windows) - 1]))]
-            )
-            for at in runs[self._bounded_starts.hits(windows[runs])].tolist():
-                end = self._bounded_starts.matches(content, start + at)
-                hits += bool(end) and (end == len(content) or content[end] not in HEX)
-        return hits
+    def stand_in(self, content: bytes) -> bool:
+        """Whether ``content`` holds a planted value: no further than the first is looked."""
+        return any(True for _ in self._places(content))
+
+    def _places(self, content: bytes) -> Iterator[int]:
+        for text in chain((content,), _out_of_base64(content)):
+            for start in range(0, max(len(text) - WINDOW + 1, 0), BLOCK):
+                yield from self._places_in_block(text, start)
+
+    def _places_in_block(self, text: bytes, start: int) -> Iterator[int]:
+        windows = _packed(text[start : start + BLOCK + WINDOW - 1])
+        for at in np.flatnonzero(self._free_starts.hits(windows)).tolist():
+            if self._free_starts.matches(text, start + at):
+                yield start + at
+        before = text[start - 1 : start] if start else b" "
+        runs = np.flatnonzero(~IS_HEX[np.frombuffer(before + text[start : start + len(windows) - 1], dtype=np.uint8)])
+        for at in runs[self._bounded_starts.hits(windows[runs])].tolist():
+            end = self._bounded_starts.matches(text, start + at)
+            if end and (end == len(text) or text[end] not in HEX):
+                yield start + at
 
 
 class _Starts:
@@ -101,13 +109,10 @@ class _Starts:
         for start, length in sorted({(pattern[:WINDOW], len(pattern)) for pattern in self._patterns}, reverse=True):
             self._lengths.setdefault(start, []).append(length)
         self._table = np.zeros(1 << TABLE_BITS, dtype=np.bool_)
-        self._table[_hashed(np.frombuffer(b"".join(self._lengths), dtype=np.uint8).reshape(-1, WINDOW))] = True
+        self._table[_hashed(_packed(b"".join(self._lengths))[::WINDOW])] = True
 
     def hits(self, windows: Windows) -> Windows:
         return self._table[_hashed(windows)]
-
-    def places(self, windows: Windows) -> list[int]:
-        return np.flatnonzero(self.hits(windows)).tolist()
 
     def matches(self, content: bytes, place: int) -> int:
         """Where the longest pattern that starts at ``place`` ends; 0 when none does."""
@@ -117,11 +122,17 @@ class _Starts:
         return 0
 
 
+def _packed(content: bytes) -> Windows:
+    """The window of bytes from each byte of ``content`` on, as one number."""
+    padded, count = content + bytes(16), max(len(content) - WINDOW + 1, 0)
+    packed = np.empty(-(-count // 8) * 8, dtype=np.uint64)
+    for offset in range(8):
+        packed[offset::8] = np.frombuffer(padded, dtype="<u8", count=len(packed) // 8, offset=offset)
+    return packed[:count] & np.uint64((1 << 8 * WINDOW) - 1)
+
+
 def _hashed(windows: Windows) -> Windows:
-    packed = np.zeros(len(windows), dtype=np.uint64)
-    for at in range(WINDOW):
-        packed |= windows[:, at].astype(np.uint64) << np.uint64(8 * at)
-    return ((packed * _MULTIPLIER) >> np.uint64(64 - TABLE_BITS)).astype(np.int64)
+    return (windows * _MULTIPLIER) >> np.uint64(64 - TABLE_BITS)
 
 
 def _in_base64(plain: bytes) -> Iterator[bytes]:
@@ -218,8 +229,8 @@ def leaking_files(folders: Iterable[Path], canaries: Canaries) -> list[str]:
     leaking = []
     for folder in folders:
         for path in sorted(folder.rglob("*")):
-            if canaries.found_in(path.name.encode()):
+            if canaries.stand_in(path.name.encode()):
                 leaking.append(f"name of {path.parent}")
-            if path.is_file() and sum(canaries.found_in(part) for part in decoded(path)):
+            if path.is_file() and any(canaries.stand_in(part) for part in decoded(path)):
                 leaking.append(str(path))
     return leaking

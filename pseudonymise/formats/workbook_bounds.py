@@ -53,10 +53,10 @@ def refuse_bombs(handle: Any, file: str) -> None:
             stands beside rows, of too many elements or bytes; a document type; a formula without its result.
     """
     try:
-        with zipfile.ZipFile(handle) as archive:
+        with zipfile.ZipFile(_Bounded(handle, file)) as archive:
             entries = archive.infolist()
             if len(entries) > MAX_ENTRIES:
-                raise refused_workbook(file, "it holds too many parts")
+                raise refused_workbook(file, _TOO_MANY)
             for entry in entries:
                 _refuse_large(entry, file)
             for entry in entries:
@@ -68,6 +68,22 @@ def refuse_bombs(handle: Any, file: str) -> None:
     except (expat.ExpatError, ElementTree.ParseError):
         pass
     raise unreadable_workbook(file)
+
+
+class _Bounded:
+    """``handle``, refusing to be read in larger pieces than a block: an archive's list of its parts is read in one."""
+
+    def __init__(self, handle: Any, file: str) -> None:
+        self._handle, self._file = handle, file
+
+    def read(self, size: int = -1) -> bytes:
+        if size > BLOCK:
+            raise refused_workbook(self._file, _TOO_MANY)
+        content: bytes = self._handle.read(size)
+        return content
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._handle, name)
 
 
 def refused_workbook(file: str, message: str) -> BadInput:
@@ -128,6 +144,7 @@ def _look_into(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, file: str) -> N
 _ROW, _TEXT = f"{_MAIN} row", f"{_MAIN} si"
 _ROWS = (_ROW, 3, MAX_ROWS, f"it has rows beyond number {MAX_ROWS}, the last that a sheet can have")
 _STRINGS = (_TEXT, 2, MAX_STRINGS, f"it has more than {MAX_STRINGS} different texts")
+_TOO_MANY = "it holds too many parts"
 _TYPED = "a part of it declares a document type, which no spreadsheet program writes"
 _WITHOUT_RESULTS = "it holds formulas without their results, which would be read as empty"
 

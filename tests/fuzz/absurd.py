@@ -289,7 +289,7 @@ FILES: Mapping[str, Absurd] = {
         2,
         900,
     ),
-    "parts.xlsx": Absurd(lambda path, n: parts(path, n << 10), 2, 1024, 640),
+    "parts.xlsx": Absurd(lambda path, n: parts(path, n << 10), 2, 1024),
 }
 
 

@@ -41,6 +41,18 @@ def test_the_match_rate_is_that_of_the_key_register(site: Site, linked: LinkResu
     assert transfers.keys[1].counts.rate == pytest.approx(known.mean())
 
 
+def test_no_rate_is_told_of_what_only_linked_records_have(site: Site, linked: LinkResult) -> None:
+    """Owners of the land registry come with a year of birth; sex and origin are the register's, of linked ones."""
+    owner = next(found for found in linked.report.data_sets if found.name == "transfers").keys[1]
+    assert owner.told_by_register == ("origin", "sex")
+    page = (site.out / "linkage.md").read_text()
+    rows = page[page.index(f"## transfers: {owner.key}") :].split("## ")[1].splitlines()
+    rates = {by: [row for row in rows if row.startswith(f"| {by} |") and "·" not in row] for by in ("sex", "age")}
+    assert all(row.endswith("| – |") for row in rates["sex"])
+    assert all(row.endswith("% |") for row in rates["age"])
+    assert all(rates.values())
+
+
 def test_the_full_report_is_private_and_the_researchers_one_has_no_small_count(site: Site, linked: LinkResult) -> None:
     full = site.zone.folder / "linkage.json"
     assert full.stat().st_mode & 0o077 == 0

@@ -94,19 +94,22 @@ def test_every_message_has_its_dutch(file: str, text: str) -> None:
 
 STOPPING = [
     *(ROOM / f"{name}.py" for name in ("handing_in", "outbox", "sealing", "manifest", "withdrawal", "delivery")),
-    CHECKOUT / "pipeline/commands/delivery.py",
+    *(CHECKOUT / f"pipeline/commands/{name}.py" for name in ("delivery", "encoding")),
+    *sorted((CHECKOUT / "linkage/encodings").glob("*.py")),
 ]
+# where each says what is wrong
+RAISED = {"Fault": 2} | dict.fromkeys(
+    ("BadInput", "Tampered", "KeyUnavailable", "NotReady", "Refused", "UnusableValue"), 0
+)
 
 
 def stopping() -> Iterator[tuple[str, str]]:
     """What suppliers' commands raise, and what they are told to do next."""
     for source in STOPPING:
         for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in {
-                *("BadInput", "Tampered", "KeyUnavailable", "NotReady", "Refused")
-            }:
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in RAISED:
                 following = [keyword.value for keyword in node.keywords if keyword.arg == "next_step"]
-                for argument in (*node.args[:1], *following):
+                for argument in (node.args[RAISED[node.func.id]], *following):  # type: ignore[attr-defined]  # a Name
                     yield from ((source.name, text) for text in literals(argument))
 
 

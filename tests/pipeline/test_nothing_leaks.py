@@ -64,7 +64,7 @@ def written_outside(workspace: Path) -> list[Path]:
 def check_nothing_leaks(job: Job, canaries: Canaries | None = None) -> None:
     canaries = canaries or canaries_of(job)
     assert leaking_files(written_outside(job.workspace), canaries) == []
-    assert not canaries.found_in(job.done.said.encode())
+    assert not canaries.stand_in(job.done.said.encode())
     deliveries = [path for path in (job.country / "deliveries").rglob("*") if ".manifest." not in path.name]
     files = [path for path in deliveries if path.is_file()]
     assert {str(path) for path in files} <= set(leaking_files([job.country / "deliveries"], canaries))
@@ -128,7 +128,7 @@ def test_nothing_of_eighty_deliveries_and_no_key_is_told_by_engines_and_process_
     assert any(b"eighty" in line for line in seen)
     canaries = Canaries({*planted(country), PASSPHRASE.decode()}, keys_of(run / "keys", PASSPHRASE))
     assert leaking_files([told, *written_outside(run)], canaries) == []
-    assert not any(canaries.found_in(line) for line in (*seen, (done.stdout + done.stderr).encode()))
+    assert not any(canaries.stand_in(line) for line in (*seen, (done.stdout + done.stderr).encode()))
     assert talks(told, engine)
 
 
@@ -197,7 +197,7 @@ def test_nothing_leaks_into_files_process_lists_plans_and_logs(
     assert any(b"pipeline" in line for line in seen)
     canaries = canaries_of(job)
     assert leaking_files([told], canaries) == []
-    assert not any(canaries.found_in(line) for line in seen)
+    assert not any(canaries.stand_in(line) for line in seen)
     assert talks(told, engine)
     check_nothing_leaks(job, canaries)
 
