@@ -85,15 +85,17 @@ class PopulationsWithin:
         """Whether of two sums, of which one holds the other but for 1 … ``minimum`` − 1 units, these may be nobody.
 
         Else two figures that differ tell that somebody is in the difference, who may be known to be the only one. Not
-        so where the difference holds a cell of a table as a whole: that table says itself that it is not empty.
+        so where the difference holds a cell of a table as a whole: that table says itself that it is not empty. Where
+        figures tell of everybody (``least``), also two sums that differ by so few on both sides are held.
         """
         there = sparse.csr_array(self._sums[:, : len(self._units)])
         size = there @ self._units
         if len(size) > MOST_SUMS:
             return False
         tried = 0
-        for larger, smaller in _nested(there, self._units, size, minimum):
-            rest = np.setdiff1d(_row(there, larger), _row(there, smaller))
+        told = bool(self._least.any())
+        for first, second in _near(there, self._units, size, minimum, both_sides=told):
+            rest = np.setxor1d(_row(there, first), _row(there, second))
             of_rest = np.zeros(len(self._units))
             of_rest[rest] = self._units[rest]
             if bool(((there @ of_rest == size) & (size > 0)).any()):
@@ -207,13 +209,17 @@ def _row(sums: sparse.csr_array, row: int) -> IntArray:
     return found
 
 
-def _nested(there: sparse.csr_array, units: IntArray, size: IntArray, minimum: int) -> list[tuple[int, int]]:
-    """Pairs of a sum and one that it holds but for 1 … ``minimum`` − 1 units."""
+def _near(
+    there: sparse.csr_array, units: IntArray, size: IntArray, minimum: int, *, both_sides: bool
+) -> list[tuple[int, int]]:
+    """Pairs of sums that share units and differ by 1 … ``minimum`` − 1: in one of the two, or on ``both_sides``."""
     shared = sparse.coo_array((there * units[None, :].astype(np.float64)) @ there.T)
     first, second = shared.coords
-    left = size[first] - size[second]
-    held = (shared.data == size[second]) & (left > 0) & (left < minimum)
-    return list(zip(first[held].tolist(), second[held].tolist(), strict=True))
+    apart = size[first] + size[second] - 2 * shared.data
+    close = (first < second) & (apart > 0) & (apart < minimum)
+    if not both_sides:
+        close &= apart == np.abs(size[first] - size[second])
+    return list(zip(first[close].tolist(), second[close].tolist(), strict=True))
 
 
 def _least_of(by_atom: sparse.csc_array, room: FloatArray) -> FloatArray:
