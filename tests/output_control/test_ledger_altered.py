@@ -160,9 +160,9 @@ def test_another_project_draws_the_same_figures_and_says_nothing_new(
 def test_figures_drawn_by_another_key_are_refused(tmp_path: Path, method: str, base: int | None) -> None:
     past, data = Past(tmp_path), random_homes(3, 200)
     data = data.set_column(1, "owner", data.column("home"))
-    request = table_request("region", "kind", protection=Protection(method=method, base=base))
+    request = table_request("region", protection=Protection(method=method, base=base))
     past.release("first", data, request)
-    (tmp_path / "gate" / NOISE_FILE).write_bytes(bytes(range(32)))
+    (tmp_path / "gate" / NOISE_FILE).write_bytes(bytes(range(1, 33)))
     with pytest.raises(Refused, match="the same key"):
         past.release("second", data, request)
 
