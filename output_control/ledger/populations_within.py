@@ -37,7 +37,8 @@ class PopulationsWithin:
     """Changes of the true population that keep every sum of atoms within its bounds.
 
     ``cells`` (per table, cells × atoms) with ``low`` and ``high`` per cell; ``amount`` and ``least`` of each atom;
-    ``units`` of those that are there, which come first. Different atoms hold different units.
+    ``units`` of those that are there, which come first: what they add up to over any atoms is no more than the distinct
+    units in these (whole numbers where different atoms hold different units).
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class PopulationsWithin:
         *,
         amount: FloatArray,
         least: FloatArray,
-        units: IntArray,
+        units: FloatArray,
     ) -> None:
         every = sparse.csr_array(sparse.vstack(list(cells)))
         # sums of the same atoms are one: told by well-spread numbers, modulo 2^64
@@ -89,15 +90,16 @@ class PopulationsWithin:
         figures tell of everybody (``least``), also two sums that differ by so few on both sides are held.
         """
         there = sparse.csr_array(self._sums[:, : len(self._units)])
-        size = there @ self._units
+        held = self._amount[: len(self._units)]
+        size = there @ held
         if len(size) > MOST_SUMS:
             return False
         tried = 0
         told = bool(self._least.any())
-        for first, second in _near(there, self._units, size, minimum, both_sides=told):
+        for first, second in _near(there, held, self._units, minimum, both_sides=told):
             rest = np.setxor1d(_row(there, first), _row(there, second))
-            of_rest = np.zeros(len(self._units))
-            of_rest[rest] = self._units[rest]
+            of_rest = np.zeros(len(held))
+            of_rest[rest] = held[rest]
             if bool(((there @ of_rest == size) & (size > 0)).any()):
                 continue
             tried += 1
@@ -142,14 +144,14 @@ class PopulationsWithin:
 
     def _opens(self, atom: int, small: BoolArray, minimum: int, width: float) -> bool:
         locked = np.zeros(len(small), dtype=np.bool_)
-        held = int(self._units[atom])
+        held = float(self._units[atom])
         while held < minimum:
             against = self._moves(atom, small, locked, width)
             if against is None:
                 return False
             if not against.any():
                 return True
-            held += int(self._units[np.flatnonzero(against)].min())
+            held += float(self._units[np.flatnonzero(against)].min())
             locked |= against
         return True
 
@@ -210,13 +212,17 @@ def _row(sums: sparse.csr_array, row: int) -> IntArray:
 
 
 def _near(
-    there: sparse.csr_array, units: IntArray, size: IntArray, minimum: int, *, both_sides: bool
+    there: sparse.csr_array, amount: FloatArray, units: FloatArray, minimum: int, *, both_sides: bool
 ) -> list[tuple[int, int]]:
-    """Pairs of sums that share units and differ by 1 … ``minimum`` − 1: in one of the two, or on ``both_sides``."""
-    shared = sparse.coo_array((there * units[None, :].astype(np.float64)) @ there.T)
-    first, second = shared.coords
-    apart = size[first] + size[second] - 2 * shared.data
-    close = (first < second) & (apart > 0) & (apart < minimum)
+    """Pairs of sums that share records and differ, by fewer than ``minimum`` units: in one of the two, or on
+    ``both_sides``; ``amount`` (whole numbers above 0) and ``units`` (above 0) of each atom."""
+    common, shared = (sparse.csr_array((there * each[None, :]) @ there.T) for each in (amount, units))
+    for each in (common, shared):
+        each.sort_indices()
+    first, second = sparse.coo_array(common).coords
+    size, few = there @ amount, there @ units
+    apart = size[first] + size[second] - 2 * common.data
+    close = (first < second) & (apart > 0) & (few[first] + few[second] - 2 * shared.data < minimum)
     if not both_sides:
         close &= apart == np.abs(size[first] - size[second])
     return list(zip(first[close].tolist(), second[close].tolist(), strict=True))
