@@ -4,7 +4,7 @@ Without an option: every folder of REFERENCE (default ``../shared/reference``) b
 beside the safe peers' figures of its ``results.csv``. With ``--growth``: CPU seconds of auto with the audit on made-up
 count tables (`benchmarks.country`) of growing size, and the exponent that they grow with; with ``--width`` by the
 gate's method and an interval of 3, as the shipped policies ask. With ``--magnitudes``: the gap on 3-way magnitudes,
-without and with the singleton demand. Every pattern is audited; an unsafe one is an error.
+without and with the singleton demand, and at growing sizes. Every pattern is audited; an unsafe one is an error.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from output_control.tables.table import CellTable
 SIZES = ((3, 15, 60), (4, 30, 130), (1, 12, 80, 380), (2, 30, 300, 1260))
 RECORDS_PER_LEAF = 60
 MAGNITUDE = (13, 10, 8)
+LARGER_MAGNITUDES = ((22, 20, 20), (31, 30, 30), (46, 45, 45))
 UNITS_PER_CELL = 12
 LARGE = 5000
 
@@ -87,7 +88,7 @@ def random_magnitudes(shape: tuple[int, ...], seed: int = 1) -> CellTable:
 
 
 def magnitudes() -> None:
-    """Three dimensions by two concentration rules: how far from the proven bound."""
+    """Three dimensions by two concentration rules: how far from the proven bound; and p% at growing sizes."""
     table = random_magnitudes(MAGNITUDE)
     for rule in (PPercent(10), Dominance(2, 85)):
         sensitive = primary(table, rule)
@@ -95,6 +96,11 @@ def magnitudes() -> None:
             text, _ = protected(table, sensitive, Options(singletons=demand))
             shown = "on" if demand else "off"
             say(f"{len(table)} cells, {int(sensitive.mask.sum())} primary by {rule}, singletons {shown}: auto {text}")
+    for shape in LARGER_MAGNITUDES:
+        table = random_magnitudes(shape)
+        sensitive = primary(table, PPercent(10))
+        text, _ = protected(table, sensitive, Options())
+        say(f"{len(table)} cells, {int(sensitive.mask.sum())} primary by p%, singletons on: auto {text}")
 
 
 def growth(options: Options) -> None:

@@ -25,6 +25,7 @@ from output_control.tables.table import BoolArray, CellTable, FloatArray, IntArr
 
 SLACK = 1e-6
 AT_ONCE = 50_000
+PRIMARIES_AT_ONCE = 2_000
 Sides = tuple[int, ...]
 
 
@@ -110,7 +111,8 @@ class _Audit:
         self.up, self.down, self.width = asked.up[self.cells], asked.down[self.cells], asked.width[self.cells]
         self.anchor = np.where(self.down > 0, primary.anchor[self.cells], -1)
         self.equations, self.least = full_equations(table), least(table, options)
-        self.moves = pattern.witnesses.moves
+        self.moves = pattern.witnesses.moves.copy()
+        self.moves.sum_duplicates()
         self.error = self._errors(self.equations)
         self.by_up, self.by_down = pattern.witnesses.up[self.cells], pattern.witnesses.down[self.cells]
         self.also = pattern.witnesses.also
@@ -224,11 +226,58 @@ class _Audit:
         further: dict[int, list[int]] = {}
         for cell, row in self.also.tolist():
             further.setdefault(cell, []).append(row)
+        asked = self.hidden[self.cells] & ~self._out_of_sight()
         return [
-            position
-            for position, cell in enumerate(self.cells.tolist())
-            if self.hidden[cell] and self._is_exposed(position, insiders, further.get(cell, []))
+            int(position)
+            for position in np.flatnonzero(asked)
+            if self._is_exposed(int(position), insiders, further.get(int(self.cells[position]), []))
         ]
+
+    def _out_of_sight(self) -> BoolArray:
+        """The primaries of which every sole contributor leaves some witness alone that moves them far enough.
+
+        All at once, by a bit per contributor: who knows a cell of each such witness of a primary is left in its bits.
+        Says nothing of coalitions, nor of contributors who know their part of cells.
+        """
+        clear = np.zeros(len(self.cells), dtype=np.bool_)
+        alone = np.flatnonzero(self.hidden & (self.table.sole_contributor >= 0))
+        people, who = np.unique(self.table.sole_contributor[alone], return_inverse=True)
+        parts = self.options.part_share > 0 or (self.table.contributors is not None and not self.table.integral)
+        if parts or self.options.coalition > 1 or not self.moves.shape[0] or not len(self.cells):
+            return clear
+        position, row = self._witnesses_of_each()
+        knows = sparse.csr_array((np.ones(len(alone)), (alone, who)), shape=(len(self.table), len(people)))
+        rows, row = np.unique(row, return_inverse=True)
+        touched = sparse.csr_array(abs(sparse.csr_array(self.moves[rows])) @ knows)
+        numbers = np.full(len(self.table), -1, dtype=np.int64)
+        numbers[alone] = who
+        own = numbers[self.cells]
+        for start in range(0, len(self.cells), PRIMARIES_AT_ONCE):
+            here = slice(*np.searchsorted(position, [start, start + PRIMARIES_AT_ONCE]))
+            seen, first = np.unique(position[here], return_index=True)
+            if len(seen):
+                used, at = np.unique(row[here], return_inverse=True)
+                bits = np.packbits(sparse.csr_array(touched[used]).toarray() > 0, axis=1)
+                left = np.unpackbits(np.bitwise_and.reduceat(bits[at], first, axis=0), axis=1, count=len(people))
+                known = np.flatnonzero(own[seen] >= 0)
+                left[known, own[seen[known]]] = 0
+                clear[seen] = ~left.any(axis=1)
+        return clear
+
+    def _witnesses_of_each(self) -> tuple[IntArray, IntArray]:
+        """Pairs of a position and a row that holds and moves its primary far enough for a contributor, by position."""
+        place = np.full(len(self.table), -1, dtype=np.int64)
+        place[self.cells] = np.arange(len(self.cells))
+        every = np.arange(len(self.cells))
+        position = np.concatenate([every, every, place[self.also[:, 0]]])
+        row = np.concatenate([self.by_up, self.by_down, self.also[:, 1]])
+        there = np.flatnonzero((position >= 0) & (row >= 0))
+        position, row = position[there], row[there]
+        level = np.maximum(self.up + self.down, self.width)[position] * self.options.singleton_share
+        far = np.abs(np.asarray(self.moves[row, self.cells[position]]).reshape(-1))
+        holds = np.flatnonzero((far >= level * (1 - SLACK)) & (self.error[row] <= SLACK * level))
+        order = holds[np.argsort(position[holds], kind="stable")]
+        return position[order], row[order]
 
     def _is_exposed(self, position: int, insiders: Insiders, further: list[int]) -> bool:
         """Whether contributors come too close from above, or from both sides together."""

@@ -71,6 +71,8 @@ ROUTED_UP_TO = 1500
 REROUTED = 600
 ASTRAY = 0.15
 LOOKED_AT = 500
+# magnitudes that so many hidden cells do not prove are served anew, which costs less than to look at all
+ALONE_AMONG = 2_000
 
 
 def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> Pattern:
@@ -193,7 +195,7 @@ def _seeded(search: Search, guide: Guidance) -> list[Target]:
     trial = search.over([target.fresh() for target in search.problem.targets], guide.hidden)
     lost = prove_many(trial, trial.problem.targets)
     if len(lost) <= LOOKED_AT:
-        lost = prove_each(trial, lost)
+        lost = prove_each(trial, lost, None if search.problem.integral else ALONE_AMONG)
     if 2 * len(lost) <= len(search.problem.targets):
         search.hidden |= guide.hidden
         search.proof.adopt(trial.proof, search.hidden)

@@ -35,6 +35,19 @@ def serve_by_boxes(search: Search) -> None:
             return
 
 
+def cheapest_box(search: Search, target: Target) -> IntArray:
+    """The groups of the cheapest box that serves a target beside what is hidden; none where there is no such box."""
+    problem, boxes = search.problem, search.problem.boxes
+    if boxes is None:
+        return np.zeros(0, dtype=np.int64)
+    price = np.where(search.hidden, 0.0, np.where(problem.keep, np.inf, problem.cost))
+    price[sorted(target.held)] = np.inf
+    cell = problem.first_cell[[target.cell]]
+    best = _cheapest(boxes, [target], cell, problem.by_cell(price))
+    there = np.flatnonzero(np.isfinite(best.price))
+    return np.unique(problem.group[boxes.corners(cell[there], best.at(there))[1]])
+
+
 def _offer(search: Search, targets: Sequence[Target], price: FloatArray, *, free: bool) -> int:
     """Take boxes for ``targets``: all that cost nothing, or the cheapest of each part; returns how many."""
     boxes = search.problem.boxes

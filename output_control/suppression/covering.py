@@ -5,6 +5,7 @@ from __future__ import annotations
 from output_control.suppression.batches import batch_round
 from output_control.suppression.boxed import certify_by_boxes, serve_by_boxes
 from output_control.suppression.flow import certify, serve
+from output_control.suppression.inner import certify_inside
 from output_control.suppression.problem import Target
 from output_control.suppression.regions import serve_by_region
 from output_control.suppression.search import Search
@@ -17,6 +18,7 @@ BY_REGION_FROM = 1_500
 
 def cover(search: Search) -> list[Target]:
     """Hide cells until every target is proven; returns the targets for which nothing helps."""
+    certify_inside(search, search.problem.targets)
     certify_by_boxes(search, search.problem.targets)
     certify(search)
     problem, unseen = search.problem, all(target.size <= 1 for target in search.problem.targets)

@@ -31,6 +31,8 @@ FLOOR = 0.02
 HALF = 0.5
 FIRST_NODES = 20
 SERVED_ALONE = 60
+# batches over larger tables of magnitudes cost more than one programme per target
+COVERED_UP_TO = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +218,8 @@ def repair(proposal: Search, lost: list[Target]) -> list[Target]:
 
     Returns those for which nothing helps.
     """
-    if len(lost) > SERVED_ALONE:
+    problem = proposal.problem
+    if len(lost) > SERVED_ALONE and (problem.integral or problem.size <= COVERED_UP_TO):
         return cover(proposal)
     return [target for target in lost if not serve(proposal, target)]
 

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
+from output_control.suppression.boxed import cheapest_box
 from output_control.suppression.islands import Islands
 from output_control.suppression.lp import Model
-from output_control.suppression.neighbourhood import WIDE, Ball, limits
+from output_control.suppression.neighbourhood import WIDE, Ball, ball, limits
 from output_control.suppression.problem import Problem, Target
 from output_control.suppression.search import Search
 from output_control.suppression.warm_start import SYSTEM, is_open_system, is_system
@@ -36,8 +37,8 @@ def certify(search: Search, rounds: int = FREE_ROUNDS, targets: Sequence[Target]
         queue = [target for target in wanted if not target.met]
         if not queue or idle == 3:
             return
-        for ball, served in islands.serving(queue):
-            push(search, ball, served)
+        for around, served in islands.serving(queue):
+            push(search, around, served)
         idle = idle + 1 if all(not target.met for target in queue) else 0
 
 
@@ -131,11 +132,19 @@ def serve(search: Search, target: Target) -> bool:
     # what the one model did not find is looked for once more from nothing
     size = SYSTEM if system else BALL
     while not target.met:
-        ball = search.near.around(np.array([target.cell]), search.hidden, size)
-        if not _serve_in(search, ball, target) and ball.whole:
+        around = search.near.around(np.array([target.cell]), search.hidden, size)
+        if not _serve_in(search, _with_box(search, around, target), target) and around.whole:
             return False
         size *= 4
     return True
+
+
+def _with_box(search: Search, around: Ball, target: Target) -> Ball:
+    """A ball in which a magnitude has a move where there is one of the simplest form: larger ones cost far more."""
+    if search.problem.integral or around.whole:
+        return around
+    cells = np.union1d(around.cells, cheapest_box(search, target))
+    return ball(search.problem, cells, whole=False)
 
 
 def _serve_in(search: Search, ball: Ball, target: Target) -> bool:
@@ -216,6 +225,8 @@ def _slope_scaling(
         price = float(fixed[used].sum())
         if best is None or price < best[0]:
             best = price, move
+        if not price:
+            break
         slope = np.where(used, fixed / np.maximum(np.abs(move), 1e-3), slope)
     return best
 

@@ -52,7 +52,7 @@ class Master:
 
     @staticmethod
     def build(problem: Problem) -> Master:
-        """Cover and bridge rows for every equation, and for counts the cuts that one equation gives."""
+        """Cover and bridge rows for every equation, and the cuts that one equation gives."""
         pattern = sparse.csr_array(abs(problem.matrix))
         pattern.data[:] = 1.0
         primaries = pattern @ problem.primary.astype(np.float64)
@@ -72,11 +72,10 @@ class Master:
         lower = np.concatenate([np.full(len(single), 2.0), np.zeros(sums + members)])
         upper = np.concatenate([np.full(len(single), np.inf), np.zeros(sums), np.full(members, np.inf)])
         master = Master(problem, sparse.csr_array(rows), lower, upper, sums)
-        if problem.integral:
-            weights = equation_cuts(problem)
-            for start, end in pairwise(weights.indptr.tolist()):
-                cells = weights.indices[start:end].astype(np.int64)
-                master.cuts.append(Cut(cells, weights.data[start:end], 1.0))
+        weights = equation_cuts(problem)
+        for start, end in pairwise(weights.indptr.tolist()):
+            cells = weights.indices[start:end].astype(np.int64)
+            master.cuts.append(Cut(cells, weights.data[start:end], 1.0))
         return master
 
     def model(

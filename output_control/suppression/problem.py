@@ -152,6 +152,11 @@ class Problem:
         """Number of groups."""
         return len(self.amount)
 
+    @property
+    def knows_parts(self) -> bool:
+        """Whether contributors know their part of any group."""
+        return bool(self.holders.max(initial=-1) >= 0)
+
     def known_to(self, members: tuple[int, ...]) -> IntArray:
         """The groups that hold nobody but ``members``."""
         return np.flatnonzero(np.isin(self.sole, members) | np.isin(self.couple, members).all(axis=1))

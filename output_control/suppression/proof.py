@@ -22,8 +22,11 @@ class Proof:
         self.problem = problem
         self.moves: list[Move] = []
         self._targets_of: dict[int, list[Target]] = {}
-        # per secondary the targets that ever leaned on it, by their place; who does so no more is weeded out when asked
-        self._leaning: dict[int, dict[int, Target]] = {}
+        # per secondary the moves of it that were ever leaned on, and per such move the targets that did, by their
+        # place; who does so no more is weeded out when asked
+        self._movers: dict[int, list[int]] = {}
+        self._users: dict[int, dict[int, Target]] = {}
+        self._alone: dict[int, frozenset[int]] = {}
         self._place: dict[int, int] = {}
         self._registered = 0
         for target in problem.targets:
@@ -51,34 +54,42 @@ class Proof:
         place = self._place.pop(id(target))
         for by in (target.up_by, target.down_by, *target.also):
             if by >= 0:
-                for cell in self._secondaries(by):
-                    self._leaning.get(cell, {}).pop(place, None)
+                self._users.get(by, {}).pop(place, None)
 
     def _lean(self, target: Target, by: int) -> None:
-        place = self._place[id(target)]
-        for cell in self._secondaries(by):
-            self._leaning.setdefault(cell, {})[place] = target
-
-    def _secondaries(self, move: int) -> list[int]:
-        """What a move changes of groups that may be published again."""
-        cells = self.moves[move][0]
-        found: list[int] = cells[~self.problem.primary[cells]].tolist()
-        return found
+        if by not in self._users:
+            self._users[by] = {}
+            cells = self.moves[by][0]
+            for cell in cells[~self.problem.primary[cells]].tolist():
+                self._movers.setdefault(cell, []).append(by)
+        self._users[by][self._place[id(target)]] = target
 
     def leaning_on(self, cell: int) -> list[tuple[Target, set[int]]]:
         """The targets whose proof moves ``cell``, no primary, in a fixed order, each with the moves that do."""
-        found, uses = [], dict[int, bool]()
-        users = self._leaning.get(cell, {})
-        for place in sorted(users):
-            target = users[place]
-            by = [move for move in (target.up_by, target.down_by, *target.also) if move >= 0]
-            uses |= {move: bool((self.moves[move][0] == cell).any()) for move in by if move not in uses}
-            hit = {move for move in by if uses[move]}
-            if hit:
-                found.append((target, hit))
-            else:
-                del users[place]
-        return found
+        found = dict[int, tuple[Target, set[int]]]()
+        for by in self._movers.get(cell, ()):
+            users = self._users[by]
+            for place, target in list(users.items()):
+                if by in (target.up_by, target.down_by, *target.also):
+                    found.setdefault(place, (target, set()))[1].add(by)
+                else:
+                    del users[place]
+        return [found[place] for place in sorted(found)]
+
+    def is_leaned_on_beside(self, cell: int, inside: set[int]) -> bool:
+        """Whether a proof moves ``cell``, no primary, of a target whose own cell is not ``inside``."""
+        return any(
+            target.cell not in inside and by in (target.up_by, target.down_by, *target.also)
+            for by in self._movers.get(cell, ())
+            for target in self._users[by].values()
+        )
+
+    def alone_in(self, by: int) -> frozenset[int]:
+        """Who is the sole contributor of a group that a move changes."""
+        if by not in self._alone:
+            sole = self.problem.sole[self.moves[by][0]]
+            self._alone[by] = frozenset(sole[sole >= 0].tolist())
+        return self._alone[by]
 
     def targets_at(self, cell: int) -> list[Target]:
         """All targets of one group."""
@@ -101,6 +112,22 @@ class Proof:
             if piece is not None:
                 helped += self._take(cells[part], piece) + self._take(cells[part], -piece)
         return helped
+
+    def add_inner(self, cells: IntArray, change: FloatArray) -> None:
+        """Take what one move of `inner_moves` proves, up and down."""
+        cells, change = cells[change != 0], change[change != 0]
+        if len(cells):
+            self._take(cells, change)
+            self._take(cells, -change)
+
+    def keep_also(self, cells: IntArray, change: FloatArray, targets: Iterable[Target]) -> int:
+        """Keep one move of `inner_moves` as a further one of the cells of ``targets``, which it moves far enough."""
+        self.moves.append((cells[change != 0], change[change != 0]))
+        by = len(self.moves) - 1
+        for target in targets:
+            target.also.append(by)
+            self._lean(target, by)
+        return by
 
     def take_box(self, target: Target, cells: IntArray, signs: FloatArray) -> None:
         """Credit ``target`` with a move of ± 1 that keeps the equations, scaled as far as it asks and cells allow."""

@@ -6,12 +6,16 @@ from collections.abc import Sequence
 
 from output_control.suppression.boxed import certify_by_boxes
 from output_control.suppression.flow import certify, prove_alone
+from output_control.suppression.inner import FEW, can_move_inside, certify_inside
 from output_control.suppression.islands import can_move
 from output_control.suppression.problem import Target
 from output_control.suppression.search import Search
 from output_control.suppression.singletons import open_against_contributors
 from output_control.suppression.warm_start import is_system, stuck
 from output_control.tables.table import BoolArray
+
+# so few are looked at one by one
+MANY = 500
 
 
 def check(search: Search, hidden: BoolArray, known: Sequence[Search]) -> tuple[Search, list[Target]]:
@@ -29,8 +33,10 @@ def check(search: Search, hidden: BoolArray, known: Sequence[Search]) -> tuple[S
 
 def prove_many(search: Search, targets: Sequence[Target]) -> list[Target]:
     """Prove what boxes and moves of many together prove; returns what stays open, provable or not."""
+    certify_inside(search, targets)
     certify_by_boxes(search, targets)
-    certify(search, rounds=4, targets=targets)
+    if search.problem.integral or sum(not target.met for target in targets) > MANY:
+        certify(search, rounds=4, targets=targets)
     return [target for target in targets if not target.met]
 
 
@@ -39,11 +45,14 @@ def prove_all(search: Search, targets: Sequence[Target]) -> list[Target]:
     return prove_each(search, prove_many(search, targets))
 
 
-def prove_each(search: Search, left: Sequence[Target]) -> list[Target]:
-    """Look at each of the open targets by itself; returns those that hidden cells do not prove."""
+def prove_each(search: Search, left: Sequence[Target], most: int | None = None) -> list[Target]:
+    """Look at each of the open targets by itself; returns those that hidden cells (no more than the ``most`` nearest)
+    do not prove."""
     movable = can_move(search)
+    if not search.problem.integral and len(left) >= FEW:
+        movable &= can_move_inside(search)
     lost = [target for target in left if not movable[target.cell]]
     if is_system(search):
         lost += stuck(search, [target for target in left if movable[target.cell] and target.plain])
     known = {id(target) for target in lost}
-    return [target for target in left if id(target) in known or not (target.met or prove_alone(search, target))]
+    return [target for target in left if id(target) in known or not (target.met or prove_alone(search, target, most))]

@@ -57,14 +57,13 @@ class Region:
     """One LP over the hidden groups of a ball: between questions only bounds and objective change."""
 
     def __init__(self, search: Search, ball: Ball) -> None:
-        self.search, self.ball = search, ball
+        self.search, self.ball, self.inside = search, ball, set(ball.cells.tolist())
         zero, still = np.zeros(len(ball.cells)), np.zeros(ball.matrix.shape[0])
         self._model = Model(ball.matrix, zero, zero, zero, (still, still))
 
     def prove(self, targets: Sequence[Target]) -> bool:
         """Find witnesses of all targets: first together, in random directions, then one by one."""
-        inside = np.isin([target.cell for target in targets], self.ball.cells)
-        if not inside.all():
+        if not self.inside.issuperset(target.cell for target in targets):
             return False
         if all(target.size <= 1 for target in targets):
             # the ways to split a width between rise and fall make looking up boxes dearer than programmes
@@ -140,8 +139,8 @@ class _Pruning:
         queue = self.secondaries()
         while queue:
             ball = self.search.near.around(np.array(queue[:1]), self.search.hidden, REGION, hidden_only=True)
-            region, inside = Region(self.search, ball), set(ball.cells.tolist())
-            here = [cell for cell in queue if cell in inside or cell == queue[0]]
+            region = Region(self.search, ball)
+            here = [cell for cell in queue if cell in region.inside or cell == queue[0]]
             for cell in here:
                 self._attempt(cell, region)
             done = set(here)
@@ -158,7 +157,8 @@ class _Pruning:
         search = self.search
         if search.counter.solved >= self.last:
             raise OutOfBudget
-        if region is not None and self._gives_away(cell):
+        beside = region is not None and search.proof.is_leaned_on_beside(cell, region.inside)
+        if region is not None and (beside or self._gives_away(cell)):
             return
         search.hidden[cell] = False
         leaning = self._suspend(cell)

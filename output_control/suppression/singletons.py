@@ -16,6 +16,7 @@ from itertools import combinations
 import numpy as np
 
 from output_control.suppression.flow import prove_alone, serve, shortest_move
+from output_control.suppression.inner import FEW, inner_moves
 from output_control.suppression.problem import (
     TOLERANCE,
     Problem,
@@ -27,6 +28,8 @@ from output_control.suppression.search import Search
 from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 DETOURS = 3
+CLASSES = 8
+TWICE = 2
 Pair = tuple[int, int]
 Sides = tuple[float, ...]
 
@@ -55,8 +58,9 @@ def _against_all(
     search: Search, attempt: Callable[[Search, Target], bool], targets: Sequence[Target] | None = None
 ) -> list[Target]:
     lost: list[Target] = []
-    asked = search.problem.targets if targets is None else targets
-    for target in [target for target in asked if not target.against]:
+    asked = [target for target in (search.problem.targets if targets is None else targets) if not target.against]
+    _lean_apart(search, asked)
+    for target in asked:
         _lean_on_few(search, target)
         for contributor in sorted(_suspects(search, target)):
             lost += _demand(search, attempt, target, (contributor,))
@@ -77,6 +81,46 @@ def _demand(
         search.proof.offer(made, cells, change)
         search.proof.offer(made, cells, -change)
     return [] if made.met or attempt(search, made) else [made]
+
+
+def _lean_apart(search: Search, asked: Sequence[Target]) -> None:
+    """Moves through the inside that leave sole contributors alone: all of them, then all but one class after another.
+
+    Who differ in a digit of their numbers are in different classes once, so that a cell of the one moves while those of
+    the other stand still.
+    """
+    problem, cells = search.problem, np.flatnonzero(search.hidden)
+    if problem.integral or problem.coalition > 1:
+        return
+    left = [target for target in asked if _suspects(search, target)]
+    if len(left) < FEW:
+        return
+    people, number = np.unique(problem.sole[cells], return_inverse=True)
+    number = np.where(problem.sole[cells] < 0, -1, number)
+    lasts, place = [-1, *range(CLASSES)], 1
+    while left and place < CLASSES * len(people):
+        still = np.stack([(number >= 0) & (number // place % CLASSES != last) for last in lasts], axis=1)
+        reach = np.repeat(np.where(still, 0.0, problem.amount[cells][:, None]), TWICE, axis=1)
+        search.count()
+        wish = search.signs(reach.size).reshape(reach.shape)
+        _keep_apart(search, cells, inner_moves(problem, cells, reach, wish), left)
+        left = [target for target in left if _suspects(search, target)]
+        lasts, place = lasts[-CLASSES:], place * CLASSES
+
+
+def _keep_apart(search: Search, cells: IntArray, moves: FloatArray, targets: Sequence[Target]) -> None:
+    """Keep each move for those of ``targets`` that it moves far enough and whom it rids of suspects."""
+    at = np.searchsorted(cells, [target.cell for target in targets])
+    far = np.array([max(asked_of_contributors(search.problem, target)) for target in targets])
+    suspects = [_suspects(search, target) for target in targets]
+    for move in moves.T:
+        known = set(search.problem.sole[cells[move != 0]].tolist())
+        reached = np.flatnonzero(np.abs(move[at]) >= far).tolist()
+        freed = [each for each in reached if not suspects[each] <= known]
+        for each in freed:
+            suspects[each] &= known
+        if freed:
+            search.proof.keep_also(cells, move, [targets[each] for each in freed])
 
 
 def _lean_on_few(search: Search, target: Target) -> None:
@@ -187,14 +231,20 @@ def _leanings(search: Search, target: Target, by: Sequence[Target], sides: Sides
     """Of each witness of the targets ``by``, of one group, that moves it ``far`` to one of the ``sides``, who rules it
     out; a width may be had up and down together."""
     problem, proof = search.problem, search.proof
-    enough, ways = dict[int, None](), list[tuple[IntArray, FloatArray]]()
+    by_cells = len(sides) > 1 and problem.coalition == 1 and not problem.knows_parts
+    enough, ways, leaning = dict[int, None](), list[tuple[IntArray, FloatArray]](), list[_Leaning]()
     for each in by:
         moves = [move for move in (each.up_by, each.down_by) if move >= 0]
         alone = [move for move in (*moves, *each.also) if proof.reach(move, target.cell) >= far * (1 - TOLERANCE)]
         enough |= dict.fromkeys(alone)
         if len(sides) > 1 and not alone and each.raised + each.lowered >= far * (1 - TOLERANCE):
+            if by_cells:
+                leaning.append(_Leaning(frozenset().union(*map(proof.alone_in, moves)), frozenset()))
+                continue
             both = [proof.moves[move] for move in moves]
             ways.append((np.concatenate([cells for cells, _ in both]), np.concatenate([change for _, change in both])))
+    if by_cells:
+        return leaning + [_Leaning(proof.alone_in(move), frozenset()) for move in enough]
     for move in enough:
         cells, change = proof.moves[move]
         step = float(change[cells == target.cell].sum())
