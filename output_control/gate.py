@@ -75,7 +75,8 @@ def check(
         raise _refusal(analysis, faults)
     found = _Findings()
     listed = with_transitions(requests, classifications)
-    gate = _Gate(Sources(engine, rederive(), linked), listed, policy, gaps(requests), threads)
+    sources = Sources(engine, rederive(), linked, history.ids.ids if history else None)
+    gate = _Gate(sources, listed, policy, gaps(requests), threads)
     inputs = {name: frame.digest() for name, frame in sorted(linked.items())}
     fingerprint = digest_json(made_with)
     policy_document = policy.public_document()

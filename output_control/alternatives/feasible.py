@@ -2,7 +2,8 @@
 
 The attacker knows the published figures, the method with its parameters, that true counts are whole and at least 0,
 that empty cells are empty, and that the true table adds up in every hierarchy; not the key. From each figure follows
-the least and the most that its true count can be; the equations then narrow that further. An interval is believed
+the least and the most that its true count can be; the equations then narrow that further. So does what the same records
+must have in common: a total whose cell-key figure is not that of its part holds somebody else. An interval is believed
 only as far as whole tables prove it that agree with everything published.
 """
 
@@ -35,16 +36,35 @@ def known_range(table: CellTable, altered: AlteredTable) -> tuple[FloatArray, Fl
     shown, said = altered.published.astype(np.float64), altered.parameters
     if altered.method == "rounding":
         reach = said["base"] * (1 + said["steps"]) - 1
-        return np.maximum(shown - reach, 0), shown + reach
     if altered.method == "cell_key":
         reach = said["largest"]
-        # zeros stay zeros, so a figure above 0 has somebody behind it
+    if altered.method != "small_count_rounding":
+        # empty cells are shown as 0, so a figure above 0 has somebody behind it
         return np.where(shown > 0, np.maximum(shown - reach, 1), 0), shown + reach
     base = said["base"]
     inner = _without_children(table)
     least = np.where(inner & (shown != base), shown, np.where(inner, 1, 0))
     most = np.where(inner & (shown != 0), shown, np.where(inner, base - 1, np.inf))
     return least, most
+
+
+def _others_inside(table: CellTable, altered: AlteredTable) -> sparse.csr_array:
+    """Sparse (rows × cells): totals less a part with another figure, which must be above 0. Of the same records the
+    cell-key figures are the same; where totals add up, or another part's figure is above 0, the bounds say so."""
+    keys, codes, found = table.keys(), table.codes, []
+    there = altered.published > 0
+    order = np.argsort(keys)
+    for position, dim in enumerate(table.dims) if altered.method == "cell_key" else ():
+        part = np.flatnonzero(dim.parent[codes[:, position]] >= 0)
+        above = codes[part].copy()
+        above[:, position] = dim.parent[above[:, position]]
+        total = order[np.searchsorted(keys, cell_keys(above, table.shape), sorter=order)]
+        others = np.bincount(total, weights=there[part], minlength=len(table))[total] - there[part]
+        told = (altered.published[total] != altered.published[part]) & (others == 0)
+        found.append(np.column_stack([total, part])[told])
+    pairs = np.concatenate(found) if found else np.zeros((0, 2), dtype=np.int64)
+    row, sign = np.repeat(np.arange(len(pairs)), 2), np.tile([1.0, -1.0], len(pairs))
+    return sparse.csr_array((sign, (row, pairs.reshape(-1))), shape=(len(pairs), len(table)))
 
 
 def _without_children(table: CellTable) -> BoolArray:
@@ -65,6 +85,8 @@ def faults_of_altered(table: CellTable, altered: AlteredTable) -> list[str]:
         faults.append("a figure is below 0")
     if altered.additive and bool((full_equations(table) @ shown).any()):
         faults.append("a total is not the sum of its parts")
+    if bool((_others_inside(table, altered) @ table.value <= 0).any()):
+        faults.append("two figures of the same records differ")
     base = int(altered.parameters.get("base", 1))
     where = _without_children(table) & (shown < base) if altered.method == "small_count_rounding" else shown >= 0
     if bool((shown[where] % base).any()):
@@ -177,10 +199,13 @@ class Attacker:
     def __init__(self, table: CellTable, altered: AlteredTable) -> None:
         self._table, self._value = table, table.value
         self._least, self._most = known_range(table, altered)
-        self._matrix = full_equations(table)
+        equations, others = full_equations(table), _others_inside(table, altered)
+        self._matrix = sparse.csr_array(sparse.vstack([equations, others]))
+        self._low = np.repeat([0.0, 1.0], [equations.shape[0], others.shape[0]])
+        self._high = np.repeat([0.0, np.inf], [equations.shape[0], others.shape[0]])
         self._inner = np.flatnonzero(_without_children(table))
         self._order = np.argsort(table.keys())
-        self._all = _Programme(self._matrix, self._least, self._most)
+        self._all = _Programme(self._matrix, (self._least, self._most), (self._low, self._high))
         self.solves_whole = len(self._value) <= WHOLE_UP_TO
         # what reaches every inner cell is the whole programme: asked last, and once
         parts = tuple(size for size in NEAR if size < len(self._inner))
@@ -224,9 +249,11 @@ class Attacker:
             return self.furthest(cell, sides, held)
         columns = self._with_totals(self._nearest(cell, size))
         part = sparse.csr_array(self._matrix[:, columns])
-        part = sparse.csr_array(part[np.flatnonzero(np.diff(part.indptr))])
-        value = self._value[columns]
-        programme = _Programme(part, self._least[columns], self._most[columns], right=part @ value)
+        rows, value = np.flatnonzero(np.diff(part.indptr)), self._value[columns]
+        still = (self._matrix @ self._value - part @ value)[rows]
+        sums = (self._low[rows] - still, self._high[rows] - still)
+        part = sparse.csr_array(part[rows])
+        programme = _Programme(part, (self._least[columns], self._most[columns]), sums)
         push = (columns == cell).astype(np.float64)
         place = int(np.searchsorted(columns, held)) if held in columns else -1
         tables = []
@@ -263,14 +290,16 @@ class Attacker:
         return np.sort(self._order[np.searchsorted(keys, cell_keys(codes, self._table.shape))])
 
     def _believed(self, found: FloatArray | None, held: int) -> FloatArray | None:
-        """The table, if in whole numbers it is within what each figure says, adds up, and keeps ``held``'s truth."""
+        """The table, if in whole numbers it is within what the figures say, adds up, and keeps ``held``'s truth."""
         if found is None:
             return None
         whole = np.rint(found)
         near = bool(np.allclose(found, whole, rtol=0, atol=SLACK))
         inside = bool(((whole >= self._least) & (whole <= self._most)).all())
         still = held < 0 or whole[held] == self._value[held]
-        return whole if near and inside and still and not (self._matrix @ whole).any() else None
+        sums = self._matrix @ whole
+        adds_up = bool(((sums >= self._low) & (sums <= self._high)).all())
+        return whole if near and inside and still and adds_up else None
 
     def interval(self, cell: int) -> Interval:
         """The interval of any cell, sensitive or not."""
@@ -281,18 +310,19 @@ class Attacker:
 
 
 class _Programme:
-    """One set of equations; from question to question only the objective and one held cell change."""
+    """Cells and sums of cells (rows of ``matrix``) within bounds; from question to question only the objective and one
+    held cell change."""
 
     def __init__(
-        self, matrix: sparse.csr_array, least: FloatArray, most: FloatArray, *, right: FloatArray | None = None
+        self, matrix: sparse.csr_array, cells: tuple[FloatArray, FloatArray], sums: tuple[FloatArray, FloatArray]
     ) -> None:
-        self._least, self._most = least, most
+        self._least, self._most = least, most = cells
         self._columns = np.arange(len(least), dtype=np.int32)
         self._model = HighsLp()
         model = self._model
         model.num_row_, model.num_col_ = matrix.shape
         model.col_cost_, model.col_lower_, model.col_upper_ = np.zeros(len(least)), least, most
-        model.row_lower_ = model.row_upper_ = np.zeros(matrix.shape[0]) if right is None else right
+        model.row_lower_, model.row_upper_ = sums
         model.a_matrix_.format_ = MatrixFormat.kRowwise
         model.a_matrix_.start_ = matrix.indptr.astype(np.int32)
         model.a_matrix_.index_ = matrix.indices.astype(np.int32)

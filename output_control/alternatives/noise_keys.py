@@ -18,10 +18,11 @@ from output_control.tables.table import IntArray, cell_keys
 def cell_keys_of(evidence: Evidence, sources: Sources, secret: bytes) -> IntArray:
     """Cell keys of all cells of ``evidence.table``: of the members of the population in each, over all its records.
 
+    Members are known by the ledger's ids, so that the same cell draws the same in every project.
     The key never enters a query: engines write queries into logs.
 
     Raises:
-        Refused: members have no whole-number keys.
+        Refused: members have no whole-number keys. NotReady: the ledger does not know one.
         KeyUnavailable: the secret is no key.
     """
     request = evidence.request
@@ -31,7 +32,7 @@ def cell_keys_of(evidence: Evidence, sources: Sources, secret: bytes) -> IntArra
         raise Refused(f"column {member} holds no unit keys, so noise cannot be drawn by it")
     table = sources.derived_table(request.derivation)
     units = sources.collect("SELECT DISTINCT {m} AS m FROM {t}", order_by=["m"], m=member, t=table).column(0)
-    noise = record_keys(np.asarray(units.to_numpy(), dtype=np.int64), secret)
+    noise = record_keys(sources.known_as(np.asarray(units.to_numpy(), dtype=np.int64)), secret)
     keys = sources.load(f"noise_{request.name}", pa.table({"m": units, "noise": noise}))
     return _spread(evidence, _sums(request, sources, member, table, keys))
 

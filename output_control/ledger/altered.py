@@ -34,7 +34,8 @@ NO_BOUNDS = (
 )
 OTHER_UNITS = "their periods or kinds of unit differ, so that an altered figure cannot be held against the other"
 OTHER_NOISE = (
-    "figures that were drawn by the noise key are held only against figures drawn in the same way, with the same base"
+    "figures that were drawn by the noise key are held only against figures drawn in the same way, with the same "
+    "parameters and the same key"
 )
 TOO_LARGE = "altered figures are held against others only where all tables are small enough to be taken together"
 WHOLE_RANGE = "the policy asks of each small count that it may be any, which is not shown for altered figures"
@@ -201,8 +202,8 @@ def _nobody_can_dominate(group: Sequence[ReleasedTable], minimum: int, dominance
 def _within(group: Sequence[ReleasedTable], atoms: Atoms, options: Options) -> PopulationsWithin | None:
     """All populations within what the tables say; None where the true one is not, so that nothing can be told."""
     bounds = [_known(table, options) for table in group]
-    # cell keys differ wherever records do: who sees two figures differ knows that somebody is in the difference
-    least_there = 1.0 if any(_noise(table).startswith("cell_key") for table in group) else 0.0
+    # what is drawn by keys of records follows from these: who sees two figures differ knows that somebody is between
+    least_there = 1.0 if any(_noise(table) for table in group) else 0.0
     within = PopulationsWithin(
         atoms.cells,
         tuple(low for low, _ in bounds),

@@ -86,7 +86,8 @@ class PopulationsWithin:
         """Whether of two sums, of which one holds the other but for 1 … ``minimum`` − 1 units, these may be nobody.
 
         Else two figures that differ tell that somebody is in the difference, who may be known to be the only one. Not
-        so where the difference holds a cell of a table as a whole: that table says itself that it is not empty.
+        so where the difference holds a cell of a table as a whole: that table says itself that it is not empty. Where
+        figures tell of everybody (``least``), also two sums that differ by so few on both sides are held.
         """
         there = sparse.csr_array(self._sums[:, : len(self._units)])
         held = self._amount[: len(self._units)]
@@ -94,8 +95,9 @@ class PopulationsWithin:
         if len(size) > MOST_SUMS:
             return False
         tried = 0
-        for larger, smaller in _nested(there, held, self._units, minimum):
-            rest = np.setdiff1d(_row(there, larger), _row(there, smaller))
+        told = bool(self._least.any())
+        for first, second in _near(there, held, self._units, minimum, both_sides=told):
+            rest = np.setxor1d(_row(there, first), _row(there, second))
             of_rest = np.zeros(len(held))
             of_rest[rest] = held[rest]
             if bool(((there @ of_rest == size) & (size > 0)).any()):
@@ -209,15 +211,21 @@ def _row(sums: sparse.csr_array, row: int) -> IntArray:
     return found
 
 
-def _nested(there: sparse.csr_array, amount: FloatArray, units: FloatArray, minimum: int) -> list[tuple[int, int]]:
-    """Pairs of a sum and one that it holds but for 1 … ``minimum`` − 1 units; ``amount`` (whole numbers above 0) and
-    ``units`` of each atom."""
-    shared = sparse.coo_array((there * amount[None, :]) @ there.T)
-    first, second = shared.coords
+def _near(
+    there: sparse.csr_array, amount: FloatArray, units: FloatArray, minimum: int, *, both_sides: bool
+) -> list[tuple[int, int]]:
+    """Pairs of sums that share records and differ, by fewer than ``minimum`` units: in one of the two, or on
+    ``both_sides``; ``amount`` (whole numbers above 0) and ``units`` (above 0) of each atom."""
+    common, shared = (sparse.csr_array((there * each[None, :]) @ there.T) for each in (amount, units))
+    for each in (common, shared):
+        each.sort_indices()
+    first, second = sparse.coo_array(common).coords
     size, few = there @ amount, there @ units
-    left = few[first] - few[second]
-    held = (shared.data == size[second]) & (size[first] > size[second]) & (left < minimum)
-    return list(zip(first[held].tolist(), second[held].tolist(), strict=True))
+    apart = size[first] + size[second] - 2 * common.data
+    close = (first < second) & (apart > 0) & (few[first] + few[second] - 2 * shared.data < minimum)
+    if not both_sides:
+        close &= apart == np.abs(size[first] - size[second])
+    return list(zip(first[close].tolist(), second[close].tolist(), strict=True))
 
 
 def _least_of(by_atom: sparse.csc_array, room: FloatArray) -> FloatArray:

@@ -34,7 +34,8 @@ def published(protected: ProtectedTable, policy: Policy) -> Altered:
     noise = ""
     if altered is not None:
         drawn = {name: value for name, value in sorted(altered.parameters.items()) if name != "steps"}
-        noise = " ".join([altered.method, *(f"{name} {value:g}" for name, value in drawn.items())])
+        said_of = (f"{name} {value:g}" for name, value in drawn.items())
+        noise = " ".join([altered.method, *said_of, f"key {policy.noise_commitment()}"])
     said = digest_bytes(csv_bytes(statistic_columns(protected, rules)))
     document = {name: str(value) for name, value in protection_document(request, altered).items()}
     because = "" if len(low) else _because(request, evidence)

@@ -66,8 +66,9 @@ class Altered:
     """What left of a table that is ``not compared``, as its readers know it.
 
     ``low`` and ``high``: per cell the least and the most true count behind what is published of it; empty where that is
-    not kept (weighted figures, several kinds of unit, other statistics). ``noise``: method and parameters of figures
-    that were drawn by the noise key; empty where nothing was drawn. ``figures``: a digest of all that is published.
+    not kept (weighted figures, several kinds of unit, other statistics). ``noise``: method, parameters and the key's
+    commitment of figures that were drawn by the noise key (no commitment of those that the ledger remembered before it
+    kept it: these are like no others); empty where nothing was drawn. ``figures``: a digest of all that is published.
     ``because``: of a table that is being checked why the bounds are not kept, by the columns that it asks for; it is
     not remembered.
     """

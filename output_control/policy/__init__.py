@@ -9,6 +9,7 @@ code does not know is refused: the gate never falls back on a value of its own.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import stat
 from pathlib import Path
@@ -250,6 +251,10 @@ class Policy(BaseModel):
         """SHA-256 over salt and confidential part: binds the office to it, and tells nobody what it is."""
         content = canonical_json(self.confidential.model_dump(mode="json"))
         return hashlib.sha256(b"zicht policy commitment\0" + self.salt + content).hexdigest()
+
+    def noise_commitment(self) -> str:
+        """HMAC-SHA-256 of a fixed text under the noise key: another one for another key, and tells nothing of it."""
+        return hmac.digest(self.noise_key, b"zicht noise key", "sha256").hex()
 
     def public_document(self) -> bytes:
         """``policy.json`` of a release: the public part and the commitment; same files, same bytes."""

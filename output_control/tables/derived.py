@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,21 +15,28 @@ from enclave.frames import Frame
 from enclave.requests import Request, TableRequest
 from enclave.zones import Derived, Linked
 from output_control.banded import banded
+from output_control.tables.table import IntArray
 from output_control.tables.unit_keys import faults_of_copies, faults_of_units
 
 _IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
 
 class Sources:
-    """Derived frames, linked data sets and code lists as tables of one engine, each attached once."""
+    """Derived frames, linked data sets and code lists as tables of one engine, each attached once.
+
+    ``known_as``: the project's integers -> numbers by which every project knows the units (the ledger's); without a
+    ledger the integers themselves.
+    """
 
     def __init__(
         self,
         engine: Engine,
         derived: Mapping[str, Frame[Derived]],
         linked: Mapping[str, Frame[Linked]],
+        known_as: Callable[[IntArray], IntArray] | None = None,
     ) -> None:
         self.engine = engine
+        self.known_as = known_as or _as_they_are
         self._derived, self._linked = derived, linked
         self._attached: set[str] = set()
 
@@ -92,6 +99,10 @@ class Sources:
         if not _IDENTIFIER.fullmatch(name):
             raise Refused("a name in the request is no column or table name")
         return self.engine.dialect.quote(name)
+
+
+def _as_they_are(integers: IntArray) -> IntArray:
+    return integers
 
 
 def schema_of(frame: Frame[Derived] | Frame[Linked]) -> pa.Schema:
@@ -173,13 +184,21 @@ def _not_whole(request: Request, sources: Sources, member: str) -> list[str]:
     if period is not None and sources.type_of_linked(dataset, period) is None:
         return [f"this is said to be all of {dataset}, which has no column {period}: leave out whole, or the period"]
     frame, within = sources.derived_table(request.derivation), sources.population_table(dataset)
-    distinct = "SELECT COUNT(*) FROM (SELECT DISTINCT {key} FROM {table} WHERE {only} IS NOT NULL) AS d"
+    everyone = "SELECT DISTINCT {key} FROM {within} WHERE {only} IS NOT NULL"
     periods = [period] if period is not None else []
+    names = {"key": [key, *periods], "within": within, "only": key}
     counted = sources.number("SELECT COUNT(*) FROM {table}", table=frame)
-    there = sources.number(distinct, key=[member, *periods], table=frame, only=member)
-    of = sources.number(distinct, key=[key, *periods], table=within, only=key)
+    of = sources.number(f"SELECT COUNT(*) FROM ({everyone}) AS d", **names)  # noqa: S608 - quoted names
+    missing = sources.number(
+        f"SELECT COUNT(*) FROM ({everyone} EXCEPT SELECT {{member}} FROM {{table}}) AS d",  # noqa: S608 - quoted names
+        **names,
+        member=[member, *periods],
+        table=frame,
+    )
     empty = "SELECT COUNT(*) FROM {table} WHERE {name} IS NULL"
-    if counted == there == of and not any(sources.number(empty, table=frame, name=name) for name in request.columns()):
+    # as many rows as there are members, and every member among them: the same, each once
+    whole = counted == of and not missing
+    if whole and not any(sources.number(empty, table=frame, name=name) for name in request.columns()):
         return []
     return [
         f"this is said to be all of {dataset}, and of some {request.derivation} has no record, several, or a value "

@@ -16,6 +16,7 @@ from enclave.requests import OutputRequest
 from output_control.ledger.history import History
 from output_control.ledger.keys import LedgerKeys
 from output_control.ledger.remember import ProjectIds
+from output_control.ledger.rows import LedgerIds
 from output_control.ledger.store import About, Ledger
 from output_control.sealed import CheckedOutput
 from tests.output_control.gate_world import CLASSIFICATIONS, World, table_request, tree_of
@@ -49,6 +50,7 @@ class Past:
     overrides: dict[str, object] = field(default_factory=dict)
     classifications: dict[str, Classification] = field(default_factory=lambda: dict(CLASSIFICATIONS))
     released: list[str] = field(default_factory=list)
+    known_as: LedgerIds = field(default_factory=ProjectIds)
     ledger: Ledger = field(init=False)
 
     def __post_init__(self) -> None:
@@ -57,14 +59,14 @@ class Past:
 
     def history(self) -> History:
         """All that was released."""
-        return History(self.ledger, self.ledger.entries(), ProjectIds())
+        return History(self.ledger, self.ledger.entries(), self.known_as)
 
     def check(self, data: pa.Table, *requests: OutputRequest, alone: bool = False, **frames: pa.Table) -> CheckedOutput:
         """The gate on ``data`` (as ``homes``, and further frames); ``alone``: as if nothing had been released."""
         world = World(self.folder, classifications=self.classifications, policy_overrides=self.overrides)
         for name, table in {"homes": data, **frames}.items():
             world.add(name, table)
-        world.history = History(self.ledger, (), ProjectIds()) if alone else self.history()
+        world.history = History(self.ledger, (), self.known_as) if alone else self.history()
         return world.check(*requests)
 
     def release(self, name: str, data: pa.Table, *requests: OutputRequest, **frames: pa.Table) -> CheckedOutput:

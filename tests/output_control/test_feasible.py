@@ -12,7 +12,7 @@ from output_control.alternatives import feasible
 from output_control.alternatives.altered import AlteredTable
 from output_control.alternatives.cell_keys import SPAN, perturb
 from output_control.alternatives.controlled_rounding import round_controlled
-from output_control.alternatives.feasible import Attacker, audit_altered, faults_of_altered
+from output_control.alternatives.feasible import Attacker, audit_altered, faults_of_altered, known_range
 from output_control.alternatives.perturbation_table import perturbation_table
 from output_control.alternatives.small_counts import round_small_counts
 from output_control.protection import Exact, Options, Range, Width
@@ -52,9 +52,21 @@ def possible_tables(table: CellTable, altered: AlteredTable) -> np.ndarray:
             true[row, "c-total"] = true[row, "c1"] + true[row, "c2"]
         for column in ("c1", "c2", "c-total"):
             true["r-total", column] = true["r1", column] + true["r2", column]
-        if all(_could_be(altered, shown[labels], true[labels], labels in inner) for labels in shown):
+        could = all(_could_be(altered, shown[labels], true[labels], labels in inner) for labels in shown)
+        if could and (altered.method != "cell_key" or _same_records_same_figure(shown, true)):
             found.append([true[table.labels(i)] for i in range(len(table))])
     return np.array(found)
+
+
+def _same_records_same_figure(shown: dict[tuple[str, ...], int], true: dict[tuple[str, ...], int]) -> bool:
+    """Two cells that hold the same of the inner cells where anybody is hold the same records, and draw the same."""
+    there = [(r, c) for r in ("r1", "r2") for c in ("c1", "c2") if true[r, c]]
+    drawn: dict[tuple[tuple[str, str], ...], int] = {}
+    for (row, column), figure in shown.items():
+        held = tuple((r, c) for r, c in there if row in (r, "r-total") and column in (c, "c-total"))
+        if held and drawn.setdefault(held, figure) != figure:
+            return False
+    return True
 
 
 def _could_be(altered: AlteredTable, shown: int, true: int, inner: bool) -> bool:
@@ -144,6 +156,44 @@ def test_a_figure_that_breaks_its_methods_promise_fails_everything() -> None:
         assert report.below_level == report.primaries > 0
     below = replace(good, published=-good.published)
     assert "a figure is below 0" in faults_of_altered(table, below)
+
+
+def test_a_total_with_another_figure_than_its_one_printed_part_says_that_somebody_else_is_there() -> None:
+    table = counts((ROWS, COLUMNS), {("r1", "c1"): 20, ("r1", "c2"): 2, ("r2", "c1"): 30, ("r2", "c2"): 40})
+    parameters = {"largest": 5, "variance": 3.0, "withheld": 2}
+    hidden = cell(table, "r1", "c2")
+
+    def least(total: int) -> float:
+        shown = np.rint(table.value).astype(np.int64)
+        shown[hidden], shown[cell(table, "r-total", "c2")] = 0, 40
+        shown[cell(table, "r1", "c-total")] = total
+        altered = AlteredTable("cell_key", shown, parameters, additive=False)
+        assert faults_of_altered(table, altered) == []
+        return Attacker(table, altered).interval(hidden).least
+
+    assert least(20) == 0
+    assert least(22) == 1
+    shown = np.rint(table.value).astype(np.int64)
+    shown[hidden] = 0
+    altered = AlteredTable("cell_key", shown, {**parameters, "largest": 3}, additive=False)
+    asked = primary(table, MinimumFrequency(10))
+    assert audit_altered(table, asked, altered, Options(count_protection=Width(2))).safe
+    assert not audit_altered(table, asked, altered, Options(count_protection=Width(3))).safe
+
+
+def test_figures_of_the_same_records_that_differ_fail_everything() -> None:
+    table = counts((ROWS, COLUMNS), {("r1", "c1"): 4, ("r2", "c1"): 30, ("r2", "c2"): 40})
+    shown = np.rint(table.value).astype(np.int64)
+    shown[cell(table, "r1", "c-total")] = 5
+    altered = AlteredTable("cell_key", shown, {"largest": 5, "variance": 3.0, "withheld": 2}, additive=False)
+    assert faults_of_altered(table, altered) == ["two figures of the same records differ"]
+
+
+def test_a_rounded_figure_above_0_has_somebody_behind_it_however_far_it_may_be_from_the_truth() -> None:
+    table = counts((ROWS, COLUMNS), dict.fromkeys(itertools.product(("r1", "r2"), ("c1", "c2")), 5))
+    shown = np.rint(table.value).astype(np.int64)
+    least, _ = known_range(table, AlteredTable("rounding", shown, {"base": 5, "steps": 1}, additive=True))
+    assert least.min() == 1
 
 
 def test_the_audit_gives_the_same_answer_twice() -> None:

@@ -14,15 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enclave.errors import Refused
+from enclave.requests import Protection
 from output_control.alternatives.cell_keys import SPAN, draws_of
 from output_control.alternatives.perturbation_table import PerturbationTable, perturbation_table
 from output_control.ledger.altered import keep_open
 from output_control.ledger.published import bounds_of
 from output_control.ledger.released import NOT_COMPARED, Altered, ReleasedTable
+from output_control.policy import NOISE_FILE
 from output_control.protection import Exact, Options, Width
 from output_control.tables.rules import Dominance, PPercent, Rule
-from tests.output_control.gate_world import World, table_request
+from tests.output_control.gate_world import World, random_homes, table_request
 from tests.output_control.ledger_tables import a_dimension, a_table
+from tests.output_control.ledger_world import Past, cells_of
 
 BASE, LEAST = 5, 4
 SEX = a_dimension("s", 2)
@@ -188,6 +191,64 @@ def test_two_rounded_populations_that_differ_by_one_leave_unless_a_boundary_lies
 ) -> None:
     counts = (both, 0, 1, 30, 0, 0)
     assert stay_open(tables_of(counts, ("rounded", "rounded")), 1) == left
+
+
+# who is where: in both populations, in the first only, in the second only; each fewer than the minimum frequency
+NEARLY_THE_SAME = [(13, 1, 0), (13, 1, 1), (12, 3, 0)]
+
+
+@pytest.mark.parametrize("drawn", ["cell_key largest 5", "rounding base 5", "small_count_rounding base 5"])
+@pytest.mark.parametrize(("both", "first", "second"), NEARLY_THE_SAME)
+def test_what_is_drawn_by_keys_of_records_does_not_leave_of_two_populations_that_differ_by_few(
+    both: int, first: int, second: int, drawn: str
+) -> None:
+    def wide(left: int, right: int) -> list[ReleasedTable]:
+        made = tables_of((both, left, right, 30, 0, 0), ("exact", "exact"))
+        bounds = [(np.maximum(each.table.value - 4, 0), each.table.value + 4) for each in made]
+        return [
+            replace(
+                each, quantity=NOT_COMPARED, altered=Altered(low, high, drawn, each.name), hidden=each.hidden & False
+            )
+            for each, (low, high) in zip(made, bounds, strict=True)
+        ]
+
+    assert not stay_open(wide(first, second), 1)
+    assert stay_open(wide(8, 9), 1)
+
+
+class Shifted:
+    """Another project: the same units by other integers."""
+
+    def __init__(self, by: int) -> None:
+        self.by = by
+
+    def ids(self, integers: np.ndarray) -> np.ndarray:
+        return integers - self.by
+
+
+@pytest.mark.parametrize(("method", "base"), [("cell_key", None), ("rounding", 5)])
+def test_another_project_draws_the_same_figures_and_says_nothing_new(
+    tmp_path: Path, method: str, base: int | None
+) -> None:
+    past, data = Past(tmp_path), random_homes(3, 200)
+    data = data.set_column(1, "owner", data.column("home"))
+    request = table_request("region", protection=Protection(method=method, base=base))
+    first = past.release("first", data, request)
+    other = pa.array(np.asarray(data.column("home")) + 10_000_019)
+    there = data.set_column(0, "home", other).set_column(1, "owner", other)
+    past.known_as = Shifted(10_000_019)
+    assert cells_of(past.release("second", there, request), "region") == cells_of(first, "region")
+
+
+@pytest.mark.parametrize(("method", "base"), [("cell_key", None), ("rounding", 5)])
+def test_figures_drawn_by_another_key_are_refused(tmp_path: Path, method: str, base: int | None) -> None:
+    past, data = Past(tmp_path), random_homes(3, 200)
+    data = data.set_column(1, "owner", data.column("home"))
+    request = table_request("region", protection=Protection(method=method, base=base))
+    past.release("first", data, request)
+    (tmp_path / "gate" / NOISE_FILE).write_bytes(bytes(range(1, 33)))
+    with pytest.raises(Refused, match="the same key"):
+        past.release("second", data, request)
 
 
 def can_give(count: np.ndarray, shown: int, table: PerturbationTable) -> np.ndarray:

@@ -88,13 +88,17 @@ def test_whole_is_every_member_in_every_period_that_it_has(tmp_path: Path) -> No
     years = homes(home=[*range(60), *range(50)], owner=[*range(60), *range(50)], year=[*["a"] * 60, *["b"] * 50])
     years = years.append_column("area", pa.array(["g0"] * 110))
     world = World(tmp_path, classifications={"area": flat("area", "g", 3)})
-    for name, frame in (("homes", years), ("fewer", years.slice(0, 109))):
-        world.add(name, frame, years.select(["home", "owner", "year"]))
+    # home 7 is left out of year b, and home 59, which only other linked data have in it, put in
+    another = pa.array([*range(60), *(at for at in range(50) if at != 7), 59], pa.int64())
+    other = years.set_column(0, "home", another).set_column(1, "owner", another)
+    for name, frame in (("homes", years), ("fewer", years.slice(0, 109)), ("other", other)):
+        world.add(name, frame, (other if name == "other" else years).select(["home", "owner", "year"]))
     with world.sources() as sources:
         asked = {"population": WHOLE, "period": "year"}
         assert faults_of_frame(table_request("area", **asked), sources) == []
-        (fault,) = faults_of_frame(table_request("area", derivation="fewer", **asked), sources)
-        assert "of some fewer has no record" in fault
+        for name in ("fewer", "other"):
+            (fault,) = faults_of_frame(table_request("area", derivation=name, **asked), sources)
+            assert f"of some {name} has no record" in fault
 
 
 def test_the_ledger_keeps_it_under_a_key_of_its_own(tmp_path: Path) -> None:
