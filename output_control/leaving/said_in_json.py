@@ -18,7 +18,7 @@ import pyarrow as pa
 from output_control.leaving.text import in_lines, texts_that_hide, without_halves
 
 MOST_NUMBERS_IN_A_LIST = 100
-MOST_NUMBERS, MOST_ALIKE, MOST_SAID = 400, 400, 4000
+MOST_NUMBERS, MOST_ALIKE, MOST_SAID = 200, 200, 2000
 """Numbers, objects of the same keys, and values in all that a file of the gate may hold, digests apart."""
 PER_FILE = (1, 4, 16)
 """As many of them does a crate hold more for each file that it describes."""

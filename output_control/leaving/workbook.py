@@ -241,7 +241,7 @@ def _faults_of_sheet(sheet: Element, texts: list[str], used: set[int], dates: se
         last = number
         cells = _cells(row, number, texts, used, dates)
         if cells is None:
-            yield f"holds cells out of order, or more than {MOST_COLUMNS} columns"
+            yield f"holds cells out of order, cells of two values, or more than {MOST_COLUMNS} columns"
             break
         table.append(cells)
     if hides_characters(" ".join(cell for cells in table for cell in cells)):
@@ -256,14 +256,17 @@ def _is_size(given: str) -> bool:
 
 
 def _cells(row: Element, number: int, texts: list[str], used: set[int], dates: set[int]) -> list[str] | None:
-    """What the cells of a row say, from the first column on; None when they stand anywhere else."""
+    """What the cells of a row say, from the first column on; None when they stand elsewhere, or do not show all
+    that they hold."""
     said: list[str] = []
     for cell in row:
         letters = cell.attrib["r"].removesuffix(str(number))
         column = 0
         for letter in letters:
             column = 26 * column + (ord(letter) - 64)
-        if not letters.isalpha() or not len(said) < column <= MOST_COLUMNS:
+        inside = [each.tag.rpartition("}")[2] for each in cell if not each.tag.endswith("}f")]
+        shown = inside in ([], ["is"] if cell.get("t") == "inlineStr" else ["v"])
+        if not letters.isalpha() or not len(said) < column <= MOST_COLUMNS or not shown:
             return None
         said += [""] * (column - 1 - len(said))
         said.append(_said(cell, texts, used, dates))

@@ -125,7 +125,7 @@ FEATURES: list[tuple[Change, str]] = [
     (lambda b: b.active.append([1, 2, 3, 4, 5, 6, 7, 8, 2]), "eleven-test"),
     (listing, "more than 500"),
     (births, "30 different dates or more"),
-    (lambda b: [b.active.append([734_501 + 7 * i]) for i in range(40)], "as keys of records are"),
+    (lambda b: [b.active.append([734_501 + 7 * i]) for i in range(40)], "different long numbers or more"),
     (lambda b: setattr(b.active["AAA1"], "value", 1), "more than 100 columns"),
 ]
 
@@ -153,6 +153,8 @@ PACKAGES: list[tuple[bytes, str]] = [
     (altered({SHEET: instead('<row r="2">', '<row r="2" ht="0.0" customHeight="1">')}), "too small to be seen"),
     (altered({SHEET: instead('defaultRowHeight="15"', 'defaultRowHeight="0"')}), "rows too small to be seen"),
     (altered({SHEET: instead('<row r="2"', '<row r="1"')}), "rows out of order"),
+    (altered({SHEET: instead("<v>120</v>", "<v>120</v><is><t>jan</t></is>")}), "cells of two values"),
+    (altered({SHEET: instead('r="B2"', 'r="A2"')}), "cells out of order"),
     (altered({"docProps/app.xml": before("</Properties>", f"<Company>{BSN}</Company>")}), "does not have"),
     (altered({"docProps/core.xml": instead("openpyxl", "A. Jansen")}), "names its maker"),
     (altered({"xl/theme/theme1.xml": instead("Office Theme", BSN)}), "a theme of its own"),
