@@ -6,7 +6,7 @@ starts from the last basis. Written for the audit alone; the suppressor does not
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,26 +68,39 @@ class Attacker:
         highs.passModel(model)
         return highs
 
-    def reach(self, cell: int, side: int, enough: float, held: Sequence[int]) -> Reach:
+    def reach(
+        self, cell: int, side: int, enough: float, held: Sequence[int], rests: Mapping[int, float] | None = None
+    ) -> Reach:
         """How far ``cell`` moves up (``side`` 1) or down (-1), up to ``enough``, while ``held`` cells stand still.
 
-        For counts the move is a whole one; a programme that cannot be finished counts as no move at all.
+        ``rests``: what the attacker knows some cells to hold at most besides a part of the attacker's own, so that they
+        fall by no more. For counts the move is a whole one; a programme that cannot be finished counts as no move at
+        all.
         """
+        spare = self._spare[self._cells]
+        if rests:
+            known = self._place[np.fromiter(rests, np.int64, len(rests))]
+            there = known >= 0
+            rest = np.fromiter(rests.values(), np.float64, len(rests))
+            spare[known[there]] = np.minimum(spare[known[there]], rest[there])
         unit = 1.0 if self._integral else max(enough, 1e-300)
         cap = enough / unit
-        found = self._solve(self._model, cell, side, cap, held=held, unit=unit)
+        found = self._solve(self._model, cell, side, cap, held=held, unit=unit, spare=spare)
         if found is None:
             return Reach(0.0, np.zeros(0))
         if self._integral and not np.allclose(found, np.rint(found), rtol=0, atol=1e-6):
-            found = self._solve(self._build(whole=True), cell, side, cap, held=held, unit=unit)
+            found = self._solve(self._build(whole=True), cell, side, cap, held=held, unit=unit, spare=spare)
             if found is None:
                 return Reach(0.0, np.zeros(0))
-        return self._checked(cell, side, np.rint(found) if self._integral else found * unit, enough)
+        return self._checked(cell, side, np.rint(found) if self._integral else found * unit, enough, spare)
 
-    def _checked(self, cell: int, side: int, change: FloatArray, enough: float) -> Reach:
-        """The move, if it really keeps the equations and y ≥ 0 to a millionth of ``enough`` (counts: exactly)."""
+    def _checked(self, cell: int, side: int, change: FloatArray, enough: float, spare: FloatArray) -> Reach:
+        """The move, if it really keeps the equations and what can fall to a millionth of ``enough`` (counts: exactly).
+
+        ``spare``: how far each hidden cell can fall.
+        """
         broken = float(np.abs(self._matrix @ change).max(initial=0))
-        below = float(-(self._spare[self._cells] + change).min(initial=0))
+        below = float(-(spare + change).min(initial=0))
         whole = np.zeros(len(self._value))
         whole[self._cells] = np.where(np.abs(change) > 1e-9 * enough, change, 0.0)
         if max(broken, below) > (0.0 if self._integral else 1e-6 * enough):
@@ -101,21 +114,22 @@ class Attacker:
         programme for it cannot be finished.
         """
         unit = 1.0 if self._integral else max(float(self._value[cell]), 1e-300)
-        found = self._solve(self._model, cell, side, np.inf, held=[], unit=unit)
+        spare = self._spare[self._cells]
+        found = self._solve(self._model, cell, side, np.inf, held=[], unit=unit, spare=spare)
         if found is None:
             # standing still is always possible, so that a programme without optimum is unbounded unless it failed
             return np.inf if self._model.getModelStatus() in UNBOUNDED else None
         if self._integral and not np.allclose(found, np.rint(found), rtol=0, atol=1e-6):
-            found = self._solve(self._build(whole=True), cell, side, np.inf, held=[], unit=unit)
+            found = self._solve(self._build(whole=True), cell, side, np.inf, held=[], unit=unit, spare=spare)
             if found is None:
                 return None
         far = max(float(found[self._place[cell]]) * side * unit, 0.0)
         return float(np.rint(far)) if self._integral else far
 
     def _solve(
-        self, model: Highs, cell: int, side: int, cap: float, *, held: Sequence[int], unit: float
+        self, model: Highs, cell: int, side: int, cap: float, *, held: Sequence[int], unit: float, spare: FloatArray
     ) -> FloatArray | None:
-        lower = -self._spare[self._cells] / unit
+        lower = -spare / unit
         upper = np.full(len(self._cells), np.inf)
         at = int(self._place[cell])
         if side > 0:

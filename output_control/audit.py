@@ -11,12 +11,12 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import combinations
 
 import numpy as np
 from scipy import sparse
 
 from output_control.attacker import Attacker
+from output_control.insiders import Insiders, Members, Way
 from output_control.protection import Options, Pattern, demand, least
 from output_control.tables.joint_table import JointTable
 from output_control.tables.rules import PrimaryResult
@@ -24,7 +24,7 @@ from output_control.tables.table import BoolArray, CellTable, FloatArray, IntArr
 
 SLACK = 1e-6
 AT_ONCE = 50_000
-Members = frozenset[int]
+Sides = tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,8 +32,8 @@ class AuditReport:
     """How the primaries stand against the attacker.
 
     ``exact`` counts primaries that can be computed exactly, ``below_level`` those whose interval misses what is asked
-    (the exact ones included), ``singleton_exact`` those that a sole contributor of another cell, or a coalition of as
-    many contributors as the options say, comes too close to. ``lower`` and ``upper`` bound the attacker's interval of
+    (the exact ones included), ``singleton_exact`` those that a contributor of other cells, or a coalition of as many as
+    the options say, comes too close to by what is its own. ``lower`` and ``upper`` bound the attacker's interval of
     each primary, in the order of the cells: proven to be at least so wide, and exactly so wide when
     ``intervals_exact``. ``failed`` are the cells behind the counts. ``moves`` (moves × cells) are what the attacker's
     own programmes found where no witness was given.
@@ -217,85 +217,87 @@ class _Audit:
         return self.attacker.furthest(cell, 1), self.attacker.furthest(cell, -1)
 
     def _exposed(self) -> list[int]:
-        """Positions of primaries that contributors, knowing all cells that hold nobody else, come too close to."""
-        inside = _inside(self.table, self.options.coalition)
-        cells_of: dict[Members, list[int]] = {}
-        for cell, members in inside.items():
-            if self.hidden[cell]:
-                cells_of.setdefault(members, []).append(cell)
+        """Positions of primaries that contributors, by what they know of other cells, come too close to."""
+        spare, options = self.table.value - self.least, self.options
+        insiders = Insiders(self.table, self.hidden, spare, options.coalition, options.part_share)
         further: dict[int, list[int]] = {}
         for cell, row in self.also.tolist():
             further.setdefault(cell, []).append(row)
         return [
             position
             for position, cell in enumerate(self.cells.tolist())
-            if self.hidden[cell] and self._is_exposed(position, inside, cells_of, further.get(cell, []))
+            if self.hidden[cell] and self._is_exposed(position, insiders, further.get(cell, []))
         ]
 
-    def _is_exposed(
-        self, position: int, inside: dict[int, Members], cells_of: dict[Members, list[int]], further: list[int]
-    ) -> bool:
-        """Try every coalition that no move clears, small ones first; each move that is found clears more of them.
+    def _is_exposed(self, position: int, insiders: Insiders, further: list[int]) -> bool:
+        """Whether contributors come too close from above, or from both sides together."""
+        width = max(self.up[position] + self.down[position], self.width[position])
+        sides: tuple[tuple[Sides, float], ...] = (
+            ((1,), float(self.up[position]) * self.options.part_share),
+            ((1, -1), float(width) * self.options.singleton_share),
+        )
+        return any(level and self._is_near(position, side, level, insiders, further) for side, level in sides)
 
-        Who knows no cell of some move cannot tell whether that move happened. A coalition that is to be tried still
-        must know a cell of each move, so it is reached by joining those who know one, move after move.
+    def _is_near(self, position: int, sides: Sides, level: float, insiders: Insiders, further: list[int]) -> bool:
+        """Try every coalition that rules out all ways found so far, small ones first; each new way clears more of them.
+
+        A coalition that is to be tried still must rule out each way, so it is reached by joining those who rule out
+        one, way after way; what is asked against a coalition is never more than against a part of it.
         """
         cell = int(self.cells[position])
-        level = max(self.up[position] + self.down[position], self.width[position]) * self.options.singleton_share
         rows = [int(self.by_up[position]), int(self.by_down[position]), *further]
-        supports = [support for row in rows if (support := self._support(row, cell, level)) is not None]
-        found = [move for move in self.found.get(position, []) if abs(float(move[cell])) >= level * (1 - SLACK)]
-        supports += [set(np.flatnonzero(move).tolist()) for move in found]
+        moves = [move for row in rows if (move := self._move(row, level)) is not None]
+        moves += [(np.flatnonzero(move), move[np.flatnonzero(move)]) for move in self.found.get(position, [])]
+        ways = [(way, level) for move in moves for way in self._ways(*move, cell, sides, level)]
         waiting, seen = deque([Members()]), set[Members]()
         while waiting:
             members = waiting.popleft()
-            if members in seen or (cell in inside and inside[cell] <= members):
+            if members in seen or (cell in insiders.inside and insiders.inside[cell] <= members):
                 continue
             seen.add(members)
-            held = {at for some in _parts(members) for at in cells_of.get(some, ())}
-            free = next((support for support in supports if support.isdisjoint(held)), None)
+            held, rests = insiders.know(members)
+            asked = level if len(sides) > 1 else insiders.asked_above(cell, members, level)
+            slack = SLACK * level
+            free = next((w for w, far in ways if far >= asked and insiders.leave_open(w, held, rests, slack)), None)
             if free is None:
-                free = self._moved_beside(position, level, sorted(held))
+                free = self._moved_beside(cell, sides, asked, held, rests)
                 if free is None and members:
                     return True
-                supports += [] if free is None else [free]
-            joining = set(cells_of) if free is None else {inside[at] for at in free if at in inside}
+                ways += [] if free is None else [(free, asked)]
+            joining = insiders.all_who_know() if free is None else insiders.who_rule_out(free, slack)
             larger = {members | others for others in joining if len(members | others) <= self.options.coalition}
             waiting.extend(sorted(larger - seen, key=lambda each: (len(each), sorted(each))))
         return False
 
-    def _moved_beside(self, position: int, level: float, held: list[int]) -> set[int] | None:
-        """The cells of a move by ``level`` (up, down, or both together) that leaves ``held`` still, if there is one."""
-        cell = int(self.cells[position])
-        moves = [self.attacker.reach(cell, 1, level, held)]
-        if moves[0].far < level:
-            moves.append(self.attacker.reach(cell, -1, level, held))
-        if sum(move.far for move in moves) < level * (1 - SLACK):
-            return None
-        return {int(at) for move in moves if move.far > 0 for at in np.flatnonzero(move.change)}
+    def _moved_beside(
+        self, cell: int, sides: Sides, level: float, held: list[int], rests: dict[int, float]
+    ) -> Way | None:
+        """A move by ``level`` to one of the ``sides`` (or to both together), if there is one.
 
-    def _support(self, row: int, cell: int, level: float) -> set[int] | None:
-        """The cells that a witness moves, when it holds and moves ``cell`` by at least ``level``."""
-        if row < 0:
+        It leaves ``held`` cells still and lowers none by more than it ``rests``.
+        """
+        moves, far = [], 0.0
+        for side in sides:
+            if far < level:
+                moves.append(self.attacker.reach(cell, side, level, held, rests))
+                far += moves[-1].far
+        if far < level * (1 - SLACK):
+            return None
+        return Way.of(np.zeros(len(self.table)), *(move.change for move in moves if move.far > 0))
+
+    def _move(self, row: int, level: float) -> tuple[IntArray, FloatArray] | None:
+        """What a witness moves and how far, when it holds."""
+        if row < 0 or self.error[row] > SLACK * level:
             return None
         span = slice(self.moves.indptr[row], self.moves.indptr[row + 1])
-        cells, change = self.moves.indices[span], self.moves.data[span]
-        moved = float(np.abs(change[cells == cell]).sum())
-        if moved < level * (1 - SLACK) or self.error[row] > SLACK * level:
-            return None
-        return set(cells[change != 0].tolist())
+        cells, change = self.moves.indices[span].astype(np.int64), self.moves.data[span]
+        return cells[change != 0], change[change != 0]
 
-
-def _inside(table: CellTable, most: int) -> dict[int, Members]:
-    """Everyone who is in a cell, where they are known and at most ``most``."""
-    sole = table.sole_contributor
-    found = {int(cell): Members([int(sole[cell])]) for cell in np.flatnonzero(sole >= 0)}
-    if most > 1 and table.two_contributors is not None:
-        both = table.two_contributors
-        found |= {int(cell): Members(both[cell].tolist()) for cell in np.flatnonzero(both.min(axis=1) >= 0)}
-    return found
-
-
-def _parts(members: Members) -> list[Members]:
-    """All coalitions within one."""
-    return [Members(some) for size in range(1, len(members) + 1) for some in combinations(sorted(members), size)]
+    def _ways(self, cells: IntArray, change: FloatArray, cell: int, sides: Sides, level: float) -> list[Way]:
+        """A move that takes ``cell`` as far as ``level`` to one of the ``sides``, just so far; or its mirror image."""
+        step = float(change[cells == cell].sum())
+        if abs(step) < level * (1 - SLACK):
+            return []
+        spare = (self.table.value - self.least)[cells] + SLACK * level
+        just = [change * (side / step * min(level, abs(step))) for side in sides]
+        return [Way(cells, np.maximum(-one, 0.0)) for one in just if bool((-one <= spare).all())]

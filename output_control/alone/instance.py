@@ -187,6 +187,10 @@ def _read_cells(path: Path, description: Description, dims: tuple[Dimension, ...
     both = np.flatnonzero((units == 2) & ("ncontr" in columns) & (not integral))
     two = np.full((len(units), 2), NO_CONTRIBUTOR, dtype=np.int64)
     two[both] = len(units) + np.arange(2 * len(both)).reshape(-1, 2)
+    largest = np.where(top > 0, LARGEST * len(units) + np.arange(top.size).reshape(top.shape), NO_CONTRIBUTOR)
+    largest[alone] = NO_CONTRIBUTOR
+    largest[alone, 0] = sole[alone]
+    largest[both] = np.column_stack([two[both], np.full(len(both), NO_CONTRIBUTOR)])
     table = CellTable(
         dims,
         codes[keep],
@@ -197,6 +201,7 @@ def _read_cells(path: Path, description: Description, dims: tuple[Dimension, ...
         sole[keep],
         integral=integral,
         two_contributors=two[keep],
+        contributors=None if integral else largest[keep],
     )
     return _GivenCells(
         table=table,

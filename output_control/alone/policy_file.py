@@ -27,7 +27,11 @@ def rules_and_options(path: Path, rules: tuple[Rule, ...], options: Options) -> 
         whole = load_policy(path, path.parent)
         concentration, own = whole.dominance_rules(), whole.options()
         options = replace(
-            options, coalition=own.coalition, singleton_share=own.singleton_share, width_share=own.width_share
+            options,
+            coalition=own.coalition,
+            singleton_share=own.singleton_share,
+            part_share=own.part_share,
+            width_share=own.width_share,
         )
     return (
         (MinimumFrequency(tables.minimum_frequency.value), *concentration),

@@ -56,6 +56,7 @@ def _part(
         sole_contributor=table.sole_contributor[cells],
         integral=table.integral,
         two_contributors=None if table.two_contributors is None else table.two_contributors[cells],
+        contributors=None if table.contributors is None else table.contributors[cells],
     )
 
 

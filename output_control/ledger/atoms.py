@@ -1,8 +1,9 @@
 """Atoms: groups of rows that lie in the same cells of every table; what is published are sums of them.
 
 Over atoms the attacker's view is exact, for any number of tables: beside the atoms that are there, every combination
-of codes is held possible of which each two codes occur together somewhere. A combination that is wrongly held
-impossible only narrows the attacker's intervals. There are as many atoms as there are ways to be in the tables, so this
+of codes is held possible of which each two codes occur together somewhere, unless the meaning of a column rules it out
+(:mod:`output_control.ledger.defined`). A combination that is wrongly held impossible only narrows the attacker's
+intervals. There are as many atoms as there are ways to be in the tables, so this
 is for small systems; larger ones rest on the relations between each two tables.
 """
 
@@ -14,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from output_control.ledger.defined import known_empty
 from output_control.ledger.released import ReleasedTable, Rows
-from output_control.tables.table import BoolArray, CodeArray, FloatArray, IntArray, cell_keys
+from output_control.tables.table import BoolArray, CodeArray, Dimension, FloatArray, IntArray, cell_keys
 
 MOST_ROWS = 100_000
 MOST_ATOMS = 1_500
@@ -68,17 +70,35 @@ def atoms_of(tables: Sequence[ReleasedTable], threshold: int, most_rows: int | N
     atoms, of_row = np.unique(combined, axis=0, return_inverse=True)
     if len(atoms) > MOST_ATOMS:
         return Atoms.none()
+    amount, units = _contents(tables, row, of_row.reshape(-1), len(atoms))
     empty = _possible(atoms)
     for table, block in zip(tables, blocks, strict=True):
         empty = empty[not_known_empty(table, empty[:, block])]
+    empty = empty[~known_empty(_levels(tables, atoms), units, _levels(tables, empty))]
     every = np.concatenate([atoms, empty])
-    amount, units = _contents(tables, row, of_row.reshape(-1), len(atoms))
     return Atoms(
         amount=np.concatenate([amount, np.zeros(len(empty))]),
         cells=tuple(in_cells(table, every[:, block]) for table, block in zip(tables, blocks, strict=True)),
         small=np.flatnonzero(units < threshold),
         units=units,
     )
+
+
+def _levels(tables: Sequence[ReleasedTable], codes: IntArray) -> IntArray:
+    """Each column of ``codes`` (those of all tables) at each of its levels; the first says who is in the table."""
+    columns: list[IntArray] = []
+    dims = [dim for table in tables for dim in table.table.dims]
+    for column, dim in zip(codes.T, dims, strict=True):
+        columns += [np.append(ABSENT, cut(dim, depth) + 1)[column] for depth in range(dim.levels)]
+    return np.column_stack(columns)
+
+
+def cut(dim: Dimension, depth: int) -> IntArray:
+    """Per code, the code at or above it that is no deeper than ``depth``."""
+    found = np.arange(len(dim.codes))
+    while (deep := dim.depth[found] > depth).any():
+        found[deep] = dim.parent[found[deep]]
+    return found
 
 
 def _contents(

@@ -107,6 +107,7 @@ def cut(table: ReleasedTable, column: int, deepest: int) -> ReleasedTable:
         held, dims=tuple(dims), codes=codes, freq=held.freq[cells], value=held.value[cells],
         n_contributors=held.n_contributors[cells], top=held.top[cells], sole_contributor=held.sole_contributor[cells],
         two_contributors=None if held.two_contributors is None else held.two_contributors[cells],
+        contributors=None if held.contributors is None else held.contributors[cells],
     )  # fmt: skip
     return replace(
         table,

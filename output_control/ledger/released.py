@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from enclave.errors import Tampered
 from output_control.ledger.moves import Moves
+from output_control.tables.rollup import LARGEST
 from output_control.tables.rules import PrimaryResult
 from output_control.tables.table import BoolArray, CellTable, Dimension, FloatArray, IntArray
 
@@ -237,8 +238,14 @@ def _cells(each: ReleasedTable) -> pa.Table:
             "threshold": sensitive.threshold,
             "anchor": sensitive.anchor,
             **({} if table.integral else {"one": table.couples[:, 0], "other": table.couples[:, 1]}),
+            **({} if table.contributors is None else _largest(table.contributors, table.top)),
         }
     )
+
+
+def _largest(contributors: IntArray, top: FloatArray) -> dict[str, npt.NDArray[Any]]:
+    ranks = range(contributors.shape[1])
+    return {f"by{rank}": contributors[:, rank] for rank in ranks} | {f"top{rank}": top[:, rank] for rank in ranks}
 
 
 def _rows(rows: Rows) -> pa.Table:
@@ -291,11 +298,12 @@ def _table(facts: dict[str, Any], release: str, blobs: Sequence[pa.Table], like:
         freq=cell["units"],
         value=cell["value"],
         n_contributors=cell["units"].astype(np.int64),
-        top=np.zeros((count, 3)),
+        top=np.column_stack([cell.get(f"top{rank}", np.zeros(count)) for rank in range(LARGEST)]),
         sole_contributor=cell["sole"],
         integral=bool(facts["integral"]),
-        # releases that the ledger remembered before it kept couples have none
+        # releases that the ledger remembered before it kept couples, or the largest, have none
         two_contributors=np.column_stack([cell["one"], cell["other"]]) if "one" in cell else None,
+        contributors=np.column_stack([cell[f"by{rank}"] for rank in range(LARGEST)]) if "by0" in cell else None,
     )
     primary = replace(
         PrimaryResult.none(count),

@@ -56,7 +56,7 @@ def _remembered(
         release="",
         quantity=quantity,
         kinds=(kind_of_key(request.unit, sources), kind_of_key(member, sources)),
-        table=_with_ledger_ids(evidence.table, ids),
+        table=with_ledger_ids(evidence.table, ids),
         rows=rows,
         primary=sensitive,
         hidden=np.zeros(len(evidence.table), dtype=np.bool_),
@@ -67,14 +67,20 @@ def _remembered(
     )
 
 
-def _with_ledger_ids(table: CellTable, ids: LedgerIds) -> CellTable:
+def with_ledger_ids(table: CellTable, ids: LedgerIds) -> CellTable:
+    """The table with the contributors' ledger ids for the project's integers."""
     sole = table.sole_contributor.copy()
     alone = sole != NO_CONTRIBUTOR
     sole[alone] = ids.ids(sole[alone])
     couples = table.couples.copy()
     both = couples[:, 0] != NO_CONTRIBUTOR
     couples[both] = np.sort(ids.ids(couples[both].reshape(-1)).reshape(-1, 2), axis=1)
-    return replace(table, sole_contributor=sole, two_contributors=couples)
+    largest = table.contributors
+    if largest is not None:
+        largest = largest.copy()
+        there = largest != NO_CONTRIBUTOR
+        largest[there] = ids.ids(largest[there])
+    return replace(table, sole_contributor=sole, two_contributors=couples, contributors=largest)
 
 
 def set_numbers(table: CellTable, rows: Rows) -> IntArray:

@@ -23,6 +23,7 @@ from output_control.ledger.released import COUNT, ReleasedTable
 from output_control.protection import Options, least
 from output_control.tables.joint_table import JointTable, joint_table
 from output_control.tables.relations import equations
+from output_control.tables.rollup import LARGEST
 from output_control.tables.rules import PrimaryResult
 from output_control.tables.table import NO_CONTRIBUTOR, BoolArray, CellTable, FloatArray, IntArray
 
@@ -240,10 +241,15 @@ class _Work:
         two = np.full((self.count, 2), NO_CONTRIBUTOR, dtype=np.int64)
         two[: self.of_tables, 0] = self._gather(lambda t: t.table.couples[:, 0])
         two[: self.of_tables, 1] = self._gather(lambda t: t.table.couples[:, 1])
+        largest = np.zeros((self.count, LARGEST)), np.full((self.count, LARGEST), NO_CONTRIBUTOR, dtype=np.int64)
+        for table, column in zip(self.tables, self.columns, strict=True):
+            told = (column >= 0) & (table.table.holders[:, 0] >= 0)
+            largest[0][column[told]], largest[1][column[told]] = table.table.top[told], table.table.holders[told]
         joint = joint_table(
             value,
             sole,
             two_contributors=two,
+            largest=largest,
             integral=self.tables[0].quantity == COUNT,
             relations=sparse.csr_array(sparse.vstack([own, linked])),
             audited=sparse.csr_array(sparse.vstack([audited, shared])),

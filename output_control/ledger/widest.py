@@ -14,10 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from output_control.ledger.atoms import in_cells, not_known_empty
+from output_control.ledger.atoms import cut, in_cells, not_known_empty
+from output_control.ledger.defined import known_empty
 from output_control.ledger.dominated import LARGEST, offs
 from output_control.ledger.released import ReleasedTable
-from output_control.tables.table import BoolArray, Dimension, FloatArray, IntArray, cell_keys
+from output_control.tables.table import BoolArray, FloatArray, IntArray, cell_keys
 
 MOST_ATOMS = 400
 MOST_POSSIBLE = 1_200
@@ -108,8 +109,8 @@ class Widest:
         dim, found = table.table.dims[at], []
         leaves = np.unique(table.table.codes[np.bincount(table.rows.leaf, minlength=len(table.table)) > 0, at])
         for depth in range(1, int(dim.depth.max()) + 1):
-            cut = _cut(dim, depth)
-            code = np.unique(cut[leaves])
+            coarser = cut(dim, depth)
+            code = np.unique(coarser[leaves])
             if len(code) > MOST_CODES:
                 break
             codes = np.zeros((len(code), len(table.table.dims)), dtype=np.int64)
@@ -120,7 +121,7 @@ class Widest:
             if key not in self._values and self._room(len(table.rows)):
                 place = np.zeros(len(dim.codes), dtype=np.int16)
                 place[code[order]] = np.arange(1, len(code) + 1)
-                of_cell = place[cut[table.table.codes[:, at]]]
+                of_cell = place[coarser[table.table.codes[:, at]]]
                 self._values[key] = of_cell[table.rows.leaf]
             if key in self._values:
                 found.append(Split(key, at, depth, code[order]))
@@ -225,6 +226,8 @@ class _Refined:
         used = [taken for taken in tables if taken.population in self.column]
         for taken in used:
             empty = empty[not_known_empty(taken.table, self._codes(taken, empty))]
+        units, amount, sizes, top = self._contents()
+        empty = empty[~known_empty(self.parts, units, empty)]
         every = np.concatenate([self.parts, empty])
         blocks = [in_cells(taken.table, self._codes(taken, every)) for taken in used]
         cells = [np.flatnonzero(np.diff(block.indptr)) for block in blocks]
@@ -239,7 +242,6 @@ class _Refined:
             else (nothing, nothing)
             for taken in tables
         )
-        units, amount, sizes, top = self._contents()
         none = np.zeros(len(empty))
         return CoarseAtoms(
             sets=sets,
@@ -308,14 +310,6 @@ def _inside(rows: IntArray, every: IntArray) -> BoolArray:
         return np.zeros(len(rows), dtype=np.bool_)
     found: BoolArray = every[np.minimum(np.searchsorted(every, rows), len(every) - 1)] == rows
     return found
-
-
-def _cut(dim: Dimension, depth: int) -> IntArray:
-    """Per code, the code at or above it that is no deeper than ``depth``."""
-    cut = np.arange(len(dim.codes))
-    while (deep := dim.depth[cut] > depth).any():
-        cut[deep] = dim.parent[cut[deep]]
-    return cut
 
 
 def _cell(table: ReleasedTable, codes: IntArray) -> IntArray:

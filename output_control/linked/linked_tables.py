@@ -25,8 +25,9 @@ from output_control.protection import Options, Pattern, Range, least
 from output_control.suppression import suppress
 from output_control.tables.joint_table import JointTable, joint_table
 from output_control.tables.relations import equations
+from output_control.tables.rollup import LARGEST
 from output_control.tables.rules import PrimaryResult
-from output_control.tables.table import BoolArray, CellTable, FloatArray, IntArray, cell_keys
+from output_control.tables.table import NO_CONTRIBUTOR, BoolArray, CellTable, FloatArray, IntArray, cell_keys
 
 AGREEMENT = 1e-9
 ADDED_UP = 1e-6
@@ -92,6 +93,11 @@ def link(tables: Sequence[CellTable]) -> LinkedTables:
     more = [] if behind is None else [behind]
     value = np.concatenate([*(table.value for table in tables), *(people.value for people in more)])
     sole = [*(table.sole_contributor for table in tables), *(people.sole_contributor for people in more)]
+    unknown = len(value) - int(start[-1])
+    largest = (
+        np.concatenate([*(table.top for table in tables), np.zeros((unknown, LARGEST))]),
+        np.concatenate([*(table.holders for table in tables), np.full((unknown, LARGEST), NO_CONTRIBUTOR)]),
+    )
     added, audited = ([sums(tables, people) for people in more] for sums in (_sums, audited_sums))
     joint = joint_table(
         value,
@@ -103,6 +109,7 @@ def link(tables: Sequence[CellTable]) -> LinkedTables:
         two_contributors=np.concatenate(
             [*(table.couples for table in tables), *(people.two_contributors for people in more)]
         ),
+        largest=largest,
     )
     if behind is not None:
         _hold(joint)

@@ -159,9 +159,10 @@ class PriorPosteriorRule(PolicyFile):
 class ConfidentialPart(PolicyFile):
     """Parameters of the dominance rules; never shown, so neither ``repr`` nor a message holds them.
 
-    ``p_coalition``: how many contributors may put together what they know, in the p% rule and of cells that hold nobody
-    else. ``singleton_share``: how far, as a share of its levels, contributors of other cells must stay from a sensitive
-    magnitude. ``magnitude_width_share``: by how much of its value a magnitude of few units must stay open.
+    ``p_coalition``: how many contributors may put together what they know, in the p% rule and of cells that hold them.
+    ``singleton_share``: how far, as a share of its levels, contributors of other cells must stay from a sensitive
+    magnitude in all; ``part_share``: from above. ``magnitude_width_share``: by how much of its value a magnitude of few
+    units must stay open.
     """
 
     profile: Slug
@@ -169,6 +170,7 @@ class ConfidentialPart(PolicyFile):
     p_percent: float | None = Field(gt=0, le=100, repr=False)
     p_coalition: int = Field(ge=1, le=2, repr=False)
     singleton_share: float = Field(gt=0, le=1, repr=False)
+    part_share: float = Field(ge=0, le=1, repr=False)
     magnitude_width_share: float = Field(gt=0, le=1, repr=False)
     prior_posterior: PriorPosteriorRule | None = Field(repr=False)
 
@@ -226,6 +228,7 @@ class Policy(BaseModel):
             singletons=self.public.tables.singletons.value,
             coalition=self.confidential.p_coalition,
             singleton_share=self.confidential.singleton_share,
+            part_share=self.confidential.part_share,
             width_share=self.confidential.magnitude_width_share,
             method="flow",  # the certified heuristic: its work grows with the table, not with the luck of a search
             threads=threads,

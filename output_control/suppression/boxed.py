@@ -38,7 +38,7 @@ def serve_by_boxes(search: Search) -> None:
 def _offer(search: Search, targets: Sequence[Target], price: FloatArray, *, free: bool) -> int:
     """Take boxes for ``targets``: all that cost nothing, or the cheapest of each part; returns how many."""
     boxes = search.problem.boxes
-    asked = [target for target in targets if not target.held and not target.met]
+    asked = [target for target in targets if target.plain and not target.met]
     if boxes is None or not asked:
         return 0
     cells = search.problem.first_cell[[target.cell for target in asked]]

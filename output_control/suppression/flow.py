@@ -71,7 +71,7 @@ def in_random_directions(
     gain = np.zeros(len(ball.cells))
     at = np.searchsorted(ball.cells, [target.cell for target in targets])
     for position, target, sign in zip(at, targets, search.signs(len(targets)), strict=True):
-        _hold(ball, target, lower, upper)
+        target.bound(ball.cells, lower, upper, unit)
         need = aim(target, sign) / unit
         gain[position] = -reward / need
         if need < 0:
@@ -83,11 +83,11 @@ def in_random_directions(
 
 def compatible(search: Search, targets: Sequence[Target]) -> list[Target]:
     """Targets that one LP may serve together: nothing that one must move is held for another."""
-    first = next((target for target in targets if len(target.held)), None)
-    free = [target for target in targets if not len(target.held)]
+    first = next((target for target in targets if not target.plain), None)
+    free = [target for target in targets if target.plain]
     if first is None or (free and search.counter.solved % 2 == 0):
         return free
-    return [target for target in targets if target.held == first.held]
+    return [target for target in targets if target.held == first.held and target.against == first.against]
 
 
 def aim(target: Target, sign: float) -> float:
@@ -101,12 +101,6 @@ def aim(target: Target, sign: float) -> float:
 def typical_level(problem: Problem, targets: Sequence[Target]) -> float:
     """The scale of the LP: magnitudes are counted in a typical level, so that solver tolerances mean the same."""
     return 1.0 if problem.integral else float(np.median([target.size for target in targets]))
-
-
-def _hold(ball: Ball, target: Target, lower: FloatArray, upper: FloatArray) -> None:
-    if target.held:
-        held = np.isin(ball.cells, sorted(target.held))
-        lower[held] = upper[held] = 0.0
 
 
 def _solve_into(
@@ -181,7 +175,7 @@ def _cheapest_move(
     need = (target.needs_up if side > 0 else target.needs_down) * side
     unit = 1.0 if problem.integral else target.size
     lower, upper = limits(problem, ball, unit, stretch)
-    _hold(ball, target, lower, upper)
+    target.bound(ball.cells, lower, upper, unit)
     if barred is not None:
         lower[barred] = upper[barred] = 0.0
     # a hair beyond the level, so that the solver's tolerance does not leave the witness short of it
@@ -289,32 +283,37 @@ def integer_move(
     return float(fixed[move != 0].sum()), move
 
 
-def shortest_move(search: Search, target: Target, far: float, avoid: BoolArray) -> tuple[Ball, FloatArray | None]:
-    """A move of the target by ``far`` over hidden cells that touches little, and what is to ``avoid`` least."""
+def shortest_move(
+    search: Search, target: Target, far: float, sides: Sequence[float], unwanted: tuple[BoolArray, BoolArray]
+) -> tuple[Ball, FloatArray | None]:
+    """A move of the target by ``far`` to one of the ``sides`` over hidden cells that touches little, and least those
+    that are ``unwanted``: of the first ones any move, of the second ones a fall."""
     for size in (NEARBY, BALL):
         ball = search.near.around(np.array([target.cell]), search.hidden, size, hidden_only=True)
-        move = _shortest_in(search, ball, target, far, avoid)
+        move = next((each for side in sides if (each := _shortest_in(search, ball, target, far * side, unwanted))
+                     is not None), None)  # fmt: skip
         if move is not None or ball.whole:
             break
     return ball, move
 
 
-def _shortest_in(search: Search, ball: Ball, target: Target, far: float, avoid: BoolArray) -> FloatArray | None:
+def _shortest_in(
+    search: Search, ball: Ball, target: Target, far: float, unwanted: tuple[BoolArray, BoolArray]
+) -> FloatArray | None:
     at = int(np.searchsorted(ball.cells, target.cell))
     if at == len(ball.cells) or ball.cells[at] != target.cell:
         return None
-    lower, upper = limits(search.problem, ball, far)
-    weight = np.where(avoid[ball.cells], AVOID_WEIGHT, 1.0)
-    for side in (1.0, -1.0):
-        low, high = lower.copy(), upper.copy()
-        low[at] = high[at] = side * (1 + 1e-7)
-        if lower[at] <= low[at] <= upper[at]:
-            search.count()
-            found = _two_sided(ball, weight, low, high).solve()
-            if found is not None:
-                move: FloatArray = (found.x[: len(lower)] - found.x[len(lower) :]) * far
-                return move
-    return None
+    unit, step = abs(far), float(np.sign(far)) * (1 + 1e-7)
+    lower, upper = limits(search.problem, ball, unit)
+    if not lower[at] <= step <= upper[at]:
+        return None
+    lower[at] = upper[at] = step
+    moving, falling = unwanted
+    rise = np.where(moving[ball.cells], AVOID_WEIGHT, 1.0)
+    fall = np.where((moving | falling)[ball.cells], AVOID_WEIGHT, 1.0)
+    search.count()
+    found = _two_sided(ball, (rise + fall) / 2, lower, upper, (rise - fall) / 2).solve()
+    return None if found is None else (found.x[: len(lower)] - found.x[len(lower) :]) * unit
 
 
 def _whole_near(

@@ -42,7 +42,7 @@ def fits(problem: Problem) -> bool:
     return (
         problem.boxes is not None
         and problem.integral
-        and all(target.size <= 1 and not target.held for target in problem.targets)
+        and all(target.size <= 1 and target.plain for target in problem.targets)
     )
 
 

@@ -175,7 +175,7 @@ class Separation:
         cost[at] = -signs / need
         found = self.solve(cost, lower, upper)
         if found is not None:
-            one_sided = np.array([not target.down and not target.held for target in targets])
+            one_sided = np.array([not target.down and target.plain for target in targets])
             done = one_sided & (found.x[at] * signs >= need * (1 - 1e-6))
         return done
 
@@ -195,8 +195,7 @@ class Separation:
         problem = self.problem
         lower, upper = self.bounds(level)
         held = sorted(target.held)
-        still = np.isin(self.active, held)
-        lower[still] = upper[still] = 0.0
+        target.bound(self.active, lower, upper, level)
         at = int(np.searchsorted(self.active, target.cell))
         lower[at], upper[at] = (max(lower[at], -1.0), 1.0) if side < 0 else (lower[at], 1.0)
         cost = np.zeros(len(self.active))
@@ -214,7 +213,10 @@ class Separation:
         slope[target.cell] = 0.0
         slope[held] = 0.0
         slope[np.abs(slope) < ZERO] = 0.0
-        return np.where(slope < 0, np.inf, np.maximum(slope, 0) * problem.amount / own)
+        amount = problem.amount
+        if target.rests is not None:
+            amount = np.minimum(amount, target.rests.of(np.arange(problem.size)))
+        return np.where(slope < 0, np.inf, np.maximum(slope, 0) * amount / own)
 
     def solve(self, cost: FloatArray, lower: FloatArray, upper: FloatArray) -> Solution | None:
         """The attacker's LP with this objective and these bounds, from the last basis."""

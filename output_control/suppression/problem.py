@@ -16,15 +16,37 @@ from output_control.tables.table import BoolArray, CellTable, FloatArray, IntArr
 
 TOLERANCE = 1e-6
 WHOLE_COST_NOISE = 0.2
+NOISE = 1e-9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rests:
+    """What ``groups`` (rising) hold besides the contributions of those whom a demand is against: no fall is longer."""
+
+    groups: IntArray
+    amount: FloatArray
+
+    def of(self, cells: IntArray) -> FloatArray:
+        """How far each of ``cells`` can fall at most; infinite where the contributors have no part."""
+        if not len(self.groups):
+            return np.full(len(cells), np.inf)
+        at = np.minimum(np.searchsorted(self.groups, cells), len(self.groups) - 1)
+        return np.where(self.groups[at] == cells, self.amount[at], np.inf)
+
+    def among(self, groups: IntArray) -> Rests:
+        """The same by places in ``groups`` (rising)."""
+        here = np.isin(self.groups, groups)
+        return Rests(np.searchsorted(groups, self.groups[here]), self.amount[here])
 
 
 @dataclass(slots=True, eq=False)
 class Target:
     """One demand: group ``cell`` must move by ``up``, ``down`` and ``width`` in sum while the groups ``held`` stay.
 
-    ``against`` are the contributors (rising) whose knowledge the held groups are, or nobody. ``raised`` and
-    ``lowered`` are the reaches proven so far, by the witnesses ``up_by`` and ``down_by`` (positions in `Proof.moves`);
-    ``also`` are further moves of the cell that are far enough for the demand against contributors.
+    ``against`` are the contributors (rising) whose knowledge the held groups and the ``rests`` of others are, or
+    nobody. ``raised`` and ``lowered`` are the reaches proven so far, by the witnesses ``up_by`` and ``down_by``
+    (positions in `Proof.moves`); ``also`` are further moves of the cell that are far enough for the demand against
+    contributors.
     """
 
     cell: int
@@ -33,6 +55,7 @@ class Target:
     width: float
     held: frozenset[int]
     against: tuple[int, ...] = ()
+    rests: Rests | None = None
     raised: float = 0.0
     lowered: float = 0.0
     up_by: int = -1
@@ -65,7 +88,20 @@ class Target:
 
     def fresh(self) -> Target:
         """The same demand, nothing shown."""
-        return Target(self.cell, self.up, self.down, self.width, self.held, self.against)
+        return Target(self.cell, self.up, self.down, self.width, self.held, self.against, self.rests)
+
+    @property
+    def plain(self) -> bool:
+        """Whether every other group may move as far as it can: the demand of an attacker from outside."""
+        return not self.held and self.rests is None
+
+    def bound(self, cells: IntArray, lower: FloatArray, upper: FloatArray, unit: float) -> None:
+        """Narrow the limits of ``cells``, in units, to what those whom the demand is against do not know."""
+        if self.rests is not None:
+            np.maximum(lower, -self.rests.of(cells) / unit, out=lower)
+        if self.held:
+            still = np.isin(cells, sorted(self.held))
+            lower[still] = upper[still] = 0.0
 
     @property
     def met(self) -> bool:
@@ -76,8 +112,9 @@ class Target:
 @dataclass(frozen=True, slots=True, eq=False)
 class Problem:
     """Equations over groups (csr and csc), and per group: value, cost of hiding it, primary (or hidden anyhow), must
-    stay, sole contributor, and the two contributors of a ``couple``. ``coalition`` and ``share``: how many contributors
-    put together what they know, and how close they may come.
+    stay, sole contributor, the two contributors of a ``couple``, and the ``holders`` of its largest ``parts`` (groups ×
+    3) of what the ``whole`` is. ``coalition``, ``share`` and ``part_share``: how many contributors put together what
+    they know, and how close they may come, in all and from above.
 
     ``box`` bounds how far the search moves a group of counts: small boxes keep vertices integral; it is no bound of
     the attacker. ``targets`` starts with the demand of each primary and grows by those against sole contributors.
@@ -92,8 +129,12 @@ class Problem:
     keep: BoolArray
     sole: IntArray
     couple: IntArray
+    holders: IntArray
+    parts: FloatArray
+    whole: FloatArray
     coalition: int
     share: float
+    part_share: float
     box: FloatArray
     integral: bool
     whole_costs: bool
@@ -114,6 +155,14 @@ class Problem:
     def known_to(self, members: tuple[int, ...]) -> IntArray:
         """The groups that hold nobody but ``members``."""
         return np.flatnonzero(np.isin(self.sole, members) | np.isin(self.couple, members).all(axis=1))
+
+    def rests_beside(self, members: tuple[int, ...]) -> Rests:
+        """What the groups that ``members`` have a known part of hold besides."""
+        theirs = np.isin(self.holders, members) & (self.holders >= 0)
+        groups = np.flatnonzero(theirs.any(axis=1))
+        rest = self.whole[groups] - np.where(theirs[groups], self.parts[groups], 0.0).sum(axis=1)
+        rest[rest < NOISE * self.whole[groups]] = 0.0
+        return Rests(groups, np.minimum(rest, self.amount[groups]))
 
     def priced(self, cost: FloatArray) -> Problem:
         """The same table and the same targets, at other costs."""
@@ -145,6 +194,9 @@ class Problem:
             keep=self.keep[groups],
             sole=self.sole[groups],
             couple=self.couple[groups],
+            holders=self.holders[groups],
+            parts=self.parts[groups],
+            whole=self.whole[groups],
             box=self.box[groups],
             boxes=None,
             targets=[_within(target, groups) for target in targets],
@@ -154,7 +206,9 @@ class Problem:
 def _within(target: Target, groups: IntArray) -> Target:
     """The same demand, nothing shown, by places in ``groups``."""
     held = np.flatnonzero(np.isin(groups, sorted(target.held))) if target.held else ()
-    return replace(target.fresh(), cell=int(np.searchsorted(groups, target.cell)), held=frozenset(map(int, held)))
+    rests = None if target.rests is None else target.rests.among(groups)
+    cell = int(np.searchsorted(groups, target.cell))
+    return replace(target.fresh(), cell=cell, held=frozenset(map(int, held)), rests=rests)
 
 
 def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem:
@@ -183,6 +237,8 @@ def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem
     if options.singletons and not table.integral and options.coalition > 1 and table.two_contributors is not None:
         two = np.flatnonzero(table.two_contributors[:, 0] >= 0)
         couple[group[two]] = table.two_contributors[two]
+    first = np.unique(group, return_index=True)[1].astype(np.int64)
+    holders, parts = _parts(table, group, first, known=options.singletons and not table.integral)
     targets = _targets(table, primary, options, group, amount)
     largest = max((target.size for target in targets), default=1.0)
     box = np.full(size, largest if table.integral else np.inf)
@@ -196,16 +252,29 @@ def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem
         keep=keep,
         sole=sole,
         couple=couple,
+        holders=holders,
+        parts=parts,
+        whole=table.value[first],
         coalition=options.coalition,
         share=options.singleton_share,
+        part_share=options.part_share,
         box=box,
         integral=table.integral,
         whole_costs=bool((cost == np.rint(cost)).all()) and small * len(table) < WHOLE_COST_NOISE,
-        first_cell=np.unique(group, return_index=True)[1].astype(np.int64),
+        first_cell=first,
         members=np.bincount(group, minlength=size).astype(np.int64),
         boxes=Boxes.of(table, spare),
         targets=targets,
     )
+
+
+def _parts(table: CellTable, group: IntArray, first: IntArray, *, known: bool) -> tuple[IntArray, FloatArray]:
+    """Per group the largest contributions and whose they are, by a cell of which that is known."""
+    told = np.flatnonzero(table.holders[:, 0] >= 0) if known else np.zeros(0, np.int64)
+    by = first.copy()
+    by[group[told[::-1]]] = told[::-1]
+    holders = table.holders[by] if known else np.full((len(first), table.top.shape[1]), -1, np.int64)
+    return holders, np.where(holders >= 0, table.top[by], 0.0)
 
 
 def _targets(
@@ -237,11 +306,22 @@ def _targets(
 
 
 def against_contributors(problem: Problem, target: Target, members: tuple[int, ...]) -> Target:
-    """The demand that ``members`` (rising), knowing all cells that hold nobody else, stay away from the target's."""
-    held = frozenset(problem.known_to(members).tolist())
-    return Target(target.cell, 0.0, 0.0, away(problem, target), held, against=members)
+    """The demand that ``members`` (rising) stay away from the target's cell: they know all cells that hold nobody else,
+    and of others what is theirs.
+
+    The rise keeps them from its largest contribution; where that is their own, from the largest of others, which asks
+    for less in proportion.
+    """
+    held, rests, cell = frozenset(problem.known_to(members).tolist()), problem.rests_beside(members), target.cell
+    up, width = asked_of_contributors(problem, target)
+    holders, parts = problem.holders[cell], problem.parts[cell]
+    if holders[0] in members:
+        others = parts[~np.isin(holders, members)].max(initial=0.0)
+        smaller = max(float(problem.whole[cell]) - float(parts[: problem.coalition + 1].sum()), 0.0)
+        up = min(up, (up + problem.part_share * smaller) * float(others / parts[0]))
+    return Target(cell, up, 0.0, width, held, against=members, rests=rests)
 
 
-def away(problem: Problem, target: Target) -> float:
-    """How far contributors of other cells must stay from a primary."""
-    return problem.share * max(target.up + target.down, target.width)
+def asked_of_contributors(problem: Problem, target: Target) -> tuple[float, float]:
+    """How far above a primary, and how wide in all, the intervals of contributors must be."""
+    return problem.part_share * target.up, problem.share * max(target.up + target.down, target.width)

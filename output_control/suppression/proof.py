@@ -164,21 +164,47 @@ class Proof:
         residual = self.problem.columns[:, cells] @ change
         return change if np.abs(residual).max(initial=0) <= 1e-9 * largest else None
 
-    def _room(self, cells: IntArray, move: FloatArray) -> float:
-        """How often a move fits before some cell falls below zero."""
+    def _room(self, cells: IntArray, move: FloatArray, target: Target | None = None) -> float:
+        """How often a move fits before some cell falls below zero, or below what ``target`` takes it to hold."""
         falling = move < 0
-        return float((self.problem.amount[cells][falling] / -move[falling]).min(initial=np.inf))
+        amount = self.problem.amount[cells][falling]
+        if target is not None and target.rests is not None:
+            amount = np.minimum(amount, target.rests.of(cells[falling]))
+        return float((amount / -move[falling]).min(initial=np.inf))
 
     def _take(self, cells: IntArray, move: FloatArray) -> list[Target]:
         """Credit one move, scaled, to every open target that it helps."""
         moving = cells.tolist()
-        helped = [
-            (target, step, need)
-            for cell, step in zip(moving, move.tolist(), strict=True)
-            for target in self._targets_of.get(cell, ())
-            if (need := target.needs_up if step > 0 else target.needs_down) > 0
-            and (not target.held or target.held.isdisjoint(moving))
-        ]
+        helped, told = [], list[Target]()
+        for cell, step in zip(moving, move.tolist(), strict=True):
+            for target in self._targets_of.get(cell, ()):
+                need = target.needs_up if step > 0 else target.needs_down
+                if not need or not target.held.isdisjoint(moving):
+                    continue
+                if target.rests is None:
+                    helped.append((target, step, need))
+                elif self.offer(target, cells, move):
+                    told.append(target)
+        return told + self._take_outside(cells, move, helped)
+
+    def offer(self, target: Target, cells: IntArray, move: FloatArray) -> bool:
+        """Credit a move of magnitudes, scaled as far as those whom ``target`` is against cannot rule it out."""
+        if not target.held.isdisjoint(cells.tolist()):
+            return False
+        step = float(move[cells == target.cell].sum())
+        need = target.needs_up if step > 0 else target.needs_down
+        if not step or not need:
+            return False
+        scale = min(self._room(cells, move, target), need / abs(step))
+        if abs(step) * scale <= (target.raised if step > 0 else target.lowered):
+            return False
+        self.moves.append((cells, move * scale))
+        return self._credit(target, step * scale)
+
+    def _take_outside(
+        self, cells: IntArray, move: FloatArray, helped: list[tuple[Target, float, float]]
+    ) -> list[Target]:
+        """Credit one move to targets that ask nothing of contributors."""
         if not helped:
             return []
         room = self._room(cells, move)
@@ -208,7 +234,7 @@ class Proof:
         copied: dict[int, int] = {}
         for target in self.problem.targets:
             for source in other.targets_at(target.cell):
-                if source.held == target.held:
+                if source.held == target.held and source.against == target.against:
                     self._adopt_one(target, source, other, valid, copied)
 
     def _adopt_one(

@@ -44,6 +44,6 @@ def prove_each(search: Search, left: Sequence[Target]) -> list[Target]:
     movable = can_move(search)
     lost = [target for target in left if not movable[target.cell]]
     if is_system(search):
-        lost += stuck(search, [target for target in left if movable[target.cell] and not target.held])
+        lost += stuck(search, [target for target in left if movable[target.cell] and target.plain])
     known = {id(target) for target in lost}
     return [target for target in left if id(target) in known or not (target.met or prove_alone(search, target))]

@@ -89,8 +89,8 @@ class Region:
         lower, upper = limits(search.problem, ball, unit)
         cost = np.zeros(len(ball.cells))
         still = ~search.hidden[ball.cells]
-        still |= np.isin(ball.cells, sorted(targets[0].held))
         lower[still] = upper[still] = 0.0
+        targets[0].bound(ball.cells, lower, upper, unit)
         at = np.searchsorted(ball.cells, [target.cell for target in targets])
         for position, target, sign in zip(at, targets, signs, strict=False):
             need = aim(target, sign) / unit
@@ -214,7 +214,8 @@ class _Pruning:
 
     def _safe_inside(self, changed: list[Target]) -> bool:
         """Whether the new witnesses hold against contributors too."""
-        if not bool((self.search.problem.sole >= 0).any() or (self.search.problem.couple >= 0).any()):
+        problem = self.search.problem
+        if not any(bool((who >= 0).any()) for who in (problem.sole, problem.couple, problem.holders)):
             return True
         return not open_against_contributors(self.search, changed)
 

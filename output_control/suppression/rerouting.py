@@ -28,7 +28,7 @@ GIVE_UP = 40
 
 def routable(problem: Problem) -> bool:
     """Whether routes say all that is asked: counts that must not be exact."""
-    return problem.integral and all(target.size <= 1 and not target.held for target in problem.targets)
+    return problem.integral and all(target.size <= 1 and target.plain for target in problem.targets)
 
 
 def reroute(search: Search, lps: int) -> Search:

@@ -119,10 +119,12 @@ def _table(
     total_value = np.add.reduceat(value, start) if len(start) else np.zeros(0)
     total_value = total_value if decimals is None else np.round(total_value, decimals)
     top = np.zeros((len(keys), LARGEST))
+    whose = np.full((len(keys), LARGEST), NO_CONTRIBUTOR, dtype=np.int64)
     if known_units:
         for rank in range(LARGEST):
             there = count > rank
             top[there, rank] = value[start[there] + rank]
+            whose[there, rank] = unit[start[there] + rank]
     sole = np.where(count == 1, unit[start], NO_CONTRIBUTOR) if known_units else np.full(len(keys), -1)
     two = np.full((len(keys), 2), NO_CONTRIBUTOR, dtype=np.int64)
     if known_units:
@@ -140,4 +142,5 @@ def _table(
         sole_contributor=sole.astype(np.int64)[keep],
         integral=integral,
         two_contributors=two[keep],
+        contributors=whose[keep] if known_units and not integral and not bool((value < 0).any()) else None,
     )

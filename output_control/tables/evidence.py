@@ -173,13 +173,14 @@ def _evidence(
             f"{banded(int((value < 0).sum()))} cells have a total below 0",
             next_step="ask for gains and losses as two measures; the rules hold for figures of 0 or more",
         )
+    signed = bool((size != value).any())
     return Evidence(
         request=request,
         shown=shown,
-        table=_table(found, shown, value, column["units"], amounts),
+        table=_table(found, shown, value, column["units"], amounts, bounding=not signed),
         records=column["n"],
         size=size,
-        signed=bool((size != value).any()),
+        signed=signed,
         weighted=column[amounts.weighted] / amounts.scale(amounts.weighted),
         unit=unit,
         effective=_effective(column),
@@ -204,7 +205,9 @@ def _table(
     amounts: Amounts,
     *,
     ranking: int = 0,
+    bounding: bool = False,
 ) -> CellTable:
+    """``bounding``: no contribution is below 0, so that each says what its cell is at least."""
     dims = tuple(dimension.dimension for dimension in shown)
     codes = np.column_stack(np.unravel_index(found.cell, tuple(len(dim.codes) for dim in dims))).astype(np.int32)
     return CellTable(
@@ -216,6 +219,7 @@ def _table(
         top=np.maximum(found.top[:, ranking], 0) / amounts.scale(amounts.contribution),
         sole_contributor=np.where(units == 1, found.top_unit[:, ranking, 0], NO_CONTRIBUTOR),
         integral=amounts.total == "n",
+        contributors=found.top_unit[:, ranking] if bounding and amounts.total != "n" else None,
         two_contributors=np.where(
             (units == 2)[:, None], np.sort(found.top_unit[:, ranking, :2], axis=1), NO_CONTRIBUTOR
         ),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from output_control.tables.rollup import LARGEST
 from output_control.tables.table import NO_CONTRIBUTOR, CellTable, FloatArray, IntArray
 
 
@@ -37,18 +38,21 @@ def joint_table(
     audited: sparse.csr_array,
     name: Callable[[int], str],
     two_contributors: IntArray | None = None,
+    largest: tuple[FloatArray, IntArray] | None = None,
 ) -> JointTable:
-    """The cells with these values."""
+    """The cells with these values; ``largest``: their largest contributions and whose they are, as in `CellTable`."""
+    top, contributors = (np.zeros((len(value), LARGEST)), None) if largest is None or integral else largest
     return JointTable(
         dims=(),
         codes=np.zeros((len(value), 0), dtype=np.int32),
         freq=value,
         value=value,
         n_contributors=value.astype(np.int64),
-        top=np.zeros((len(value), 3)),
+        top=top,
         sole_contributor=sole_contributor if not integral else np.full(len(value), NO_CONTRIBUTOR, dtype=np.int64),
         integral=integral,
         two_contributors=None if integral else two_contributors,
+        contributors=contributors,
         relations=relations,
         audited=audited,
         name=name,

@@ -93,7 +93,8 @@ class CellTable:
     published; ``top`` (cells × 3) holds the largest contributions by unit in falling order; ``sole_contributor`` is
     the id of the only contributor or -1; ``integral`` says that values are counts, so an attacker thinks in integers.
     ``two_contributors`` (cells × 2, rising) holds the ids of both contributors where there are exactly two, else -1;
-    None where nobody knows them.
+    None where nobody knows them. ``contributors`` (cells × 3) holds whose contributions ``top`` are, -1 where there are
+    fewer; None where that is not known, or where a contribution does not bound the value from below.
     """
 
     dims: tuple[Dimension, ...]
@@ -105,6 +106,7 @@ class CellTable:
     sole_contributor: IntArray
     integral: bool
     two_contributors: IntArray | None = field(default=None, kw_only=True)
+    contributors: IntArray | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if len(self.codes) and len(np.unique(self.keys())) != len(self.codes):
@@ -132,6 +134,12 @@ class CellTable:
         """`two_contributors`, -1 where nobody knows them."""
         nobody = np.full((len(self), 2), NO_CONTRIBUTOR, dtype=np.int64)
         return nobody if self.two_contributors is None else self.two_contributors
+
+    @property
+    def holders(self) -> IntArray:
+        """`contributors`, -1 where that is not known."""
+        nobody = np.full(self.top.shape, NO_CONTRIBUTOR, dtype=np.int64)
+        return nobody if self.contributors is None else self.contributors
 
     def labels(self, cell: int) -> tuple[str, ...]:
         """The codes of one cell, one per dimension."""

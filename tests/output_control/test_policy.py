@@ -166,6 +166,7 @@ def test_the_public_document_commits_to_the_confidential_part_and_does_not_show_
         "p_percent": 10.0,
         "p_coalition": 1,
         "singleton_share": 0.1,
+        "part_share": 1.0,
         "magnitude_width_share": 0.01,
         "prior_posterior": None,
     }
@@ -178,11 +179,11 @@ def test_the_public_document_commits_to_the_confidential_part_and_does_not_show_
 
 
 def test_how_far_magnitudes_stay_open_is_the_policys_and_none_is_a_refusal(gate: Path) -> None:
-    rewrite(hidden_file(gate), p_coalition=2, singleton_share=0.25, magnitude_width_share=0.05)
+    rewrite(hidden_file(gate), p_coalition=2, singleton_share=0.25, part_share=0.5, magnitude_width_share=0.05)
     asked = load_policy(PUBLIC, gate).options()
-    assert (asked.coalition, asked.singleton_share, asked.width_share) == (2, 0.25, 0.05)
+    assert (asked.coalition, asked.singleton_share, asked.part_share, asked.width_share) == (2, 0.25, 0.5, 0.05)
     whole = yaml.safe_load(hidden_file(gate).read_text())
-    for name in ("singleton_share", "magnitude_width_share"):
+    for name in ("singleton_share", "part_share", "magnitude_width_share"):
         hidden_file(gate).write_text(yaml.safe_dump({key: value for key, value in whole.items() if key != name}))
         with pytest.raises(Refused, match=name):
             load_policy(PUBLIC, gate)
