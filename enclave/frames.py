@@ -29,8 +29,8 @@ ROW_GROUP_ROWS = 128 * 1024
 class Column(BaseModel):
     """One column of a frame: its name, Arrow type, and what it is for.
 
-    ``role``: ``key:<kind>`` (unit key of a person, object, entity, household or family), ``status:<kind>``, ``record``
-    (row number in the delivery), ``identifier`` (identified zone only), ``attribute``, ``text``.
+    ``role``: ``key:<kind>`` (unit key of a person, object, entity, household, family or holding), ``status:<kind>``,
+    ``record`` (row number in the delivery), ``identifier`` (identified zone only), ``attribute``, ``text``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -21,7 +21,13 @@ from enclave.requests import ColumnName, Slug
 from enclave.yaml_files import NotYaml, read_fields
 
 MUNICIPALITY = re.compile(r"^GM[0-9]{4}$")
-UnitKind = Literal["person", "object", "entity", "household", "family", "owner"]
+UnitKind = Literal["person", "object", "entity", "household", "family", "holding", "owner"]
+DERIVED_FROM: Mapping[UnitKind, tuple[UnitKind, ...]] = {
+    "household": ("person", "owner"),
+    "family": ("person", "owner"),
+    "holding": ("entity", "owner"),
+}
+"""Units that are derived from their members, and the kinds of key that hold these."""
 PersonField = Literal["surname", "first_names", "full_name", "birth_date", "sex", "postcode", "house_number"]
 EntityField = Literal["name", "trade_name", "postcode", "house_number"]
 ObjectField = Literal["street", "house_number", "addition", "postcode", "municipality"]
@@ -105,18 +111,21 @@ class Encoded(_File):
 
 
 class Membership(_File):
-    """Which household or family a person belongs to, from a register at a reference date.
+    """Which household or family a person belongs to, or which holding an entity, from a register at a reference date.
 
-    ``person`` is the key of persons in the same data set. ``unit`` names the register's column of the unit's number,
-    or the pair (kind letter, number); ``person_columns`` the pair of its person. Where rows are spells, ``spell`` names
-    the columns of their first and last day (yyyymmdd) and ``reference_date`` is the day that counts. ``members``: pairs
-    of further persons whom a row names as of the same unit, such as parents.
+    ``person`` or ``entity`` is the key of the members in the same data set (a key of owners may be either). ``unit``
+    names the register's column of the unit's number, or the pair (kind letter, number); ``person_columns`` the pair of
+    its person, ``entity_column`` the number of its entity. Where rows are spells, ``spell`` names the columns of their
+    first and last day (yyyymmdd) and ``reference_date`` is the day that counts. ``members``: pairs of further persons
+    whom a row names as of the same unit, such as parents.
     """
 
-    person: ColumnName
+    person: ColumnName | Literal[""] = ""
+    entity: ColumnName | Literal[""] = ""
     register_file: str = Field(alias="register")
     unit: tuple[str, ...] = Field(min_length=1, max_length=2)
     person_columns: tuple[str, str] = ("RINPERSOONS", "RINPERSOON")
+    entity_column: str = "BEID"
     spell: tuple[str, str] | None = None
     reference_date: date | None = None
     members: tuple[tuple[str, str], ...] = ()
@@ -125,12 +134,22 @@ class Membership(_File):
     def _on_a_date(self) -> Membership:
         if (self.spell is None) != (self.reference_date is None):
             raise ValueError("spells need a reference date, and only spells do")
+        if bool(self.person) == bool(self.entity):
+            raise ValueError("a unit is derived from a key of persons or from one of entities, exactly one")
+        if self.entity and (self.members or len(self.unit) != 1):
+            raise ValueError("a holding has a number, and each of its entities a row of its own")
         return self
+
+    @property
+    def member(self) -> str:
+        """The key of the members."""
+        return self.person or self.entity
 
     @property
     def columns(self) -> tuple[str, ...]:
         """All columns of the register that it reads."""
-        pairs = [*self.person_columns, *(self.spell or ()), *(name for pair in self.members for name in pair)]
+        of_member = (self.entity_column,) if self.entity else self.person_columns
+        pairs = [*of_member, *(self.spell or ()), *(name for pair in self.members for name in pair)]
         return tuple(dict.fromkeys([*self.unit, *pairs]))
 
 
@@ -141,7 +160,8 @@ class Key(_File):
     identifier columns of the schema in order of preference. ``name`` is the column of random integers in the linked
     data set; ``<name>_status`` stands beside it. With ``probabilistic``, records of a delivery whose identifiers are
     all unusable are matched by what they say of the unit, and ``<name>_pass`` and ``<name>_weight`` stand beside too.
-    A household or family may be ``derived`` from a key of persons instead of a ``source``. With ``encoded``,
+    A household or family may be ``derived`` from a key of persons instead of a ``source``, a holding (firms that belong
+    together, *ondernemingengroep*) from a key of entities. With ``encoded``,
     ``source`` is one column of filters, and the weight is Dice's coefficient. ``nonlinkage_weights`` puts
     ``<name>_nonlinkage`` beside the linked records of a delivery: delivered over linked records of their class, for use
     as the weight of a table. It tells a record's class (supplier; sex and age band where delivered).
@@ -161,10 +181,12 @@ class Key(_File):
             raise ValueError("a key of filters has one source column, and no other way to be matched")
         if bool(self.source) == (self.derived is not None):
             raise ValueError("a key has source columns or is derived, exactly one")
-        if self.kind in ("household", "family") and self.is_matched:
-            raise ValueError("households and families are not matched by likeness: derive them from persons")
-        if self.derived is not None and (self.kind not in ("household", "family") or self.nonlinkage_weights):
-            raise ValueError("households and families are derived, without weights of their own, and nothing else is")
+        if self.kind in DERIVED_FROM and self.is_matched:
+            raise ValueError("households, families and holdings are not matched by likeness: derive them from members")
+        if self.derived is not None and (self.kind not in DERIVED_FROM or self.nonlinkage_weights):
+            raise ValueError("households, families and holdings are derived, without weights, and nothing else is")
+        if self.derived is not None and bool(self.derived.entity) != (self.kind == "holding"):
+            raise ValueError("a holding is derived from entities, households and families from persons")
         if self.kind == "family" and self.derived is None:
             raise ValueError("a family is derived from persons")
         if self.probabilistic is not None and (faults := self.probabilistic.faults_for(self.kind)):
@@ -205,9 +227,13 @@ class DataSet(_File):
             raise ValueError("linkage by likeness or by filter is for keys of deliveries")
         if any(key.encoded is not None and key.kind not in ("person", "owner") for key in matched):
             raise ValueError("filters are of persons")
-        persons = {key.name for key in self.keys if key.kind in ("person", "owner")}
-        if any(key.derived is not None and key.derived.person not in persons for key in self.keys):
-            raise ValueError("a household or family is derived from a key of persons of the same data set")
+        kinds = {key.name: key.kind for key in self.keys}
+        for key in self.keys:
+            if key.derived is not None and kinds.get(key.derived.member) not in DERIVED_FROM[key.kind]:
+                raise ValueError(
+                    "a household or family is derived from a key of persons of the same data set, "
+                    "a holding from one of entities"
+                )
         if self.register_file and any(key.nonlinkage_weights for key in self.keys):
             raise ValueError("weights for non-linkage are for deliveries: a register's records are all linked")
         return self

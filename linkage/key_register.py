@@ -47,7 +47,8 @@ class _Source:
     mark: str
 
 
-# Marks keep the kinds of units apart: P person, O object, E entity (H household, U unmatched elsewhere).
+# Marks keep the kinds of units apart: P person, O object, E entity (H household, F family, G holding, U unmatched
+# elsewhere).
 SOURCES = (
     _Source("persons", "bsn", "bsn", "RINPERSOON", "P"),
     _Source("addresses", "bag_id", "bag", "RINOBJECTNUMMER", "O"),

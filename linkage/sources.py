@@ -25,14 +25,14 @@ from enclave.zones import Pseudonymised, Zone
 from linkage.key_register import KeyTableVersion, require_same_keys
 from linkage.key_zone import KeyZone, is_encrypted, read_batches
 from linkage.matches import delivery_name, matches_file, read_matches
-from linkage.memberships import attach_membership, membership_faults, with_memberships
+from linkage.memberships import NUMBERED, attach_membership, membership_faults, with_memberships
 from linkage.units import UNMATCHED
 
 SUPPLIER = "supplier__index"
 DELIVERY = "delivery__name"
 RECORD = "record"
 NONLINKAGE = "nonlinkage"
-_UNIT_COLUMNS = re.compile(r"^(RIN|SOORTRIN|SOORTOBJECT|BEID$)")
+_UNIT_COLUMNS = re.compile(r"^(RIN|SOORTRIN|SOORTOBJECT|BEID$|OGID$|HUISHOUDNR$|XKOPPELNUMMER$)")
 # (kind letter in the register, mark of the unit, status): S is a person whose number is no register key (CBS).
 _LETTERS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "person": (("R", "P", "R"), ("S", "PS", "S")),
@@ -41,6 +41,8 @@ _LETTERS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "entity": (("E", "E", "R"),),
     "owner": (("R", "P", "R"), ("S", "PS", "S"), ("E", "E", "R")),
 }
+# Units whose register key may be a number without a kind letter, and the mark that it takes; of a holding it must be.
+_NUMBER_MARKS = {"entity": "E", "holding": NUMBERED["holding"]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,11 +190,18 @@ def _faults(source: Source) -> list[Fault]:
     if len(set(outputs)) < len(outputs):
         faults.append(Fault(place, "columns", f"data set {source.name} would have two columns of one name"))
     for key in source.identified:
-        if source.is_delivery and key.kind == "household":
-            faults.append(Fault(place, "key", "a delivery has no household key", key.name))
-        if not source.is_delivery and len(key.source) != 2 and not (key.kind == "entity" and len(key.source) == 1):
-            faults.append(Fault(place, "key", "a register key is a pair: kind letter and number", key.name))
+        if source.is_delivery and key.kind in ("household", "holding"):
+            faults.append(Fault(place, "key", f"a delivery has no {key.kind} key", key.name))
+        if not source.is_delivery and len(key.source) not in _widths(key):
+            said = "a register key is a pair: kind letter and number; of a holding the number"
+            faults.append(Fault(place, "key", said, key.name))
     return faults
+
+
+def _widths(key: Key) -> tuple[int, ...]:
+    """How many columns the key may have in a register."""
+    numbered = (1,) if key.kind in _NUMBER_MARKS else ()
+    return numbered if key.kind == "holding" else (*numbered, 2)
 
 
 def output_columns(key: Key) -> tuple[str, ...]:
@@ -218,7 +227,7 @@ def attach_source(
     renamed: bool = False,
 ) -> None:
     """Make ``keyed_<data set>``; ``context`` names further columns of deliveries that the report needs, ``registers``
-    is the folder of those that households are derived from.
+    is the folder of those that households and holdings are derived from.
 
     ``renamed``: table ``unmatched`` says by which later hashes unmatched units are known (:mod:`linkage.rekeying`).
     """
@@ -277,7 +286,7 @@ def _register_units(keys: Sequence[Key], dialect: Dialect) -> list[str]:
     for key in keys:
         number = dialect.quote(key.source[-1])
         if len(key.source) == 1:
-            found = [(f"{number} <> ''", "E", "R")]
+            found = [(f"{number} <> ''", _NUMBER_MARKS[key.kind], "R")]
         else:
             letter = dialect.quote(key.source[0])
             found = [(f"{letter} = '{given}' AND {number} <> ''", mark, st) for given, mark, st in _LETTERS[key.kind]]

@@ -113,7 +113,7 @@ class Attacker:
         Of counts the end among whole tables, which in three dimensions may be nearer than that of the LP; None when the
         programme for it cannot be finished.
         """
-        unit = 1.0 if self._integral else max(float(self._value[cell]), 1e-300)
+        unit = 1.0 if self._integral else max(float(self._spare[cell]), 1e-300)
         spare = self._spare[self._cells]
         found = self._solve(self._model, cell, side, np.inf, held=[], unit=unit, spare=spare)
         if found is None:

@@ -1,9 +1,10 @@
 """The attacker's view of a pattern, by code that shares nothing with the suppressor but input, pattern and witnesses.
 
-The attacker knows every published cell, that y ≥ 0 (whole numbers for counts), that empty cells are empty, and every
-equation of every hierarchy: nothing is reduced, merged or cut to a neighbourhood here. A primary passes when a
-stored witness proves its interval (integer arithmetic for counts: a fractional move proves nothing), or when
-the attacker's own LP, or integer programme, does. What can be proven neither way counts as a failure.
+The attacker knows every published cell, that y ≥ 0 (whole numbers for counts; of tables with figures below 0 see
+`output_control.protection.least`), that empty cells are empty, and every equation of every hierarchy: nothing is
+reduced, merged or cut to a neighbourhood here. A primary passes when a stored witness proves its interval (integer
+arithmetic for counts: a fractional move proves nothing), or when the attacker's own LP, or integer programme, does.
+What can be proven neither way counts as a failure.
 """
 
 from __future__ import annotations

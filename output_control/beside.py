@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from enclave.errors import Refused
 from enclave.fingerprints import Json
 from output_control.dossier import Contents, table_contents
-from output_control.earlier_findings import NONE_SHARED, findings, told_before, told_of
+from output_control.earlier_findings import NONE_SHARED, findings, findings_beside, told_before, told_of
 from output_control.ledger.coarser import Change, least_loss
 from output_control.ledger.definition import PURPOSE, defined
 from output_control.ledger.history import History
@@ -21,22 +21,34 @@ from output_control.ledger.remember import ProjectIds, remembered
 from output_control.ledger.widest import LeftOut
 from output_control.outputs import json_bytes
 from output_control.policy import Policy
+from output_control.report.contents import Texts
+from output_control.report.files import model_files
 from output_control.table_check import JudgedTable, ProtectedTable, protected_beside, reasons
 from output_control.tables.derived import Sources
 from output_control.tables.linked_counts import figure_rule
 from output_control.wishes import CANNOT_STAY, FEWER
 
 NO_LEDGER = "not checked against earlier releases: no release ledger was given"
-MODELS = (
-    "no earlier release is about the same units but for fewer than the minimum frequency; the figures themselves are "
-    "rounded, and a checker compares them"
-)
-APART = "no earlier release and no other table of this analysis shares units with this one"
-AGAIN = "an earlier release holds the same figures of the same units: this table says nothing new"
-BOUNDED = (
-    "figures were altered here, or in tables that share units with these: each bounds its true count, and within all "
-    "bounds every sensitive count, and every group of fewer units than the minimum frequency, stays open"
-)
+MODELS: Texts = {
+    "nl": "geen eerdere uitgave gaat over dezelfde eenheden op minder dan de minimumfrequentie na; de cijfers zelf "
+    "zijn afgerond, en een controleur vergelijkt ze",
+    "en": "no earlier release is about the same units but for fewer than the minimum frequency; the figures themselves "
+    "are rounded, and a checker compares them",
+}
+APART: Texts = {
+    "nl": "geen eerdere uitgave en geen andere tabel van deze analyse deelt eenheden met deze",
+    "en": "no earlier release and no other table of this analysis shares units with this one",
+}
+AGAIN: Texts = {
+    "nl": "een eerdere uitgave bevat dezelfde cijfers van dezelfde eenheden: deze tabel zegt niets nieuws",
+    "en": "an earlier release holds the same figures of the same units: this table says nothing new",
+}
+BOUNDED: Texts = {
+    "nl": "cijfers zijn hier bewerkt, of in tabellen die eenheden met deze delen: elk begrenst zijn ware aantal, en "
+    "binnen alle grenzen blijft elk gevoelig aantal, en elke groep van minder eenheden dan de minimumfrequentie, open",
+    "en": "figures were altered here, or in tables that share units with these: each bounds its true count, and within "
+    "all bounds every sensitive count, and every group of fewer units than the minimum frequency, stays open",
+}
 NO_SMALL_DIFFERENCE = (
     "this table adds no difference with a cell of an earlier release that is of fewer units than the minimum frequency"
 )
@@ -110,15 +122,14 @@ def beside_releases(
     contents = []
     for name, result in judged.items():
         if isinstance(result, Contents):
-            notes = [NO_LEDGER] if history is None else [MODELS, _shared(touched)]
-            contents.append(_noted(result, notes))
+            contents.append(_model(result, touched, history))
             continue
         table = result.alone
         if table is None:
             at = asked.place[name]
             table = protected_beside(
                 result, together.patterns[at], together.reports[at], sources, policy,
-                beside=together.joined[at], threads=threads,
+                sight=together.sights[at], threads=threads,
             )  # fmt: skip
         contents.append(_table(result, table, together, history, policy))
     return contents, pack([*together.released, *populations])
@@ -133,12 +144,17 @@ def _protected(
     minimum = max([rules.minimum_frequency.value, *(figure_rule(each.evidence.request, rules).n for each in compared)])
     options = policy.options(threads=threads)
 
+    def says(name: str, change: Change) -> str:
+        return _said(change, tables[name], alone=len(tables) == 1)
+
     def protected(
-        some: Sequence[ReleasedTable], attached: Mapping[int, int], propose: Callable[[], Sequence[str]] = list
+        some: Sequence[ReleasedTable], attached: Mapping[int, int], propose: Callable[[], Sequence[str]] | None = None
     ) -> Together:
+        # of what is only tried nobody asks what could be asked for instead
         return protect_together(
             some, history, options, minimum,
-            attached=attached, apart=asked.apart, dominance=policy.dominance_rules(), propose=propose,
+            attached=attached, apart=asked.apart, dominance=policy.dominance_rules(),
+            propose=propose or list, says=says if propose else None,
         )  # fmt: skip
 
     try:
@@ -190,8 +206,10 @@ def _table(
     if history is None or judged.alone is not None:
         held = AGAIN if name in together.repeated else BOUNDED if together.bounded else APART
         notes = [NO_LEDGER] if history is None else [_shared(together.touched)]
-        notes += [held] if judged.alone is not None else []
-        return _noted(replace(table_contents(protected, rules), request=judged.asked), notes)
+        notes += [held["en"]] if judged.alone is not None else []
+        earlier = () if history is None else findings_beside(together.touched, held)
+        made = table_contents(protected, rules, earlier=earlier, for_author=earlier)
+        return _noted(replace(made, request=judged.asked), notes)
     found = [each for each in together.compared if each.table == name]
     made = table_contents(
         protected, rules,
@@ -199,6 +217,26 @@ def _table(
         for_author=findings(together.touched, found, together.left_out, together.given_before, confidential=False),
     )  # fmt: skip
     return _told(replace(made, request=judged.asked), found, together)
+
+
+def _model(contents: Contents, touched: Sequence[str], history: History | None) -> Contents:
+    """A model or a distribution with its report for either reader."""
+    noted = _noted(contents, [NO_LEDGER] if history is None else [MODELS["en"], _shared(touched)])
+    grounds = contents.grounds
+    if grounds is None:
+        raise Refused(f"{contents.request.name} has no report", next_step="report it: no kind of output is without")
+    earlier = () if history is None else findings_beside(touched, MODELS)
+
+    def pages(*, confidential: bool) -> dict[str, bytes]:
+        return model_files(
+            contents.request, contents.columns, contents.document, grounds, confidential=confidential, earlier=earlier,
+        )  # fmt: skip
+
+    return replace(
+        noted,
+        annex={**contents.annex, **pages(confidential=True)},
+        researcher={**contents.researcher, **pages(confidential=False)},
+    )
 
 
 def _noted(contents: Contents, notes: Sequence[str]) -> Contents:
@@ -233,7 +271,7 @@ def _told(contents: Contents, found: Sequence[Compared], together: Together) -> 
         )
     }
     told = replace(contents, document=document, annex={**contents.annex, **annex})
-    notes = [*([NOT_ALL_TOGETHER] if together.left_out else []), *([BOUNDED] if together.bounded else [])]
+    notes = [*([NOT_ALL_TOGETHER] if together.left_out else []), *([BOUNDED["en"]] if together.bounded else [])]
     return _noted(told, [_shared(together.touched), *notes])
 
 

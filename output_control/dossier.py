@@ -19,22 +19,19 @@ from output_control.alternatives.files import (
 from output_control.drawing.figure import draw
 from output_control.group_advice import told_of
 from output_control.models.parts import Parts
-from output_control.models.regression import NORMAL_975, FittedRegression
 from output_control.outputs import (
     OutputColumn,
     annex_columns,
     csv_bytes,
     csvw_bytes,
     json_bytes,
-    status_columns,
 )
-from output_control.policy import ModelRules, TableRules
+from output_control.policy import TableRules
 from output_control.report.contents import EarlierFinding
 from output_control.report.files import protection_files
-from output_control.statistics.rounding import at_scale, significant, to_base
+from output_control.report.grounds import Grounds
 from output_control.statistics.statistic_columns import hidden_rows, statistic_columns
 from output_control.table_check import ProtectedTable
-from output_control.tables.table import FloatArray
 from output_control.wishes import wish_document, wish_in_words
 
 
@@ -57,7 +54,7 @@ class Contents:
     """What one request gave, before it becomes files; ``document`` is the evidence that may leave.
 
     ``parts`` are the groups of records that it gives figures of beside those of all; ``levels`` those of
-    single columns.
+    single columns. ``grounds``: what the report of a model or a distribution shows (a table's is among the files).
     """
 
     request: OutputRequest
@@ -69,6 +66,7 @@ class Contents:
     researcher: Mapping[str, bytes] = field(default_factory=dict)
     parts: Parts | None = None
     levels: tuple[Parts, ...] = ()
+    grounds: Grounds | None = None
 
 
 def table_contents(
@@ -153,7 +151,7 @@ def _table_annex(protected: ProtectedTable) -> dict[str, bytes]:
         "cells": len(table),
         "primary": int(sensitive.mask.sum()),
         "secondary": int(pattern.secondary.sum()),
-        "suppressed_value": float(table.value[pattern.suppressed].sum()),
+        "suppressed_value": float(table.sizes[pattern.suppressed].sum()),
         "method": pattern.method,
         "audit": {
             "primaries": report.primaries,
@@ -167,92 +165,6 @@ def _table_annex(protected: ProtectedTable) -> dict[str, bytes]:
     }
     name = protected.evidence.request.name
     return {f"{name}.cells.csv": csv_bytes(columns), f"{name}.json": json_bytes(summary)}
-
-
-_EFFECTS = {
-    "coefficient": {"nl": "Coëfficiënt", "en": "Coefficient"},
-    "odds_ratio": {"nl": "Odds ratio", "en": "Odds ratio"},
-    "rate_ratio": {"nl": "Verhouding van aantallen", "en": "Rate ratio"},
-    "mean_ratio": {"nl": "Verhouding van gemiddelden", "en": "Ratio of means"},
-    "hazard_ratio": {"nl": "Hazard ratio", "en": "Hazard ratio"},
-}
-
-
-def regression_contents(fitted: FittedRegression, rules: ModelRules) -> Contents:
-    """Coefficients or ratios with intervals as CSV; numbers of records, units, events and clusters rounded."""
-    digits, family = rules.coefficient_digits.value, fitted.family
-    estimate, error = fitted.estimate, fitted.standard_error
-
-    def rounded(name: str, titles: Mapping[str, str], values: FloatArray) -> OutputColumn:
-        scales = np.zeros(len(values)) if family.ratio else error
-        figures = pa.array(
-            [significant(at_scale(v, e, digits), digits) for v, e in zip(values.tolist(), scales, strict=True)],
-            pa.float64(),
-        )
-        return OutputColumn(name, "number", titles, figures)
-
-    def shown(values: FloatArray) -> FloatArray:
-        return np.exp(values) if family.ratio else values
-
-    reach = NORMAL_975 * error
-    of_log = {"nl": "Standaardfout van de log", "en": "Standard error of the log"}
-    columns = [
-        OutputColumn("term", "string", {"nl": "Kenmerk", "en": "Term"}, pa.array(fitted.design.terms)),
-        OutputColumn("level", "string", {"nl": "Categorie", "en": "Level"}, pa.array(fitted.design.levels)),
-        rounded(family.effect, _EFFECTS[family.effect], shown(estimate)),
-        rounded("ci95_low", {"nl": "95%-interval, onder", "en": "95% low"}, shown(estimate - reach)),
-        rounded("ci95_high", {"nl": "95%-interval, boven", "en": "95% high"}, shown(estimate + reach)),
-        rounded("std_error", of_log if family.ratio else {"nl": "Standaardfout", "en": "Standard error"}, error),
-        *status_columns(np.zeros(len(estimate), dtype=np.bool_)),
-    ]
-    frame, base = fitted.frame, rules.count_base.value
-    sizes = {"records": to_base(frame.records, base), "units": to_base(frame.units, base)}
-    if fitted.events is not None:
-        sizes["events"] = to_base(fitted.events, base)
-    if fitted.clusters:
-        sizes["clusters"] = to_base(fitted.clusters, base)
-    request = fitted.request
-    kind = "cluster-robust" if request.cluster else "robust (HC1)" if request.robust else "maximum likelihood"
-    document = {
-        "model": {
-            "family": request.family,
-            "outcome": request.outcome,
-            "standard_errors": kind,
-            "references": {term.column: term.reference for term in request.terms if term.categorical},
-            "rounded_to": base,
-            **sizes,
-            **{name: significant(value, digits) for name, value in fitted.facts.items()},
-        },
-        "checks": [
-            "records unique, with unit, within the population",
-            "residual degrees of freedom in units and clusters",
-            "units per level and outcome",
-            "no unit dominates the outcome of a level",
-            "not saturated, not separated, converged: the score is zero",
-            "no unit determines a coefficient or a combination of coefficients",
-            "no residuals, fitted values or scores",
-        ],
-        "notes": [],
-    }
-    annex = {
-        f"{request.name}.json": json_bytes(
-            {
-                "records": frame.records,
-                "units": frame.units,
-                "events": fitted.events,
-                "clusters": fitted.clusters,
-                "least_units_of_a_level": fitted.least_level_units,
-                "largest_leverage_of_one_unit": significant(fitted.largest_leverage, 3),
-                "largest_share_of_one_unit": {
-                    " ".join(filter(None, name)): significant(float(share), 3)
-                    for *name, share in zip(
-                        fitted.design.terms, fitted.design.levels, fitted.largest_share, strict=True
-                    )
-                },
-            }
-        )
-    }
-    return Contents(request, columns, ["term", "level"], document, annex, levels=fitted.coded)
 
 
 def dossier(analysis: str, version: int, contents: Contents) -> Dossier:

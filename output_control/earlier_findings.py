@@ -59,6 +59,12 @@ def findings(
     return tuple(lines)
 
 
+def findings_beside(releases: Sequence[str], found: Texts) -> tuple[EarlierFinding, ...]:
+    """For the report of what is not compared cell by cell: what was ``found`` of it, and which releases share units."""
+    shared = [EarlierFinding(release, SHARES) for release in releases] or [EarlierFinding("–", NONE_SHARED)]
+    return (EarlierFinding("✓", found), *shared)
+
+
 def told_of(left_out: LeftOut) -> Texts:
     """What was not held against the new tables together, in one plain sentence with the first few names."""
     some = _first([*left_out.tables, *left_out.columns])

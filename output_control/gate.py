@@ -21,17 +21,13 @@ from output_control.beside import beside_releases
 from output_control.compared_columns import faults_of_columns
 from output_control.differences import faults_of_differences
 from output_control.distributions import distribution_contents
-from output_control.dossier import (
-    Contents,
-    Dossier,
-    dossier,
-    regression_contents,
-)
+from output_control.dossier import Contents, Dossier, dossier
 from output_control.leaving import faults_of_leaving
 from output_control.leaving.words import faults_of_words
 from output_control.ledger.book import identity
 from output_control.ledger.history import History
 from output_control.models.regression import fit_regression
+from output_control.models.regression_contents import regression_contents
 from output_control.models.tree import grow_tree
 from output_control.models.tree_contents import tree_contents
 from output_control.outputs import json_bytes
@@ -210,16 +206,15 @@ class _Gate:
     threads: int
 
     def judge(self, request: OutputRequest) -> JudgedTable | Contents:
-        models = self.policy.public.models
         if isinstance(request, TableRequest | TransitionRequest):
             table = _as_table(request)
             gap = self.gaps.get(request.name, 100)
             judged = judge_table(table, self.sources, self.classifications, self.policy, gap=gap, threads=self.threads)
             return replace(judged, asked=request)
         if isinstance(request, RegressionRequest):
-            return regression_contents(fit_regression(request, self.sources, self.policy), models)
+            return regression_contents(fit_regression(request, self.sources, self.policy), self.policy)
         if isinstance(request, TreeRequest):
-            return tree_contents(grow_tree(request, self.sources, self.policy), models)
+            return tree_contents(grow_tree(request, self.sources, self.policy), self.policy)
         return distribution_contents(request, self.sources, self.policy)
 
 

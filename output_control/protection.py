@@ -113,9 +113,17 @@ class Demand:
 
 
 def least(table: CellTable, options: Options) -> FloatArray:
-    """What each cell is known to be at least when nothing is published: 0, or the number of inner cells not empty."""
+    """What each cell is known to be at least when nothing is published: 0, or the number of inner cells not empty.
+
+    A measure of either sign has no such bound by nature. An attacker is granted one all the same, that no cell falls by
+    more than its size: with contributions of 0 or more that is y ≥ 0. Source: Hundepool et al., *Handbook on
+    Statistical Disclosure Control*, section 4.2: intervals of tables with negative values under "some other (possibly
+    tight) lower bound".
+    """
     if options.least is not None:
         return options.least
+    if table.size is not None:
+        return table.value - table.size
     if not (options.occupied and table.integral and len(table)):
         return np.zeros(len(table))
     leaf = [np.bincount(dim.parent[1:], minlength=len(dim.codes)) == 0 for dim in table.dims]
@@ -136,7 +144,7 @@ def demand(table: CellTable, primary: PrimaryResult, options: Options) -> Demand
     """
     up, down, protection = primary.upl.copy(), primary.lpl.copy(), options.count_protection
     counted = primary.threshold > 0
-    width = np.where(primary.mask, 1.0 if table.integral else options.width_share * _sizes(table.value), 0.0)
+    width = np.where(primary.mask, 1.0 if table.integral else options.width_share * _sizes(table.sizes), 0.0)
     if table.integral:
         up, down = np.ceil(up - 1e-9), np.ceil(down - 1e-9)
         if isinstance(protection, Width):

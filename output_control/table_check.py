@@ -17,6 +17,8 @@ from output_control.alternatives.at_the_gate import compare_with_others, protect
 from output_control.alternatives.comparison import Compared
 from output_control.audit import AuditReport, audit
 from output_control.group_advice import RECORDS, advise_on_groups, coarser_groups
+from output_control.ledger.sight import Sight
+from output_control.pattern_advice import advise_by_pattern
 from output_control.policy import Policy, TableRules
 from output_control.protection import Options, Pattern
 from output_control.rounded import audit_rounded, protect_by_rounding
@@ -45,8 +47,8 @@ class ProtectedTable:
     ``counts`` is the attached table of counts of a sum or a mean, over the same cells and with the same ones hidden;
     ``rates`` and ``percentiles`` are what those statistics publish besides. ``base``: counts leave rounded to it.
     ``altered``: what is published where figures were changed instead of hidden; ``pattern`` then hides nothing.
-    ``beside``: other tables were in the audit, so that ``report`` says more than this table alone would. ``gap``: as in
-    `JudgedTable`.
+    ``sight``: where other tables were in the audit, so that ``report`` says more than this table alone would, what an
+    attacker of all of them sees. ``gap``: as in `JudgedTable`.
     """
 
     evidence: Evidence
@@ -61,7 +63,7 @@ class ProtectedTable:
     altered: AlteredTable | None = None
     comparison: tuple[Compared, ...] = ()
     least_units: int = 0
-    beside: bool = False
+    sight: Sight | None = None
     gap: int = 100
 
 
@@ -175,7 +177,7 @@ def protected_beside(
     sources: Sources,
     policy: Policy,
     *,
-    beside: bool,
+    sight: Sight | None,
     threads: int = 1,
 ) -> ProtectedTable:
     """A judged table under a pattern that was found for it and others together, with the figures that follow.
@@ -184,7 +186,7 @@ def protected_beside(
         Refused: a derived figure would give a hidden count back.
     """
     found = ProtectedTable(
-        judged.evidence, judged.primary, pattern, report, judged.advice, counts=judged.counts, beside=beside,
+        judged.evidence, judged.primary, pattern, report, judged.advice, counts=judged.counts, sight=sight,
         gap=judged.gap,
     )  # fmt: skip
     if judged.counts is None:
@@ -193,7 +195,16 @@ def protected_beside(
         )
         least = policy.public.tables.minimum_frequency.value
         found = replace(found, comparison=compared, least_units=least)
-    return _with_figures(found, sources, policy)
+    return _with_figures(_advised(found, policy), sources, policy)
+
+
+def _advised(protected: ProtectedTable, policy: Policy) -> ProtectedTable:
+    """With what its author could ask for instead, as far as the pattern itself shows it."""
+    if protected.altered is not None:
+        return protected
+    minimum = policy.public.tables.minimum_frequency.value
+    lines = advise_by_pattern(protected.evidence, protected.pattern.suppressed, minimum, exact=protected.base == 1)
+    return replace(protected, advice=(*protected.advice, *lines))
 
 
 def _protect_alone(
@@ -213,7 +224,7 @@ def _protect_alone(
     hidden = protected.altered is not None or bool(protected.pattern.suppressed[protected.primary.mask].all())
     if not protected.report.safe or not hidden:
         raise reasons([*_unsafe(evidence.request, protected.altered, protected.comparison), *advice])
-    return _with_figures(replace(protected, advice=advice), sources, policy)
+    return _with_figures(_advised(replace(protected, advice=advice), policy), sources, policy)
 
 
 def _protected(
@@ -297,8 +308,8 @@ def sensitive_cells(evidence: Evidence, policy: Policy) -> PrimaryResult:
     result = PrimaryResult.none(len(evidence.table))
     for kind in evidence.kinds:
         result = result.also(_sensitive_for(kind, policy))
-    # a level is a distance that the published figure can move: never below 0, whatever the contributions were
-    return replace(result, lpl=np.minimum(result.lpl, evidence.table.value))
+    # a level is a distance that the published figure can move: never further down than the attacker takes it to go
+    return replace(result, lpl=np.minimum(result.lpl, evidence.table.sizes))
 
 
 def _sensitive_for(evidence: Evidence, policy: Policy) -> PrimaryResult:

@@ -25,11 +25,13 @@ FEWER = "ask for fewer cells to stay published, or for coarser levels"
 def cost_by(kind: Cost, table: CellTable, weight: FloatArray | None = None) -> FloatArray | None:
     """What hiding each cell costs: its value, 1, or log(1 + value), times ``weight``; None for the plain value.
 
+    Of a measure of either sign the size takes the place of the value.
+
     The logarithmic cost is the one that τ-ARGUS offers after Cox.
     """
     if kind == "value" and weight is None:
         return None
-    each = {"value": table.value, "count": np.ones(len(table)), "information": np.log1p(table.value)}[kind]
+    each = {"value": table.sizes, "count": np.ones(len(table)), "information": np.log1p(table.sizes)}[kind]
     return each if weight is None else each * weight
 
 

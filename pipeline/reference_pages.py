@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from enclave import errors
 from enclave.project import Project
 from enclave.requests import REQUEST_TYPES
-from output_control.policy import policy_schema
+from output_control.policy import confidential_schema, policy_schema
 from pseudonymise.clerk_report import Language
 from pseudonymise.schema_pages import schema_page
 from pseudonymise.schemas import DeliverySchema, load_schemas
@@ -38,6 +38,7 @@ def reference_pages(app: typer.Typer, configs: Path) -> Mapping[str, str]:
         "requests.md": MADE + "\n".join(_requests()) + "\n",
         "project.schema.json": _json_schema(Project),
         "policy.schema.json": policy_schema(),
+        "policy.confidential.schema.json": confidential_schema(),
         "delivery.schema.json": _json_schema(DeliverySchema),
     }
     for name, schema in load_schemas(configs / "schemas").items():
@@ -151,10 +152,15 @@ def _sourced(name: str, rule: Mapping[str, Any]) -> Iterator[str]:
 
 def _value(value: object) -> str:
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} {inner}" for name, inner in value.items())
+        said = ((name, f"({_listed(inner)})" if isinstance(inner, list) else inner) for name, inner in value.items())
+        return ", ".join(f"{name} {inner}" for name, inner in said)
     if isinstance(value, list):
-        return ", ".join(map(str, value))
+        return "; ".join(map(_value, value)) if any(isinstance(each, Mapping) for each in value) else _listed(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _listed(values: Sequence[object]) -> str:
+    return ", ".join(map(str, values)) or "none"
 
 
 def _sentence(kind: type) -> str:

@@ -36,6 +36,7 @@ def theme_blocks(town: Town, themes: Themes) -> Iterator[tuple[str, Block]]:
     yield names.FOUNDATION_TAB, _foundations(themes)
     yield names.DIRECTOR_BUS, _directors(town, themes)
     yield names.ESTABLISHMENT_TAB, _establishments(town, themes)
+    yield names.HOLDING_BUS, _holdings(town, themes)
     yield names.FACT_BUS, _facts(town, themes)
     yield names.NON_RESIDENT_TAB, _non_residents(themes)
     yield names.CONVICTION_BUS, _convictions(town, themes)
@@ -160,6 +161,16 @@ def _establishments(town: Town, themes: Themes) -> Block:
         "wc2016": town.areas.wc[found.buurt],
         "bc2016": town.areas.bc[found.buurt],
         "WERKZAMEPERSONEN": found.workers,
+    }
+
+
+def _holdings(town: Town, themes: Themes) -> Block:
+    found = themes.holdings
+    return {
+        "BEID": town.entities.beid[found.firm],
+        "OGID": found.number,
+        "AANVBEOG": yyyymmdd(found.since),
+        "EINDBEOG": yyyymmdd(found.until),
     }
 
 

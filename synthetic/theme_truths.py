@@ -13,6 +13,7 @@ from synthetic import careers, personal_incomes, recruits, wijk_types
 from synthetic.calendar_days import digits, glue
 from synthetic.establishments import BRANCHES, LEAST_EXPECTED, QUOTIENT, national_shares
 from synthetic.foundations import KINDS
+from synthetic.holdings import BAIT
 from synthetic.justice import NON_RESIDENT_SHARE
 from synthetic.key_register import ParquetFiles
 from synthetic.missing_values import REASONS, SCHEMA, missing_values
@@ -21,7 +22,7 @@ from synthetic.randomness import Ints
 from synthetic.registers import arrow_table
 from synthetic.suspicious_transactions import BV_RATIO
 from synthetic.theme_blocks import Rows, code_of
-from synthetic.theme_registers import VEHICLE_TAB
+from synthetic.theme_registers import ESTABLISHMENT_TAB, VEHICLE_TAB
 from synthetic.themes import Themes
 from synthetic.town import Town
 from synthetic.vehicles import BAIT_KINDS
@@ -36,6 +37,7 @@ _SCHEMAS = {
     "disclosure_bait": pa.schema(
         [("kind", pa.string()), ("register", pa.string()), ("buurt", pa.string()), ("VOERTUIGSOORT", pa.string())]
     ),
+    "holding_bait": pa.schema([(name, pa.string()) for name in ("kind", "register", "buurt", "SBI")]),
     "missing_values": SCHEMA,
 }
 
@@ -66,6 +68,7 @@ class ThemeTruthFiles:
         self._write("branch_hot_spots", _hot_spots(town, themes))
         self._write("wijk_types", _types(town, themes))
         self._write("disclosure_bait", _bait(town, themes))
+        self._write("holding_bait", _holding_bait(town, themes))
         for rows in missing_values(town, themes, self._municipalities):
             self._write("missing_values", rows)
 
@@ -166,4 +169,14 @@ def _bait(town: Town, themes: Themes) -> Rows:
         "register": pa.array([VEHICLE_TAB] * len(kinds), pa.string()),
         "buurt": glue(b"BU", area),
         "VOERTUIGSOORT": digits(kinds, 1),
+    }
+
+
+def _holding_bait(town: Town, themes: Themes) -> Rows:
+    found = themes.holdings
+    return {
+        "kind": pa.array(BAIT).take(pa.array(found.bait)),
+        "register": pa.array([ESTABLISHMENT_TAB] * len(found.bait), pa.string()),
+        "buurt": glue(b"BU", town.areas.bc[found.bait_buurt]),
+        "SBI": code_of(BRANCHES, found.bait_branch),
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from synthetic.education import Education, make_education
 from synthetic.establishments import Establishments, make_establishments
 from synthetic.foundations import Foundations, make_foundations
+from synthetic.holdings import Holdings, make_holdings
 from synthetic.justice import Justice, make_justice
 from synthetic.mortgages import Mortgages, make_mortgages
 from synthetic.personal_incomes import PersonalIncomes, make_personal_incomes
@@ -28,6 +29,7 @@ class Themes:
     vehicles: Vehicles
     foundations: Foundations
     establishments: Establishments
+    holdings: Holdings
     justice: Justice
     transactions: Transactions
 
@@ -36,6 +38,7 @@ def make_themes(town: Town, municipalities: int) -> Themes:
     """Draw them; ``municipalities`` is how many the country has (places of offences lie in other ones too)."""
     types = wijk_types(town.seed, town.place)
     foundations = make_foundations(town)
+    establishments = make_establishments(town)
     return Themes(
         wijk_type=types,
         mortgages=make_mortgages(town, types),
@@ -43,7 +46,8 @@ def make_themes(town: Town, municipalities: int) -> Themes:
         education=make_education(town),
         vehicles=make_vehicles(town, types),
         foundations=foundations,
-        establishments=make_establishments(town),
+        establishments=establishments,
+        holdings=make_holdings(town, establishments),
         justice=make_justice(town, foundations, municipalities),
         transactions=make_transactions(town),
     )

@@ -57,6 +57,7 @@ def _part(
         integral=table.integral,
         two_contributors=None if table.two_contributors is None else table.two_contributors[cells],
         contributors=None if table.contributors is None else table.contributors[cells],
+        size=None if table.size is None else table.size[cells],
     )
 
 

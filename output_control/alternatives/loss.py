@@ -31,9 +31,10 @@ class Loss:
 
 
 def loss(table: CellTable, published: FloatArray, hidden: BoolArray) -> Loss:
-    """Compare ``published`` (per cell, ignored where ``hidden``) with the table."""
-    true = table.value
-    seen = np.where(hidden, 0.0, published)
+    """Compare ``published`` (per cell, ignored where ``hidden``) with the table; of either sign sizes are compared."""
+    true = table.sizes
+    shown = published if table.size is None else table.size + (published - table.value)
+    seen = np.where(hidden, 0.0, shown)
     off = np.abs(seen - true)
     distance = float(np.sqrt(np.sum((np.sqrt(true) - np.sqrt(seen)) ** 2) / 2))
     total = float(np.sqrt(true.sum()))

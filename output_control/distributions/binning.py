@@ -63,6 +63,11 @@ def _close(classes: range, enough: Callable[[Sequence[int]], bool]) -> list[list
     return groups
 
 
+def merged_from(merged: IntArray) -> IntArray:
+    """How many of the classes that were asked for each merged class holds."""
+    return np.bincount(merged)
+
+
 def first_of(merged: IntArray) -> IntArray:
     """Position of the first class of each merged class."""
     return np.flatnonzero(np.r_[True, np.diff(merged) > 0])

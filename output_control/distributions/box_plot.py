@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from enclave.errors import Refused
 from enclave.requests import BoxPlotRequest
-from output_control.distributions.written import contents, counts, figures, given, texts
+from output_control.distributions.written import Grounded, contents, counts, figures, given, texts
 from output_control.dossier import Contents
-from output_control.models.level_checks import faults_of_rows
+from output_control.models.level_checks import faults_of_rows, largest_of_records
 from output_control.models.model_frame import ModelFrame, faults_of_categories, read_model_frame, rows_by_code
 from output_control.policy import Policy
+from output_control.report.grounds import DOMINANCE, Basis, held, hidden_figure
 from output_control.statistics.percentiles import BOX_PLOT
 from output_control.tables.derived import Sources
 from output_control.tables.table import BoolArray, FloatArray, IntArray
@@ -55,7 +58,43 @@ def box_plot(request: BoxPlotRequest, sources: Sources, policy: Policy) -> Conte
     annex = {"units": {code or "all": units for code, *_, units in found}}
     checks = ["enough units on both sides of each percentile", "rounded; no minimum, maximum or outlier"]
     key = [name, "percentile"]
-    return contents(request, frame, policy, columns, key=key, checks=checks, annex=annex, hidden=hidden, by=request.by)
+    grounds = _grounds(groups, values, hidden, frame, policy)
+    return contents(
+        request, frame, policy, columns, key=key, checks=checks, annex=annex, hidden=hidden, by=request.by,
+        grounds=grounds,
+    )  # fmt: skip
+
+
+def _grounds(
+    groups: Sequence[tuple[str, BoolArray]], values: FloatArray, hidden: BoolArray, frame: ModelFrame, policy: Policy
+) -> Grounded:
+    """``hidden``: per category and percentile, in their order."""
+    listed = [(code, each, rows) for code, rows in groups for each in BOX_PLOT]
+    sides = [_sides(values, each, rows, frame) for _, each, rows in listed]
+    units = [frame.units_where(rows) for _, rows in groups]
+    alike = [_alike(values[rows], frame.unit[rows]) for _, rows in groups]
+    shown = [min(side) - 1 for side, hide in zip(sides, hidden.tolist(), strict=True) if not hide]
+    checks = [
+        held(policy, "group_units", "tables.minimum_frequency", min(units)),
+        held(policy, "percentile_units", "tables.percentile_units", min(shown), unmet=int(hidden.sum())),
+        held(policy, "alike", "tables.group_share", max(alike)),
+        held(policy, "record_dominance", DOMINANCE, largest_of_records([rows for _, rows in groups], frame)),
+        held(policy, "digits", "distributions.value_digits"),
+    ]
+    sizes = tuple(
+        (code, int(rows.sum()), number, share) for (code, rows), number, share in zip(groups, units, alike, strict=True)
+    )
+    beside = tuple((code, each, *side) for (code, each, _), side in zip(listed, sides, strict=True))
+    basis = (
+        Basis("groups", ("code", "records", "units", "alike"), sizes),
+        Basis("percentiles", ("code", "percentile", "below", "above"), beside),
+    )
+    changes = tuple(
+        hidden_figure(f"{code} P{each}".strip(), "percentile_units")
+        for (code, each, _), hide in zip(listed, hidden.tolist(), strict=True)
+        if hide
+    )
+    return Grounded(checks, basis, changes)
 
 
 def _alike(values: FloatArray, unit: IntArray) -> float:
@@ -69,9 +108,16 @@ def percentile(values: FloatArray, percent: int, rows: BoolArray, frame: ModelFr
 
     None unless, besides the unit that holds it, at least ``n`` distinct units lie at or below it, and at or above it.
     """
-    inside = np.sort(values[rows])
-    if not len(inside):
+    if not rows.any():
         return None
-    found = float(inside[-(-percent * len(inside) // 100) - 1])
-    below, above = frame.units_where(rows & (values <= found)), frame.units_where(rows & (values >= found))
-    return found if min(below, above) > n else None
+    return _nearest_rank(values[rows], percent) if min(_sides(values, percent, rows, frame)) > n else None
+
+
+def _nearest_rank(inside: FloatArray, percent: int) -> float:
+    return float(np.sort(inside)[-(-percent * len(inside) // 100) - 1])
+
+
+def _sides(values: FloatArray, percent: int, rows: BoolArray, frame: ModelFrame) -> tuple[int, int]:
+    """Distinct units at or below the percentile, and at or above it."""
+    found = _nearest_rank(values[rows], percent)
+    return frame.units_where(rows & (values <= found)), frame.units_where(rows & (values >= found))

@@ -8,19 +8,22 @@ doi:10.1080/01621459.1963.10500845; mixtures by EM (Dempster, Laird & Rubin 1977
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from enclave.errors import Refused
 from enclave.requests import ClustersRequest
-from output_control.distributions.written import contents, counts, figures, given, texts
+from output_control.distributions.written import Grounded, contents, counts, figures, given, texts
 from output_control.dossier import Contents
-from output_control.models.level_checks import faults_of_rows
+from output_control.models.level_checks import faults_of_rows, largest_of_records
 from output_control.models.model_frame import ModelFrame, read_model_frame
 from output_control.models.parts import Parts
 from output_control.policy import Policy
-from output_control.statistics.group_means import group_mean, group_spread
+from output_control.report.grounds import DOMINANCE, Basis, held, hidden_figure
+from output_control.statistics.group_means import group_mean, group_spread, why_no_mean, why_no_spread
 from output_control.tables.derived import Sources
-from output_control.tables.table import FloatArray, IntArray
+from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 SEED = 20160101
 STARTS = 10
@@ -78,7 +81,31 @@ def clusters(request: ClustersRequest, sources: Sources, policy: Policy) -> Cont
         annex=annex,
         hidden=hidden,
         parts=Parts.of("cluster", member),
+        grounds=_grounds(rows, values, frame, policy, mixture=mixture),
     )
+
+
+def _grounds(
+    rows: Sequence[BoolArray], values: Mapping[str, FloatArray], frame: ModelFrame, policy: Policy, *, mixture: bool
+) -> Grounded:
+    whys = [
+        hidden_figure(f"{at} {name}", why)
+        for at, each in enumerate(rows, start=1)
+        for name, column in values.items()
+        if (why := why_no_mean(column, each, frame, policy))
+        or (why := why_no_spread(column, each, frame, policy) if mixture else "")
+    ]
+    units = [frame.units_where(each) for each in rows]
+    checks = [
+        held(policy, "cluster_units", "distributions.cluster_units", min(units)),
+        held(policy, "class_share", "tables.group_share", max(units) / frame.units),
+        held(policy, "record_dominance", DOMINANCE, largest_of_records(rows, frame)),
+        held(policy, "flag_units", "tables.minimum_frequency", unmet=sum(each.reason == "flag_units" for each in whys)),
+        held(policy, "centres", DOMINANCE, unmet=sum(each.reason != "flag_units" for each in whys)),
+        held(policy, "digits", "distributions.value_digits"),
+    ]
+    sizes = tuple((at, int(each.sum()), number) for at, (each, number) in enumerate(zip(rows, units, strict=True), 1))
+    return Grounded(checks, (Basis("clusters", ("cluster", "records", "units"), sizes),), tuple(whys))
 
 
 def _faults_of_method(request: ClustersRequest, values: dict[str, FloatArray], frame: ModelFrame) -> list[str]:

@@ -8,13 +8,14 @@ import numpy as np
 
 from enclave.errors import Refused
 from enclave.requests import HistogramRequest
-from output_control.distributions.binning import Counted, first_of, last_of, merge_classes
-from output_control.distributions.written import contents, counts, figures, given, shares
+from output_control.distributions.binning import Counted, first_of, last_of, merge_classes, merged_from
+from output_control.distributions.written import Grounded, contents, counts, figures, given, shares
 from output_control.dossier import Contents
-from output_control.models.level_checks import faults_of_rows
+from output_control.models.level_checks import faults_of_rows, largest_of_records
 from output_control.models.model_frame import ModelFrame, read_model_frame
 from output_control.models.parts import Parts
 from output_control.policy import Policy
+from output_control.report.grounds import DOMINANCE, Basis, held, merged_classes
 from output_control.statistics.rounding import significant, to_base
 from output_control.tables.derived import Sources
 from output_control.tables.table import FloatArray, IntArray
@@ -26,13 +27,16 @@ DIGITS = 12  # of an edge
 @dataclass(frozen=True, slots=True, eq=False)
 class Classes:
     """Merged classes: inner edges, distinct records and units in each; the outer classes are open.
-    ``inside``: the class of each record."""
+    ``inside``: the class of each record; ``merged_from``: how many of those asked for are in each; ``records_share``:
+    the largest part that one unit has in the records of a class."""
 
     low: FloatArray
     high: FloatArray
     records: IntArray
     units: IntArray
     inside: IntArray
+    merged_from: IntArray
+    records_share: float
 
 
 def histogram(request: HistogramRequest, sources: Sources, policy: Policy) -> Contents:
@@ -64,7 +68,10 @@ def histogram(request: HistogramRequest, sources: Sources, policy: Policy) -> Co
         checks.append("the density is computed from published classes, not from records")
         facts = {"bandwidth": request.bandwidth}
         key = ["x"]
-        return contents(request, frame, policy, columns, key=key, checks=checks, facts=facts, annex=annex, parts=parts)
+        return contents(
+            request, frame, policy, columns, key=key, checks=checks, facts=facts, annex=annex, parts=parts,
+            grounds=_grounds(found, frame, policy, smoothed=True),
+        )  # fmt: skip
     open_low, open_high = [None, *found.low[1:].tolist()], [*found.high[:-1].tolist(), None]
     columns = [
         given("class", "Klasse", "Class", [float(i + 1) for i in range(len(rounded))]),
@@ -74,7 +81,27 @@ def histogram(request: HistogramRequest, sources: Sources, policy: Policy) -> Co
         counts("units", "Eenheden", "Units", found.units.tolist(), policy),
         shares("share", "Aandeel", "Share", rounded / rounded.sum(), policy),
     ]
-    return contents(request, frame, policy, columns, key=["class"], checks=checks, annex=annex, parts=parts)
+    grounds = _grounds(found, frame, policy, smoothed=False)
+    return contents(
+        request, frame, policy, columns, key=["class"], checks=checks, annex=annex, parts=parts, grounds=grounds
+    )
+
+
+def _grounds(found: Classes, frame: ModelFrame, policy: Policy, *, smoothed: bool) -> Grounded:
+    together, rule = int((found.merged_from > 1).sum()), "tables.minimum_frequency"
+    least = int(found.units[found.units > 0].min())
+    checks = [
+        held(policy, "class_units", rule, least, unmet=together, done="merged"),
+        held(policy, "class_share", "tables.group_share", int(found.units.max()) / frame.units),
+        held(policy, "record_dominance", DOMINANCE, found.records_share),
+        held(policy, "density" if smoothed else "open"),
+    ]
+    low, high = [None, *found.low[1:].tolist()], [*found.high[:-1].tolist(), None]
+    counted = zip(low, high, *(each.tolist() for each in (found.merged_from, found.records, found.units)), strict=True)
+    rows = tuple((at, *row) for at, row in enumerate(counted, start=1))
+    changes = merged_classes(range(1, len(low) + 1), found.merged_from, "class_units", noun="class", open=not smoothed)
+    head = ("class", "low", "high", "merged", "records", "units")
+    return Grounded(checks, (Basis("classes", head, rows),), changes)
 
 
 def classes_of(request: HistogramRequest, frame: ModelFrame, policy: Policy) -> Classes:
@@ -104,6 +131,8 @@ def classes_of(request: HistogramRequest, frame: ModelFrame, policy: Policy) -> 
         records=np.array([int(each.sum()) for each in rows], dtype=np.int64),
         units=units,
         inside=inside,
+        merged_from=merged_from(merged),
+        records_share=largest_of_records(rows, frame),
     )
 
 

@@ -10,11 +10,12 @@ import numpy as np
 from enclave.errors import Refused
 from enclave.requests import LorenzRequest
 from output_control.banded import banded
-from output_control.distributions.written import contents, shares
+from output_control.distributions.written import Grounded, contents, shares
 from output_control.dossier import Contents
 from output_control.models.level_checks import dominated
 from output_control.models.model_frame import read_model_frame, sums_by_unit
 from output_control.policy import Policy
+from output_control.report.grounds import DOMINANCE, Basis, held
 from output_control.tables.derived import Sources
 from output_control.tables.table import FloatArray
 
@@ -50,7 +51,19 @@ def lorenz(request: LorenzRequest, sources: Sources, policy: Policy) -> Contents
     facts = {"gini": round(gini(amount), policy.public.distributions.share_decimals.value)}
     annex = {"units_of_classes": [len(part) for part in parts]}
     checks = ["units per class", "no unit dominates a class or the total", "contributions summed by unit"]
-    return contents(request, frame, policy, columns, key=["units_share"], checks=checks, facts=facts, annex=annex)
+    held_by_one = [float(part[-1] / part.sum()) if part.sum() > 0 else 0.0 for part in (*parts, amount)]
+    rows = tuple((at, len(part), share) for at, (part, share) in enumerate(zip(parts, held_by_one, strict=False), 1))
+    grounds = Grounded(
+        [
+            held(policy, "class_units", "tables.minimum_frequency", min(len(part) for part in parts)),
+            held(policy, "measure_dominance", DOMINANCE, max(held_by_one)),
+            held(policy, "decimals", "distributions.share_decimals"),
+        ],
+        (Basis("classes", ("class", "units", "measure_share"), rows),),
+    )
+    return contents(
+        request, frame, policy, columns, key=["units_share"], checks=checks, facts=facts, annex=annex, grounds=grounds
+    )
 
 
 def gini(amount: FloatArray) -> float:

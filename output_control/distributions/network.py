@@ -6,11 +6,12 @@ import numpy as np
 
 from enclave.errors import Refused
 from enclave.requests import NetworkRequest
-from output_control.distributions.binning import Counted, first_of, last_of, merge_classes
-from output_control.distributions.written import contents, counts, given, shares
+from output_control.distributions.binning import Counted, first_of, last_of, merge_classes, merged_from
+from output_control.distributions.written import Grounded, contents, counts, given, shares
 from output_control.dossier import Contents
 from output_control.models.model_frame import read_model_frame
 from output_control.policy import Policy
+from output_control.report.grounds import Basis, held, merged_classes
 from output_control.statistics.rounding import to_base
 from output_control.tables.derived import Sources
 
@@ -48,4 +49,16 @@ def network(request: NetworkRequest, sources: Sources, policy: Policy) -> Conten
     ]
     annex = {"members_of_classes": members, "units_of_classes": units, "largest_degree": int(degree.max())}
     checks = ["units per class of degree", "the highest class is open", "no edges, no positions"]
-    return contents(request, frame, policy, columns, key=["ties_from"], checks=checks, annex=annex)
+    together, rule = merged_from(merged), "tables.minimum_frequency"
+    low, high = (2.0 ** first_of(merged)).tolist(), [*upto[:-1], None]
+    rows_shown = tuple(zip(low, high, together.tolist(), members, units, strict=True))
+    grounds = Grounded(
+        [
+            held(policy, "class_units", rule, min(units), unmet=int((together > 1).sum()), done="merged"),
+            held(policy, "class_share", "tables.group_share", max(units) / frame.units),
+            held(policy, "open"),
+        ],
+        (Basis("classes", ("ties_from", "ties_to", "merged", "members", "units"), rows_shown),),
+        merged_classes(low, together, "class_units", noun="ties_from"),
+    )
+    return contents(request, frame, policy, columns, key=["ties_from"], checks=checks, annex=annex, grounds=grounds)

@@ -10,15 +10,16 @@ import numpy as np
 
 from enclave.errors import Refused
 from enclave.requests import RocRequest
-from output_control.distributions.binning import Counted, last_of, merge_classes
-from output_control.distributions.written import contents, given, shares
+from output_control.distributions.binning import Counted, last_of, merge_classes, merged_from
+from output_control.distributions.written import Grounded, contents, given, shares
 from output_control.dossier import Contents
-from output_control.models.level_checks import faults_of_rows
-from output_control.models.model_frame import read_model_frame
+from output_control.models.level_checks import faults_of_rows, largest_of_records
+from output_control.models.model_frame import ModelFrame, read_model_frame
 from output_control.policy import Policy
+from output_control.report.grounds import DOMINANCE, Basis, held, merged_classes
 from output_control.statistics.rounding import significant
 from output_control.tables.derived import Sources
-from output_control.tables.table import BoolArray, FloatArray
+from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 
 def roc(request: RocRequest, sources: Sources, policy: Policy) -> Contents:
@@ -57,7 +58,30 @@ def roc(request: RocRequest, sources: Sources, policy: Policy) -> Contents:
     area = round(area_under(outcome, score), policy.public.distributions.share_decimals.value)
     checks = ["units with and without the outcome per step", "rounded thresholds; no scores"]
     annex = {"events_of_steps": np.bincount(step[outcome]).tolist(), "others": np.bincount(step[~outcome]).tolist()}
-    return contents(request, frame, policy, columns, key=["step"], checks=checks, facts={"area": area}, annex=annex)
+    grounds = _grounds(outcome, step, lowest, merged_from(merged), frame=frame, policy=policy)
+    return contents(
+        request, frame, policy, columns, key=["step"], checks=checks, facts={"area": area}, annex=annex,
+        grounds=grounds,
+    )  # fmt: skip
+
+
+def _grounds(
+    outcome: BoolArray, step: IntArray, lowest: FloatArray, together: IntArray, *, frame: ModelFrame, policy: Policy
+) -> Grounded:
+    sides = [[frame.units_where((step == each) & rows) for each in range(len(lowest))] for rows in (outcome, ~outcome)]
+    least, several = min(min(side) for side in sides), int((together > 1).sum())
+    checks = [
+        held(policy, "step_both", "tables.minimum_frequency", least, unmet=several, done="merged"),
+        held(policy, "record_dominance", DOMINANCE, largest_of_records([outcome, ~outcome], frame)),
+        held(policy, "thresholds", "models.threshold_digits"),
+        held(policy, "decimals", "distributions.share_decimals"),
+    ]
+    records = [np.bincount(step[rows]).tolist() for rows in (outcome, ~outcome)]
+    counted = zip([*lowest[:-1].tolist(), None], together.tolist(), *records, *sides, strict=True)
+    head = ("step", "threshold", "merged", "events", "others", "units_with", "units_without")
+    rows = tuple((at, *row) for at, row in enumerate(counted, start=1))
+    changes = merged_classes(range(1, len(lowest) + 1), together, "step_both", noun="step")
+    return Grounded(checks, (Basis("steps", head, rows),), changes)
 
 
 def area_under(outcome: BoolArray, score: FloatArray) -> float:

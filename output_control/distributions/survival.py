@@ -6,19 +6,21 @@ doi:10.1080/01621459.1958.10501452; Kalbfleisch & Prentice (2002), section 1.4; 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from enclave.errors import Refused
 from enclave.requests import SurvivalRequest
-from output_control.distributions.binning import Counted, last_of, merge_classes
-from output_control.distributions.written import contents, counts, given, shares, texts
+from output_control.distributions.binning import Counted, last_of, merge_classes, merged_from
+from output_control.distributions.written import Grounded, contents, counts, given, shares, texts
 from output_control.dossier import Contents
-from output_control.models.level_checks import faults_of_rows
+from output_control.models.level_checks import faults_of_rows, largest_of_records
 from output_control.models.model_frame import ModelFrame, faults_of_categories, read_model_frame, rows_by_code
 from output_control.models.regression import NORMAL_975
 from output_control.policy import Policy
+from output_control.report.grounds import DOMINANCE, Basis, Change, held, merged_classes
 from output_control.statistics.rounding import significant
 from output_control.tables.derived import Sources
 from output_control.tables.table import BoolArray, FloatArray, IntArray
@@ -29,7 +31,11 @@ DIGITS = 12  # of a time
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Curve:
-    """One curve at the ends of its merged steps: survival with interval, and what happened within each step."""
+    """One curve at the ends of its merged steps: survival with interval, and what happened within each step.
+
+    ``event_units``: units with the event in each; ``merged_from``: how many intervals are in it; ``beyond``: units that
+    were observed longer than the last time.
+    """
 
     code: str
     time: FloatArray
@@ -38,6 +44,9 @@ class Curve:
     high: FloatArray
     at_risk: IntArray
     events: IntArray
+    event_units: tuple[int, ...]
+    merged_from: IntArray
+    beyond: int
 
 
 def survival(request: SurvivalRequest, sources: Sources, policy: Policy) -> Contents:
@@ -85,8 +94,46 @@ def survival(request: SurvivalRequest, sources: Sources, policy: Policy) -> Cont
         facts["log_rank"] = {"chi2": significant(statistic, 3), "df": freedom, "p": significant(p, 2)}
     checks = ["units with the event per step, numbers at risk rounded", "times at multiples of the interval"]
     annex = {"events_of_steps": {curve.code or "all": curve.events.tolist() for curve in curves}}
-    key = [name, "time"]
-    return contents(request, frame, policy, columns, key=key, checks=checks, facts=facts, annex=annex, by=request.by)
+    grounds = _grounds(curves, [each & rows for _, each in groups for rows in (event, ~event)], frame, policy)
+    return contents(
+        request, frame, policy, columns, key=[name, "time"], checks=checks, facts=facts, annex=annex, by=request.by,
+        grounds=grounds,
+    )  # fmt: skip
+
+
+def _grounds(curves: Sequence[Curve], rows: Sequence[BoolArray], frame: ModelFrame, policy: Policy) -> Grounded:
+    rule, several = "tables.minimum_frequency", sum(int((curve.merged_from > 1).sum()) for curve in curves)
+    least = min(min(curve.event_units) for curve in curves)
+    checks = [
+        held(policy, "step_events", rule, least, unmet=several, done="merged"),
+        held(policy, "beyond", rule, min(curve.beyond for curve in curves)),
+        held(policy, "record_dominance", DOMINANCE, largest_of_records(rows, frame)),
+        held(policy, "times"),
+        held(policy, "decimals", "distributions.share_decimals"),
+    ]
+    steps = tuple(
+        (curve.code, *step)
+        for curve in curves
+        for step in zip(
+            *(each.tolist() for each in (curve.time, curve.merged_from, curve.at_risk, curve.events)),
+            curve.event_units,
+            strict=True,
+        )
+    )
+    merged = [
+        each
+        for curve in curves
+        for each in merged_classes(
+            [_at(curve, "≤", time) for time in curve.time.tolist()], curve.merged_from, "step_events"
+        )
+    ]
+    cut = [Change("cut_off", _at(curve, ">", curve.time[-1]), "beyond", rule, open=True) for curve in curves]
+    head = ("code", "time", "merged", "at_risk", "events", "units_with")
+    return Grounded(checks, (Basis("steps", head, steps),), (*merged, *cut))
+
+
+def _at(curve: Curve, side: str, time: float) -> str:
+    return f"{curve.code} {side} {time:g}".strip()
 
 
 def _curve(
@@ -105,6 +152,7 @@ def _curve(
     ends = last_of(merged)
     survived, spread = kaplan_meier(happened, place, number, own)
     step = merged[place[shown]]
+    seen = frame.unit[rows][shown]
     events = np.bincount(step[happened[shown]], minlength=len(ends))
     leaving = np.bincount(step, minlength=len(ends))
     at = survived[ends]
@@ -118,6 +166,9 @@ def _curve(
         high,
         at_risk,
         events,
+        tuple(len(np.unique(seen[happened[shown] & (step == each)])) for each in range(len(ends))),
+        merged_from(merged),
+        len(np.unique(frame.unit[rows][place >= number])),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -13,12 +14,22 @@ from output_control.models.model_frame import ModelFrame
 from output_control.models.parts import Parts
 from output_control.outputs import OutputColumn, json_bytes, status_columns
 from output_control.policy import Policy
+from output_control.report.grounds import Basis, Change, Check, Grounds, held
 from output_control.statistics.rounding import significant, to_base
 from output_control.tables.table import BoolArray, FloatArray
 
 Optional = Sequence[float | None]
 ROUNDED_NOTE = "counts are rounded; compare them with other outputs of this population before approving"
 COMMON_CHECK = "records unique, with unit, within the population"
+
+
+@dataclass(frozen=True, slots=True)
+class Grounded:
+    """What the report of one kind shows beside what all kinds have in common."""
+
+    checks: Sequence[Check]
+    basis: tuple[Basis, ...]
+    changes: tuple[Change, ...] = ()
 
 
 def texts(name: str, dutch: str, english: str, values: Sequence[str]) -> OutputColumn:
@@ -65,9 +76,11 @@ def contents(
     hidden: BoolArray | None = None,
     parts: Parts | None = None,
     by: str | None = None,
+    grounds: Grounded,
 ) -> Contents:
     """The columns with statuses; ``facts`` leave with the evidence, ``annex`` is for checkers only, and of the groups
-    that are ``parts``, and the categories of column ``by``, the ledger remembers who is in them."""
+    that are ``parts``, and the categories of column ``by``, the ledger remembers who is in them; ``grounds`` are for
+    the report."""
     base = policy.public.models.count_base.value
     status = status_columns(np.zeros(len(columns[0].values), dtype=np.bool_) if hidden is None else hidden)
     document = {
@@ -83,4 +96,7 @@ def contents(
     exact = {"records": frame.records, "units": frame.units, **(annex or {})}
     files = {f"{request.name}.json": json_bytes(exact)}
     levels = (Parts.of(by, frame.numbered(by)),) if by else ()
-    return Contents(request, [*columns, *status], list(key), document, files, parts=parts, levels=levels)
+    sizes = {"records": frame.records, "units": frame.units}
+    held_to = (held(policy, "unique"), *grounds.checks, held(policy, "count_base", "models.count_base"))
+    told = Grounds(sizes, held_to, grounds.basis, grounds.changes)
+    return Contents(request, [*columns, *status], list(key), document, files, parts=parts, levels=levels, grounds=told)

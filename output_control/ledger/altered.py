@@ -10,17 +10,21 @@ differ by nobody: else two figures on either side of a rounding boundary tell th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from enclave.errors import Refused
 from output_control.ledger.atoms import MOST_TABLES, Atoms, atoms_of
+from output_control.ledger.coarser import MOST_TRIED, Change, changes, cut
+from output_control.ledger.dominated import breaks_a_rule
 from output_control.ledger.history import History
 from output_control.ledger.populations_within import PopulationsWithin, Reach
 from output_control.ledger.released import COUNT, NOT_COMPARED, ReleasedTable
 from output_control.protection import Exact, Options, Width, demand, least
 from output_control.table_check import reasons
+from output_control.tables.aggregate import LARGEST
+from output_control.tables.rules import Rule
 from output_control.tables.table import FloatArray, IntArray
 
 MOST_ROWS = 1_000_000
@@ -34,8 +38,14 @@ OTHER_NOISE = (
 )
 TOO_LARGE = "altered figures are held against others only where all tables are small enough to be taken together"
 WHOLE_RANGE = "the policy asks of each small count that it may be any, which is not shown for altered figures"
-MANY_RECORDS = "altered figures are held against others only where each protected unit is counted once"
+MANY_RECORDS = (
+    "altered figures are held against others only where each protected unit is counted once, or so few times that none "
+    "can dominate a group that is large enough"
+)
 NARROWED = "their figures together bound a group of few units too closely"
+REMEDIES = "what leaves nothing too narrow, each tried on these figures, the one that asks for most first:"
+NO_REMEDY = "no coarser level, no column less and no table less was found that leaves nothing too narrow"
+PROPOSED = 3
 WHAT_CAN_LEAVE = (
     "nobody can allow it at the gate. What can leave: the same table again, unchanged; one table that shows all of "
     "it, with a column or a level more, instead of two; a population that shares no unit with the other; plain counts "
@@ -48,29 +58,47 @@ def fault_of_bounds(first: ReleasedTable, second: ReleasedTable) -> str:
 
     Of a sum the counts that stand beside it are held.
     """
-    if any(each.quantity == NOT_COMPARED and not _bounded(each) for each in (first, second)):
-        return NO_BOUNDS
+    unbounded = [each for each in (first, second) if each.quantity == NOT_COMPARED and not _bounded(each)]
+    if unbounded:
+        told = [f"; {each.name}: {each.altered.because}" for each in unbounded if each.altered and each.altered.because]
+        return "".join([NO_BOUNDS, *dict.fromkeys(told)])
     if (first.kinds, first.period) != (second.kinds, second.period):
         return OTHER_UNITS
     return OTHER_NOISE if _noise(first) != _noise(second) else ""
 
 
-def keep_open(new: Sequence[ReleasedTable], history: History | None, options: Options, minimum: int) -> None:
+Says = Callable[[str, Change], str]
+
+
+def keep_open(
+    new: Sequence[ReleasedTable],
+    history: History | None,
+    options: Options,
+    minimum: int,
+    *,
+    dominance: Sequence[Rule] = (),
+    says: Says | None = None,
+) -> None:
     """See that ``new`` tables, with their final patterns, leave nothing too narrow where figures were altered.
 
     All tables that hang together by shared records are taken together, earlier ones of ``history`` included.
+    ``dominance``: the rules on the largest contributions; without any, each unit must be counted once. ``says``
+    puts into words what could be asked for instead (of a table's name, and a change of it); without it nothing is
+    looked for.
 
     Raises:
-        Refused: something is too narrow, or that cannot be told; it names the tables.
+        Refused: something is too narrow, or that cannot be told; it names the tables, and the columns without which, or
+            with fewer levels of which, the figures as they are would leave nothing too narrow.
     """
     left = [table for table in new if table.quantity == COUNT or _bounded(table)]
     while left:
         group = _hanging_together(left[0], left[1:], history)
         left = [table for table in left if not any(table is each for each in group)]
         if len(group) > 1 and any(_bounded(table) for table in group):
-            fault = _fault(group, options, minimum)
+            fault = _fault(group, options, minimum, dominance)
             if fault:
-                raise _refused(group, fault)
+                found = _remedies(group, options, minimum, dominance) if says and fault == NARROWED else []
+                raise _refused(group, fault, [says(group[each.table].name, each) for each in found] if says else None)
 
 
 def _bounded(table: ReleasedTable) -> bool:
@@ -108,19 +136,38 @@ def _all(others: Sequence[ReleasedTable], history: History | None, kinds: frozen
     return [*others, *(table for table in earlier if table.quantity == COUNT or _bounded(table))]
 
 
-def _refused(group: Sequence[ReleasedTable], fault: str) -> Refused:
+def _remedies(
+    group: Sequence[ReleasedTable], options: Options, minimum: int, dominance: Sequence[Rule]
+) -> list[Change]:
+    """Changes of new tables that leave nothing too narrow, those that ask for most first; each is tried.
+
+    What has less to show shows the same figures, unless they are drawn together or hidden anew; so the next check has
+    the last word. How many are tried follows from the codes that were asked for, never from records.
+    """
+    new = [at for at, table in enumerate(group) if not table.release]
+    found = list[Change]()
+    for change in changes(group, new)[:MOST_TRIED]:
+        others = [*group[: change.table], *group[change.table + 1 :]]
+        less = [] if change.column is None else [cut(group[change.table], change.column, change.deepest)]
+        if len(found) < PROPOSED and not _fault([*less, *others], options, minimum, dominance):
+            found.append(change)
+    return found
+
+
+def _refused(group: Sequence[ReleasedTable], fault: str, remedies: Sequence[str] | None = None) -> Refused:
     new = ", ".join(table.name for table in group if not table.release)
     old = "; ".join(table.label for table in group if table.release)
     beside = f"beside {old}" if old else "together"
-    return reasons([f"{new} cannot be released {beside}: {fault}"], WHAT_CAN_LEAVE)
+    told = [] if remedies is None or fault != NARROWED else [REMEDIES, *remedies] if remedies else [NO_REMEDY]
+    return reasons([f"{new} cannot be released {beside}: {fault}", *told], WHAT_CAN_LEAVE)
 
 
-def _fault(group: Sequence[ReleasedTable], options: Options, minimum: int) -> str:
+def _fault(group: Sequence[ReleasedTable], options: Options, minimum: int, dominance: Sequence[Rule]) -> str:
     """What is wrong with the tables together; nothing, when all stays open."""
     protection = options.count_protection
     if not isinstance(protection, Exact | Width):
         return WHOLE_RANGE
-    if not _one_record_each(group):
+    if not _nobody_can_dominate(group, minimum, dominance):
         return MANY_RECORDS
     atoms = atoms_of(group, minimum, MOST_ROWS)
     if not atoms.known:
@@ -134,11 +181,21 @@ def _fault(group: Sequence[ReleasedTable], options: Options, minimum: int) -> st
     return "" if open_ else NARROWED
 
 
-def _one_record_each(group: Sequence[ReleasedTable]) -> bool:
-    """Whether each record is one unit: else a unit of many records may be nearly all of a large group."""
+def _nobody_can_dominate(group: Sequence[ReleasedTable], minimum: int, dominance: Sequence[Rule]) -> bool:
+    """Whether no unit has so many records that it could be nearly all of a group of ``minimum`` units or more.
+
+    Each record is one unit's and counts as 1. A group of more units, or of units with fewer records, is farther from
+    every rule than the worst there could be: some units with as many records as any has, and all others with one.
+    """
     pairs = np.unique(np.concatenate([np.column_stack([t.rows.row, t.rows.unit]) for t in group]), axis=0)
-    alone = all(len(np.unique(pairs[:, side])) == len(pairs) for side in (0, 1))
-    return alone and all(bool((table.rows.amount == 1).all()) for table in group)
+    once = len(np.unique(pairs[:, 0])) == len(pairs) and all(bool((t.rows.amount == 1).all()) for t in group)
+    most = int(np.unique(pairs[:, 1], return_counts=True)[1].max(initial=0))
+    if not once or most <= 1 or not dominance:
+        return once and most <= 1
+    worst = np.ones((min(LARGEST, minimum), minimum))
+    for units, group_ in enumerate(worst, start=1):
+        group_[:units] = most
+    return not breaks_a_rule(worst.sum(axis=1), np.pad(worst, ((0, 0), (0, LARGEST)))[:, :LARGEST], dominance).any()
 
 
 def _within(group: Sequence[ReleasedTable], atoms: Atoms, options: Options) -> PopulationsWithin | None:
@@ -152,7 +209,7 @@ def _within(group: Sequence[ReleasedTable], atoms: Atoms, options: Options) -> P
         tuple(high for _, high in bounds),
         amount=atoms.amount,
         least=np.minimum(atoms.amount, least_there),
-        units=atoms.units,
+        units=atoms.apart,
     )
     adds_up = all(
         np.array_equal(cells @ atoms.amount, table.table.value) for cells, table in zip(atoms.cells, group, strict=True)

@@ -29,12 +29,14 @@ ABSENT = 0
 @dataclass(frozen=True, slots=True, eq=False)
 class Atoms:
     """``cells`` per table: cells × atoms, 1 where the cell holds the atom. ``small``: atoms of few units, of those
-    that are there; ``units`` of each of these."""
+    that are there; ``units`` of each of these, and ``apart`` of each: so many distinct units, or more, are in any atoms
+    together as this adds up to (a unit of k atoms counts as 1/k in each)."""
 
     amount: FloatArray
     cells: tuple[sparse.csr_array, ...]
     small: IntArray
     units: IntArray
+    apart: FloatArray
 
     @property
     def known(self) -> bool:
@@ -45,7 +47,7 @@ class Atoms:
     def none() -> Atoms:
         """Too many to work out."""
         nothing = np.zeros(0, dtype=np.int64)
-        return Atoms(np.zeros(0), (), nothing, nothing)
+        return Atoms(np.zeros(0), (), nothing, nothing, np.zeros(0))
 
 
 def few_enough(tables: Sequence[ReleasedTable], most_rows: int | None = None) -> bool:
@@ -70,7 +72,7 @@ def atoms_of(tables: Sequence[ReleasedTable], threshold: int, most_rows: int | N
     atoms, of_row = np.unique(combined, axis=0, return_inverse=True)
     if len(atoms) > MOST_ATOMS:
         return Atoms.none()
-    amount, units = _contents(tables, row, of_row.reshape(-1), len(atoms))
+    amount, units, apart = _contents(tables, row, of_row.reshape(-1), len(atoms))
     empty = _possible(atoms)
     for table, block in zip(tables, blocks, strict=True):
         empty = empty[not_known_empty(table, empty[:, block])]
@@ -81,6 +83,7 @@ def atoms_of(tables: Sequence[ReleasedTable], threshold: int, most_rows: int | N
         cells=tuple(in_cells(table, every[:, block]) for table, block in zip(tables, blocks, strict=True)),
         small=np.flatnonzero(units < threshold),
         units=units,
+        apart=apart,
     )
 
 
@@ -103,8 +106,8 @@ def cut(dim: Dimension, depth: int) -> IntArray:
 
 def _contents(
     tables: Sequence[ReleasedTable], row: IntArray, of_row: IntArray, count: int
-) -> tuple[FloatArray, IntArray]:
-    """Amount and distinct units per atom, each row counted once."""
+) -> tuple[FloatArray, IntArray, FloatArray]:
+    """Amount and distinct units per atom, each row counted once; and what of its units is its own."""
     amount, unit = np.zeros(len(row)), np.zeros(len(row), dtype=np.int64)
     for table in reversed(tables):
         held: Rows = table.rows
@@ -112,7 +115,9 @@ def _contents(
         amount[at], unit[at] = held.amount, held.unit
     pairs = np.unique(np.column_stack([of_row, unit]), axis=0)
     units = np.bincount(pairs[:, 0], minlength=count).astype(np.int64)
-    return np.bincount(of_row, weights=amount, minlength=count).astype(np.float64), units
+    _, at, times = np.unique(pairs[:, 1], return_inverse=True, return_counts=True)
+    apart = np.bincount(pairs[:, 0], weights=1 / times[at.reshape(-1)], minlength=count).astype(np.float64)
+    return np.bincount(of_row, weights=amount, minlength=count).astype(np.float64), units, apart
 
 
 def _possible(atoms: IntArray) -> IntArray:

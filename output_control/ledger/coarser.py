@@ -46,7 +46,7 @@ def least_loss(
     found = []
     cells = sum(_combinations(asked[at]) for at in figures)
     most = min(MOST_TRIED, MOST_RELEASES // max(releases, 1), MOST_CELLS // max(cells, 1))
-    for change in _changes(asked, figures)[: max(most, 1)]:
+    for change in changes(asked, figures)[: max(most, 1)]:
         tables, kept = [], []
         for at in figures:
             for each in (at, *([counts_of[at]] if at in counts_of else [])):
@@ -64,7 +64,7 @@ def least_loss(
     return found
 
 
-def _changes(asked: Sequence[ReleasedTable], figures: Sequence[int]) -> list[Change]:
+def changes(asked: Sequence[ReleasedTable], figures: Sequence[int]) -> list[Change]:
     """All there are; those that ask for most first, by codes and not by what is in them."""
 
     def all_of() -> Iterator[tuple[int, Change]]:
@@ -108,6 +108,7 @@ def cut(table: ReleasedTable, column: int, deepest: int) -> ReleasedTable:
         n_contributors=held.n_contributors[cells], top=held.top[cells], sole_contributor=held.sole_contributor[cells],
         two_contributors=None if held.two_contributors is None else held.two_contributors[cells],
         contributors=None if held.contributors is None else held.contributors[cells],
+        size=None if held.size is None else held.size[cells],
     )  # fmt: skip
     return replace(
         table,
@@ -118,6 +119,7 @@ def cut(table: ReleasedTable, column: int, deepest: int) -> ReleasedTable:
         sets=table.sets[cells],
         keep=None if table.keep is None else table.keep[cells],
         cost=None if table.cost is None else table.cost[cells],
+        altered=None if table.altered is None else table.altered.of_cells(cells),
     )
 
 

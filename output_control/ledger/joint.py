@@ -14,7 +14,7 @@ import numpy as np
 from enclave.errors import CannotProtect, Refused
 from output_control.attacker import Attacker
 from output_control.audit import SLACK, AuditReport, audit, full_equations
-from output_control.ledger.altered import keep_open
+from output_control.ledger.altered import Says, keep_open
 from output_control.ledger.before import shut
 from output_control.ledger.combined import Combination
 from output_control.ledger.grid import Grid
@@ -22,6 +22,7 @@ from output_control.ledger.history import History
 from output_control.ledger.moves import Moves, Shown
 from output_control.ledger.neighbours import Beside, Compared
 from output_control.ledger.released import COUNT, ReleasedTable
+from output_control.ledger.sight import Sight
 from output_control.ledger.system import System, build, moves_in
 from output_control.ledger.widest import LeftOut
 from output_control.protection import Options, Pattern, Witnesses, demand, least
@@ -42,8 +43,9 @@ class Together:
     """Pattern and audit of each new table, in the order asked; what the ledger is to remember of them; which earlier
     releases share units with them.
 
-    ``joined``: whether others were in the system of a table. ``exact``: the attacker's view was worked out over atoms;
-    otherwise over relations between each two tables. ``left_out``: what was not looked at in three and more together.
+    ``sights``: of each table what an attacker sees of it beside the others, where these were in its system. ``exact``:
+    the attacker's view was worked out over atoms; otherwise over relations between each two tables. ``left_out``: what
+    was not looked at in three and more together.
     ``given_before``: hidden cells and small differences that earlier releases give away whatever the new tables hide.
     ``bounded``: altered figures share units with others, and all were held together as bounds. ``repeated``: names of
     altered tables that left before as they are.
@@ -54,7 +56,7 @@ class Together:
     released: tuple[ReleasedTable, ...]
     touched: tuple[str, ...]
     compared: tuple[Compared, ...]
-    joined: tuple[bool, ...]
+    sights: tuple[Sight | None, ...]
     exact: bool
     left_out: LeftOut
     given_before: tuple[str, ...]
@@ -72,6 +74,7 @@ def protect_together(
     apart: Sequence[ReleasedTable] = (),
     dominance: Sequence[Rule] = (),
     propose: Callable[[], Sequence[str]] = list,
+    says: Says | None = None,
 ) -> Together:
     """Hide in the tables of one analysis what the policy asks, together and beside what was released before.
 
@@ -79,7 +82,7 @@ def protect_together(
     ``asked`` are the counts of which sum: the two show and hide the same cells. ``apart`` are tables whose figures are
     not exact, protected already: what shares units with them is held against the bounds that they give. ``dominance``:
     the rules on the largest contributions, which a difference of cells may not break either. ``propose`` says what else
-    could be asked for; it is called when no suppression helps.
+    could be asked for; it is called when no suppression helps. ``says``: as in `keep_open`.
 
     Raises:
         Refused: no suppression in the new tables protects them and what was released before; it names the releases and
@@ -103,14 +106,15 @@ def protect_together(
         for at, (table, pattern) in enumerate(zip(asked, patterns, strict=True))
     )
     if altered:
-        keep_open([*released, *(each for each in apart if each.name not in beside.repeated)], history, options, minimum)
+        new = [*released, *(each for each in apart if each.name not in beside.repeated)]
+        keep_open(new, history, options, minimum, dominance=dominance, says=says)
     return Together(
         patterns=patterns,
         reports=reports,
         released=(*released, *apart),
         touched=tuple(beside.touched),
         compared=beside.compared(),
-        joined=tuple(at in found.joined for at in range(len(asked))),
+        sights=tuple(found.sight(at) for at in range(len(asked))),
         exact=found.exact,
         left_out=found.left_out,
         given_before=tuple(sorted(found.before)),
@@ -126,7 +130,7 @@ class _Found:
         self._asked, self._attached, self._options = asked, attached, options
         self.of: dict[int, tuple[Pattern, AuditReport]] = {}
         self.moves = dict.fromkeys(range(len(asked)), Moves.none())
-        self.joined: set[int] = set()
+        self.sights: dict[int, Sight] = {}
         self.before: set[str] = set()
         self.exact = True
         self.left_out = LeftOut()
@@ -159,7 +163,7 @@ class _Found:
             raise _refusal("groups of few units stay computable from several tables", tables, len(new), also)
         self.exact &= system.exact
         self.left_out = sum((each.left_out(tables, exact=system.exact) for each in combined), self.left_out)
-        self.joined |= set(new)
+        self.sights |= dict(zip(new, done.sights, strict=True))
         self.before |= set(done.before)
         self.moves[new[0]] = done.moves
         self.of |= dict(zip(new, done.parts, strict=True))
@@ -169,8 +173,13 @@ class _Found:
         for counts, figure in self._attached.items():
             both: BoolArray = self.of[counts][0].suppressed | self.of[figure][0].suppressed
             for at in (counts, figure):
-                self.of[at] = _hiding(self.of[at], self._asked[at], both, self._options, alone=at not in self.joined)
+                self.of[at] = _hiding(self.of[at], self._asked[at], both, self._options, alone=at not in self.sights)
         self.of = dict(sorted(self.of.items()))
+
+    def sight(self, at: int) -> Sight | None:
+        """What an attacker sees of one table; less than all there is where something was not looked at."""
+        seen = self.sights.get(at)
+        return replace(seen, whole=False) if seen is not None and self.left_out else seen
 
     def _hidden_in_figure(self, counts: int) -> BoolArray:
         return self.of[self._attached[counts]][0].suppressed
@@ -191,9 +200,11 @@ def _hiding(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Done:
-    """Pattern and audit per new table, the moves that were found, and what earlier releases had given away."""
+    """Pattern, audit and the attacker's sight per new table, the moves that were found, and what earlier releases had
+    given away."""
 
     parts: list[tuple[Pattern, AuditReport]]
+    sights: list[Sight]
     moves: Moves = field(default_factory=Moves.none)
     before: tuple[str, ...] = ()
 
@@ -205,7 +216,7 @@ def _protect(system: System, tables: Sequence[ReleasedTable], new: int, options:
     kept, primary, joint = moves_in(system, tables), system.primary, system.joint
     done = _alone(system, tables, new, options)
     if done is not None:
-        return _Done(*done)
+        return done
     cannot = shut(system, tables, new, options)
     if cannot.hopeless:
         fault = "sensitive cells stay open to an attacker even with every other cell hidden"
@@ -231,18 +242,15 @@ def _protect(system: System, tables: Sequence[ReleasedTable], new: int, options:
         if not len(exposed):
             moves = Moves.of(pattern.witnesses.moves, _keys(tables), system.columns)
             parts = [_part(system, at, table, whole, (primary, report)) for at, table in enumerate(tables[:new])]
-            return _Done(
-                parts, moves, tuple(sorted({joint.name(cell) for cell in np.flatnonzero(cannot.before).tolist()}))
-            )
+            before = tuple(sorted({joint.name(cell) for cell in np.flatnonzero(cannot.before).tolist()}))
+            return _Done(parts, _sights(system, whole, options, new), moves, before)
         mask = primary.mask.copy()
         mask[exposed] = True
         primary = replace(primary, mask=mask)
     raise _refusal("groups of few units stay computable from cells of several tables", tables, new, also)
 
 
-def _alone(
-    system: System, tables: Sequence[ReleasedTable], new: int, options: Options
-) -> tuple[list[tuple[Pattern, AuditReport]], Moves] | None:
+def _alone(system: System, tables: Sequence[ReleasedTable], new: int, options: Options) -> _Done | None:
     """What each of the ``new`` tables would hide by itself, if that is enough: the others then cost it nothing.
 
     Only where the attacker's view is exact and the sensitive cells are few enough to attack one by one.
@@ -264,7 +272,14 @@ def _alone(
     if not report.safe or len(_exposed(system, whole, options)):
         return None
     moves = Moves.none() if report.moves is None else Moves.of(report.moves, _keys(tables), system.columns)
-    return [_part(system, at, table, whole, (primary, report)) for at, table in enumerate(tables[:new])], moves
+    parts = [_part(system, at, table, whole, (primary, report)) for at, table in enumerate(tables[:new])]
+    return _Done(parts, _sights(system, whole, options, new), moves)
+
+
+def _sights(system: System, pattern: Pattern, options: Options, new: int) -> list[Sight]:
+    hidden: BoolArray = pattern.suppressed & ~system.known
+    low, whole = least(system.joint, options), system.exact
+    return [Sight(system.joint, hidden, low, columns, whole) for columns in system.columns[:new]]
 
 
 def _open(system: System, primary: PrimaryResult, shown: Shown, options: Options) -> BoolArray:
@@ -310,7 +325,7 @@ def _exposed(system: System, pattern: Pattern, options: Options) -> IntArray:
     hidden: BoolArray = pattern.suppressed & ~system.known
     low, relations = least(joint, options), full_equations(joint)
     shown = Shown.of(pattern.witnesses.moves, relations, joint.value - low, hidden)
-    enough = np.ones(len(joint)) if joint.integral else np.maximum(options.width_share * joint.value, LEAST_WIDTH)
+    enough = np.ones(len(joint)) if joint.integral else np.maximum(options.width_share * joint.sizes, LEAST_WIDTH)
     left = system.atoms[(shown.up + shown.down < enough)[system.atoms]]
     attacker = Attacker(relations, joint.value, hidden, integral=joint.integral, least=low)
     still = [not _moves(attacker, atom, far) for atom, far in zip(left.tolist(), enough[left].tolist(), strict=True)]

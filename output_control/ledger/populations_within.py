@@ -37,7 +37,8 @@ class PopulationsWithin:
     """Changes of the true population that keep every sum of atoms within its bounds.
 
     ``cells`` (per table, cells × atoms) with ``low`` and ``high`` per cell; ``amount`` and ``least`` of each atom;
-    ``units`` of those that are there, which come first. Different atoms hold different units.
+    ``units`` of those that are there, which come first: what they add up to over any atoms is no more than the distinct
+    units in these (whole numbers where different atoms hold different units).
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class PopulationsWithin:
         *,
         amount: FloatArray,
         least: FloatArray,
-        units: IntArray,
+        units: FloatArray,
     ) -> None:
         every = sparse.csr_array(sparse.vstack(list(cells)))
         # sums of the same atoms are one: told by well-spread numbers, modulo 2^64
@@ -88,14 +89,15 @@ class PopulationsWithin:
         so where the difference holds a cell of a table as a whole: that table says itself that it is not empty.
         """
         there = sparse.csr_array(self._sums[:, : len(self._units)])
-        size = there @ self._units
+        held = self._amount[: len(self._units)]
+        size = there @ held
         if len(size) > MOST_SUMS:
             return False
         tried = 0
-        for larger, smaller in _nested(there, self._units, size, minimum):
+        for larger, smaller in _nested(there, held, self._units, minimum):
             rest = np.setdiff1d(_row(there, larger), _row(there, smaller))
-            of_rest = np.zeros(len(self._units))
-            of_rest[rest] = self._units[rest]
+            of_rest = np.zeros(len(held))
+            of_rest[rest] = held[rest]
             if bool(((there @ of_rest == size) & (size > 0)).any()):
                 continue
             tried += 1
@@ -140,14 +142,14 @@ class PopulationsWithin:
 
     def _opens(self, atom: int, small: BoolArray, minimum: int, width: float) -> bool:
         locked = np.zeros(len(small), dtype=np.bool_)
-        held = int(self._units[atom])
+        held = float(self._units[atom])
         while held < minimum:
             against = self._moves(atom, small, locked, width)
             if against is None:
                 return False
             if not against.any():
                 return True
-            held += int(self._units[np.flatnonzero(against)].min())
+            held += float(self._units[np.flatnonzero(against)].min())
             locked |= against
         return True
 
@@ -207,12 +209,14 @@ def _row(sums: sparse.csr_array, row: int) -> IntArray:
     return found
 
 
-def _nested(there: sparse.csr_array, units: IntArray, size: IntArray, minimum: int) -> list[tuple[int, int]]:
-    """Pairs of a sum and one that it holds but for 1 … ``minimum`` − 1 units."""
-    shared = sparse.coo_array((there * units[None, :].astype(np.float64)) @ there.T)
+def _nested(there: sparse.csr_array, amount: FloatArray, units: FloatArray, minimum: int) -> list[tuple[int, int]]:
+    """Pairs of a sum and one that it holds but for 1 … ``minimum`` − 1 units; ``amount`` (whole numbers above 0) and
+    ``units`` of each atom."""
+    shared = sparse.coo_array((there * amount[None, :]) @ there.T)
     first, second = shared.coords
-    left = size[first] - size[second]
-    held = (shared.data == size[second]) & (left > 0) & (left < minimum)
+    size, few = there @ amount, there @ units
+    left = few[first] - few[second]
+    held = (shared.data == size[second]) & (size[first] > size[second]) & (left < minimum)
     return list(zip(first[held].tolist(), second[held].tolist(), strict=True))
 
 

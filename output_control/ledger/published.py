@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from enclave.fingerprints import digest_bytes, digest_json
+from enclave.requests import TableRequest
 from output_control.alternatives.feasible import known_range
 from output_control.alternatives.files import protection_document
 from output_control.ledger.released import Altered
@@ -13,6 +14,7 @@ from output_control.policy import Policy
 from output_control.rounded import Bounds
 from output_control.statistics.statistic_columns import statistic_columns
 from output_control.table_check import ProtectedTable
+from output_control.tables.evidence import Evidence
 from output_control.tables.rules import PrimaryResult
 from output_control.tables.table import BoolArray, CellTable, FloatArray
 
@@ -35,7 +37,18 @@ def published(protected: ProtectedTable, policy: Policy) -> Altered:
         noise = " ".join([altered.method, *(f"{name} {value:g}" for name, value in drawn.items())])
     said = digest_bytes(csv_bytes(statistic_columns(protected, rules)))
     document = {name: str(value) for name, value in protection_document(request, altered).items()}
-    return Altered(low, high, noise, digest_json({"figures": said, "base": protected.base, "protection": document}))
+    because = "" if len(low) else _because(request, evidence)
+    figures = digest_json({"figures": said, "base": protected.base, "protection": document})
+    return Altered(low, high, noise, figures, because)
+
+
+def _because(request: TableRequest, evidence: Evidence) -> str:
+    """What stands in the way of bounds, in the names of the request."""
+    ways = [f"it is weighted by {request.weight}"] if request.weight else []
+    ways += [f"it is of units {', '.join(kind.unit for kind in evidence.kinds)}"] if len(evidence.kinds) > 1 else []
+    of = f" of {request.measure}" if request.measure else ""
+    ways += [f"its figures are {request.statistic}{of}"] if request.statistic != "count" else []
+    return " and ".join(ways)
 
 
 def bounds_of(

@@ -68,17 +68,24 @@ class Altered:
     ``low`` and ``high``: per cell the least and the most true count behind what is published of it; empty where that is
     not kept (weighted figures, several kinds of unit, other statistics). ``noise``: method and parameters of figures
     that were drawn by the noise key; empty where nothing was drawn. ``figures``: a digest of all that is published.
+    ``because``: of a table that is being checked why the bounds are not kept, by the columns that it asks for; it is
+    not remembered.
     """
 
     low: FloatArray
     high: FloatArray
     noise: str
     figures: str
+    because: str = ""
 
     @property
     def bounded(self) -> bool:
         """Whether its cells can be held against those of other tables."""
         return bool(len(self.low))
+
+    def of_cells(self, cells: IntArray) -> Altered:
+        """What left of some of the cells."""
+        return replace(self, low=self.low[cells], high=self.high[cells]) if self.bounded else self
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -150,7 +157,7 @@ class ReleasedTable:
     @property
     def costs(self) -> FloatArray:
         """What hiding each cell costs."""
-        return self.table.value if self.cost is None else self.cost
+        return self.table.sizes if self.cost is None else self.cost
 
     def without_rows(self) -> ReleasedTable:
         """The cells alone, when the rows have been compared."""
@@ -229,6 +236,7 @@ def _cells(each: ReleasedTable) -> pa.Table:
             "key": table.keys(),
             "units": table.freq,
             "value": table.value,
+            **({} if table.size is None else {"size": table.size}),
             "sole": table.sole_contributor,
             "hidden": each.hidden,
             "set": each.sets,
@@ -304,6 +312,7 @@ def _table(facts: dict[str, Any], release: str, blobs: Sequence[pa.Table], like:
         # releases that the ledger remembered before it kept couples, or the largest, have none
         two_contributors=np.column_stack([cell["one"], cell["other"]]) if "one" in cell else None,
         contributors=np.column_stack([cell[f"by{rank}"] for rank in range(LARGEST)]) if "by0" in cell else None,
+        size=cell.get("size"),
     )
     primary = replace(
         PrimaryResult.none(count),

@@ -236,6 +236,9 @@ class _Work:
         own, audited = (self._own(of) for of in (equations, full_equations))
         linked = sparse.csr_array(shared[np.flatnonzero(~lone)])
         value = np.concatenate([self._gather(lambda t: t.table.value), self.amounts, self._atom_amounts])
+        size = None
+        if any(table.table.size is not None for table in self.tables):
+            size = np.concatenate([self._gather(lambda t: t.table.sizes), self.amounts, self._atom_amounts])
         sole = np.full(self.count, NO_CONTRIBUTOR, dtype=np.int64)
         sole[: self.of_tables] = self._gather(lambda t: t.table.sole_contributor)
         two = np.full((self.count, 2), NO_CONTRIBUTOR, dtype=np.int64)
@@ -254,9 +257,10 @@ class _Work:
             relations=sparse.csr_array(sparse.vstack([own, linked])),
             audited=sparse.csr_array(sparse.vstack([audited, shared])),
             name=self._name,
+            size=size,
         )
         fixed: BoolArray = np.arange(self.count) >= self.of_new
-        cost = np.where(fixed, 0.0, value)
+        cost = np.where(fixed, 0.0, joint.sizes)
         cost[: self.of_new] = np.concatenate([table.costs for table in self.tables[: self.new]])
         keep = known.copy()
         for table, column in zip(self.tables[: self.new], self.columns, strict=False):

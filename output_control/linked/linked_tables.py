@@ -76,6 +76,11 @@ def link(tables: Sequence[CellTable]) -> LinkedTables:
     """
     if len({table.integral for table in tables}) != 1:
         raise BadInput("counts and magnitudes cannot be linked", next_step="protect each kind by itself")
+    if any(table.size is not None for table in tables):
+        raise BadInput(
+            "measures of either sign are not linked: the people behind the tables are taken to add 0 or more",
+            next_step="ask for them in one analysis, or protect each by itself",
+        )
     start = np.cumsum([0, *(len(table) for table in tables)])
     pairs = [np.zeros((0, 2), dtype=np.int64)]
     for one, other in combinations(range(len(tables)), 2):

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from output_control.models.few_units import largest_parts
 from output_control.models.model_frame import ModelFrame, sums_by_unit
 from output_control.policy import ModelRules, Policy
 from output_control.tables.aggregate import LARGEST
@@ -61,6 +62,11 @@ def faults_of_rows(groups: Sequence[BoolArray], frame: ModelFrame, policy: Polic
     ones = np.ones(frame.records)
     found = dominated([sums_by_unit(frame, rows, ones) for rows in groups], policy)
     return ["in a group the records are one unit's for too large a part"] if any(found) else []
+
+
+def largest_of_records(groups: Sequence[BoolArray], frame: ModelFrame) -> float:
+    """The largest part that one unit has in the records of any of the groups."""
+    return max(largest_parts(rows.astype(np.float64), frame.unit, 1)[0] for rows in groups)
 
 
 def dominated(contributions: Sequence[FloatArray], policy: Policy) -> list[bool]:

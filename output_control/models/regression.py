@@ -46,7 +46,8 @@ class FittedRegression:
     """Unrounded estimates per column of the design, on the scale of the linear predictor, with what checkers see.
 
     ``events``: records with an outcome above 0, where the family counts them; ``clusters``: 0 without; ``coded``: who
-    is in which level of each column that has some.
+    is in which level of each column that has some; ``held_by_few``: the largest part that fewer units than a level
+    needs were found to hold together; ``patterns``: different rows of the design.
     """
 
     request: RegressionRequest
@@ -56,11 +57,18 @@ class FittedRegression:
     standard_error: FloatArray
     largest_share: FloatArray
     largest_leverage: float
+    held_by_few: float
     least_level_units: int
+    patterns: int
     facts: dict[str, float]
     events: int | None
     clusters: int
     coded: tuple[Parts, ...]
+
+    @property
+    def residual_df(self) -> int:
+        """Degrees of freedom that are left, counted in units."""
+        return residual_df(self.frame, self.design)
 
     @property
     def family(self) -> Family:
@@ -93,13 +101,14 @@ def fit_regression(request: RegressionRequest, sources: Sources, policy: Policy)
         # a heavy weight makes a small outcome weigh as much as a large one
         amounts = [response, *([response * frame.numbers(request.weight)] if request.weight else [])]
         faults += dict.fromkeys(fault for each in amounts for fault in faults_of_dominance(levels, each, frame, policy))
-    faults += _faults_of_freedom(frame, design, groups, rules)
+    patterns, short = _faults_of_freedom(frame, design, groups, rules)
+    faults += short
     if faults:
         raise Refused("\n".join(faults), next_step="merge categories, leave out a term, or take a longer period")
     fit = _fitted(request, family, frame, design, groups)
     share, leverage = unit_shares(fit, frame)
     _refuse_if_determined(share, leverage, policy)
-    _refuse_if_few_determine(fit, request, frame, policy)
+    together = _refuse_if_few_determine(fit, request, frame, policy)
     return FittedRegression(
         request=request,
         frame=frame,
@@ -108,12 +117,19 @@ def fit_regression(request: RegressionRequest, sources: Sources, policy: Policy)
         standard_error=fit.standard_error / design.scale,
         largest_share=share,
         largest_leverage=leverage,
+        held_by_few=together,
         least_level_units=least,
+        patterns=patterns,
         facts=dict(fit.facts),
         events=None if family.classes == "none" else int((response > 0).sum()),
         clusters=0 if groups is None else int(groups.max()) + 1,
         coded=tuple(_coded(request, frame)),
     )
+
+
+def residual_df(frame: ModelFrame, design: Design) -> int:
+    """Records or units, whichever are fewer, less the coefficients."""
+    return min(frame.records, frame.units) - len(design.terms)
 
 
 def faults_of_fields(request: RegressionRequest, family: Family) -> list[str]:
@@ -209,17 +225,22 @@ def _refuse_if_determined(share: FloatArray, leverage: float, policy: Policy) ->
         )
 
 
-def _refuse_if_few_determine(fit: Fit, request: RegressionRequest, frame: ModelFrame, policy: Policy) -> None:
-    """Fewer units than a level needs must not hold nearly all of what any figure of the model rests on.
+def few_units_limit(policy: Policy) -> float:
+    """The most that fewer units than a level needs may hold together of what any figure of a model rests on.
 
     Nine of the ten units of a level that is just large enough hold 0.9 of it by right, and a little more together with
     other terms; so a group's limit lies halfway between that of one unit and everything.
     """
-    few = policy.public.models.level_units.value - 1
-    limit = (1 + policy.public.distributions.unit_in_direction.value) / 2
+    return (1 + policy.public.distributions.unit_in_direction.value) / 2
+
+
+def _refuse_if_few_determine(fit: Fit, request: RegressionRequest, frame: ModelFrame, policy: Policy) -> float:
+    """The largest part that fewer units than a level needs hold; raises :class:`Refused` when it is nearly all."""
+    few, limit = policy.public.models.level_units.value - 1, few_units_limit(policy)
     most = policy.public.models.unit_leverage.value
     faults = []
-    if held_by_few(fit.local, frame.unit, few, limit) > limit:
+    most_together = held_by_few(fit.local, frame.unit, few, limit)
+    if most_together > limit:
         faults.append("the coefficients, or a combination of them")
     spreads = {"the spread that is left": [largest_parts(fit.left, frame.unit, few)]} if fit.left is not None else {}
     if request.robust or request.cluster:
@@ -233,6 +254,7 @@ def _refuse_if_few_determine(fit: Fit, request: RegressionRequest, frame: ModelF
             "\n".join(f"fewer than {few + 1} units determine {fault}" for fault in faults),
             next_step="use classes instead of numbers, fewer terms, or a longer period",
         )
+    return max([most_together, *(together for held in spreads.values() for _, together in held)])
 
 
 def _of_error(influence: FloatArray, frame: ModelFrame, request: RegressionRequest, few: int) -> tuple[float, float]:
@@ -298,18 +320,22 @@ def _faults_of_response(request: RegressionRequest, family: Family, frame: Model
     return faults + [f"column {column} holds numbers that are not above 0" for column in low]
 
 
-def _faults_of_freedom(frame: ModelFrame, design: Design, groups: IntArray | None, rules: ModelRules) -> list[str]:
+def _faults_of_freedom(
+    frame: ModelFrame, design: Design, groups: IntArray | None, rules: ModelRules
+) -> tuple[int, list[str]]:
+    """How many different rows the design has, and what is wrong."""
     parameters, need = design.values.shape[1], rules.residual_df.value
     faults = []
-    if min(frame.records, frame.units) - parameters < need:
+    if residual_df(frame, design) < need:
         faults.append(f"fewer than {need} residual degrees of freedom, counted in units")
     if groups is not None and int(groups.max()) < need:
         faults.append(f"fewer than {need} degrees of freedom between clusters")
     names = [str(position) for position in range(parameters)]
-    patterns = pa.table([pa.array(design.values[:, j]) for j in range(parameters)], names=names)
+    rows = pa.table([pa.array(design.values[:, j]) for j in range(parameters)], names=names)
     # one parameter per pattern of covariates gives every pattern's share of outcomes back
-    if patterns.group_by(names).aggregate([]).num_rows <= parameters:
+    patterns = rows.group_by(names).aggregate([]).num_rows
+    if patterns <= parameters:
         faults.append("the model is saturated: it is a table of outcomes by category; ask for a table instead")
     elif np.linalg.matrix_rank(design.values) < parameters:
         faults.append("terms are linearly dependent; leave one out")
-    return faults
+    return patterns, faults

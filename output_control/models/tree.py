@@ -39,13 +39,14 @@ class Split:
 class Leaf:
     """A leaf of the released tree; counts are exact here and rounded when they leave.
 
-    ``counts``: records per category of the outcome; ``mean``: of a number, rounded as it leaves.
+    ``counts``: records per category of the outcome, ``units_of`` units; ``mean``: of a number, rounded as it leaves.
     """
 
     conditions: tuple[str, ...]
     records: int
     units: int
     counts: tuple[int, ...]
+    units_of: tuple[int, ...] = ()
     mean: float | None = None
 
     @property
@@ -187,11 +188,12 @@ def _conditions(splits: dict[int, Split], values: dict[str, FloatArray], leaf: i
 
 def _contents(
     rows: BoolArray, frame: ModelFrame, outcome: Outcome, policy: Policy
-) -> tuple[int, int, tuple[int, ...], float | None]:
-    """Records, units, records per category and mean of a leaf."""
+) -> tuple[int, int, tuple[int, ...], tuple[int, ...], float | None]:
+    """Records, units, records and units per category, and mean of a leaf."""
+    units_of = tuple(frame.units_where(rows & (outcome.code == each)) for each in range(len(outcome.names)))
     counts = tuple(np.bincount(outcome.code[rows], minlength=len(outcome.names)).tolist())
     mean = group_mean(outcome.fitted, rows, frame, policy) if outcome.target == "number" else None
-    return int(rows.sum()), frame.units_where(rows), counts, mean
+    return int(rows.sum()), frame.units_where(rows), counts, units_of, mean
 
 
 def _path(splits: dict[int, Split], leaf: int) -> list[tuple[int, bool]]:

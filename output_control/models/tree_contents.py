@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +10,8 @@ import pyarrow as pa
 from output_control.dossier import Contents
 from output_control.models.tree import GrownTree, Leaf
 from output_control.outputs import OutputColumn, json_bytes, status_columns
-from output_control.policy import ModelRules
+from output_control.policy import Policy
+from output_control.report.grounds import DOMINANCE, Basis, Cell, Change, Check, Grounds, held
 from output_control.statistics.rounding import significant, to_base
 
 LEAF_NOTE = "the leaf counts are rounded; compare them with other tables of this population before approving"
@@ -21,9 +22,9 @@ _OUTCOME_CHECKS = {
 }
 
 
-def tree_contents(grown: GrownTree, rules: ModelRules) -> Contents:
+def tree_contents(grown: GrownTree, policy: Policy) -> Contents:
     """The leaves as CSV: conditions and rounded counts; a share is of the rounded counts, a mean is rounded."""
-    base, target = rules.count_base.value, grown.request.target
+    base, target = policy.public.models.count_base.value, grown.request.target
     per_leaf = len(grown.categories) if target == "category" else 1
     listed = [(number, leaf) for number, leaf in enumerate(grown.leaves, start=1) for _ in range(per_leaf)]
     columns = [
@@ -51,7 +52,49 @@ def tree_contents(grown: GrownTree, rules: ModelRules) -> Contents:
     }
     columns += status_columns(np.zeros(len(listed), dtype=np.bool_))
     key = ["leaf", "category"] if target == "category" else ["leaf"]
-    return Contents(grown.request, columns, key, document, annex, parts=grown.parts)
+    grounds = tree_grounds(grown, policy)
+    return Contents(grown.request, columns, key, document, annex, parts=grown.parts, grounds=grounds)
+
+
+def tree_grounds(grown: GrownTree, policy: Policy) -> Grounds:
+    """Exact numbers per leaf and class of the outcome, and the splits that were taken back."""
+    frame, number = grown.frame, grown.request.target == "number"
+    rows = tuple(row for at, leaf in enumerate(grown.leaves, start=1) for row in _leaf_rows(at, leaf, grown))
+    head = ("leaf", "conditions", *(() if number else ("class",)), "records", "units")
+    back = grown.taken_back
+    changes = (Change("taken_back", float(back), "unsafe_leaf", "models.leaf_units", noun="splits"),) if back else ()
+    sizes = {"records": frame.records, "units": frame.units}
+    return Grounds(sizes, tuple(_held(grown, policy)), (Basis("leaves", head, rows),), changes)
+
+
+def _held(grown: GrownTree, policy: Policy) -> Iterator[Check]:
+    leaves, target = grown.leaves, grown.request.target
+    yield held(policy, "unique")
+    least = min(leaf.units for leaf in leaves)
+    yield held(policy, "leaf_units", "models.leaf_units", least, unmet=grown.taken_back, done="taken_back")
+    if target == "number":
+        yield held(policy, "mean_units", "tables.mean_units", least)
+        yield held(policy, "mean_telling", DOMINANCE)
+    else:
+        few = min(units for leaf in leaves for units in leaf.units_of if units)
+        yield held(policy, "leaf_classes", "tables.minimum_frequency", few)
+        # of a flag only those with the outcome are told of
+        telling = [(leaf.counts[:1] if target == "flag" else leaf.counts, leaf.records) for leaf in leaves]
+        share = max(max(counts) / records for counts, records in telling)
+        yield held(policy, "leaf_share", "tables.group_share", share)
+    if grown.frame.units < grown.frame.records:
+        yield held(policy, "leaf_dominance", DOMINANCE)
+    yield held(policy, "thresholds", "models.threshold_digits")
+    yield held(policy, "count_base", "models.count_base")
+
+
+def _leaf_rows(at: int, leaf: Leaf, grown: GrownTree) -> Iterator[tuple[Cell, ...]]:
+    conditions = " and ".join(leaf.conditions)
+    if grown.request.target == "number":
+        yield at, conditions, leaf.records, leaf.units
+        return
+    for category, records, units in zip(grown.categories, leaf.counts, leaf.units_of, strict=True):
+        yield at, conditions, category, records, units
 
 
 def _outcome(grown: GrownTree, base: int) -> list[OutputColumn]:

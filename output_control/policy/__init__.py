@@ -14,7 +14,7 @@ import stat
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from enclave.entropy import Entropy
 from enclave.errors import BadInput, Fault, KeyUnavailable, Refused
@@ -86,7 +86,7 @@ class TableRules(PolicyFile):
     or ``public`` (both weighted). ``mean_units``, ``percentage_units``: what a mean, and the whole of a percentage,
     needs; ``percentile_units``: units on each side. ``figure_digits``: significant digits of everything that is no
     count or sum.
-    ``protections``: the ways to protect a table besides suppression; without it there is none.
+    ``protections``: the ways to protect a table besides suppression; without it, or with an empty list, there is none.
     """
 
     minimum_frequency: Sourced[Annotated[int, Field(ge=2, le=1000)]]
@@ -156,6 +156,16 @@ class PriorPosteriorRule(PolicyFile):
         return self
 
 
+# What `ConfidentialPart._says_something` asks, for editors that check by the schema.
+_ONE_DOMINANCE_RULE: dict[str, JsonValue] = {
+    "anyOf": [
+        {"properties": {"dominance": {"minItems": 1}}},
+        {"properties": {"p_percent": {"type": "number"}}},
+        {"properties": {"prior_posterior": {"type": "object"}}},
+    ]
+}
+
+
 class ConfidentialPart(PolicyFile):
     """Parameters of the dominance rules; never shown, so neither ``repr`` nor a message holds them.
 
@@ -165,6 +175,7 @@ class ConfidentialPart(PolicyFile):
     units must stay open.
     """
 
+    model_config = ConfigDict(json_schema_extra=_ONE_DOMINANCE_RULE)
     profile: Slug
     dominance: tuple[ShareRule, ...] = Field(repr=False)
     p_percent: float | None = Field(gt=0, le=100, repr=False)
@@ -297,7 +308,16 @@ def provision_confidential(example: Path, gate_folder: Path, entropy: Entropy) -
 
 def policy_schema() -> str:
     """JSON Schema of the public part, as it stands in ``configs/policies/policy.schema.json``."""
-    return json.dumps(PublicPart.model_json_schema(), indent=2, sort_keys=True) + "\n"
+    return _schema_of(PublicPart)
+
+
+def confidential_schema() -> str:
+    """JSON Schema of the confidential part, as in ``configs/policies/confidential.schema.json``: fields, no values."""
+    return _schema_of(ConfidentialPart)
+
+
+def _schema_of(part: type[PolicyFile]) -> str:
+    return json.dumps(part.model_json_schema(), indent=2, sort_keys=True) + "\n"
 
 
 def _read_public(path: Path) -> bytes:

@@ -40,7 +40,8 @@ class Report:
 
     Arrays are per non-empty cell of ``table``: ``published`` the figure that leaves (ignored where ``hidden``),
     ``reason`` the rules that make a cell ``sensitive``, ``lower`` and ``upper`` the attacker's interval (NaN where it
-    was not computed, infinite where nothing bounds it). ``intervals_exact``: so wide, and not only at least so wide.
+    was not computed, infinite where nothing bounds it). ``intervals_exact``: so wide, and not only at least so wide;
+    ``intervals_whole``: against everything that was published, not only against each two tables.
     ``altered``: what was done to the figures ("" when cells are hidden instead). ``least_units`` is the public minimum
     frequency (0: the rules are the owner's own). ``groups``: of which group a cell tells too much, for checkers.
     """
@@ -59,6 +60,7 @@ class Report:
     loss: Loss
     altered: str = ""
     least_units: int = 0
+    intervals_whole: bool = True
     comparison: tuple[Compared, ...] = ()
     earlier: tuple[EarlierFinding, ...] = ()
     cells_file: str = ""

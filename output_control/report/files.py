@@ -1,16 +1,22 @@
-"""The report and the comparison of a checked table as files: for the checkers' annex, and for who asked."""
+"""The reports of checked outputs, and a table's comparison, as files: for the checkers' annex and for who asked."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
+
 import numpy as np
 
+from enclave.request_parts import Request
 from output_control.alternatives.comparison import comparison_document
 from output_control.alternatives.loss import loss
-from output_control.outputs import json_bytes
+from output_control.outputs import OutputColumn, json_bytes
 from output_control.protection import Options
 from output_control.report.contents import DimensionLabels, EarlierFinding, Language, Report, Texts
+from output_control.report.grounds import Grounds
+from output_control.report.grounds_page import ModelReport, model_page
 from output_control.report.intervals import intervals_of
 from output_control.report.page import report_page
+from output_control.report.skeleton import Audience
 from output_control.table_check import ProtectedTable
 from output_control.wishes import wish_in_words
 
@@ -24,13 +30,11 @@ def protection_files(
 
     ``confidential``: the checkers' version; ``earlier``: what the release ledger found.
     """
-    report = report_of(protected, earlier=earlier)
-    name = protected.evidence.request.name
-    names: dict[Language, str] = {language: f"{name}.report.{language}.html" for language in LANGUAGES}
+    report = report_of(protected, confidential=confidential, earlier=earlier)
+    name, audience = protected.evidence.request.name, _audience(confidential=confidential)
+    names = _names(name)
     files = {
-        names[language]: report_page(
-            report, language, "checkers" if confidential else "author", other=names["en" if language == "nl" else "nl"]
-        )
+        names[language]: report_page(report, language, audience, other=names[_foreign(language)])
         for language in LANGUAGES
     }
     if protected.comparison:
@@ -40,8 +44,52 @@ def protection_files(
     return files
 
 
-def report_of(protected: ProtectedTable, *, earlier: tuple[EarlierFinding, ...] = ()) -> Report:
-    """The report of a table that passed the gate."""
+def model_files(
+    request: Request,
+    columns: Sequence[OutputColumn],
+    document: Mapping[str, object],
+    grounds: Grounds,
+    *,
+    confidential: bool,
+    earlier: tuple[EarlierFinding, ...] = (),
+) -> dict[str, bytes]:
+    """`<name>.report.<language>.html` of an output that is no table; ``document`` is its evidence that may leave."""
+    said = document.get("model", {})
+    # what the request says is among what was asked
+    known = {*type(request).model_fields, "references"}
+    told = {name: value for name, value in said.items() if name not in known} if isinstance(said, Mapping) else {}
+    facts = tuple(_flat(told))
+    report = ModelReport(request, str(getattr(request, "kind", "")), columns, facts, grounds, earlier)
+    names, audience = _names(request.name), _audience(confidential=confidential)
+    return {
+        names[language]: model_page(report, language, audience, other=names[_foreign(language)])
+        for language in LANGUAGES
+    }
+
+
+def _names(name: str) -> dict[Language, str]:
+    return {language: f"{name}.report.{language}.html" for language in LANGUAGES}
+
+
+def _foreign(language: Language) -> Language:
+    return "en" if language == "nl" else "nl"
+
+
+def _audience(*, confidential: bool) -> Audience:
+    return "checkers" if confidential else "author"
+
+
+def _flat(said: object, above: str = "") -> Iterator[tuple[str, str | float]]:
+    """Facts one by one, each under its names from outer to inner."""
+    if isinstance(said, Mapping):
+        for name, value in said.items():
+            yield from _flat(value, f"{above} {name}".strip())
+    else:
+        yield above, said if isinstance(said, int | float) else str(said)
+
+
+def report_of(protected: ProtectedTable, *, confidential: bool, earlier: tuple[EarlierFinding, ...] = ()) -> Report:
+    """The report of a table that passed the gate; the attacker's intervals are solved for who may see them."""
     evidence, altered = protected.evidence, protected.altered
     said = wish_in_words(evidence.request)
     of_author: Texts = {"nl": "Wens van de aanvrager", "en": "Wish of the author"}
@@ -55,7 +103,8 @@ def report_of(protected: ProtectedTable, *, earlier: tuple[EarlierFinding, ...] 
         protected.report,
         altered,
         options=Options(occupied=True),  # as the gate audits
-        alone=not protected.beside,
+        sight=protected.sight,
+        solve=confidential,
     )
     return Report(
         title=request.title,
@@ -80,6 +129,7 @@ def report_of(protected: ProtectedTable, *, earlier: tuple[EarlierFinding, ...] 
         lower=intervals.lower,
         upper=intervals.upper,
         intervals_exact=intervals.exact,
+        intervals_whole=intervals.whole,
         loss=loss(table, published, protected.pattern.suppressed),
         altered="" if altered is None else altered.said,
         least_units=protected.least_units,

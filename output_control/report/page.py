@@ -1,29 +1,18 @@
-"""A report as one self-contained HTML page: no script, nothing from outside, a policy that forbids both.
-
-Every text that is not this project's own (titles, labels, codes, findings) passes `html.escape`. What a colour says a
-mark and a word say too; tables have captions and headings in both directions; wide ones scroll by keyboard.
-"""
+"""The report of a table as an HTML page (`output_control.report.skeleton` says what every page keeps to)."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import html
 from collections.abc import Sequence
-from typing import Literal
 
 from output_control.alternatives.comparison import Compared
 from output_control.alternatives.loss import Loss, in_classes
 from output_control.report.contents import Language, Report
 from output_control.report.crosstab import crosstab
 from output_control.report.markup import facts_table, number, scrolling, table_of, words
-from output_control.report.style import STYLE
+from output_control.report.skeleton import Audience, earlier_releases, whole_page
 from output_control.report.texts import say
 from output_control.report.why import why
-
-Audience = Literal["checkers", "author", "owner"]
-_HASH = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
-_POLICY = f"default-src 'none'; style-src 'sha256-{_HASH}'; base-uri 'none'; form-action 'none'"
 
 
 def report_page(report: Report, language: Language, audience: Audience, *, other: str) -> bytes:
@@ -33,64 +22,23 @@ def report_page(report: Report, language: Language, audience: Audience, *, other
     hidden cells, nor which rule hides a cell where that could give a confidential parameter away.
     """
     confidential = audience != "author"
-    title = html.escape(say("checkers_title", language, title=report.title))
     sections = [
         ("summary", _summary(report, language, confidential=confidential)),
         ("lost", _lost(report.loss if confidential else in_classes(report.loss), language, confidential=confidential)),
         ("comparison", _comparison(report.comparison, language, confidential=confidential)),
-        ("earlier", _earlier(report, language)),
+        ("earlier", earlier_releases(report.earlier, language)),
         ("the_table", crosstab(report, language, confidential=confidential)),
         ("why_altered" if report.altered else "why", why(report, language, confidential=confidential)),
     ]
     if audience == "owner":
         sections = [section for section in sections if section[0] not in ("earlier", *_empty(report))]
-    foreign: Language = "en" if language == "nl" else "nl"
-    said = words("other_language", language)
-    switch = f'<a href="{html.escape(other)}" hreflang="{foreign}" lang="{foreign}">{said}</a>'
-    return f"""<!doctype html>
-<html lang="{language}">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="{_POLICY}">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<title>{title}</title>
-<style>{STYLE}</style>
-</head>
-<body>
-<a class="skip" href="#the_table">{words("skip", language)}</a>
-<header>
-<p class="other">{switch}</p>
-<nav aria-label="{words("contents", language)}">
-<ul>{"".join(_link(name, language) for name, _ in sections)}</ul>
-</nav>
-<h1>{title}</h1>
-<p class="notice"><strong>{words(f"for_{audience}", language)}</strong></p>
-</header>
-<main>
-{"".join(_section(name, body, language) for name, body in sections)}
-</main>
-</body>
-</html>
-""".encode()
+    title = say("checkers_title", language, title=report.title)
+    notice, skip = f"for_{audience}", ("skip", "the_table")
+    return whole_page(title, sections, language, notice=notice, skip=skip, other=other)
 
 
 def _empty(report: Report) -> tuple[str, ...]:
     return () if report.comparison else ("comparison",)
-
-
-def _link(name: str, language: Language) -> str:
-    return f'<li><a href="#{_anchor(name)}">{words(name, language)}</a></li>'
-
-
-def _section(name: str, body: str, language: Language) -> str:
-    anchor = _anchor(name)
-    title = f'<h2 id="h-{anchor}">{words(name, language)}</h2>'
-    return f'<section aria-labelledby="h-{anchor}" id="{anchor}">{title}\n{body}\n</section>\n'
-
-
-def _anchor(name: str) -> str:
-    return "why" if name.startswith("why") else name
 
 
 def _summary(report: Report, language: Language, *, confidential: bool) -> str:
@@ -172,10 +120,3 @@ def _compared(row: Compared, language: Language, *, confidential: bool) -> str:
         + "".join(f'<td class="n">{html.escape(figure)}</td>' for figure in figures)
         + "</tr>"
     )
-
-
-def _earlier(report: Report, language: Language) -> str:
-    if not report.earlier:
-        return f"<p>{words('earlier_none', language)}</p>"
-    rows = [(each.release, each.finding[language]) for each in report.earlier]
-    return facts_table(rows, say("earlier", language), (say("release", language), say("finding", language)))

@@ -53,8 +53,9 @@ thead th {{ position: sticky; top: 0; background: var(--head); }}
 th {{ font-weight: 600; overflow-wrap: break-word; }}
 thead th {{ vertical-align: bottom; }}
 tbody th {{ font-weight: 500; max-width: 24rem; }}
-.ways th, .ways td {{ padding-inline: .45rem; }} .ways tbody th {{ min-width: 13rem; }}
-.facts {{ border: 1px solid var(--line); }} .facts td {{ max-width: 44rem; overflow-wrap: anywhere; }}
+.ways th, .ways td {{ padding-inline: .45rem; }} .ways tbody th, .checks tbody th {{ min-width: 13rem; }}
+.facts {{ border: 1px solid var(--line); min-width: 22rem; max-width: 100%; }}
+.scroll + .facts {{ margin-top: 1rem; }} .facts td {{ max-width: 44rem; overflow-wrap: anywhere; }}
 td.n, th.n {{ text-align: right; }}
 td.n {{ white-space: nowrap; }}
 .d1 {{ padding-left: 1.6rem; }} .d2 {{ padding-left: 2.5rem; }} .d3 {{ padding-left: 3.4rem; }}

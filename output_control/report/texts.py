@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from output_control.report.contents import Language
+from output_control.report.grounds_texts import GROUNDS_TEXTS
 
 TEXTS: dict[str, tuple[str, str]] = {
     "checkers_title": ("Bescherming van: {title}", "Protection of: {title}"),
@@ -124,6 +125,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Per cel de reden en een interval dat een aanvaller zeker niet kleiner kan maken",
         "Per cell the reason and an interval that an attacker certainly cannot narrow",
     ),
+    "why_caption_pairs": (
+        "Per cel de reden en een interval uit elke twee tabellen die eenheden delen; meer tabellen samen kunnen het "
+        "kleiner maken",
+        "Per cell the reason and an interval from each two tables that share units; several together may narrow it",
+    ),
     "why_caption_author": ("Per cel de reden", "Per cell the reason"),
     "why_none": ("Geen cel is verborgen of gevoelig.", "No cell is hidden or sensitive."),
     "why_none_author": ("Geen cel is verborgen.", "No cell is hidden."),
@@ -164,6 +170,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "rounding": ("afronden (optelbaar)", "controlled rounding"),
     "small_count_rounding": ("kleine aantallen afronden", "small-count rounding"),
     "cell_key": ("ruis per cel (cell key)", "cell-key perturbation"),
+    **GROUNDS_TEXTS,
 }
 
 

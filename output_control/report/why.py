@@ -29,6 +29,7 @@ def why(report: Report, language: Language, *, confidential: bool) -> str:
     head.append((say("reason", language), False))
     head += [(say("interval", language), True)] if confidential else []
     exact = "why_caption_exact" if report.intervals_exact else "why_caption_least"
+    exact = exact if report.intervals_whole else "why_caption_pairs"
     caption = say(exact if confidential else "why_caption_author", language)
     body = [_row(report, int(cell), language, confidential=confidential) for cell in cells[:CELLS_SHOWN]]
     note = limited(len(body), len(cells), report.cells_file if confidential else "", language)

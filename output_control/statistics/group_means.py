@@ -17,20 +17,30 @@ def group_mean(values: FloatArray, rows: BoolArray, frame: ModelFrame, policy: P
 
     No unit may dominate it, and neither few units alone may have a value, nor all but a few one and the same.
     """
-    n, base = policy.public.tables.minimum_frequency.value, policy.public.models.count_base.value
-    inside = values[rows]
-    if set(np.unique(values).tolist()) <= {0.0, 1.0}:
-        sides = [frame.units_where(rows & (values == side)) for side in (0.0, 1.0)]
-        if any(0 < units < n for units in sides):
-            return None
-        return min(to_base(int(inside.sum()), base) / to_base(len(inside), base), 1.0)
-    # around the median too: a number added to everyone's value would hide that one unit holds nearly all of the rest
-    parts = [sums_by_unit(frame, rows, np.abs(values - middle)) for middle in (0.0, float(np.median(inside)))]
-    few = min(frame.units_where(rows & (values != 0)), _units_apart(values, rows, frame)) < n
-    if few or any(dominated(parts, policy)):
+    if why_no_mean(values, rows, frame, policy):
         return None
+    base, inside = policy.public.models.count_base.value, values[rows]
+    if _is_flag(values):
+        return min(to_base(int(inside.sum()), base) / to_base(len(inside), base), 1.0)
     # a mean near nothing has no more decimals than the spread of what it is of: it could be one record's
     return at_scale(float(inside.mean()), float(values.std()), policy.public.distributions.value_digits.value)
+
+
+def why_no_mean(values: FloatArray, rows: BoolArray, frame: ModelFrame, policy: Policy) -> str:
+    """Why the mean may not leave, as the report calls it (`why_<reason>`); empty where it may."""
+    n = policy.public.tables.minimum_frequency.value
+    if _is_flag(values):
+        sides = [frame.units_where(rows & (values == side)) for side in (0.0, 1.0)]
+        return "flag_units" if any(0 < units < n for units in sides) else ""
+    if min(frame.units_where(rows & (values != 0)), _units_apart(values, rows, frame)) < n:
+        return "few_apart"
+    # around the median too: a number added to everyone's value would hide that one unit holds nearly all of the rest
+    parts = [sums_by_unit(frame, rows, np.abs(values - middle)) for middle in (0.0, float(np.median(values[rows])))]
+    return "dominance" if any(dominated(parts, policy)) else ""
+
+
+def _is_flag(values: FloatArray) -> bool:
+    return set(np.unique(values).tolist()) <= {0.0, 1.0}
 
 
 def group_spread(values: FloatArray, rows: BoolArray, frame: ModelFrame, policy: Policy) -> float | None:
@@ -39,13 +49,19 @@ def group_spread(values: FloatArray, rows: BoolArray, frame: ModelFrame, policy:
     One unit, or fewer than the minimum frequency, must not hold most of the sum of squares; and a spread of nearly
     nothing would say that the mean is everyone's value.
     """
-    n = policy.public.tables.minimum_frequency.value
+    return None if why_no_spread(values, rows, frame, policy) else float(values[rows].std())
+
+
+def why_no_spread(values: FloatArray, rows: BoolArray, frame: ModelFrame, policy: Policy) -> str:
+    """Why the spread may not leave, as the report calls it; empty where it may."""
     if alike(values, rows, frame, policy):
-        return None
+        return "alike"
     inside = values[rows]
-    one, together = largest_parts((inside - inside.mean()) ** 2, frame.unit[rows], n - 1)
-    most, nearly = policy.public.models.unit_leverage.value, policy.public.distributions.unit_in_direction.value
-    return None if one > most or together > nearly else float(inside.std())
+    few = policy.public.tables.minimum_frequency.value - 1
+    one, together = largest_parts((inside - inside.mean()) ** 2, frame.unit[rows], few)
+    if one > policy.public.models.unit_leverage.value:
+        return "unit_spread"
+    return "few_spread" if together > policy.public.distributions.unit_in_direction.value else ""
 
 
 def alike(values: FloatArray, rows: BoolArray, frame: ModelFrame, policy: Policy) -> bool:

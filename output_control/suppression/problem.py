@@ -215,7 +215,7 @@ def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem
     """The reduced problem of a table under the demands of ``options``."""
     matrix, group = reduce(equations(table))
     size = matrix.shape[1]
-    cost = table.value if options.cost is None else options.cost
+    cost = table.sizes if options.cost is None else options.cost
     # hiding fewer cells decides between patterns of equal value
     small = 1e-3 / max(len(table), 1) * min(max(float(np.mean(cost)) if len(cost) else 1.0, 1e-9), 100.0)
     group_cost = np.zeros(size)

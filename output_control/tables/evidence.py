@@ -152,9 +152,15 @@ def tabulate(
     Call after the ``faults_of_…`` found nothing.
 
     Raises:
-        Refused: a cell's total is below 0, or no record has a measure.
+        Refused: no record has a measure, or a measure is below 0 and never above.
     """
     amounts = amounts_of(request, sources, weights)
+    if amounts.never_above:
+        # whoever knows that no total is above 0 has a bound from above, which neither suppressor nor audit takes in
+        raise Refused(
+            f"{request.measure} is below 0 and never above",
+            next_step="turn its sign in the derivation, so that it says how much is lost, owed or paid",
+        )
     first, *others = (_evidence(request, shown, sources, amounts, unit) for unit in units_of(request))
     return replace(first, also=tuple(others))
 
@@ -168,16 +174,14 @@ def _evidence(
     column = {name: found.sums[:, i] for i, name in enumerate((*amounts.names, "units", "size"))}
     scale = amounts.scale(amounts.total)
     value, size = column[amounts.total] / scale, column["size"] / scale
-    if (value < 0).any():
-        raise Refused(
-            f"{banded(int((value < 0).sum()))} cells have a total below 0",
-            next_step="ask for gains and losses as two measures; the rules hold for figures of 0 or more",
-        )
     signed = bool((size != value).any())
+    # where no total is below 0 an attacker is taken to know that: the narrower view
+    below = bool((value < 0).any())
+    table = _table(found, shown, value, column["units"], amounts, bounding=not signed, size=size if below else None)
     return Evidence(
         request=request,
         shown=shown,
-        table=_table(found, shown, value, column["units"], amounts, bounding=not signed),
+        table=table,
         records=column["n"],
         size=size,
         signed=signed,
@@ -206,6 +210,7 @@ def _table(
     *,
     ranking: int = 0,
     bounding: bool = False,
+    size: FloatArray | None = None,
 ) -> CellTable:
     """``bounding``: no contribution is below 0, so that each says what its cell is at least."""
     dims = tuple(dimension.dimension for dimension in shown)
@@ -223,6 +228,7 @@ def _table(
         two_contributors=np.where(
             (units == 2)[:, None], np.sort(found.top_unit[:, ranking, :2], axis=1), NO_CONTRIBUTOR
         ),
+        size=size,
     )
 
 

@@ -39,8 +39,12 @@ def joint_table(
     name: Callable[[int], str],
     two_contributors: IntArray | None = None,
     largest: tuple[FloatArray, IntArray] | None = None,
+    size: FloatArray | None = None,
 ) -> JointTable:
-    """The cells with these values; ``largest``: their largest contributions and whose they are, as in `CellTable`."""
+    """The cells with these values, and of measures of either sign their sizes.
+
+    ``largest``: their largest contributions and whose they are, as in `CellTable`.
+    """
     top, contributors = (np.zeros((len(value), LARGEST)), None) if largest is None or integral else largest
     return JointTable(
         dims=(),
@@ -53,6 +57,7 @@ def joint_table(
         integral=integral,
         two_contributors=None if integral else two_contributors,
         contributors=contributors,
+        size=size,
         relations=relations,
         audited=audited,
         name=name,

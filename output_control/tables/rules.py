@@ -163,9 +163,9 @@ def primary(table: CellTable, rules: Rule | Sequence[Rule]) -> PrimaryResult:
     """Cells sensitive by any of ``rules``.
 
     Levels: (n,k) 100/k·(x1+…+xn) − X; p% p/100·x1 − (X − x1 − x2), of a coalition of m p/100·x1 − (X − x1 − … −
-    x(m+1)); pq p/q·x1 − (X − x1 − x2); the lower level is the same, but never more than the value itself, since the
-    attacker knows y ≥ 0. Minimum frequency has no level of its own. Units are the distinct contributors where they are
-    known.
+    x(m+1)); pq p/q·x1 − (X − x1 − x2); the lower level is the same, but never more than the value itself (of either
+    sign: its size), since the attacker knows y ≥ 0. Minimum frequency has no level of its own. Units are the distinct
+    contributors where they are known.
     """
     result = PrimaryResult.none(len(table))
     for rule in rules if isinstance(rules, Sequence) else (rules,):
@@ -184,7 +184,7 @@ def _one(table: CellTable, rule: Rule) -> PrimaryResult:
         hit, level = _concentration(table, rule)
     result.mask[:] = hit
     result.upl[hit] = level[hit]
-    result.lpl[hit] = np.minimum(level, table.value)[hit]
+    result.lpl[hit] = np.minimum(level, table.sizes)[hit]
     result.reason[hit] = rule.name
     return result
 

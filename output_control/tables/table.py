@@ -95,6 +95,8 @@ class CellTable:
     ``two_contributors`` (cells × 2, rising) holds the ids of both contributors where there are exactly two, else -1;
     None where nobody knows them. ``contributors`` (cells × 3) holds whose contributions ``top`` are, -1 where there are
     fewer; None where that is not known, or where a contribution does not bound the value from below.
+    ``size``, where values are below 0: the sum of the units' absolute totals, by more than which no cell is taken to
+    fall; None where nothing is below 0.
     """
 
     dims: tuple[Dimension, ...]
@@ -107,14 +109,15 @@ class CellTable:
     integral: bool
     two_contributors: IntArray | None = field(default=None, kw_only=True)
     contributors: IntArray | None = field(default=None, kw_only=True)
+    size: FloatArray | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if len(self.codes) and len(np.unique(self.keys())) != len(self.codes):
             raise BadInput("a cell occurs more than once in the table", next_step="aggregate the cells first")
-        if bool((self.value < 0).any()):
+        if bool((np.abs(self.value) > self.sizes * (1 + 1e-9)).any()):
             raise BadInput(
                 f"{int((self.value < 0).sum())} cell(s) have a negative value",
-                next_step="shift the measure or publish it under a minimum frequency only",
+                next_step="say what its contributions add up to without their sign, or turn the measure's sign",
             )
 
     def __len__(self) -> int:
@@ -128,6 +131,11 @@ class CellTable:
     def keys(self) -> IntArray:
         """One integer per cell: its position in the full cross product, row-major."""
         return cell_keys(self.codes, self.shape)
+
+    @property
+    def sizes(self) -> FloatArray:
+        """`size`, or the values where nothing is below 0."""
+        return np.maximum(self.value, 0) if self.size is None else self.size
 
     @property
     def couples(self) -> IntArray:

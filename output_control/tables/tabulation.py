@@ -35,7 +35,7 @@ class Amounts:
     ``contribution`` is what dominance compares, ``total`` what is published, ``weighted`` the weight of the records;
     each names one of ``rows`` (in ten-thousandths) or ``n``. With weights, ``rows`` also has ``share`` and ``square``:
     a record's weight as a share of the largest one, and its square, in billionths. ``least``: the least measure of all
-    records, in ten-thousandths; 0 where it is not above 0.
+    records, in ten-thousandths; 0 where it is not above 0. ``never_above``: some measure is below 0 and none above.
     """
 
     rows: Mapping[str, str]
@@ -44,6 +44,7 @@ class Amounts:
     weighted: str
     known: str
     least: int = 0
+    never_above: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -94,17 +95,17 @@ def amounts_of(request: TableRequest, sources: Sources, weights: WeightUse) -> A
     weighted = "w" if request.weight is not None else "n"
     total = {"n": weighted, "v": "t" if "t" in rows else "v"}[plain]
     known = sources.sql("d.{m} IS NOT NULL", m=request.measure) if request.measure is not None else "TRUE"
-    least = (
-        0
-        if added is None
-        else _least(rows["v"], sources.sql("{t}", t=sources.derived_table(request.derivation)), sources)
-    )
-    return Amounts(rows, plain if weights == "secret" else total, total, weighted, known, least)
+    table = sources.sql("{t}", t=sources.derived_table(request.derivation))
+    least, most = (0, 0) if added is None else _ends(rows["v"], table, sources)
+    compared = plain if weights == "secret" else total
+    return Amounts(rows, compared, total, weighted, known, max(least, 0), never_above=least < 0 and most <= 0)
 
 
-def _least(measure: str, table: str, sources: Sources) -> int:
-    found = sources.engine.collect(f"SELECT MIN({measure}) AS least FROM {table} AS d", []).column(0)[0].as_py()
-    return max(int(found), 0) if found is not None else 0
+def _ends(measure: str, table: str, sources: Sources) -> tuple[int, int]:
+    """The least and the most of a measure; 0 where no record has one."""
+    found = sources.engine.collect(f"SELECT MIN({measure}) AS a, MAX({measure}) AS b FROM {table} AS d", [])
+    least, most = (int(found.column(name)[0].as_py() or 0) for name in ("a", "b"))
+    return least, most
 
 
 def _exact(value: str) -> str:

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from output_control.advice import advise
+from output_control.pattern_advice import BY_PATTERN, advise_by_pattern
 from output_control.policy import Policy, load_policy
 from output_control.tables.evidence import Evidence, shown_dimensions, tabulate
 from tests.output_control.gate_world import World, policy_in, random_homes, table_request
@@ -139,3 +140,68 @@ def test_bisecting_over_crafted_shares_shows_the_pattern_and_no_number_of_the_ru
         assert not re.search(r"61[.,]2|3[.,]375|0[.,]6125|38[.,]75", "\n".join(texts))
     assert set(seen) == {True, False}
     assert all(len(texts) == 1 for texts in seen.values())
+
+
+# by the pattern alone -------------------------------------------------------------------------------------------------
+
+
+def by_pattern(folder: Path, *groups: tuple[int, str, str], hide: set[tuple[str, str]]) -> list[str]:
+    world = World(folder).add("homes", flagged(*groups))
+    found = evidence(world, "region", "kind")
+    hidden = np.array([tuple(found.table.labels(cell)) in hide for cell in range(len(found.table))])
+    assert hidden.sum() == len(hide)
+    return advise_by_pattern(found, hidden, 10, exact=True)
+
+
+GROUPS = (
+    (60, "G1a1", "k1"), (8, "G1a1", "k2"), (7, "G1a1", "k3"),
+    (40, "G1a2", "k1"), (30, "G1a2", "k2"), (30, "G1a2", "k3"),
+)  # fmt: skip
+
+
+def test_a_level_above_all_hidden_cells_and_a_merging_of_what_is_known_together_are_named(tmp_path: Path) -> None:
+    hide = {(area, kind) for area in ("G1a1", "G1a2") for kind in ("k2", "k3")}
+    lines = by_pattern(tmp_path, *GROUPS, hide=hide)
+    assert lines[0] == BY_PATTERN
+    assert "coarser, region down to WK: nothing hidden" in lines
+    assert "without kind: nothing hidden" in lines
+    assert "merged, kind k2 and k3: nothing hidden" in lines
+    # of the areas both are all that there is: put together they are the area above, and no other category is proposed
+    assert not any(line.startswith("merged, region") for line in lines)
+
+
+def test_what_is_hidden_beside_a_pair_or_too_little_together_is_not_said_to_be_shown(tmp_path: Path) -> None:
+    # three are hidden in one line: nothing tells what two of them add up to
+    (tmp_path / "three").mkdir()
+    three = {("G1a1", kind) for kind in ("k1", "k2", "k3")} | {("G1a2", kind) for kind in ("k1", "k2", "k3")}
+    assert not any("merged, kind" in line for line in by_pattern(tmp_path / "three", *GROUPS, hide=three))
+    # 8 and 1 are fewer than the minimum frequency together
+    (tmp_path / "few").mkdir()
+    groups = (*GROUPS[:2], (1, "G1a1", "k3"), *GROUPS[3:])
+    two = {("G1a1", "k2"), ("G1a1", "k3")}
+    assert not any("merged, kind" in line for line in by_pattern(tmp_path / "few", *groups, hide=two))
+
+
+def test_advice_by_the_pattern_is_the_same_for_all_tables_that_publish_the_same(tmp_path: Path) -> None:
+    """Whoever reads it learns nothing that the published cells do not say: hidden figures may be any that agree."""
+    hide = {(area, kind) for area in ("G1a1", "G1a2") for kind in ("k2", "k3")}
+    told = set()
+    for moved in range(-6, 7):
+        folder = tmp_path / f"by{moved}"
+        folder.mkdir()
+        groups = (
+            GROUPS[0], (8 + moved, "G1a1", "k2"), (7 - moved, "G1a1", "k3"),
+            GROUPS[3], (30 - moved, "G1a2", "k2"), (30 + moved, "G1a2", "k3"),
+        )  # fmt: skip
+        told.add(tuple(by_pattern(folder, *groups, hide=hide)))
+    assert len(told) == 1
+
+
+def test_a_table_with_few_small_cells_gets_advice_through_the_gate_and_one_without_gets_none(tmp_path: Path) -> None:
+    out = World(tmp_path).add("homes", random_homes(1, 2500)).check(table_request("region", "kind"))
+    hidden = out.outputs["outputs/demo/homes.csv"].decode().count('"Q"')
+    assert hidden > 0 and BY_PATTERN in out.advice
+    assert not any(line.startswith("many cells") for line in out.advice)
+    (tmp_path / "b").mkdir()
+    plain = World(tmp_path / "b").add("homes", random_homes(1, 2500)).check(table_request("kind"))
+    assert BY_PATTERN not in plain.advice

@@ -143,7 +143,8 @@ def test_a_density_integrates_to_one_and_follows_from_the_published_classes_alon
     from output_control.distributions.histogram import Classes, density
 
     inside = np.repeat([0, 1], [80, 20])
-    classes = Classes(np.array([0.0, 20]), np.array([20.0, 50]), np.array([80, 20]), np.array([80, 20]), inside)
+    edges, held = (np.array([0.0, 20]), np.array([20.0, 50])), np.array([80, 20])
+    classes = Classes(*edges, held, held, inside, merged_from=np.array([1, 1]), records_share=0.0)
     points = np.linspace(-60, 110, 3401)
     total = integrate.trapezoid(density(classes, np.array([80.0, 20]), points, 5.0), points)
     assert total == pytest.approx(1, abs=1e-6)

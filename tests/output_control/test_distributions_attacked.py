@@ -23,8 +23,8 @@ from enclave.requests import (
     Term,
     TreeRequest,
 )
-from output_control.dossier import regression_contents
 from output_control.models.regression import fit_regression
+from output_control.models.regression_contents import regression_contents
 from output_control.statistics.rounding import at_scale
 from tests.output_control.distribution_requests import asked, columns, homes, judge
 from tests.output_control.gate_world import World
@@ -189,7 +189,7 @@ def test_an_estimate_near_nothing_has_no_more_decimals_than_its_error(tmp_path: 
     world = World(tmp_path).add("homes", homes(ROWS, y=y, z=z, q=q))
     with world.sources() as sources:
         fitted = fit_regression(request, sources, world.policy)
-        found = columns(regression_contents(fitted, world.policy.public.models))
+        found = columns(regression_contents(fitted, world.policy))
     assert 0 < abs(fitted.estimate[0]) < 1e-3
     assert found["coefficient"] == [0.0, 0.0, 0.0]
     assert all(50 < error < 70 for error in found["std_error"][:2])

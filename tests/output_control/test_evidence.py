@@ -195,14 +195,17 @@ def test_negative_contributions_are_ranked_by_size(tmp_path: Path) -> None:
     assert found.table.value[0] == 100 - 70 + 20 - 5
     assert found.table.top[0].tolist() == [100, 70, 15]
     assert found.size[0] == 100 + 70 + 15
+    # no total is below 0, and an attacker is taken to know it
+    assert found.table.size is None
 
 
-def test_a_cell_below_zero_is_refused(tmp_path: Path) -> None:
-    rows = [(1, "G1a1", "k1", -100), (2, "G1a1", "k2", 500)]
-    with pytest.raises(Refused, match=r"fewer than 10 cells have a total below 0"):
-        evidence_of(
-            World(tmp_path).add("homes", frame_of(rows)), table_request("kind", statistic="sum", measure="worth")
-        )
+def test_a_cell_below_zero_is_tabulated_with_its_size(tmp_path: Path) -> None:
+    rows = [(1, "G1a1", "k1", -100), (3, "G1a1", "k1", 30), (2, "G1a1", "k2", 500)]
+    found = evidence_of(
+        World(tmp_path).add("homes", frame_of(rows)), table_request("kind", statistic="sum", measure="worth")
+    )
+    assert found.table.value.tolist() == [430, -70, 500]
+    assert found.table.sizes.tolist() == [630, 130, 500]
 
 
 def test_a_measure_that_nobody_has_is_refused(tmp_path: Path) -> None:

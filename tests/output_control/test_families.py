@@ -14,9 +14,9 @@ import statsmodels.api as sm
 from statsmodels.duration.hazard_regression import PHReg
 
 from enclave.requests import RegressionRequest, Term
-from output_control.dossier import regression_contents
 from output_control.models.families import FAMILIES
 from output_control.models.regression import FittedRegression
+from output_control.models.regression_contents import regression_contents
 from tests.output_control.gate_world import World
 from tests.output_control.test_regression import fitted, refusal, regression, with_covariate
 
@@ -331,7 +331,7 @@ def test_what_does_not_belong_to_a_family_is_refused(tmp_path: Path, fields: dic
 
 
 def contents(tmp_path: Path, found: FittedRegression) -> tuple[dict[str, list[Any]], Any]:
-    made = regression_contents(found, World(tmp_path).policy.public.models)
+    made = regression_contents(found, World(tmp_path).policy)
     return {column.name: column.values.to_pylist() for column in made.columns}, made.document
 
 

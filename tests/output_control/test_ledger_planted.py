@@ -186,6 +186,17 @@ def test_a_sum_again_after_one_amount_was_put_right_does_not_tell_by_how_much(tm
         world.check(data(worth=worth), request)
 
 
+def test_sums_below_0_are_remembered_and_a_difference_of_one_loss_is_hidden(tmp_path: Path) -> None:
+    world, request = past(tmp_path), table_request("area", statistic="sum", measure="worth")
+    worth: list[object] = [-50.0 - i % 7 if i % 20 < 12 else 20.0 for i in range(200)]
+    first = cells_of(world.release("january", data(worth=list(worth)), request), "area")
+    assert None not in first.values()
+    assert first[("all",)] == sum(float(str(each)) for each in worth) < 0
+    assert cells_of(world.check(data(worth=list(worth)), request), "area") == first
+    found = cells_of(world.check(data(worth=worth).slice(1), request), "area")
+    assert found[("g0",)] is None and found[("all",)] is None
+
+
 def test_a_difference_of_one_unit_with_a_negative_amount_is_hidden_too(tmp_path: Path) -> None:
     world, request = past(tmp_path), table_request("area", statistic="sum", measure="worth")
     worth: list[object] = [-50.0, *(float(100 + i % 7) for i in range(1, 200))]

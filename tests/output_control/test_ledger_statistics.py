@@ -12,6 +12,7 @@ import pytest
 
 from enclave.errors import Refused
 from enclave.requests import Protection, Rate, TableRequest
+from output_control.ledger.altered import NO_REMEDY, REMEDIES
 from output_control.ledger.released import unpack
 from output_control.sealed import CheckedOutput
 from tests.output_control.ledger_world import Past, flat, homes, table_request
@@ -115,7 +116,7 @@ def test_figures_that_left_already_leave_again_and_those_of_one_home_less_do_not
     assert "says nothing new" in again.evidence["evidence/demo/homes.json"].decode()
     with pytest.raises(Refused, match=NOT_HELD):
         world.check(some(1), OF_TWO_KINDS)
-    with pytest.raises(Refused, match=NOT_HELD):
+    with pytest.raises(Refused, match=f"{NOT_HELD}.*homes: it is weighted by worth and it is of units"):
         world.check(some(), OF_TWO_KINDS.model_copy(update={"weight": "worth"}))
 
 
@@ -144,8 +145,22 @@ def test_two_rounded_tables_of_one_analysis_leave_and_so_does_one_beside_an_earl
     third = table(world.check(some(), table_request("kind")))
     assert {row["value"] for row in csv.DictReader(io.StringIO(third.decode()))} == {"80", "160"}
     # three homes less: 39 is published as 40 as ever, but 157 as 155, so that somebody is missing
-    with pytest.raises(Refused, match="bound a group of few units too closely"):
+    with pytest.raises(Refused, match="bound a group of few units too closely") as caught:
         world.check(some(3), table_request("area"))
+    # three persons less by whatever column: no coarser table of them can leave, and nothing is counted
+    assert NO_REMEDY in str(caught.value)
+
+
+def test_a_refusal_of_rounded_tables_names_the_column_without_which_they_leave(tmp_path: Path) -> None:
+    world = past(tmp_path, **ROUNDED)
+    by_kind = table_request("kind", "area").model_copy(update={"name": "second"})
+    world.release("before", some(), by_kind)
+    kinds = [f"k{0 if i in (7, 23, 39) else i // 4 % 2}" for i in range(160)]  # three of one area, k1 before
+    moved = some().set_column(some().schema.get_field_index("kind"), "kind", pa.array(kinds))
+    with pytest.raises(Refused, match="bound a group of few units too closely") as caught:
+        world.check(moved, by_kind)
+    assert REMEDIES in str(caught.value) and "without kind: can leave" in str(caught.value)
+    assert world.check(moved, table_request("area")).outputs
 
 
 def test_cell_key_tables_of_one_population_agree_and_leave_together_and_not_beside_exact_ones(tmp_path: Path) -> None:

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from enclave.entropy import SeededEntropy
 from enclave.errors import BadInput, KeyUnavailable, Refused
 from enclave.fingerprints import canonical_json
-from output_control.policy import NOISE_FILE, SALT_FILE, Policy, load_policy, policy_schema, provision_confidential
+from output_control.policy import (
+    NOISE_FILE,
+    SALT_FILE,
+    ConfidentialPart,
+    Policy,
+    confidential_schema,
+    load_policy,
+    policy_schema,
+    provision_confidential,
+)
 from output_control.protection import Exact, Range, Width
 from output_control.tables.rules import Dominance, MinimumFrequency, PPercent
 from tests.output_control.gate_world import CONFIGS, EXAMPLE, PUBLIC, policy_in
@@ -53,9 +66,69 @@ def test_every_value_of_the_shipped_policy_says_where_it_comes_from() -> None:
     assert all(len(entry["source"]) > 30 for entry in entries)
 
 
-def test_the_schema_file_is_the_one_the_code_generates() -> None:
-    shipped = (CONFIGS / "policies" / "policy.schema.json").read_text()
-    assert shipped == policy_schema(), "write policy_schema() to configs/policies/policy.schema.json"
+@pytest.mark.parametrize(
+    ("name", "made"), [("policy.schema.json", policy_schema), ("confidential.schema.json", confidential_schema)]
+)
+def test_the_schema_files_are_those_that_the_code_generates(name: str, made: Callable[[], str]) -> None:
+    shipped = (CONFIGS / "policies" / name).read_text()
+    assert shipped == made(), f"write {made.__name__}() to configs/policies/{name}"
+
+
+CONFIDENTIAL = yaml.safe_load(EXAMPLE.read_text())
+SCHEMA = json.loads(confidential_schema())
+DOMINANCE = {"dominance": [{"n": 1, "k": 50}], "p_percent": 10, "prior_posterior": {"p": 10, "q": 50}}
+WITHOUT: dict[str, object] = {"dominance": [], "p_percent": None, "prior_posterior": None}
+
+
+def holds(value: object, asked: dict[str, Any]) -> bool:
+    """The two words of JSON Schema that the choice among dominance rules is made of."""
+    if "minItems" in asked:
+        return isinstance(value, list) and len(value) >= asked["minItems"]
+    return isinstance(value, {"number": int | float, "object": dict}[asked["type"]])
+
+
+@pytest.mark.parametrize("there", list(product([False, True], repeat=3)), ids=str)
+def test_the_confidential_schema_asks_for_a_dominance_rule_just_as_the_gate_does(there: tuple[bool, ...]) -> None:
+    part = CONFIDENTIAL | {
+        name: (DOMINANCE if has else WITHOUT)[name] for name, has in zip(DOMINANCE, there, strict=True)
+    }
+    by_schema = any(
+        all(holds(part[name], asked) for name, asked in way["properties"].items()) for way in SCHEMA["anyOf"]
+    )
+    try:
+        ConfidentialPart.model_validate_json(json.dumps(part))
+    except ValidationError:
+        assert not by_schema
+    else:
+        assert by_schema
+
+
+@pytest.mark.parametrize(
+    "path", sorted((CONFIGS / "policies").glob("*.confidential.example.yaml")), ids=lambda p: p.stem
+)
+def test_the_confidential_examples_have_the_fields_of_the_schema(path: Path) -> None:
+    assert set(yaml.safe_load(path.read_text())) == set(SCHEMA["required"]) == set(SCHEMA["properties"])
+    assert SCHEMA["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    ("field", "least", "most"), [("p_coalition", 1, 2), ("singleton_share", 0, 1), ("magnitude_width_share", 0, 1)]
+)
+def test_the_confidential_schema_has_the_ranges_that_the_gate_holds_to(field: str, least: int, most: int) -> None:
+    asked = SCHEMA["properties"][field]
+    assert asked["maximum"] == most
+    assert asked.get("minimum", asked.get("exclusiveMinimum")) == least
+    below = least if "exclusiveMinimum" in asked else least - 1
+    ConfidentialPart.model_validate_json(json.dumps({**CONFIDENTIAL, field: most}))
+    for wrong in (below, most + 1):
+        with pytest.raises(ValidationError):
+            ConfidentialPart.model_validate_json(json.dumps({**CONFIDENTIAL, field: wrong}))
+
+
+def test_the_confidential_schema_holds_no_value_of_a_policy() -> None:
+    said = confidential_schema()
+    assert "default" not in said
+    assert "examples" not in said
 
 
 @pytest.mark.parametrize(

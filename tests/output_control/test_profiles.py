@@ -13,7 +13,7 @@ import yaml
 
 from enclave.entropy import SeededEntropy
 from enclave.errors import Refused
-from enclave.requests import Rate, TableRequest
+from enclave.requests import Protection, Rate, TableRequest
 from output_control.gate import check
 from output_control.policy import Policy, load_policy, provision_confidential
 from output_control.sealed import CheckedOutput
@@ -218,3 +218,54 @@ def test_structural_zeros_are_not_tested_as_group_disclosure(tmp_path: Path) -> 
 def test_a_value_that_cannot_be_evaluated_is_refused(tmp_path: Path, field: str, value: object) -> None:
     with pytest.raises(Refused, match=field):
         _ = World(tmp_path, policy_overrides={field: value}).policy
+
+
+WAYS = [
+    *[("acro", Protection(method=method, base=base)) for method, base in (("coarser", None), ("rounding", 5))],
+    ("acro", Protection(method="rounding", base=10)),
+    *[("eurostat", Protection(method="rounding", base=base)) for base in (3, 5, 10)],
+    *[("eurostat", Protection(method=method)) for method in ("coarser", "cell_key")],
+    ("eurostat", Protection(method="small_count_rounding", base=5)),
+]
+
+
+def small_cells() -> pa.Table:
+    """Every other home of one kind in the areas: cells of 1 … 4 beside cells of 20 and more."""
+    areas = ("G1a1", "G1a2", "G1b1", "G2a1", "G2a2")
+    return flagged(*[(20 + 3 * at, area, "k1") for at, area in enumerate(areas)],
+                   *[(1 + at, area, "k2") for at, area in enumerate(areas[:4])], (40, "G2a2", "k3"))  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "way"), WAYS, ids=lambda each: each if isinstance(each, str) else f"{each.method}{each.base or ''}"
+)
+def test_what_a_profile_allows_beside_suppression_protects_a_table_with_small_cells(
+    tmp_path: Path, name: str, way: Protection
+) -> None:
+    request = table_request("region", "kind", protection=way, unit="home")
+    rows = rows_of(checked(World(tmp_path).add("homes", small_cells()), profile(name, tmp_path), request))
+    value = {(row["region"], row["kind"]): row["value"] for row in rows}
+    if way.method == "coarser":
+        assert value["G1a1", "k2"] == ""
+    elif way.base and way.method == "rounding":
+        assert all(int(shown) % way.base == 0 for shown in value.values())
+    elif way.base:
+        assert {value[area, "k2"] for area in ("G1a1", "G1a2", "G1b1", "G2a1")} <= {"0", "5"}
+    else:
+        assert not {"1", "2"} & {shown for (_, kind), shown in value.items() if kind == "k2"}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_profile_says_which_other_ways_it_allows_and_those_listed_are_the_tested_ones(name: str) -> None:
+    listed = yaml.safe_load((CONFIGS / "policies" / f"{name}.yaml").read_text())["tables"]["protections"]
+    assert len(listed["source"]) > 30
+    found = {(way["method"], base) for way in listed["value"] for base in way.get("bases", [None])}
+    if name != "cbs_ra":  # whose ways tests/output_control/test_protection_choice.py takes
+        assert found == {(way.method, way.base) for of, way in WAYS if of == name}
+
+
+@pytest.mark.parametrize("name", ["cbs_income", "opensafely"])
+def test_a_profile_that_rounds_every_count_allows_no_other_way(tmp_path: Path, name: str) -> None:
+    request = table_request("region", "kind", protection=Protection(method="rounding", base=5), unit="home")
+    with pytest.raises(Refused, match=r"not allowed here|under a policy that does not round"):
+        checked(World(tmp_path).add("homes", small_cells()), profile(name, tmp_path), request)

@@ -10,8 +10,8 @@ import pytest
 
 from enclave.errors import Refused
 from enclave.requests import Population, RegressionRequest, Term
-from output_control.dossier import regression_contents
 from output_control.models.regression import FittedRegression, fit_regression
+from output_control.models.regression_contents import regression_contents
 from tests.output_control.gate_world import World
 
 CANARY = "99993412"
@@ -287,9 +287,7 @@ def test_all_faults_of_a_frame_come_at_once(tmp_path: Path) -> None:
 
 
 def test_a_regression_without_clusters_has_plain_errors_and_says_so(tmp_path: Path) -> None:
-    found = regression_contents(
-        fitted(tmp_path, simulated(), regression("x1", "x2")), World(tmp_path).policy.public.models
-    )
+    found = regression_contents(fitted(tmp_path, simulated(), regression("x1", "x2")), World(tmp_path).policy)
     model = found.document["model"]
     assert isinstance(model, dict)
     assert model["standard_errors"] == "maximum likelihood"

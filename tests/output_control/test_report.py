@@ -25,7 +25,8 @@ from output_control.protection import Options
 from output_control.report.contents import DimensionLabels, EarlierFinding, Language, Report, Texts
 from output_control.report.crosstab import ROWS_SHOWN
 from output_control.report.owner import owner_pages
-from output_control.report.page import Audience, report_page
+from output_control.report.page import report_page
+from output_control.report.skeleton import Audience
 from output_control.report.style import COLOURS, LINE_PAIRS, STYLE, TEXT_PAIRS
 from output_control.report.texts import TEXTS
 from output_control.suppression import suppress

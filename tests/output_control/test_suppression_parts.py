@@ -34,7 +34,7 @@ def test_a_classification_must_be_one_tree() -> None:
         Dimension("d", "T", {"T": ("a",), "z": ("y",)})
 
 
-def test_a_table_holds_each_cell_once_and_no_negative_value() -> None:
+def test_a_table_holds_each_cell_once_and_no_negative_value_without_its_size() -> None:
     dims = (flat("d", "ab"),)
     codes, one = np.array([[1], [1]], dtype=np.int32), np.ones(2)
     numbers, top = np.ones(2, dtype=np.int64), np.zeros((2, 3))
@@ -42,6 +42,13 @@ def test_a_table_holds_each_cell_once_and_no_negative_value() -> None:
         CellTable(dims, codes, one, one, numbers, top, numbers, integral=True)
     with pytest.raises(BadInput, match="negative"):
         CellTable(dims, np.array([[1], [2]], dtype=np.int32), one, -one, numbers, top, numbers, integral=False)
+    apart = np.array([[1], [2]], dtype=np.int32)
+    with pytest.raises(BadInput, match="negative"):
+        CellTable(dims, apart, one, -one, numbers, top, numbers, integral=False, size=0.5 * one)
+    assert CellTable(dims, apart, one, -one, numbers, top, numbers, integral=False, size=2 * one).sizes.tolist() == [
+        2,
+        2,
+    ]
 
 
 def test_a_programme_that_is_revised_has_the_optimum_of_a_new_one() -> None:
