@@ -148,9 +148,9 @@ def _axis_y(figure: Figure, marks: list[Mark]) -> Axis:
     found = [value for mark in marks for value in (mark.y, mark.low, mark.high) if value is not None]
     # lengths of bars are compared, so they begin at nothing; shares do too, but in a funnel, where the spread counts
     from_nothing = figure.chart == "bar" or (figure.chart != "funnel" and min(found) >= 0)
-    low = min(0.0, *found) if from_nothing else min(found)
-    step = _round_step((max(found) - low) / TICKS)
-    high = math.ceil(max(*found, low) / step - 1e-9) * step
+    low, most = (min(0.0, *found), max(0.0, *found)) if from_nothing else (min(found), max(found))
+    step = _round_step((most - low) / TICKS)
+    high = math.ceil(most / step - 1e-9) * step
     low = math.floor(low / step + 1e-9) * step
     return Axis(low, high if high > low else low + 1, BOTTOM, TOP)
 

@@ -70,7 +70,7 @@ def _faults_of_file(name: str, files: Mapping[str, bytes]) -> Iterator[str | _Un
         yield from read_svg(text, words, drawn_from=f"{name.rpartition('.')[0]}.csv" in files)
         yield _Unread(pa.array(words, pa.string()))
     else:
-        yield from _faults_of_json(text)
+        yield from _faults_of_json(text, len(files) if fixed else 0)
 
 
 def _text(content: bytes) -> str | None:
@@ -81,8 +81,8 @@ def _text(content: bytes) -> str | None:
     return None if hides_characters(text.replace("\n", " ")) else text
 
 
-def _faults_of_json(text: str) -> Iterator[str | _Unread]:
-    said = read_json(text)
+def _faults_of_json(text: str, described: int) -> Iterator[str | _Unread]:
+    said = read_json(text, described=described)
     yield from said.faults
     yield _Unread(pa.array(said.texts, pa.string()))
 

@@ -35,5 +35,5 @@ def scan(files: Annotated[list[Path], typer.Argument(help="Files that someone wa
             f"{len(faults)} reason(s) not to let this out\n" + "\n".join(f"  - {fault}" for fault in faults),
             next_step="ask for the figures as an output of the gate, or give plain text",
         )
-    typer.echo(f"{len(files)} file(s): nothing hidden, no identifier found")
-    typer.echo("Next: a checker reads them; a scan finds what has a form, not what has a meaning")
+    typer.echo(f"{len(files)} file(s): nothing found of what has a form (identifiers, listings, hidden parts)")
+    typer.echo("Next: a checker reads them to the end; a scan sees no meaning, no name, no number told in another way")

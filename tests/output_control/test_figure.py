@@ -115,6 +115,15 @@ def test_what_cannot_be_drawn_is_refused(fields: dict[str, Any], fault: str) -> 
         picture(AREAS, **{"chart": "bar", **fields})
 
 
+def test_bars_below_nothing_begin_at_nothing_and_stay_within_the_picture() -> None:
+    below = [column("area", ["a", "b"]), column("value", [-33.0, -32.0])]
+    bars = of(picture(below, chart="bar", x="area", y="value"), "rect")[1:]  # behind all lies the ground
+    assert [float(bar["y"]) for bar in bars] == [TOP, TOP]
+    assert [float(bar["height"]) for bar in bars] == pytest.approx(  # the axis ends at -40
+        [(BOTTOM - TOP) * 33 / 40, (BOTTOM - TOP) * 32 / 40], abs=0.01
+    )
+
+
 def test_a_figure_with_too_many_categories_or_marks_is_refused() -> None:
     many = [column("area", [f"a{i}" for i in range(41)]), column("value", [1.0] * 41)]
     with pytest.raises(Refused, match="more than 40 categories"):
