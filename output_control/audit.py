@@ -242,8 +242,8 @@ class _Audit:
         clear = np.zeros(len(self.cells), dtype=np.bool_)
         alone = np.flatnonzero(self.hidden & (self.table.sole_contributor >= 0))
         people, who = np.unique(self.table.sole_contributor[alone], return_inverse=True)
-        parts = self.options.part_share > 0 or (self.table.contributors is not None and not self.table.integral)
-        if parts or self.options.coalition > 1 or not self.moves.shape[0] or not len(self.cells):
+        more = self.options.part_share > 0 or self.options.coalition > 1
+        if more or not self.moves.shape[0] or not len(self.cells):
             return clear
         position, row = self._witnesses_of_each()
         knows = sparse.csr_array((np.ones(len(alone)), (alone, who)), shape=(len(self.table), len(people)))

@@ -41,9 +41,11 @@ class Insiders:
     """Who knows what of the hidden cells of one table; coalitions of at most ``most`` put together what they know."""
 
     def __init__(self, table: CellTable, hidden: BoolArray, spare: FloatArray, most: int, share: float) -> None:
-        """``spare``: how far each cell can fall for all that everyone knows; ``share`` of the levels is asked above."""
+        """``spare``: how far each cell can fall for all that everyone knows; ``share`` of the levels is asked above.
+        With a share of 0 nobody is taken to know a part.
+        """
         self._value, self._spare, self._most, self._share = table.value, spare, most, share
-        self._whose, self._part = table.holders, table.top
+        self._whose, self._part = table.holders if share else np.full_like(table.holders, -1), table.top
         self.inside = _inside(table, most)
         self._known: dict[Members, list[int]] = {}
         for cell, members in self.inside.items():

@@ -44,13 +44,13 @@ class Options:
     are no less than its own part (as far as it is among their three largest), may come closer to a primary than
     ``singleton_share`` of its levels; with a ``coalition`` of 2, nor any two who put together what they know.
     From above they must stay away as far as ``part_share`` of the level (1: what the rule asks of everybody; 0: as the
-    peers, who do not ask it); to whom the largest contribution belongs, the level is that of the largest of others. It
-    says nothing of counts: there nobody knows to be alone, because the count is what is hidden. ``width_share``: of a
-    magnitude that has no level, by how much of its value it must stay open. ``cost`` per cell: what hiding it loses
-    (default its value); ``keep``: cells that must stay published; ``hidden``: cells that are hidden anyhow, though
-    nothing is asked of them. ``occupied``: everyone knows that a hidden count is not 0, because empty cells are
-    published as 0 (as the gate does); without it an attacker is taken to think that it may be, as the peers take it.
-    ``least``: what each cell is known to be at least, where that does not follow from ``occupied``.
+    peers, who do not ask it, and then no part is known); to whom the largest contribution belongs, the level is that of
+    the largest of others. It says nothing of counts: there nobody knows to be alone, because the count is what is
+    hidden. ``width_share``: of a magnitude that has no level, by how much of its value it must stay open. ``cost`` per
+    cell: what hiding it loses (default its value); ``keep``: cells that must stay published; ``hidden``: cells that are
+    hidden anyhow, though nothing is asked of them. ``occupied``: everyone knows that a hidden count is not 0, because
+    empty cells are published as 0 (as the gate does); without it an attacker is taken to think that it may be, as the
+    peers take it. ``least``: what each cell is known to be at least, where that does not follow from ``occupied``.
     """
 
     count_protection: CountProtection = Exact()

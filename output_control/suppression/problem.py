@@ -243,7 +243,8 @@ def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem
         two = np.flatnonzero(table.two_contributors[:, 0] >= 0)
         couple[group[two]] = table.two_contributors[two]
     first = np.unique(group, return_index=True)[1].astype(np.int64)
-    holders, parts = _parts(table, group, first, known=options.singletons and not table.integral)
+    known = options.singletons and not table.integral and options.part_share > 0
+    holders, parts = _parts(table, group, first, known=known)
     targets = _targets(table, primary, options, group, amount)
     largest = max((target.size for target in targets), default=1.0)
     box = np.full(size, largest if table.integral else np.inf)
