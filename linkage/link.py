@@ -126,7 +126,13 @@ def link(
             new_units=assigned.new,
             remapped=remapped,
         ),
-        overall=total(key.counts for found in reports if found.delivered for key in found.keys),
+        # who belongs together follows from the register; no identifier was looked up for it
+        overall=total(
+            found.counts
+            for source, report in zip(sources, reports, strict=True)
+            for key, found in zip(source.data.keys, report.keys, strict=True)
+            if report.delivered and key.derived is None
+        ),
         data_sets=tuple(reports),
         minimisation=minimise(project, _attributes(sources, pseudonymised), named or {}),
     )
