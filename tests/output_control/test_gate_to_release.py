@@ -132,7 +132,7 @@ def test_a_stored_comparison_that_was_touched_after_the_approvals_lets_nothing_o
     [
         (Protection(), (3, 400), True),
         (Protection(method="rounding", base=5), (3, 400), True),
-        (Protection(method="cell_key"), (3, 400), True),
+        (Protection(method="cell_key"), (4, 400), True),
         (Protection(method="cell_key"), (4, 10), False),
     ],
     ids=lambda value: value.method if isinstance(value, Protection) else "",

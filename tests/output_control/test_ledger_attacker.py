@@ -252,7 +252,8 @@ def test_what_left_as_it_would_alone_is_remembered_with_the_moves_that_leave_it_
     first = shelf.release(marginal("first", people, ["p", "q"])).released[0]
     together = shelf.release(marginal("second", people, ["p", "r"]))
     second = together.released[0]
-    assert together.joined == (True,) and together.exact and first.hidden.any() and second.hidden.any()
+    (sight,) = together.sights
+    assert sight is not None and together.exact and first.hidden.any() and second.hidden.any()
     moves = second.moves
     assert set(moves.tables) == {("", "second", COUNT), ("r1", "first", COUNT)}
     moved = {(table, cell) for table, cell in zip(moves.table.tolist(), moves.cell.tolist(), strict=True)}

@@ -91,10 +91,13 @@ def test_the_attacker_makes_nothing_of_what_its_solver_gives_up(monkeypatch: pyt
 
 
 def test_the_attacker_claims_no_move_that_breaks_an_equation_or_falls_below_zero() -> None:
-    pair = Attacker(sparse.csr_array([[1.0, 1.0]]), np.array([3.0, 2.0]), np.ones(2, dtype=np.bool_), integral=False)
-    assert pair._checked(0, 1, np.array([1.0, -1.0]), 1.0).far == 1
-    assert pair._checked(0, 1, np.array([1.0, -0.9]), 1.0).far == 0
-    assert pair._checked(0, 1, np.array([2.5, -2.5]), 1.0).far == 0
+    value = np.array([3.0, 2.0])
+    pair = Attacker(sparse.csr_array([[1.0, 1.0]]), value, np.ones(2, dtype=np.bool_), integral=False)
+    assert pair._checked(0, 1, np.array([1.0, -1.0]), 1.0, value).far == 1
+    assert pair._checked(0, 1, np.array([1.0, -0.9]), 1.0, value).far == 0
+    assert pair._checked(0, 1, np.array([2.5, -2.5]), 1.0, value).far == 0
+    # who has a part of the second cell knows that it cannot fall so far
+    assert pair._checked(0, 1, np.array([1.0, -1.0]), 1.0, np.array([3.0, 0.5])).far == 0
 
 
 @pytest.fixture
