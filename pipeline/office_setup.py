@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from enclave.entropy import Entropy
 from enclave.errors import BadInput, Fault
-from enclave.files import storage_errors, write_bytes
+from enclave.files import storage_errors, sweep_temporaries, write_bytes
 from enclave.signatures import SigningKey, load_public
 from enclave.yaml_files import NotYaml, read_yaml
 from enclave.zones import Zone
@@ -64,6 +64,7 @@ def set_up(
         BadInput: keys are there already; nothing is replaced.
     """
     keys, gate, ledger = (office.workspace.path(zone) for zone in (Zone.KEY, Zone.GATE, Zone.LEDGER))
+    sweep_temporaries(keys)  # of a mark that a kill kept from being whole
     if _begun(office):
         if (keys / ROOT_KEY).with_suffix(".pub").exists():  # written last
             _finish(office)
