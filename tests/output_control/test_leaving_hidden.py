@@ -18,22 +18,13 @@ from openpyxl.worksheet.table import Table
 
 from output_control.leaving import faults_of_leaving
 from output_control.leaving.documents import faults_of_document
+from tests.output_control.test_leaving_documents import book
 
 BSN = "123456782"
 SHEET, STRINGS, TYPES = "xl/worksheets/sheet1.xml", "xl/sharedStrings.xml", "[Content_Types].xml"
 MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 KIND = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
 Change = Callable[[Workbook], object]
-
-
-def book(change: Change = lambda _: None) -> bytes:
-    made = Workbook()
-    made.active.append(["area", "homes"])
-    made.active.append(["NL", 120])
-    change(made)
-    sink = io.BytesIO()
-    made.save(sink)
-    return sink.getvalue()
 
 
 PLAIN = book()
