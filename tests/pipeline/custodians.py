@@ -99,7 +99,7 @@ class CustodiansOffice:
                 manifest = found.model_copy(update={"retention_date": until}) if until else found
                 manifest = manifest.model_copy(update={"token": digest_json(manifest.as_json())[:12]})
                 seal(file.parent / manifest.file.name, manifest, recipient, inbox)
-        intake = desk.receive(desk.inbox())
+        intake = desk.receive(inbox(desk.office))
         assert not intake.refused, intake.refused
 
     def linked(self, name: str) -> pa.Table:
