@@ -17,7 +17,7 @@ from pseudonymise.sealing import SUFFIX
 from pseudonymise.withdrawal import Confirmation, Withdrawals
 
 
-def inbox(office: Office) -> tuple[Path, ...]:
+def in_inbox(office: Office) -> tuple[Path, ...]:
     """Sealed deliveries that wait or were received, by name."""
     return tuple(sorted(office.workspace.path(Zone.INBOX).glob(f"*{SUFFIX}")))
 

@@ -114,7 +114,7 @@ def receive(
 
     Example: zicht receive build/run/inbox/*.zicht --passphrase-file custodian.pass
     """
-    from pipeline.hand_in import accept_into_inbox, answer, handed_in, inbox
+    from pipeline.hand_in import accept_into_inbox, answer, handed_in, in_inbox
     from pipeline.withdrawn_rows import refuse_withdrawn_rows
     from pseudonymise.handing_in import is_plain
     from pseudonymise.withdrawal import NOTICE_SUFFIX
@@ -127,7 +127,9 @@ def receive(
     _tell_withdrawn(withdrawn, desk)
     deliveries += handed_in(desk.office, hand_in) if hand_in else []
     everything = sealed is None and hand_in is None
-    intake = desk.receive(inbox(desk.office) if everything else accept_into_inbox(desk.office, deliveries), again=again)
+    intake = desk.receive(
+        in_inbox(desk.office) if everything else accept_into_inbox(desk.office, deliveries), again=again
+    )
     for receipt in intake.receipts:
         typer.echo(receipt.model_dump_json() if as_json else str(receipt))
     if hand_in is not None:
