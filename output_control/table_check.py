@@ -16,15 +16,16 @@ from output_control.alternatives.altered import AlteredTable
 from output_control.alternatives.at_the_gate import compare_with_others, protect_as_chosen
 from output_control.alternatives.comparison import Compared
 from output_control.audit import AuditReport, audit
-from output_control.group_advice import RECORDS, advise_on_groups, coarser_groups
+from output_control.group_advice import advise_on_groups
 from output_control.ledger.sight import Sight
 from output_control.pattern_advice import advise_by_pattern
-from output_control.policy import Policy, TableRules
+from output_control.policy import Policy
 from output_control.protection import Options, Pattern
 from output_control.rounded import audit_rounded, protect_by_rounding
+from output_control.sensitive import sensitive_cells
 from output_control.statistics.percentiles import Percentiles, percentiles
 from output_control.statistics.rate_audit import unsupported
-from output_control.statistics.rates import RateTable, complements, exposed_by_rates, rate_table
+from output_control.statistics.rates import RateTable, exposed_by_rates, rate_table
 from output_control.suppression import suppress
 from output_control.tables.derived import Sources, faults_of_frame, units_of
 from output_control.tables.evidence import (
@@ -34,9 +35,12 @@ from output_control.tables.evidence import (
     shown_dimensions,
     tabulate,
 )
-from output_control.tables.linked_counts import attached_counts, figure_rule, protect_both
-from output_control.tables.rules import Groups, PrimaryResult, group_disclosure, primary
-from output_control.tables.table import BoolArray, CellTable, cell_keys
+from output_control.tables.linked_counts import attached_counts, protect_both
+from output_control.tables.rules import PrimaryResult
+from output_control.tables.table import CellTable
+from output_control.unions.judged import Judged
+from output_control.unions.protected import protect_sums
+from output_control.unions.sums import Find
 from output_control.wishes import CANNOT_STAY, FEWER, faults_of_wish, wished
 
 
@@ -145,17 +149,21 @@ def _must_be_able_to_stay(evidence: Evidence, sensitive: PrimaryResult) -> None:
         raise reasons([CANNOT_STAY], FEWER)
 
 
-def hide(table: CellTable, sensitive: PrimaryResult, options: Options) -> tuple[Pattern, AuditReport]:
-    """Hide in one table what the policy asks, as if there were no other.
+def hide(
+    table: CellTable, sensitive: PrimaryResult, options: Options, find: Find | None = None
+) -> tuple[Pattern, AuditReport]:
+    """Hide in one table what the policy asks, as if there were no other; and what sums of hidden cells it is to
+    ``find`` ask besides.
 
     Raises:
         Refused: no suppression protects it, or the audit does not find the pattern safe.
     """
     try:
         pattern = suppress(table, sensitive, options=options)
+        pattern, report = protect_sums(table, sensitive, pattern, options, find)
     except CannotProtect as error:
         raise reasons([error.what], error.next_step) from None
-    return pattern, audited(table, sensitive, pattern, options)
+    return pattern, _safe(report, sensitive, pattern)
 
 
 def audited(table: CellTable, sensitive: PrimaryResult, pattern: Pattern, options: Options) -> AuditReport:
@@ -164,7 +172,11 @@ def audited(table: CellTable, sensitive: PrimaryResult, pattern: Pattern, option
     Raises:
         Refused: it is not.
     """
-    report = audit(table, sensitive, pattern, options)
+    return _safe(audit(table, sensitive, pattern, options), sensitive, pattern)
+
+
+def _safe(report: AuditReport, sensitive: PrimaryResult, pattern: Pattern) -> AuditReport:
+    """The report, if it finds the pattern safe. Raises `Refused` if not."""
     if not report.safe or not bool(pattern.suppressed[sensitive.mask].all()):
         raise reasons(["the audit did not find the pattern safe; nothing is released"])
     return report
@@ -242,7 +254,10 @@ def _protected(
         )
     if request.statistic in {"sum", "mean"}:
         counts = attached_counts(evidence, sources, rules.weights.value)
-        pattern, report = protect_both(evidence, sensitive, counts, sensitive_cells(counts, policy), options)
+        judges = Judged(evidence, sources, policy), Judged(counts, sources, policy)
+        pattern, report = protect_both(
+            evidence, sensitive, counts, sensitive_cells(counts, policy), options, judges=judges
+        )
         return ProtectedTable(evidence, sensitive, pattern, report, (), base, counts)
     base = base if evidence.table.integral else 1
     rounded = protect_by_rounding(evidence.table, sensitive, options, base) if base > 1 else None
@@ -297,91 +312,6 @@ def _unsafe(request: TableRequest, altered: AlteredTable | None, compared: tuple
 def reasons(faults: list[str], next_step: str = "") -> Refused:
     """One refusal that lists everything."""
     return Refused("\n".join(faults), next_step=next_step)
-
-
-def sensitive_cells(evidence: Evidence, policy: Policy) -> PrimaryResult:
-    """Cells that may not be published for their own sake: too few units, a dominant one, or a telling group.
-
-    Raises:
-        Refused: a group that lies in one sensitive category as a whole, which no hiding of figures conceals.
-    """
-    result = PrimaryResult.none(len(evidence.table))
-    for kind in evidence.kinds:
-        result = result.also(_sensitive_for(kind, policy))
-    # a level is a distance that the published figure can move: never further down than the attacker takes it to go
-    return replace(result, lpl=np.minimum(result.lpl, evidence.table.sizes))
-
-
-def _sensitive_for(evidence: Evidence, policy: Policy) -> PrimaryResult:
-    """For one kind of unit."""
-    table, request, rules = evidence.table, evidence.request, policy.public.tables
-    # a weight that outdoes all others makes one record of many, so weighted cells count what their weights leave
-    counted = replace(table, freq=np.minimum(table.freq, evidence.effective)) if request.weight else table
-    result = primary(counted, figure_rule(request, rules))
-    if evidence.summed or bool((evidence.records != table.n_contributors).any()):
-        judged = replace(table, value=evidence.size) if evidence.signed else table
-        result = result.also(primary(judged, policy.signed_rules() if evidence.signed else policy.dominance_rules()))
-    if evidence.beyond is not None:
-        result = result.also(primary(evidence.beyond, policy.dominance_rules()))
-    if request.statistic == "rate":
-        result = result.also(complements(evidence, rules))
-    for position, shown in enumerate(evidence.shown):
-        if shown.classification.sensitive:
-            result = result.also(_groups(evidence, position, policy))
-    return result
-
-
-def _groups(evidence: Evidence, position: int, policy: Policy) -> PrimaryResult:
-    """Group disclosure judged on distinct units and on records: what is published are records."""
-    table, rules = evidence.table, policy.public.tables
-    listed = evidence.shown[position].classification
-    neutral = [code for code in listed.neutral if code in evidence.shown[position].dimension.index]
-    each = {evidence.unit: table.freq}
-    if bool((evidence.records != table.freq).any()):
-        each[RECORDS] = evidence.records.astype(np.float64)
-    found = [
-        group_disclosure(
-            replace(table, freq=counted),
-            sensitive=position,
-            neutral=neutral,
-            share=rules.group_share.value,
-            n=rules.minimum_frequency.value,
-            counted=name,
-        )
-        for name, counted in each.items()
-    ]
-    by_units, by_records = found[0], found[-1]
-    if by_records.complete.any() and rules.zeros.value == "tested":
-        raise Refused(
-            "\n".join(
-                [
-                    f"a group lies as a whole in one sensitive category of {listed.name}",
-                    *coarser_groups(evidence, by_records.whole),
-                ]
-            ),
-            next_step="show coarser levels, or drop a dimension, so that no group is of one kind",
-        )
-    # structural zeros: everyone knows that the group is in the one category
-    everyone = _everyone_once(evidence, position, by_units.complete & ~by_records.complete, rules)
-    return by_units.primary.also(by_records.primary).also(everyone)
-
-
-def _everyone_once(evidence: Evidence, position: int, cells: BoolArray, rules: TableRules) -> PrimaryResult:
-    """Categories in which every unit of the group has a record, though some have records elsewhere too.
-
-    Unlike a group that lies in one category as a whole, these are hidden by hiding figures: the others are no zeros.
-    """
-    table, result = evidence.table, PrimaryResult.none(len(evidence.table))
-    to_total = table.codes.copy()
-    to_total[:, position] = 0
-    total = np.searchsorted(table.keys(), cell_keys(to_total, table.shape))
-    result.mask[:] = cells
-    most = np.minimum(np.floor(rules.group_share.value * table.freq), table.freq - rules.minimum_frequency.value)
-    result.lpl[cells] = (table.freq - np.maximum(most, 0))[cells]
-    result.anchor[cells] = total[cells]
-    result.reason[cells] = "group"
-    told = Groups.of(np.flatnonzero(cells), total, table.freq, sensitive=position, counted=evidence.unit)
-    return replace(result, groups=told)
 
 
 def _faults_of_groups(request: TableRequest, classifications: Mapping[str, Classification]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from enclave.requests import TableRequest
-from output_control.audit import AuditReport, audit
+from output_control.audit import AuditReport
 from output_control.policy import TableRules
 from output_control.protection import Options, Pattern
 from output_control.suppression import suppress
@@ -16,6 +16,8 @@ from output_control.tables.evidence import Evidence, tabulate
 from output_control.tables.rules import MinimumFrequency, PrimaryResult
 from output_control.tables.table import BoolArray
 from output_control.tables.tabulation import WeightUse
+from output_control.unions.protected import protect_sums
+from output_control.unions.sums import Judge, finder
 
 
 def figure_rule(request: TableRequest, rules: TableRules) -> MinimumFrequency:
@@ -33,20 +35,33 @@ def attached_counts(evidence: Evidence, sources: Sources, weights: WeightUse) ->
 
 
 def protect_both(
-    figure: Evidence, of_figure: PrimaryResult, counts: Evidence, of_counts: PrimaryResult, options: Options
+    figure: Evidence,
+    of_figure: PrimaryResult,
+    counts: Evidence,
+    of_counts: PrimaryResult,
+    options: Options,
+    *,
+    judges: tuple[Judge | None, Judge | None] = (None, None),
 ) -> tuple[Pattern, AuditReport]:
-    """One pattern that protects the figure and its counts; the report is of both audits.
+    """One pattern that protects the figure and its counts, and what hidden cells of either add up to as far as its of
+    ``judges`` finds that sensitive; the report is of both audits.
 
     Hiding more never narrows an interval: a witness moves only cells that were hidden before. So what each table needs
     is put together, the second at no cost where the first hides already, and both are audited with the whole.
     """
-    first = suppress(figure.table, of_figure, options=options)
-    cheap = np.where(first.suppressed, 0.0, counts.table.value)
-    second = suppress(counts.table, of_counts, options=replace(options, cost=cheap))
-    hidden: BoolArray = first.suppressed | second.suppressed
-    ours, theirs = _hiding(first, of_figure, hidden), _hiding(second, of_counts, hidden)
-    report = audit(figure.table, of_figure, ours, options)
-    beside = audit(counts.table, of_counts, theirs, options)
+    ours = suppress(figure.table, of_figure, options=options)
+    cheap = replace(options, cost=np.where(ours.suppressed, 0.0, counts.table.value))
+    theirs = suppress(counts.table, of_counts, options=cheap)
+    finds = finder(figure.table, judges[0]), finder(counts.table, judges[1])
+    hidden: BoolArray = ours.suppressed | theirs.suppressed
+    while True:
+        ours, report = protect_sums(figure.table, of_figure, _hiding(ours, of_figure, hidden), options, finds[0])
+        wider = _hiding(theirs, of_counts, ours.suppressed)
+        theirs, beside = protect_sums(counts.table, of_counts, wider, options, finds[1])
+        safe = report.safe and beside.safe
+        if not safe or np.array_equal(theirs.suppressed, hidden):
+            break
+        hidden = theirs.suppressed
     missed = not bool(hidden[of_counts.mask].all())
     return ours, replace(
         report,

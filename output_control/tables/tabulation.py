@@ -67,6 +67,14 @@ class Amounts:
         off = f"{self.least} * n" if self.contribution == "v" else _exact(f"w * {self.least * 1e-8!r}")
         return (self.contribution, f"{self.contribution} - {off}")
 
+    def ranked(self, sums: Mapping[str, IntArray]) -> list[IntArray]:
+        """``compared``, of sums that are in memory."""
+        plain = sums[self.contribution]
+        if not self.least:
+            return [plain]
+        off = self.least * sums["n"] if self.contribution == "v" else np.rint(sums["w"] * (self.least / 10**DECIMALS))
+        return [plain, plain - off.astype(np.int64)]
+
     def beyond(self, sums: Mapping[str, IntArray]) -> IntArray:
         """The totals without the least measure of each record."""
         off = self.least * sums["n"] if self.total == "v" else np.rint(sums["w"] * (self.least / 10**DECIMALS))
@@ -221,6 +229,30 @@ def codes_table(request: TableRequest, shown: Sequence[ShownDimension], position
 def stride_of(shown: Sequence[ShownDimension], position: int) -> int:
     """How far apart two neighbouring codes of a dimension are in the cross product."""
     return int(np.prod([len(each.dimension.codes) for each in shown[position + 1 :]], dtype=np.int64))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contributions:
+    """What each unit has in each finest cell: ``cell`` (position in the cross product) and ``unit``, each pair once, in
+    that order, with ``sums`` (pairs × `Amounts.names`) of whole numbers."""
+
+    cell: IntArray
+    unit: IntArray
+    sums: IntArray
+
+
+def contributions(
+    request: TableRequest, shown: Sequence[ShownDimension], sources: Sources, amounts: Amounts, unit: str
+) -> Contributions:
+    """Of every unit in every finest cell, the sums of ``amounts.names``."""
+    places = " + ".join(f"p{i}" for i in range(len(shown)))
+    sums = ", ".join(f"CAST(SUM({name}) AS BIGINT) AS {name}" for name in amounts.names)
+    leaf = _leaf(request, shown, sources, amounts, unit)
+    found = sources.engine.collect(
+        f"SELECT {places} AS cell, u, {sums} FROM ({leaf}) AS l GROUP BY {places}, u", ["cell", "u"]
+    )
+    columns = np.column_stack([_whole(found, name) for name in amounts.names])
+    return Contributions(_whole(found, "cell"), _whole(found, "u"), columns)
 
 
 def unit_sets(
