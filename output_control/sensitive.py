@@ -29,7 +29,7 @@ def sensitive_cells(evidence: Evidence, policy: Policy) -> PrimaryResult:
 
 
 def sensitive_sums(evidence: Evidence, policy: Policy) -> PrimaryResult:
-    """Which of ``evidence``'s cells hold too few units or a dominant one, by any kind of unit; groups are not looked at.
+    """Which of the cells hold too few units or a dominant one, by any kind of unit; groups are not looked at.
 
     Of what hidden cells add up to: a sum of cells has no place among the categories of a classification.
     """

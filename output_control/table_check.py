@@ -38,10 +38,13 @@ from output_control.tables.evidence import (
 from output_control.tables.linked_counts import attached_counts, protect_both
 from output_control.tables.rules import PrimaryResult
 from output_control.tables.table import CellTable
+from output_control.union_audit import sums_given_away
 from output_control.unions.judged import Judged
 from output_control.unions.protected import protect_sums
 from output_control.unions.sums import Find
 from output_control.wishes import CANNOT_STAY, FEWER, faults_of_wish, wished
+
+NOT_SAFE = "the audit did not find the pattern safe; nothing is released"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,7 +181,7 @@ def audited(table: CellTable, sensitive: PrimaryResult, pattern: Pattern, option
 def _safe(report: AuditReport, sensitive: PrimaryResult, pattern: Pattern) -> AuditReport:
     """The report, if it finds the pattern safe. Raises `Refused` if not."""
     if not report.safe or not bool(pattern.suppressed[sensitive.mask].all()):
-        raise reasons(["the audit did not find the pattern safe; nothing is released"])
+        raise reasons([NOT_SAFE])
     return report
 
 
@@ -207,7 +210,15 @@ def protected_beside(
         )
         least = policy.public.tables.minimum_frequency.value
         found = replace(found, comparison=compared, least_units=least)
+    _must_give_no_sum_away(found, sources, policy)
     return _with_figures(_advised(found, policy), sources, policy)
+
+
+def _must_give_no_sum_away(found: ProtectedTable, sources: Sources, policy: Policy) -> None:
+    """Refuse a pattern that lets everyone add hidden cells up to what the policy finds sensitive."""
+    tables = [] if found.altered is not None else [found.evidence, *([found.counts] if found.counts else [])]
+    if any(sums_given_away(each, found.pattern.suppressed, sources, policy) for each in tables):
+        raise reasons([NOT_SAFE])
 
 
 def _advised(protected: ProtectedTable, policy: Policy) -> ProtectedTable:
@@ -236,6 +247,8 @@ def _protect_alone(
     hidden = protected.altered is not None or bool(protected.pattern.suppressed[protected.primary.mask].all())
     if not protected.report.safe or not hidden:
         raise reasons([*_unsafe(evidence.request, protected.altered, protected.comparison), *advice])
+    if protected.base == 1 or protected.counts is not None:
+        _must_give_no_sum_away(protected, sources, policy)
     return _with_figures(_advised(replace(protected, advice=advice), policy), sources, policy)
 
 
@@ -303,7 +316,7 @@ def _with_figures(protected: ProtectedTable, sources: Sources, policy: Policy) -
 
 def _unsafe(request: TableRequest, altered: AlteredTable | None, compared: tuple[Compared, ...]) -> list[str]:
     if altered is None:
-        return ["the audit did not find the pattern safe; nothing is released"]
+        return [NOT_SAFE]
     said = f"{request.protection.method} ({altered.said}) leaves figures that an attacker can narrow down too far"
     safe = [" ".join(filter(None, (row.method, row.parameters))) for row in compared if row.safe]
     return [said, f"safe for this table under the policy: {', '.join(safe)}"] if safe else [said]
