@@ -26,7 +26,7 @@ from output_control.report.files import model_files
 from output_control.table_check import JudgedTable, ProtectedTable, protected_beside, reasons
 from output_control.tables.derived import Sources
 from output_control.tables.linked_counts import figure_rule
-from output_control.unions.judged import Judged
+from output_control.unions.judged import judge_of
 from output_control.wishes import CANNOT_STAY, FEWER
 
 NO_LEDGER = "not checked against earlier releases: no release ledger was given"
@@ -112,7 +112,7 @@ def beside_releases(
             held = [replace(table, altered=published(each.alone, policy)) for table in held]
         else:
             of = [each.evidence, *([each.counts] if each.counts else [])]
-            judges = [judge_by_ids(Judged(evidence, sources, policy), ids) for evidence in of]
+            judges = [judge_by_ids(judge_of(evidence, sources, policy), ids) for evidence in of]
             held = [replace(table, judge=judge) for table, judge in zip(held, judges, strict=True)]
         if history is not None:
             key, request = history.ledger.keys.derived(PURPOSE), each.evidence.request

@@ -39,7 +39,7 @@ from output_control.tables.linked_counts import attached_counts, protect_both
 from output_control.tables.rules import PrimaryResult
 from output_control.tables.table import CellTable
 from output_control.union_audit import sums_given_away
-from output_control.unions.judged import Judged
+from output_control.unions.judged import judge_of
 from output_control.unions.protected import protect_sums
 from output_control.unions.sums import Find
 from output_control.wishes import CANNOT_STAY, FEWER, faults_of_wish, wished
@@ -267,7 +267,7 @@ def _protected(
         )
     if request.statistic in {"sum", "mean"}:
         counts = attached_counts(evidence, sources, rules.weights.value)
-        judges = Judged(evidence, sources, policy), Judged(counts, sources, policy)
+        judges = judge_of(evidence, sources, policy), judge_of(counts, sources, policy)
         pattern, report = protect_both(
             evidence, sensitive, counts, sensitive_cells(counts, policy), options, judges=judges
         )

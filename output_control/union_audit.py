@@ -53,22 +53,26 @@ class _Lines:
     """The equations of a table: which parts a whole has, line by line."""
 
     def __init__(self, equations: sparse.csr_array, hidden: BoolArray) -> None:
-        self._size = equations.shape[1]
+        self._equations, self._size = equations, equations.shape[1]
+        whole = sparse.coo_array(equations > 0)
+        self._line_of = np.full(self._size, -1, dtype=np.int64)
+        self._line_of[whole.coords[1]] = whole.coords[0]
         self._open: list[Cells] = []
         self._hidden_parts: dict[int, list[Cells]] = defaultdict(list)
-        self._parts: dict[int, list[int]] = {}
-        for row in range(equations.shape[0]):
-            span = slice(equations.indptr[row], equations.indptr[row + 1])
-            cells, sign = equations.indices[span], equations.data[span]
-            parts, whole = cells[sign < 0], cells[sign > 0]
-            if not len(whole):
-                continue
-            at, unseen = int(whole[0]), Cells(parts[hidden[parts]].tolist())
-            self._parts[at] = parts.tolist()
+        some = np.flatnonzero(abs(equations) @ hidden.astype(np.float64))
+        for row in some.tolist():
+            at, parts = self._line(row)
+            unseen = Cells(part for part in parts if hidden[part])
             if hidden[at]:
                 self._hidden_parts[at].append(unseen)
-            elif unseen:
+            else:
                 self._open.append(unseen)
+
+    def _line(self, row: int) -> tuple[int, list[int]]:
+        """The whole of an equation and its parts."""
+        span = slice(self._equations.indptr[row], self._equations.indptr[row + 1])
+        cells, sign = self._equations.indices[span], self._equations.data[span]
+        return int(cells[sign > 0][0]), cells[sign < 0].tolist()
 
     def known(self) -> Iterator[Cells]:
         """What is hidden below each published whole, and the parts of that in its turn, one line of each after the
@@ -93,8 +97,8 @@ class _Lines:
 
         def under(cell: int) -> Cells:
             if cell not in below:
-                parts = self._parts.get(cell)
-                below[cell] = Cells([cell]) if parts is None else Cells().union(*map(under, parts))
+                line = int(self._line_of[cell])
+                below[cell] = Cells([cell]) if line < 0 else Cells().union(*map(under, self._line(line)[1]))
             return below[cell]
 
         rows = [sorted(Cells().union(*map(under, cells))) for cells in known]

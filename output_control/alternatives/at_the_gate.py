@@ -25,7 +25,7 @@ from output_control.protection import Pattern, Witnesses
 from output_control.tables.derived import Sources
 from output_control.tables.evidence import Evidence
 from output_control.tables.rules import PrimaryResult
-from output_control.unions.judged import Judged
+from output_control.unions.judged import judge_of
 from output_control.unions.protected import protect_sums
 from output_control.unions.sums import Judge, finder
 
@@ -55,7 +55,7 @@ def protect_as_chosen(
     if wrong:
         raise CannotProtect(wrong, next_step="choose what zicht check lists, or ask the office to allow it")
     subject = _subject(evidence, sensitive, sources, policy, way, threads=threads)
-    judge = Judged(evidence, sources, policy)
+    judge = judge_of(evidence, sources, policy)
     plain = _with_sums(subject, suppress_subject(subject), judge) if way is None else None
     compared: tuple[Compared, ...] = ()
     if policy.protections and len(evidence.table) <= COMPARED_UP_TO:
@@ -89,7 +89,7 @@ def compare_with_others(
     return compare(subject, _comparable(evidence, policy), found)
 
 
-def _with_sums(subject: Subject, pattern: Pattern, judge: Judge) -> tuple[Pattern, AuditReport]:
+def _with_sums(subject: Subject, pattern: Pattern, judge: Judge | None) -> tuple[Pattern, AuditReport]:
     """The pattern with what sums of hidden cells ask besides."""
     found = finder(subject.table, judge)
     return protect_sums(subject.table, subject.primary, pattern, subject.options, found)

@@ -85,8 +85,10 @@ def with_ledger_ids(table: CellTable, ids: LedgerIds) -> CellTable:
     return replace(table, sole_contributor=sole, two_contributors=couples, contributors=largest)
 
 
-def judge_by_ids(judge: Judge, ids: LedgerIds) -> Judge:
+def judge_by_ids(judge: Judge | None, ids: LedgerIds) -> Judge | None:
     """The same judge, for tables whose contributors have ledger ids."""
+    if judge is None:
+        return None
 
     def judged(unions: sparse.csr_array) -> Sums | None:
         found = judge(unions)

@@ -20,6 +20,14 @@ from output_control.unions.merged import merged
 from output_control.unions.sums import Sums
 
 
+def judge_of(evidence: Evidence, sources: Sources, policy: Policy) -> Judged | None:
+    """Who judges sums of the cells of ``evidence``; None where the policy asks nothing of them."""
+    if policy.public.tables.unions.value == "all":
+        return Judged(evidence, sources, policy)
+    adding = any(each.summed or bool((each.records != each.table.n_contributors).any()) for each in evidence.kinds)
+    return Judged(evidence, sources, policy) if adding else None
+
+
 class Judged:
     """The cells of ``evidence`` with the contributions in them, which are read when they are needed."""
 
@@ -28,7 +36,7 @@ class Judged:
 
     def __call__(self, unions: sparse.csr_array) -> Sums | None:
         """Those of ``unions`` (unions × cells) that are sensitive; None where there are none."""
-        if not self.asked or not unions.shape[0]:
+        if not unions.shape[0]:
             return None
         unions = sparse.csr_array(unions[np.flatnonzero(self._could_be(unions))])
         if not unions.shape[0]:
@@ -37,15 +45,6 @@ class Judged:
         primary = sensitive_sums(found, self._policy)
         hit = np.flatnonzero(primary.mask)
         return Sums(sparse.csr_array(unions[hit]), found.table.only(hit), primary.only(hit)) if len(hit) else None
-
-    @cached_property
-    def asked(self) -> bool:
-        """Whether the policy has sums of this table's cells judged."""
-        if self._policy.public.tables.unions.value == "all":
-            return True
-        return any(
-            each.summed or bool((each.records != each.table.n_contributors).any()) for each in self._evidence.kinds
-        )
 
     def evidence_of(self, unions: sparse.csr_array) -> Evidence:
         """Of each union, given by its finest cells, what the gate knows of a cell."""

@@ -207,7 +207,7 @@ def few_owners(draw: st.DrawFn) -> list[Home]:
     return rows or [(1, "G1a1", "k1", 1.0)]
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=few_owners())
 def test_no_line_of_what_leaves_adds_up_to_a_few_owners(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Home]
