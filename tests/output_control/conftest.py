@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
-import functools
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from output_control import policy
 from tests.output_control.desk import (
     Office,
 )
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _parsed_once() -> Iterator[None]:
-    """Within a worker a policy file of the same content is parsed once: hundreds of tests open the shipped one."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(policy, "_parse", functools.cache(policy._parse))
-        yield
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -11,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import yaml
 
 from enclave.classifications import Classification, Code
 from enclave.engine import Engine, open_engine
@@ -20,6 +18,7 @@ from enclave.entropy import SeededEntropy
 from enclave.fingerprints import Json
 from enclave.frames import Frame, FrameManifest, manifest_columns, open_frame, writing_frame
 from enclave.requests import DimensionRequest, OutputRequest, Population, TableRequest
+from enclave.yaml_files import read_fields
 from enclave.zones import Derived, Linked, Tag
 from output_control.gate import check
 from output_control.ledger.history import History
@@ -37,7 +36,7 @@ def policy_in(folder: Path, **tables: object) -> Policy:
     gate = folder / "gate"
     gate.mkdir(mode=0o700, exist_ok=True)
     provision_confidential(EXAMPLE, gate, SeededEntropy(1))
-    public = json.loads(shipped_policy())
+    public = read_fields(PUBLIC.read_bytes())
     for name, value in tables.items():
         public[next(part for part in ("tables", "models", "distributions") if name in public[part])][name]["value"] = (
             value
@@ -45,12 +44,6 @@ def policy_in(folder: Path, **tables: object) -> Policy:
     path = folder / "cbs_ra.yaml"
     path.write_text(json.dumps(public, indent=1))  # which is YAML too
     return load_policy(path, gate)
-
-
-@functools.cache
-def shipped_policy() -> str:
-    """The shipped policy as JSON, read once: nearly every test of the gate changes a value of it."""
-    return json.dumps(yaml.safe_load(PUBLIC.read_text()))
 
 
 def write_frame(path: Path, tag: type[Tag], table: pa.Table, name: str = "") -> Frame[Tag]:

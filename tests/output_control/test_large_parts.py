@@ -59,10 +59,10 @@ def reach_for(
     if not whole:
         low, high = attack.ends(attack.tables[0], table.labels(target))
         return high - true, true - low
-    cells = [attack.inner[at] for at in attack.inside(attack.tables[0], table.labels(target))]
+    cells = attack.inside(attack.tables[0], table.labels(target))
     most = int(max(value for value in shown.values() if value is not None))
-    found = [sum(one[at] for at in cells) for one in attack.every_table(most)]
-    return max(found) - true, true - min(found)
+    found = attack.every_at_once(most)[:, cells].sum(axis=1)
+    return float(found.max()) - true, true - float(found.min())
 
 
 def exposed(
