@@ -7,13 +7,13 @@ The everyday part is short; ``-m sweep`` runs the same over hundreds of cases ea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import assume, event
 from hypothesis import strategies as st
 
 from output_control.audit import AuditReport, audit
@@ -42,28 +42,13 @@ from output_control.tables.rules import (
     primary,
 )
 from output_control.tables.table import CellTable
+from tests.examples import examples
 from tests.output_control.brute_force import BruteForce, Published, TooLong
 from tests.output_control.drawn_tables import Drawn, count_tables, linked_counts, magnitude_tables, published, rings
 from tests.output_control.tables import cell, counts, flat
 
-Test = Callable[..., None]
 PROTECTIONS = st.sampled_from([Exact(), Width(2), Width(3), Range()])
 METHODS = st.sampled_from(["auto", "flow", "optimal", "gauss"])
-
-
-def examples(everyday: int, long: int, **drawn: st.SearchStrategy[Any]) -> Callable[[Test], Callable[..., None]]:
-    """The test twice over: a few cases every day, and many in the sweep."""
-
-    def twice(test: Test) -> Callable[..., None]:
-        @pytest.mark.parametrize("cases", [everyday, pytest.param(long, marks=pytest.mark.sweep)])
-        def run(cases: int) -> None:
-            settled = settings(max_examples=cases, deadline=None, suppress_health_check=list(HealthCheck))
-            settled(given(**drawn)(test))()
-
-        run.__doc__, run.__name__ = test.__doc__, test.__name__
-        return run
-
-    return twice
 
 
 def certified(table: Any, sensitive: PrimaryResult, options: Options) -> tuple[Pattern, AuditReport]:
