@@ -135,7 +135,7 @@ def test_no_whole_number_population_narrows_a_count_of_three_linked_tables(
     linked_attack(tables, n, Options(count_protection=protection, method=method, occupied=occupied))
 
 
-@examples(25, 200, tables=rings(), data=st.data())
+@examples(10, 200, tables=rings(), data=st.data())
 def test_the_audit_of_three_linked_tables_finds_the_ends_of_the_whole_number_populations(
     tables: tuple[CellTable, ...], data: st.DataObject
 ) -> None:
@@ -190,7 +190,7 @@ def level_of(rule: Rule, held: dict[int, float]) -> float:
 
 
 @examples(
-    25, 200, drawn=magnitude_tables(), names=st.sets(st.sampled_from(list(RULES)), min_size=1, max_size=3),
+    12, 200, drawn=magnitude_tables(), names=st.sets(st.sampled_from(list(RULES)), min_size=1, max_size=3),
     singletons=st.booleans(), method=METHODS,
 )  # fmt: skip
 def test_no_magnitude_is_closer_than_its_levels_and_no_sole_contributor_closer_than_a_tenth(
