@@ -112,8 +112,6 @@ def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]
 def test_a_full_disk_loses_nothing_and_with_space_the_job_goes_on(
     small_disk: Path, small_job: Job, tmp_path: Path
 ) -> None:
-    shutil.copytree(small_job.country, tmp_path / "country")
-    shutil.copy(small_job.root / "country.made.json", tmp_path)
     size = ("--persons", "1000", "--seed", "1")
     arguments = ("demo", *size, "--only", "doorsluishuizen", "--country", tmp_path / "country")
     full = zicht(*arguments, "--workspace", small_disk / "run")
