@@ -147,12 +147,13 @@ class _Judge:
         """By the largest of ``part`` added up per unit, beside what ``total`` comes to."""
         scale, whole = self._amounts.scale, self._by_unit(sums, total)
         size = (abs(whole) if self._evidence.signed else whole).sum(axis=1) / scale(self._amounts.total)
-        parts = abs(self._by_unit(sums, part)) / scale(self._amounts.contribution)
+        parts = sparse.csr_array(abs(self._by_unit(sums, part)))
         row = np.repeat(np.arange(parts.shape[0]), np.diff(parts.indptr))
         falling = parts.data[np.lexsort((-parts.data, row))]
         at = parts.indptr[:-1, None] + np.arange(LARGEST)
         there = at < parts.indptr[1:, None]
         largest = np.where(there, np.append(falling, 0.0)[np.where(there, at, 0)], 0.0)
+        largest = largest / scale(self._amounts.contribution)
         return breaks_a_rule(size, largest, rules) if rules else np.zeros(len(size), dtype=np.bool_)
 
     def _by_unit(self, sums: sparse.csr_array, amount: FloatArray) -> sparse.csr_array:
