@@ -77,6 +77,18 @@ def test_of_two_in_all_hidden_cells_neither_can_subtract_the_own_part(tmp_path: 
     assert "k4" not in shown_of(tmp_path, rows + MANY, **SUM)
 
 
+def test_tables_that_are_protected_together_give_no_sum_away_either(tmp_path: Path) -> None:
+    many: list[Home] = [(100 + i, ("G1a1", "G1b1", "G2a1")[i % 3], "k4", 500.0 + i % 97) for i in range(180)]
+    by_both = table_request("region", "kind", name="both", levels={"region": ("NL", "GM")}, **SUM)
+    out = world_of(tmp_path, ALONE_IN_THREE + many).check(table_request("kind", **SUM), by_both)
+    shown = {row["kind"] for row in rows_of(out.outputs[CELLS]) if row["value"]}
+    assert "k4" not in shown
+    shown = {
+        row["kind"] for row in rows_of(out.outputs["outputs/demo/both.csv"]) if row["value"] and row["region"] == "G1"
+    }
+    assert "k4" not in shown
+
+
 def test_hidden_cells_of_enough_owners_are_left_as_they_are(tmp_path: Path) -> None:
     rows = [(1000 + i, "G1a1", kind, 100.0) for i, kind in enumerate(["k1"] * 9 + ["k2"] * 9)]
     assert shown_of(tmp_path, rows + MANY, **SUM) == {"all", "k3", "k4"}
