@@ -57,6 +57,21 @@ ERRORS = {
     "deliver them one by one": "lever ze een voor een",
     "{} files and {} schemas were named": "er zijn {} bestanden en {} schema's genoemd",
     "give --schema once for each file, in the same order": "geef --schema één keer per bestand, in dezelfde volgorde",
+    "name the folder with the schemas: --schemas": "noem de map met de schema's: --schemas",
+    "zicht delivery schemas; there are {}": "zicht delivery schemas; er zijn {}",
+    "the schema does not hold": "het schema klopt niet",
+    "the schema does not hold: {}": "het schema klopt niet: {}",
+    "the schema's name differs from its file's": "het schema heet anders dan zijn bestand",
+    "a schema refers to what is not there": "een schema verwijst naar wat er niet is",
+    "refers to columns that schema {} does not have": "verwijst naar kolommen die schema {} niet heeft",
+    "a period is a year (2016) or two years with a hyphen (1996-2015)": (
+        "een periode is een jaar (2016) of twee jaren met een streepje (1996-2015)"
+    ),
+    "the list cannot be written there": "de lijst kan daar niet geschreven worden",
+    "the manifest cannot be written there": "het formulier kan daar niet geschreven worden",
+    "the empty file cannot be written there": "het lege bestand kan daar niet geschreven worden",
+    "name a new file in a folder that exists": "noem een nieuw bestand in een map die er is",
+    "give the recipient, or the file that holds it": "geef de ontvanger, of het bestand waarin die staat",
     "the period is not known": "de periode is niet bekend",
     "--period 2016, or --period 1996-2015": "--period 2016, of --period 1996-2015",
     "the file exists, or has another ending than a form of this schema": (

@@ -23,6 +23,7 @@ from enclave.long_numbers import holds_parted_number
 from enclave.project import Project
 from enclave.requests import Slug
 from enclave.yaml_files import NotYaml, read_yaml
+from pseudonymise.manifest_forms import form_of
 
 if TYPE_CHECKING:
     from pseudonymise.schemas import DeliverySchema
@@ -155,17 +156,18 @@ def parse_manifest(fields: object) -> Manifest:
         return Manifest.model_validate(dict(fields))
     except ValidationError as error:
         wrong = [(e["type"], e["loc"]) for e in error.errors(include_input=False)]
-    faults = [Fault(MANIFEST, "field", _plain(kind), column=_place(place)) for kind, place in wrong]
+    faults = [Fault(MANIFEST, "field", _plain(kind, place), column=_place(place)) for kind, place in wrong]
     raise BadInput("the manifest does not hold", where=MANIFEST, faults=faults)
 
 
-def _plain(kind: str) -> str:
+def _plain(kind: str, place: tuple[int | str, ...]) -> str:
     known = {
         "missing": "the field is missing",
         "extra_forbidden": "there is no such field in a manifest",
         "files_alike": "of several files each needs a schema of its own, with its version",
+        "filters_alone": "filters of persons are delivered by themselves",
     }
-    return known.get(kind, f"the field does not hold what it must hold ({kind.replace('_', ' ')})")
+    return known.get(kind, f"the field must hold {form_of(str(place[-1]) if place else '')}")
 
 
 def _place(parts: tuple[int | str, ...]) -> str:

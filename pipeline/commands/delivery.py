@@ -85,6 +85,7 @@ def template(
     from pseudonymise.schemas import load_schema
     from pseudonymise.templates import write_template
 
+    _refuse_place(out, [], "the empty file cannot be written there")
     schema = load_schema(_folder(schemas) / f"{name}.yaml")
     form = schema.format_of(out.name)
     if out.suffix.lower() != f".{form}" or out.exists():
@@ -117,24 +118,33 @@ def check(
 
     Example: zicht delivery check hemp.csv --schema hemp_clearances --period 2016
     """
-    from pseudonymise.clerk_report import Language, report_text
+    from pseudonymise.clerk_report import Language, report_facts, report_text
     from pseudonymise.delivery import check_files
     from pseudonymise.row_list import row_list
+    from pseudonymise.schemas import load_schemas
 
     speak = Language(language)
     pairs = _with_schemas(files, schema, schemas)
-    with row_list(rows, speak) if rows else contextlib.nullcontext() as tell:
-        reports = check_files(pairs, period or _period_of(files[0]), tell)
+    _refuse_missing(files)
+    about = period or _period_of(files[0])
+    if rows is not None:
+        _refuse_place(rows, files, "the list cannot be written there")
+    with row_list(rows, speak, dict(pairs), about) if rows else contextlib.nullcontext() as tell:
+        reports = check_files(pairs, about, tell, lambda: load_schemas(_folder(schemas)).values())
     good = all(report.acceptable for report in reports)
     if as_json:
         totals = {name: sum(getattr(r, name) for r in reports) for name in ("received", "accepted", "quarantined")}
-        typer.echo(json.dumps({**totals, "acceptable": good}))
+        listed = [report_facts(report, speak) for report in reports]
+        typer.echo(json.dumps({**totals, "acceptable": good, "files": listed}))
     else:
         for report in reports:
             typer.echo(report_text(report, speak))
-        if good:
-            named = " ".join(file.name for file in files)
-            typer.echo(f"{speak.pick('Verder', 'Next')}: zicht delivery manifest {named} …")
+        if rows is not None:
+            typer.echo(f"{speak.pick('geschreven:', 'wrote')} {rows}")
+        named = " ".join(file.name for file in files)
+        mend = speak.pick("verbeter het en kijk het opnieuw na:", "mend it and check it again:")
+        following = f"zicht delivery manifest {named} …" if good else f"{mend} zicht delivery check {named} …"
+        typer.echo(f"{speak.pick('Verder', 'Next')}: {following}")
     if not good:
         raise typer.Exit(BadInput.exit_code)
 
@@ -160,28 +170,39 @@ def manifest(
     import yaml
 
     from enclave.files import write_text
-    from pseudonymise.delivery import check_files, describe_files
+    from pseudonymise.clerk_report import Language, empty_text
+    from pseudonymise.delivery import check_files, declared_faults, describe_files
+    from pseudonymise.schemas import load_schemas
 
     pairs = _with_schemas(files, schema, schemas)
-    reports = check_files(pairs, period)
+    _refuse_missing(files)
+    _refuse_place(out, files, "the manifest cannot be written there")
     made_under = _encoding_of(*pairs[0]) if len(pairs) == 1 else {}
-    faults = [fault for report in reports if not report.acceptable for fault in report.faults]
+    declared = {
+        "supplier": supplier,
+        "period": period,
+        "legal_basis": legal_basis,
+        "purpose": purpose,
+        "retention_date": retention_date,
+        "contact": contact,
+        **made_under,
+    }
+    faults = [*declared_faults(pairs, **declared)]
+    if all(fault.column != "period" for fault in faults):
+        reports = check_files(pairs, period, others=lambda: load_schemas(_folder(schemas)).values())
+        faults += [fault for report in reports if not report.acceptable for fault in report.faults]
     if faults:
         raise BadInput("the file does not pass the check", where=files[0].name, faults=faults)
     described = describe_files(
-        [(*pair, report.received) for pair, report in zip(pairs, reports, strict=True)],
-        supplier=supplier,
-        period=period,
-        legal_basis=legal_basis,
-        purpose=purpose,
-        retention_date=retention_date,
-        contact=contact,
-        **made_under,
+        [(*pair, report.received) for pair, report in zip(pairs, reports, strict=True)], **declared
     )
     write_text(out, yaml.safe_dump(described.as_json(), sort_keys=False, allow_unicode=True))
     named = " ".join(file.name for file in files)
     say = _speaks(language)
     typer.echo(f"{say('geschreven:', 'wrote')} {out}")
+    for report in reports:
+        if not report.received:
+            typer.echo(f"{report.file}: {empty_text(Language(language))}")
     typer.echo(f"{say('Verder', 'Next')}: zicht delivery seal {named} --to RECIPIENT --manifest {out.name}")
 
 
@@ -333,8 +354,26 @@ def _with_schemas(files: list[Path], names: list[str], folder: Path | None) -> l
     return [(file, load_schema(_folder(folder) / f"{name}.yaml")) for file, name in zip(files, names, strict=True)]
 
 
+def _refuse_missing(files: list[Path]) -> None:
+    for file in files:
+        if not file.is_file():
+            raise BadInput("there is no such file", where=file.name or str(file))
+
+
+def _refuse_place(out: Path, files: list[Path], what: str) -> None:
+    """A folder, a place in a folder that is not there, or a file that is to be delivered."""
+    if out.is_dir() or not out.parent.is_dir() or out.resolve() in [file.resolve() for file in files]:
+        raise BadInput(what, where=out.name or str(out), next_step="name a new file in a folder that exists")
+
+
 def _recipient(to: str) -> str:
-    return Path(to).read_text(encoding="utf-8").strip() if Path(to).is_file() else to
+    if to.startswith("age1"):
+        return to
+    if not Path(to).is_file():
+        raise BadInput(
+            "there is no such file", where=Path(to).name, next_step="give the recipient, or the file that holds it"
+        )
+    return Path(to).read_text(encoding="utf-8", errors="replace").strip()
 
 
 def _now() -> datetime:

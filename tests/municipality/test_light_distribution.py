@@ -223,7 +223,9 @@ def test_a_list_of_all_faulty_rows_opens_in_a_spreadsheet_and_holds_no_value(lig
     assert "20 van 40 rijen" in done.out or "21 van 40 rijen" in done.out
     text = (light.home / "fouten.csv").read_bytes().decode("utf-8-sig")
     listed = list(csv.reader(text.splitlines(), delimiter=";"))
-    assert listed[0] == ["bestand", "rij", "kolom", "fout"]
-    assert [row[1] for row in listed[1:] if row[2] == "plants"] == [str(n) for n in range(2, 41, 2)]
-    assert ["many.csv", "7", "postcode"] in [row[:3] for row in listed]
+    assert listed[0] == ["bestand", "rij", "rij in Excel", "kolom", "fout"]
+    assert [row[1:3] for row in listed[1:] if row[3] == "plants"] == [[str(n), str(n + 1)] for n in range(2, 41, 2)]
+    assert ["many.csv", "7", "8", "postcode"] in [row[:4] for row in listed]
+    assert {row[4] for row in listed[1:] if row[3] == "plants"} == {"geen geheel getal, in cijfers"}
+    assert "geschreven: fouten.csv" in done.out
     assert "geheim" not in text + done.out

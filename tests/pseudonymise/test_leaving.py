@@ -52,13 +52,15 @@ def test_every_leaking_row_stands_in_the_list_of_faulty_rows(tmp_path: Path) -> 
     rows = [{**row, "remark": f"zie {BSN}"} for row in hemp_rows(30)]
     rows[29]["remark"] += ", jan@example.nl"
     path.write_bytes(csv_bytes(rows))
-    with row_list(listed, Language.NL) as tell:
+    with row_list(listed, Language.NL, {path: HEMP}, "2016") as tell:
         (report,) = check_files([(path, HEMP)], "2016", tell)
     assert "Alle foute rijen in een lijst" in report_text(report, Language.NL)
     lines = listed.read_text(encoding="utf-8-sig").splitlines()[1:]
-    assert [line.split(";")[1:3] for line in lines if "elfproef" in line] == [[str(n), "remark"] for n in range(1, 31)]
+    assert [line.split(";")[1:4] for line in lines if "elfproef" in line] == [
+        [str(n), str(n + 1), "remark"] for n in range(1, 31)
+    ]
     assert [line.split(";")[1:] for line in lines if "elfproef" not in line] == [
-        ["30", "remark", "bevat een e-mailadres"]
+        ["30", "31", "remark", "bevat een e-mailadres"]
     ]
 
 
