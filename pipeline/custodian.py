@@ -21,7 +21,7 @@ from pipeline.linking import hand_out_keys, link_step, withhold_withdrawn
 from pipeline.matched_keys import forget_withdrawn, matched_keys, sweep_half_written
 from pipeline.matching import likeness_step
 from pipeline.office import Office, utc_now
-from pipeline.plausibility import Checked, check_deliveries
+from pipeline.plausibility import LOOKED_AT, Checked, check_deliveries, looked_at
 from pipeline.progress import Teller
 from pipeline.rotation import carried_over, refuse_other_algorithm, refuse_unfinished, write_bridge_of
 from pipeline.runner import Outcome, Runner, Step
@@ -171,10 +171,10 @@ class CustodianDesk:
         return Step(f"receive {public_name(self.office.project, sealed)}", inputs, CODE, {}, action, lambda: counts)
 
     def plausibility(self) -> tuple[Checked, ...]:
-        """What there is to look at in each accepted delivery; looking is journalled with the keys that it used."""
+        """What there is to look at in each accepted delivery; looking is journalled, with the keys that it used."""
         accepted = self.standing()
         with self.journalling_keys("plausibility"):
-            return tuple(
+            found = tuple(
                 check_deliveries(
                     accepted,
                     workspace=self.office.workspace,
@@ -183,6 +183,11 @@ class CustodianDesk:
                     key_register=self.office.key_register,
                 )
             )
+        if found:
+            self.office.journal.append(
+                actor=ACTOR, action=LOOKED_AT, subject="deliveries", details=looked_at(found), now=utc_now()
+            )
+        return found
 
     def pseudonymise(self, *, again: bool = False) -> list[Outcome]:
         """Pseudonymise every accepted delivery.

@@ -12,6 +12,7 @@ from output_control.review.request_file import list_requests
 from pipeline.commands.review import desk_of
 from pipeline.delivery_status import DeliveryStatus, delivery_status
 from pipeline.office import CHECK_REFUSED, ROSTER, Office, utc_now
+from pipeline.plausibility import not_looked_at
 from pipeline.runner import Record, Runner
 from pseudonymise.sealing import SUFFIX
 from pseudonymise.withdrawal import Withdrawals
@@ -37,13 +38,15 @@ def overview(office: Office) -> tuple[list[Line], list[str]]:
     received = {name: record for name, record in answered.items() if not _answers(record) & gone}
     hashed = {name: record for name, record in hashed.items() if not gone.intersection(record.deliveries)}
     withdrawn = f", {len(answered) - len(received)} withdrawn" if len(answered) > len(received) else ""
+    unseen = len(not_looked_at(office.journal.entries(), gone))
     lines = [
         Line("inbox", "not readable by this user" if sealed is None else f"{len(sealed)} sealed deliveries"),
         Line("deliveries", deliveries_of(office).summary()),
         Line(
             "identified",
             f"{len(received)} deliveries received, {_having(received, 'quarantined')} of them with rows in quarantine"
-            + withdrawn,
+            + withdrawn
+            + (f", {unseen} not looked at (zicht plausibility)" if unseen else ""),
         ),
         Line("pseudonymised", f"{len(hashed)} deliveries"),
         Line("linked", _facts(records.get("link"), "not linked yet")),

@@ -23,7 +23,10 @@ IDENTIFIERS = {
     "iban": ("IBAN, met controlegetal", "IBAN, with its check digits"),
     "phone": ("telefoonnummer", "phone number"),
     "email": ("e-mailadres", "e-mail address"),
-    "foreign": ("buitenlands nummer: letters en cijfers", "foreign number: letters and digits"),
+    "foreign": (
+        "buitenlands nummer: landcode en nummer, of een V-nummer (V-nr 1234567890)",
+        "foreign number: code of the country and number, or a V-nummer (V-nr 1234567890)",
+    ),
     "own_number": ("eigen nummer: letters en cijfers", "own number: letters and digits"),
     "clk": (
         "filter van een persoon, in base64 (zicht encoding file)",

@@ -135,7 +135,7 @@ def receive(
     if hand_in is not None:
         answer(desk.office, desk.custody, hand_in, withdrawn)
     if not as_json:
-        typer.echo(f"Next: zicht pseudonymise ({intake.total('accepted')} rows accepted)")
+        typer.echo(f"Next: zicht plausibility; zicht pseudonymise ({intake.total('accepted')} rows accepted)")
     if refused or intake.refused:
         faults = [*refused, *intake.refused]
         raise BadInput("deliveries were refused", faults=faults, next_step="tell the suppliers, see above")
