@@ -12,9 +12,12 @@ import tomllib
 from importlib import metadata
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from enclave.journal import Journal
+from pipeline.plausibility import not_looked_at
 from tests.conftest import CHECKOUT
 from tests.municipality.light import LOCK, Light, build_wheel, installed, linked, locked
 from tests.pipeline.job import Done, zicht
@@ -62,6 +65,15 @@ class Office:
     def takes(self) -> str:
         """Receive what lies in the hand-in folder."""
         return self.said("receive", "--hand-in", self.share, "--passphrase-file", self.root / "pass")
+
+    def looks(self) -> str:
+        """Hold what was accepted beside a register of one person and one home."""
+        register = self.root / "data" / "key_register"
+        register.mkdir()
+        person = {"bsn": ["999990019"], "surname": ["Verzonnen"], "birth_date": ["19700201"]}
+        pq.write_table(pa.table(person), register / "persons.parquet")
+        pq.write_table(pa.table({"bag_id": ["9001010000000001"]}), register / "addresses.parquet")
+        return self.said("plausibility", "--passphrase-file", self.root / "pass")
 
     def key(self, name: str) -> Path:
         return self.workspace / "public-keys" / name
@@ -116,6 +128,10 @@ def journey(light: Light, root: Path) -> None:
     told = clerk.verifies(f"{first}.json", "--file", "hemp_12.csv")
     assert "klopt: ondertekend door ed25519/" in told
     assert "aangenomen; ontvangen 12, aangenomen 12, apart gezet 0" in told
+
+    assert "1 not looked at (zicht plausibility)" in office.said("status")
+    office.looks()
+    assert not_looked_at(Journal(office.workspace / "journal").entries(), ()) == ()
 
     second = clerk.delivers(15, "--replaces", first)
     office.takes()

@@ -64,6 +64,22 @@ def test_every_leaking_row_stands_in_the_list_of_faulty_rows(tmp_path: Path) -> 
     ]
 
 
+@pytest.mark.parametrize(("number", "written"), [("V-nr 1234567890", "1234 567 890"), ("MA AB123456", "AB 123456")])
+def test_a_foreign_persons_own_number_is_found_without_its_country_or_v(
+    tmp_path: Path, number: str, written: str
+) -> None:
+    """Neither has a check by which it would be found in another record's text."""
+    foreign = [c.model_copy(update={"kind": "foreign"}) if c.name == "bag_id" else c for c in HEMP.columns]
+    schema = HEMP.model_copy(
+        update={"columns": tuple(foreign), "rules": HEMP.rules.model_copy(update={"against_register": ()})}
+    )
+    rows = [{**row, "bag_id": "", "remark": "kelder"} for row in hemp_rows(8)]
+    rows[3] |= {"bag_id": number, "remark": f"zie {written} in het dossier"}
+    rows[5] |= {"remark": f"zie {written} in het dossier"}
+    report = checked(tmp_path, rows, schema)
+    assert [(fault.column, fault.rows) for fault in report.fatal] == [("remark", (4,))]
+
+
 @pytest.mark.parametrize(
     ("remark", "goes_on"),
     [
