@@ -134,7 +134,7 @@ _SENTENCES = {
     "not one of the codes that this column may hold: zicht delivery schemas {}": (
         "niet een van de codes die in deze kolom mogen: zicht delivery schemas {}"
     ),
-    "outside the range, {} to {}": "ligt niet tussen {} en {}",
+    "outside the range, {} to {}": "ligt buiten {} t/m {}",
     "less than {}, the least that it may be": "minder dan {}, het minste dat mag",
     "more than {}, the most that it may be": "meer dan {}, het meeste dat mag",
     "not of the form of this identifier ({})": "heeft niet de vorm van dit soort nummer ({})",

@@ -143,7 +143,7 @@ def test_a_supplier_is_told_how_values_are_written() -> None:
     said = {(defect, name): what_is_wrong(defect, name, HEMP, (2016, 2016)) for defect in Defect for name in HEMP.names}
     assert said[Defect.NOT_A_DATE, "clearance_date"] == "not a date of the calendar, written dd-mm-yyyy"
     assert said[Defect.OUT_OF_RANGE, "plants"] == "outside the range, 0 to 100,000"
-    assert dutch(said[Defect.OUT_OF_RANGE, "plants"]) == "ligt niet tussen 0 en 100.000"
+    assert dutch(said[Defect.OUT_OF_RANGE, "plants"]) == "ligt buiten 0 t/m 100.000"
     assert "16 digits" in said[Defect.MALFORMED, "bag_id"]
     assert said[Defect.NOT_A_NUMBER, "damage_eur"].endswith("with a decimal comma")
     assert said[Defect.OTHER_PERIOD, "clearance_date"].startswith("lies outside 2012-2016,")
