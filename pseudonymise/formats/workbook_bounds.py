@@ -174,7 +174,7 @@ class _Formulas:
         for cell in _UNCALCULATED.finditer(held, self._looked):
             self._looked = cell.end()
             self._note(cell[0].partition(b">")[0])
-        begins = max(held.rfind(b"<c"), held.rfind(b"<", 0, max(held.rfind(b":c"), 0)), len(held) - MAX_CELL, 0)
+        begins = max(held.rfind(b"<c"), held.rfind(b"<", 0, max(held.rfind(b":c "), 0)), len(held) - MAX_CELL, 0)
         self._held, self._looked = held[begins:], max(self._looked - begins, 0)
 
     def _note(self, tag: bytes) -> None:

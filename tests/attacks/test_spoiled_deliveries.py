@@ -112,13 +112,14 @@ def test_a_formula_with_its_result_is_read_as_that_result(tmp_path: Path) -> Non
     assert (report.acceptable, report.accepted) == (True, 1), str(report)
 
 
-def test_a_formula_without_result_is_found_where_two_blocks_meet(tmp_path: Path) -> None:
+@pytest.mark.parametrize("prefix", [b"", b"x:"])
+def test_a_formula_without_result_is_found_where_two_blocks_meet(prefix: bytes) -> None:
     from pseudonymise.formats import workbook_bounds
     from pseudonymise.formats.batch import BLOCK
 
-    start, end = b"<worksheet><sheetData>", b"</row></sheetData></worksheet>"
+    start, end = b'<worksheet xmlns:x="x"><sheetData>', b"</row></sheetData></worksheet>"
     filler = b"<row>" + b" " * 1000 + b"</row>"
-    cell = b'<c r="K2" t="n"><f>A1+1</f><v /></c>'
+    cell = b'<%sc r="K2" t="n"><%sf>A1+1</%sf><%sv /></%sc>' % ((prefix,) * 5)
     for before in range(BLOCK - len(cell) - 1, BLOCK + 1, 5):
         stored = io.BytesIO()
         with zipfile.ZipFile(stored, "w") as archive:
