@@ -21,10 +21,11 @@ from pipeline.linking import hand_out_keys, link_step, withhold_withdrawn
 from pipeline.matched_keys import forget_withdrawn, matched_keys, sweep_half_written
 from pipeline.matching import likeness_step
 from pipeline.office import Office, utc_now
-from pipeline.plausibility import LOOKED_AT, Checked, check_deliveries, looked_at
+from pipeline.plausibility import Checked, check_deliveries, looked_at
 from pipeline.progress import Teller
 from pipeline.rotation import carried_over, refuse_other_algorithm, refuse_unfinished, write_bridge_of
 from pipeline.runner import Outcome, Runner, Step
+from pipeline.unseen import LOOKED_AT
 from pipeline.withdrawn_rows import refuse_withdrawn_rows
 from pseudonymise.custody import Custody
 from pseudonymise.pseudonymise import pseudonymise

@@ -12,8 +12,8 @@ from output_control.review.request_file import list_requests
 from pipeline.commands.review import desk_of
 from pipeline.delivery_status import DeliveryStatus, delivery_status
 from pipeline.office import CHECK_REFUSED, ROSTER, Office, utc_now
-from pipeline.plausibility import not_looked_at
 from pipeline.runner import Record, Runner
+from pipeline.unseen import not_looked_at
 from pseudonymise.sealing import SUFFIX
 from pseudonymise.withdrawal import Withdrawals
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -11,12 +11,11 @@ import pyarrow as pa
 
 from enclave.fingerprints import Json
 from enclave.frames import streamed
-from enclave.journal import Entry
 from enclave.zones import Workspace
 from pseudonymise.custody import Custody
 from pseudonymise.plausibility import Caution, Profile, compare, profile_of
 from pseudonymise.quarantine import RECORD
-from pseudonymise.receipt import ACCEPTED, Receipt
+from pseudonymise.receipt import Receipt
 from pseudonymise.receive import accepted_frame
 from pseudonymise.register_check import Doubt, IdentifiedRegister
 from pseudonymise.schemas import DeliverySchema, period_years
@@ -49,25 +48,10 @@ class Checked:
     doubts: tuple[Doubted, ...]
 
 
-LOOKED_AT = "plausibility-looked-at"
-
-
 def looked_at(found: Iterable[Checked]) -> dict[str, Json]:
     """What the journal keeps of a look: for each delivery the period beside which it was held, or an empty text. What
     there was to see is for the custodian alone."""
     return {each.receipt.findings.delivery: each.beside for each in found}
-
-
-def not_looked_at(entries: Iterable[Entry], withdrawn: Container[str]) -> tuple[str, ...]:
-    """Accepted deliveries that stand and that nobody looked at, in the order in which they came."""
-    accepted: dict[str, None] = {}
-    seen: set[str] = set()
-    for entry in entries:
-        if entry.action == ACCEPTED:
-            accepted[entry.subject] = None
-        elif entry.action == LOOKED_AT:
-            seen.update(entry.details)
-    return tuple(name for name in accepted if name not in seen and name not in withdrawn)
 
 
 def check_deliveries(

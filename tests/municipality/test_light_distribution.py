@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from enclave.journal import Journal
-from pipeline.plausibility import not_looked_at
+from pipeline.unseen import not_looked_at
 from tests.conftest import CHECKOUT
 from tests.municipality.light import LOCK, Light, build_wheel, installed, linked, locked
 from tests.pipeline.job import Done, zicht

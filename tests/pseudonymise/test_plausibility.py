@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from enclave.project import Project
-from pipeline.plausibility import LOOKED_AT, Checked, check_deliveries, looked_at, not_looked_at
+from pipeline.plausibility import Checked, check_deliveries, looked_at
+from pipeline.unseen import LOOKED_AT, not_looked_at
 from pseudonymise.plausibility import SMALL, Caution, Oddity, Profile, column_profile, compare
 from pseudonymise.receipt import Receipt
 from pseudonymise.register_check import Doubt, IdentifiedRegister
