@@ -15,7 +15,7 @@ import pyarrow as pa
 from output_control.leaving.said_in_json import read_json
 from output_control.leaving.svg import faults_of_svg
 from output_control.leaving.table import faults_of_columns, rows_of, texts_of_rows
-from output_control.leaving.text import faults_of_texts, hides_characters, in_lines
+from output_control.leaving.text import faults_of_lines, faults_of_texts, hides_characters, in_lines
 from output_control.leaving.workbook import faults_of_workbook
 
 MOST_BYTES = 50_000_000
@@ -52,6 +52,8 @@ def _faults_of_text(content: bytes, suffix: str) -> Iterator[str]:
     except UnicodeDecodeError:
         yield "is no UTF-8 text"
         return
+    if not text:
+        yield "is empty"
     if hides_characters(re.sub(r"[\t\r\n]", " ", text)):
         yield "holds characters that are not shown"
     if suffix == "svg":
@@ -67,7 +69,9 @@ def _faults_of_text(content: bytes, suffix: str) -> Iterator[str]:
         if hides_characters(in_lines(text)):
             yield "holds characters that are not shown, as references"
     rows = rows_of(text)
-    yield from faults_of_texts(pa.array([*text.splitlines(), *texts_of_rows(rows)], pa.string()))
+    lines = text.splitlines()
+    read = [[line, *texts_of_rows([row])] for line, row in zip(lines, rows, strict=False)]
+    yield from faults_of_lines([*read, *([line] for line in lines[len(rows) :])])
     yield from faults_of_columns(rows)
 
 
