@@ -22,7 +22,7 @@ def clear(folder: Path) -> None:
     """
     if folder.exists() and not folder.is_dir():
         raise BadInput("the output is a file, not a folder", where=folder.name, next_step="name a folder")
-    for name in WRITTEN:
+    for name in WRITTEN if folder.is_dir() else ():
         with storage_errors(name):
             (folder / name).unlink(missing_ok=True)
 
