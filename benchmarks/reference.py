@@ -81,11 +81,7 @@ def main(arguments: list[str]) -> None:
         peers = best_peers(reference / "results.csv", singletons=singletons)
         for folder in sorted(path for path in reference.iterdir() if (path / "desc.json").is_file()):
             good &= compare(folder, peers.get(folder.name), singletons=singletons)
-    say(
-        "every pattern is safe and hides no more than the best safe peer"
-        if good
-        else "NOT all are as they must be"
-    )
+    say("every pattern is safe and hides no more than the best safe peer" if good else "NOT all are as they must be")
     raise SystemExit(0 if good else 1)
 
 

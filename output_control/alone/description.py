@@ -130,10 +130,12 @@ class Description(BaseModel):
     cost: Literal["value", "count", "information", "weights"] = "value"
 
     @model_validator(mode="after")
-    def _names_that_differ(self) -> Description:
+    def _dims_of_a_table(self) -> Description:
         names = [dim.name for dim in self.dims]
         if len(set(names)) < len(names):
             raise ValueError("two dims have one name")
+        if not any(children for dim in self.dims for children in dim.hierarchy.values()):
+            raise ValueError("no dim has a code below its root: there is no table")
         if WRITTEN.intersection(names):
             raise ValueError(f"a dim has the name of a column that is written ({', '.join(sorted(WRITTEN))})")
         return self
@@ -168,6 +170,10 @@ def read_description(path: Path) -> Description:
         raise BadInput("the file is missing", where=path.name) from None
     except (OSError, UnicodeDecodeError, json.JSONDecodeError):
         raise BadInput("the file is not readable JSON in UTF-8", where=path.name) from None
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise BadInput("the file holds half a character, written as an escape", where=path.name) from None
     try:
         return Description.model_validate(content)
     except ValidationError as error:

@@ -243,6 +243,8 @@ def test_an_output_folder_that_cannot_be_made_is_a_failure_of_storage(tmp_path: 
     [
         ({"dims": [*NESTED, *NESTED]}, "two dims have one name"),
         ({"dims": [NESTED[0] | {"name": "value"}]}, "name of a column that is written"),
+        ({"dims": [{"name": "place", "root": "A", "hierarchy": {"A": []}}]}, "no dim has a code below its root"),
+        ({"dims": [NESTED[0] | {"root": "\ud800"}]}, "half a character"),
         ({"keep": [{"place": "Z"}]}, "\n  - desc.json: keep names a dimension or a code"),
         ({"rule": {"type": "any", "rules": [{"type": "any", "rules": [P]}]}}, "must be freq, p, nk or pq"),
         ({"cost": "weights"}, "weights.csv: the file is missing"),
