@@ -168,8 +168,8 @@ def _out_of_base64(content: bytes) -> Iterator[bytes]:
 class Opening:
     """What encrypted tables are read with: the custodian's keys, and the register's numbers of persons.
 
-    A register's number is as long as a BSN, and another person's BSN by chance. Key tables name units by a mark and that
-    number: where a value is nothing else, and the number is the register's, it is no leak.
+    A register's number is as long as a BSN, and another person's BSN by chance. Key tables name units by a mark and
+    that number: where a value is nothing else, and the number is the register's, it is no leak.
     """
 
     custody: Custody

@@ -84,7 +84,9 @@ def run_job(
 ) -> Job:
     """Run the demonstration in ``root``; it must end well."""
     size = ("--persons", str(persons), "--seed", str(seed))
-    done = zicht("demo", *size, "--workspace", root / "run", *options, code_root=code_root, environment=own_places(root))
+    done = zicht(
+        "demo", *size, "--workspace", root / "run", *options, code_root=code_root, environment=own_places(root)
+    )
     assert done.code == 0, done.said
     return Job(root, done)
 
