@@ -86,10 +86,8 @@ def _matches(office: Office, delivered: Collection[str]) -> dict[str, Path]:
 
 def _labels(office: Office) -> dict[str, dict[str, str]]:
     """Labels of what the linkage-quality report breaks down by, of the classifications that the office has of it."""
-    listed = office.classifications()
-    return {
-        by: {code.code: code.label_en for code in listed[by].codes if code.parent} for by in _LABELLED if by in listed
-    }
+    listed = {by: found for by in _LABELLED if (found := office.classification(by))}
+    return {by: {code.code: code.label_en for code in found.codes if code.parent} for by, found in listed.items()}
 
 
 def _registers(office: Office) -> dict[str, Path]:
