@@ -17,14 +17,13 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from stdnum.nl import bsn as stdnum_bsn
 
-from enclave.engine import EngineName, distributed, embedded, open_engine
+from enclave.engine import EngineName, open_engine
 from enclave.entropy import SecureEntropy, SeededEntropy
 from enclave.errors import EnclaveError, KeyUnavailable
 from enclave.identifier_patterns import LeakKind, find_patterns
@@ -37,7 +36,7 @@ from pseudonymise.keyed_hash import HashKey
 from pseudonymise.pseudonymise import pseudonymise
 from tests.canary_search import Canaries, leaking_files
 from tests.conftest import CHECKOUT
-from tests.pipeline.observed import observe
+from tests.pipeline.observed import REPLACED, observe
 from tests.pseudonymise.invented_deliveries import PROJECT, bsns, identified, schema, table
 
 PASSPHRASE = b"een lange zin voor de sleutels"
@@ -165,7 +164,7 @@ def test_no_key_and_no_identifier_stands_in_a_plan_or_an_event_log(
     engine: EngineName, tmp_path: Path, custody: Custody, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Spark's own ``hmac`` prints its key in both, as is seen here; the register is hashed before an engine sees it."""
-    for place, name in ((duckdb, "connect"), (embedded.EmbeddedEngine, "_batches"), (distributed, "_settings")):
+    for place, name in REPLACED:
         monkeypatch.setattr(place, name, getattr(place, name))  # put back after the test
     told = tmp_path / "told"
     observe(told)
