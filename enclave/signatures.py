@@ -23,6 +23,7 @@ class PayloadType(Enum):
     """What a signature can be for."""
 
     RECEIPT = "application/vnd.zicht.receipt+json"
+    REFUSAL = "application/vnd.zicht.refusal+json"
     WITHDRAWAL = "application/vnd.zicht.withdrawal+json"
     ROSTER = "application/vnd.zicht.roster+json"
     REQUEST = "application/vnd.zicht.request+json"

@@ -60,7 +60,7 @@ class DeliveryLine:
     """One delivery: what is owed (``due`` may be open), where it stands since when, sizes as classes, and reasons.
 
     ``late``: it arrived after its date, or has not arrived and its date has passed. ``attempts``: how often it was
-    turned away.
+    turned away. ``why`` of an accepted one: why the last try since was turned away.
     """
 
     supplier: str
@@ -79,10 +79,12 @@ class DeliveryLine:
 
 @dataclass(frozen=True, slots=True)
 class DeliveryStatus:
-    """All lines, sorted; and how many deliveries were refused that nobody owes, or that could not be opened."""
+    """All lines, sorted; how many deliveries were refused that nobody owes, or that could not be opened; how many
+    sealed ones of the inbox wait, as far as it was read."""
 
     lines: tuple[DeliveryLine, ...]
     unexpected: int
+    waiting: int = 0
 
     def count(self, state: State) -> int:
         """Lines in ``state``."""
@@ -102,16 +104,15 @@ def delivery_status(
 ) -> DeliveryStatus:
     """What the journal says of each delivery that is owed, and of each that came without being owed by name.
 
-    ``waiting``: names (without ending) of sealed deliveries in the inbox; those that were answered don't wait.
+    ``waiting``: names (without ending) of sealed deliveries in the inbox that nobody answered; one of another file may
+    have been refused under the same name.
     """
     lines = {_key(owed): _owed(owed, today) for owed in project.owed()}
-    answered: set[str] = set()
     unexpected = 0
     for entry in entries:
         if entry.action not in _OF_ACTION:
             continue
         for delivery in withdrawn_by(entry) or (entry.subject,):
-            answered.add(delivery)
             named = DELIVERY_ID.fullmatch(delivery)
             if named is None or delivery.startswith(_UNEXPECTED):
                 unexpected += entry.action == REFUSED
@@ -119,14 +120,14 @@ def delivery_status(
             key = (named["supplier"], named["schema"], named["period"])
             line = lines.get(key) or DeliveryLine(*key, None, State.OWED)
             lines[key] = _after(line, entry, delivery)
-    for name in sorted(set(waiting) - answered):
+    for name in sorted(waiting):
         named = DELIVERY_ID.fullmatch(name)
         if named is not None:
             key = (named["supplier"], named["schema"], named["period"])
             line = lines.get(key) or DeliveryLine(*key, None, State.OWED)
             if line.state is not State.ACCEPTED:
                 lines[key] = replace(line, state=State.WAITING, delivery=name)
-    return DeliveryStatus(tuple(lines[key] for key in sorted(lines)), unexpected)
+    return DeliveryStatus(tuple(lines[key] for key in sorted(lines)), unexpected, len(waiting))
 
 
 def _key(owed: Owed) -> Key:
@@ -142,7 +143,7 @@ def _after(line: DeliveryLine, entry: Entry, delivery: str) -> DeliveryLine:
     """The line after one more entry; what stands accepted is not undone by another try that is turned away."""
     state = _OF_ACTION[entry.action]
     if state in (State.REJECTED, State.REFUSED) and line.state is State.ACCEPTED:
-        return replace(line, attempts=line.attempts + 1)
+        return replace(line, attempts=line.attempts + 1, why=_why(state, entry.details))
     if state is State.WITHDRAWN and line.delivery != delivery:
         return line
     arrived = datetime.fromisoformat(entry.time).date()

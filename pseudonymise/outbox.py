@@ -18,8 +18,9 @@ from enclave.fingerprints import Json, digest_file
 from enclave.journal import Journal
 from pseudonymise.delivery import seal
 from pseudonymise.handing_in import copy_on
-from pseudonymise.manifest import DELIVERY_ID, Manifest
+from pseudonymise.manifest import DELIVERY_ID, Manifest, refuse_incomplete
 from pseudonymise.receipt import Receipt
+from pseudonymise.refusal import Refusal
 from pseudonymise.sealing import SUFFIX
 from pseudonymise.withdrawal import NOTICE_SUFFIX, Confirmation, Notice, Reason, digest_of_proof, seal_notice
 
@@ -40,8 +41,10 @@ class Outbox:
         """Seal a delivery and write it down; ``replaces`` names an earlier one whose place it takes.
 
         Raises:
-            BadInput: as :func:`~pseudonymise.delivery.seal`; or the earlier one was not sealed from this folder.
+            BadInput: as :func:`~pseudonymise.delivery.seal`; no project would receive it
+                (:func:`~pseudonymise.manifest.refuse_incomplete`); or the earlier one was not sealed from this folder.
         """
+        refuse_incomplete(manifest, now.date())
         manifest = manifest.with_token(SecureEntropy())
         sweep_temporaries(self.folder / "secrets")
         changes = {"withdrawal": digest_of_proof(self._secret(manifest.delivery_id))}
@@ -78,15 +81,22 @@ class Outbox:
         self._tell(ASKED_BACK, delivery, {"reason": reason.value}, now)
         return out
 
-    def note(self, answer: Receipt | Confirmation, *, now: datetime) -> None:
+    def note(self, answer: Receipt | Confirmation | Refusal, *, now: datetime) -> None:
         """Write down an answer of the enclave whose signature was verified."""
         if isinstance(answer, Receipt):
             subject, outcome = answer.findings.delivery, str(answer.findings.outcome)
+        elif isinstance(answer, Refusal):
+            subject, outcome = self.sealed_as(answer.sealed_sha256) or answer.delivery, "refused"
         else:
             subject, outcome = answer.delivery, "withdrawn"
         head = answer.journal_head
         anchor: dict[str, Json] = {"sequence": head.sequence, "digest": head.digest}
         self._tell(ANSWERED, subject, {"outcome": outcome, "journal_head": anchor}, now)
+
+    def sealed_as(self, sealed_sha256: str) -> str:
+        """The name of what was sealed or handed in from this folder with that digest; empty when nothing was."""
+        digests = {str(e.details.get("sealed_sha256", "")): e.subject for e in self.journal.entries()}
+        return digests.get(sealed_sha256, "")
 
     def _tell(self, action: str, subject: str, details: dict[str, Json], now: datetime) -> None:
         self.journal.append(actor=ACTOR, action=action, subject=subject, details=details, now=now)

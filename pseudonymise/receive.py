@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from enclave.errors import BadInput, EnclaveError, Fault, KeyUnavailable, Tampered
+from enclave.errors import BadInput, EnclaveError, Fault, KeyUnavailable, NotReady, Tampered
 from enclave.files import storage_errors, sweep_temporaries, together
-from enclave.fingerprints import Json, digest_file
+from enclave.fingerprints import digest_file
 from enclave.frames import Frame, FrameSink, open_frame
 from enclave.journal import Journal
 from enclave.project import Project
@@ -29,6 +29,7 @@ from pseudonymise.leaving import LeavingCheck
 from pseudonymise.manifest import MANIFEST, Manifest, manifest_faults, public_name
 from pseudonymise.receipt import REFUSED, Receipt
 from pseudonymise.references import KnownKeys, missing_files, reading_order
+from pseudonymise.refusal import UNOPENED, reasons, refuse
 from pseudonymise.schemas import DeliverySchema
 from pseudonymise.sealing import SealedFile, open_delivery
 from pseudonymise.validation import Validator, row_faults, tolerance_faults
@@ -86,19 +87,21 @@ def receive_files(
 
     A delivery that was answered before is recognised, and its receipt given again. Good rows of an accepted delivery
     lie in ``identified/<supplier>/<schema>_<period>.parquet``, its bad rows in ``identified/quarantine/…``, both
-    encrypted until the retention date. A rejected delivery leaves a receipt with its faults and nothing else.
+    encrypted until the retention date. A rejected delivery leaves a receipt with its faults and nothing else. What is
+    wrong with the delivery itself, and raised, is answered with a signed :class:`~pseudonymise.refusal.Refusal`.
 
     Raises:
         KeyUnavailable: sealed to another key.
         Tampered: the seal does not hold, or what was received before was changed since.
         BadInput: the manifest does not hold or contradicts the file or the project, or another delivery of the same
             supplier, schema and period was accepted before.
+        NotReady: it replaces a delivery that was not accepted.
         StorageFailed: the disk is full; what was there before is intact.
     """
     intake = Intake(custody, project, workspace, journal, actor, now)
-    subject = "unopened"
+    secret, subject = custody.seal_identity(project.name), UNOPENED
     try:
-        manifest, files = open_delivery(sealed, custody.seal_identity(project.name))
+        manifest, files = open_delivery(sealed, secret)
         subject = public_name(manifest, project)
         _check_claims(manifest, files, intake, schemas)
         with one_at_a_time(workspace.path(Zone.IDENTIFIED)):
@@ -111,13 +114,28 @@ def receive_files(
             replaced = _replaced(manifest, told, intake)
             return _receive_new(files, schemas, intake, digest_file(sealed), replaced)
     except EnclaveError as error:
-        listed = error.faults if isinstance(error, BadInput) else ()
-        faults: list[Json] = [f"{fault.check} {fault.column}".rstrip() for fault in listed]
-        details: dict[str, Json] = {"error": type(error).__name__, "reason": error.what, "faults": faults}
-        if isinstance(error, (BadInput, Tampered, KeyUnavailable)) and sealed.is_file():
-            details["sealed_sha256"] = digest_file(sealed)
-        intake.tell(REFUSED, subject, details)
+        _answer_refused(sealed, subject, error, intake)
         raise
+
+
+def _answer_refused(sealed: Path, subject: str, error: EnclaveError, intake: Intake) -> None:
+    """What the supplier can mend is answered; the office's own trouble (a full disk, changed frames) is told only."""
+    of_seal = subject == UNOPENED and isinstance(error, (KeyUnavailable, Tampered))
+    if not (of_seal or isinstance(error, (BadInput, NotReady))):
+        intake.tell(REFUSED, subject, reasons(error))
+        return
+    with one_at_a_time(intake.workspace.path(Zone.IDENTIFIED)):
+        refuse(
+            sealed,
+            subject,
+            error,
+            project=intake.project.name,
+            key=intake.custody.receipt_key(),
+            workspace=intake.workspace,
+            journal=intake.journal,
+            actor=intake.actor,
+            now=intake.now,
+        )
 
 
 @contextlib.contextmanager

@@ -94,6 +94,7 @@ def test_every_message_has_its_dutch(file: str, text: str) -> None:
 
 STOPPING = [
     *(ROOM / f"{name}.py" for name in ("handing_in", "outbox", "sealing", "manifest", "withdrawal", "delivery")),
+    *(ROOM / f"{name}.py" for name in ("receive", "answered", "refusal")),  # what a signed refusal says
     *(CHECKOUT / f"pipeline/commands/{name}.py" for name in ("delivery", "encoding")),
     *sorted((CHECKOUT / "linkage/encodings").glob("*.py")),
 ]
