@@ -116,7 +116,7 @@ class CustodianDesk:
         with self.alone(), self.journalling_keys("withdraw"):
             for file in notices:
                 try:
-                    done += self._withdrawer.on_notice(file, self.office.project.name, utc_now())
+                    done += self._withdrawer.on_notice(file, self.office.project, utc_now())
                 except (BadInput, NotReady) as error:
                     refused += self._faults(file, error, before)
             self.finish_withdrawals()

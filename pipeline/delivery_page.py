@@ -98,6 +98,8 @@ def _row(line: DeliveryLine, language: Language) -> str:
     state = line.state.description(dutch=language is Language.NL)
     if line.late and line.state is not State.LATE:
         state += language.pick(" (na de dag)", " (after its day)")
+    if line.unverified:
+        state += language.pick(", afzender niet vastgesteld", ", sender not verified")
     cells = [
         line.schema_name,
         line.period,

@@ -60,7 +60,8 @@ class DeliveryLine:
     """One delivery: what is owed (``due`` may be open), where it stands since when, sizes as classes, and reasons.
 
     ``late``: it arrived after its date, or has not arrived and its date has passed. ``attempts``: how often it was
-    turned away. ``why`` of an accepted one: why the last try since was turned away.
+    turned away. ``sender_key``: the supplier's key that signed what stands accepted, empty when none is known. Of an
+    accepted one ``why`` is why the last try since was turned away.
     """
 
     supplier: str
@@ -75,6 +76,12 @@ class DeliveryLine:
     why: tuple[str, ...] = ()
     attempts: int = 0
     delivery: str = ""
+    sender_key: str = ""
+
+    @property
+    def unverified(self) -> bool:
+        """Whether it stands accepted and anybody may have sealed it."""
+        return self.state is State.ACCEPTED and not self.sender_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +102,8 @@ class DeliveryStatus:
         parts = [f"{self.count(state)} {state.description()}" for state in State if self.count(state)]
         after = sum(line.late and line.state is not State.LATE for line in self.lines)
         parts += [f"{after} came after their date"] if after else []
+        unverified = sum(line.unverified for line in self.lines)
+        parts += [f"{unverified} of senders not verified"] if unverified else []
         parts += [f"{self.unexpected} refused that nobody owes or that cannot be opened"] if self.unexpected else []
         return f"{len(self.lines)}: " + ", ".join(parts) if self.lines else "nobody is known to owe any"
 
@@ -158,6 +167,7 @@ def _after(line: DeliveryLine, entry: Entry, delivery: str) -> DeliveryLine:
         why=_why(state, entry.details),
         attempts=line.attempts + turned_away,
         delivery=delivery,
+        sender_key=str(entry.details.get("sender_key", "")) if state is State.ACCEPTED else "",
     )
 
 

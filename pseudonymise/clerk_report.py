@@ -115,6 +115,11 @@ def receipt_text(receipt: Receipt, language: Language) -> str:
             f"quarantined {found.quarantined}",
         )
     ]
+    lines.append(
+        say(f"  afzender vastgesteld, met {found.sender_key}", f"  sender verified, by {found.sender_key}")
+        if found.sender_key
+        else say("  afzender niet vastgesteld", "  sender not verified")
+    )
     for kept in found.faults:
         fault = Fault(kept.file, kept.check, kept.message, kept.column, kept.rows, kept.count)
         lines.append(f"  - {fault_text(fault, language)}")

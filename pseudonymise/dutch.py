@@ -230,6 +230,11 @@ _WORDS = {
     "cp1252 (Western European)": "cp1252 (West-Europees)",
     "no text: it holds zero bytes": "geen tekst: het bevat nullen",
     "neither UTF-8 nor cp1252": "geen UTF-8 en geen cp1252",
+    "it is not signed": "het is niet ondertekend",
+    "it is signed by another key": "het is met een andere sleutel ondertekend",
+    "the signature is not over this, or not for this office": (
+        "de handtekening gaat hier niet over, of is niet voor dit bureau"
+    ),
 }
 
 

@@ -112,6 +112,29 @@ ERRORS = {
     "name what was handed in (….zicht or ….withdrawal), not the file that was sealed in it": (
         "noem wat ingeleverd is (….zicht of ….withdrawal), niet het bestand dat erin verzegeld is"
     ),
+    # who sealed it
+    "it does not come from this supplier, as far as the office knows: {}": (
+        "voor zover het bureau weet, komt dit niet van deze leverancier: {}"
+    ),
+    "seal it in the folder whose key the office confirmed; after a new key (zicht delivery key), call the custodian": (
+        "verzegel het in de map waarvan het bureau de sleutel kent; bel na een nieuwe sleutel (zicht delivery key) de "
+        "beheerder van de sleutels"
+    ),
+    "the project receives what is signed alone, and the office knows no key of this supplier": (
+        "het project neemt alleen aan wat ondertekend is, en het bureau kent van deze leverancier geen sleutel"
+    ),
+    "send the office your public key (zicht delivery key), and have it confirmed": (
+        "stuur het bureau uw openbare sleutel (zicht delivery key), en laat haar bevestigen"
+    ),
+    "the key of this supplier was revoked": "de sleutel van deze leverancier is ingetrokken",
+    "make a new one (zicht delivery key --new), send it, and have the custodian confirm it": (
+        "maak een nieuwe (zicht delivery key --new), stuur die, en laat de beheerder van de sleutels haar bevestigen"
+    ),
+    "the office knows no key of this supplier": "het bureau kent geen sleutel van deze leverancier",
+    "the list of suppliers' keys is not the last one that the journal knows": (
+        "de lijst van sleutels van leveranciers is niet de laatste die het logboek kent"
+    ),
+    "{}put the list back from the backup": "{}zet de lijst terug uit de reservekopie",
     # encoding at the source
     "the linkage schema asks for it": "het koppelschema vraagt erom",
     "the table lacks what is to be encoded": "in de tabel ontbreekt wat gecodeerd moet worden",

@@ -1,4 +1,4 @@
-"""The supplier's folder: sealed deliveries, the secrets that withdraw them, and a journal of what was done with them.
+"""The supplier's folder: sealed deliveries, the key that signs them, the secrets that withdraw them, and a journal.
 
 The journal is the enclave's: append-only lines, each with the digest of the one before, so that both sides can show
 what they did. It holds names, times and digests of sealed files; nothing of what was delivered.
@@ -16,15 +16,19 @@ from enclave.errors import BadInput
 from enclave.files import sweep_temporaries, write_text
 from enclave.fingerprints import Json, digest_file
 from enclave.journal import Journal
+from enclave.signatures import SigningKey
 from pseudonymise.delivery import seal
 from pseudonymise.handing_in import copy_on
 from pseudonymise.manifest import DELIVERY_ID, Manifest, refuse_incomplete
 from pseudonymise.receipt import Receipt
 from pseudonymise.refusal import Refusal
 from pseudonymise.sealing import SUFFIX
+from pseudonymise.sender import own_key
+from pseudonymise.signed_statement import key_id
 from pseudonymise.withdrawal import NOTICE_SUFFIX, Confirmation, Notice, Reason, digest_of_proof, seal_notice
 
 ACTOR = "supplier"
+NEW_KEY = "signing-key-drawn"
 SEALED, HANDED_IN, ANSWERED, ASKED_BACK = "sealed", "handed-in", "receipt-verified", "withdrawal-asked"
 
 
@@ -50,7 +54,8 @@ class Outbox:
         changes = {"withdrawal": digest_of_proof(self._secret(manifest.delivery_id))}
         if replaces:
             changes |= {"replaces": replaces, "replaces_proof": self._kept(replaces)}
-        sealed = seal(files, manifest.model_copy(update=changes), recipient, self.folder)
+        key = own_key(self.folder)
+        sealed = seal(files, manifest.model_copy(update=changes), recipient, self.folder, key)
         self._tell(SEALED, manifest.delivery_id, {"sealed_sha256": digest_file(sealed), "replaces": replaces}, now)
         return sealed
 
@@ -77,9 +82,15 @@ class Outbox:
         """
         notice = Notice(delivery=delivery, reason=reason, proof=self._kept(delivery))
         out = self.folder / f"{delivery}{NOTICE_SUFFIX}"
-        seal_notice(notice, recipient, out)
+        seal_notice(notice, recipient, out, own_key(self.folder))
         self._tell(ASKED_BACK, delivery, {"reason": reason.value}, now)
         return out
+
+    def new_key(self, *, now: datetime) -> SigningKey:
+        """Draw another signing key in place of the present one; the office must come to know it."""
+        key = own_key(self.folder, new=True)
+        self._tell(NEW_KEY, key_id(key.public), {}, now)
+        return key
 
     def note(self, answer: Receipt | Confirmation | Refusal, *, now: datetime) -> None:
         """Write down an answer of the enclave whose signature was verified."""

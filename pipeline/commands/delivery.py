@@ -212,6 +212,34 @@ def seal(
     typer.echo(f"{say('Verder', 'Next')}: zicht delivery hand-in {sealed} --to FOLDER; {only}")
 
 
+@delivery_app.command("key")
+def key(
+    new: Annotated[
+        bool, typer.Option("--new", help="Draw another key: the old one was lost, or seen by others.")
+    ] = False,
+    outbox: OutboxOption = DEFAULT_OUTBOX,
+    language: LanguageOption = "en",
+) -> None:
+    """Show the key that signs what you seal: send its public half to the office, tell the fingerprint by telephone.
+
+    The private half lies in the outbox, without a passphrase: who reads that folder can deliver and withdraw as you.
+
+    Example: zicht delivery key
+    """
+    from pseudonymise.outbox import Outbox
+    from pseudonymise.sender import PUBLIC_FILE, fingerprint, own_key
+
+    signing = Outbox(outbox).new_key(now=_now()) if new else own_key(outbox)
+    say = _speaks(language)
+    typer.echo(f"{outbox / PUBLIC_FILE}: {fingerprint(signing.public)}")
+    typer.echo(
+        say(
+            "Verder: stuur dit bestand aan het bureau en zeg de vingerafdruk langs een andere weg",
+            "Next: send this file to the office, and tell the fingerprint over another way",
+        )
+    )
+
+
 @delivery_app.command("hand-in")
 def hand_in(
     sealed: Annotated[Path, typer.Argument(help="What was sealed, or a notice of withdrawal.")],

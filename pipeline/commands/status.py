@@ -70,7 +70,8 @@ def _told(line: DeliveryLine) -> str:
     turned_away = "; a later try was turned away" if line.state.value == "accepted" else ""
     why = f"{turned_away} because of {'; '.join(line.why)}" if line.why else ""
     what = f"{line.supplier} {line.schema_name} {line.period}{due}"
-    return f"  {what:<60} {line.state.description()}{late}{rows}{why}"
+    sender = ", sender not verified" if line.unverified else ""
+    return f"  {what:<60} {line.state.description()}{late}{rows}{sender}{why}"
 
 
 def minimisation(
