@@ -27,6 +27,7 @@ class PayloadType(Enum):
     REFUSAL = "application/vnd.zicht.refusal+json"
     MANIFEST = "application/vnd.zicht.manifest+json"
     NOTICE = "application/vnd.zicht.withdrawal-notice+json"
+    SUPPLIER_KEY = "application/vnd.zicht.supplier-key+json"
     SUPPLIERS = "application/vnd.zicht.supplier-keys+json"
     WITHDRAWAL = "application/vnd.zicht.withdrawal+json"
     ROSTER = "application/vnd.zicht.roster+json"

@@ -1,7 +1,8 @@
 """The office's list of suppliers' public keys: each confirmed by the custodian over another way, journalled, signed.
 
 Everyone who appends to the journal could write a key there: what counts is the list in the custodian's zone, under the
-receipt key, and the journal says which list is the last, so that an old one put back is found.
+receipt key. The journal says which list is the last, so that an old one put back is found; entries are signed too, each
+naming the one before, and what others append, or append again, is passed over.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from enclave.errors import BadInput, Tampered
 from enclave.files import TEMPORARY_MARK
-from enclave.fingerprints import Json
+from enclave.fingerprints import Json, canonical_json
 from enclave.journal import Entry, Journal
 from enclave.project import Project
 from enclave.signatures import PayloadType, PublicKey, SigningKey
@@ -45,7 +46,7 @@ def supplier_keys(workspace: Workspace, journal: Journal, key: PublicKey) -> Map
     Raises:
         Tampered: changed, missing, or not the list that the journal knows as the last.
     """
-    last = _last(journal)
+    last = _last(journal, key)
     found = _read(workspace, key)
     if not _stands(found, last):
         raise _other_list(last)
@@ -72,15 +73,17 @@ def change(
         Tampered: the list is not the one that the journal knows, for another reason than that.
     """
     action = REVOKED if public is None else KNOWN
-    details: dict[str, Json] = {"key_id": key_id(public) if public else ""}
-    found, last = _read(workspace, key.public), _last(journal)
+    name = key_id(public) if public else ""
+    found, last = _read(workspace, key.public), _last(journal, key.public)
     if not _stands(found, last):
-        if last is None or (last.action, last.subject, dict(last.details)) != (action, supplier, details):
+        if last is None or (last.action, last.subject, last.details["key_id"]) != (action, supplier, name):
             raise _other_list(last)
         head = JournalHead(sequence=last.sequence, digest=last.digest)
     elif public is None and not (found and found.keys.get(supplier)):
         raise BadInput("the office knows no key of this supplier", where=supplier)
     else:
+        details: dict[str, Json] = {"key_id": name, "after": last.digest if last else ""}
+        details["signature"] = key.sign(PayloadType.SUPPLIER_KEY, _signed(action, supplier, details))
         written = journal.append(actor=actor, action=action, subject=supplier, details=details, now=now)
         head = JournalHead(sequence=written.sequence, digest=written.digest)
     keys = {**(found.keys if found else {}), supplier: public.text if public else ""}
@@ -142,11 +145,27 @@ def _read(workspace: Workspace, key: PublicKey) -> SupplierKeys | None:
     return SupplierKeys.load(file, key) if file.exists() else None
 
 
-def _last(journal: Journal) -> Entry | None:
-    found = None
+def _last(journal: Journal, key: PublicKey) -> Entry | None:
+    found: Entry | None = None
     for entry in journal.entries():
-        found = entry if entry.action in (KNOWN, REVOKED) else found
+        if entry.action in (KNOWN, REVOKED) and _is_ours(entry, found, key):
+            found = entry
     return found
+
+
+def _is_ours(entry: Entry, before: Entry | None, key: PublicKey) -> bool:
+    """Whether the custodian wrote this entry, right after ``before``: a copy of an earlier one names another."""
+    try:
+        payload = _signed(entry.action, entry.subject, entry.details)
+        key.verify(PayloadType.SUPPLIER_KEY, payload, str(entry.details["signature"]))
+    except (KeyError, Tampered):
+        return False
+    return entry.details["after"] == (before.digest if before else "")
+
+
+def _signed(action: str, supplier: str, details: Mapping[str, Json]) -> bytes:
+    fields: dict[str, Json] = {"action": action, "supplier": supplier}
+    return canonical_json(fields | {"key_id": details["key_id"], "after": details["after"]})
 
 
 def _stands(found: SupplierKeys | None, last: Entry | None) -> bool:

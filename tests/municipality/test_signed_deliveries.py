@@ -25,7 +25,7 @@ from pseudonymise.receipt import Receipt
 from pseudonymise.refusal import Refusal
 from pseudonymise.sender import fingerprint, own_key
 from pseudonymise.signed_statement import key_id
-from pseudonymise.supplier_keys import change
+from pseudonymise.supplier_keys import change, supplier_keys
 from pseudonymise.withdrawal import Notice, Reason, seal_notice
 from pseudonymise.withdrawing import Withdrawer
 from tests.pseudonymise.small_town import NOW, Enclave, csv_bytes, hemp_rows, manifest_fields
@@ -253,6 +253,28 @@ def test_a_change_that_was_killed_after_its_entry_is_finished_by_the_same_and_by
         changed(enclave, SigningKey.generate().public, "kadaster")
     changed(enclave, None)
     assert place.read_bytes() == finished and enclave.journal.head().sequence == entries
+
+
+def test_what_others_append_to_the_journal_changes_nothing_and_stops_nobody(enclave: Enclave) -> None:
+    """The journal's group appends; it may invent an entry, or copy one that stood before."""
+    known(enclave)
+    changed(enclave, None)
+    outbox(enclave).new_key(now=NOW)
+    key = known(enclave)
+    told = [entry for entry in enclave.journal.entries() if entry.action.startswith("supplier-key")]
+    invented = {"key_id": key_id(SigningKey.generate().public), "after": told[-1].digest, "signature": ""}
+    for action, details in (
+        ("supplier-key-known", {}),
+        ("supplier-key-known", invented),
+        *((entry.action, dict(entry.details)) for entry in told),
+    ):
+        enclave.journal.append(actor="custodian", action=action, subject="GM9001", details=details, now=NOW)
+    assert supplier_keys(enclave.workspace, enclave.journal, enclave.custody.receipt_key().public) == {
+        "GM9001": key.public.text
+    }
+    assert enclave.receive(sealed(enclave, 4)).findings.sender_key == key_id(key.public)
+    changed(enclave, None)
+    refused(enclave, sealed(enclave, 5), "was revoked")
 
 
 def test_the_key_at_home_is_the_suppliers_alone_and_stays_the_same(enclave: Enclave) -> None:
