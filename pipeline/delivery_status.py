@@ -103,7 +103,7 @@ class DeliveryStatus:
         after = sum(line.late and line.state is not State.LATE for line in self.lines)
         parts += [f"{after} came after their date"] if after else []
         unverified = sum(line.unverified for line in self.lines)
-        parts += [f"{unverified} of senders not verified"] if unverified else []
+        parts += [f"{unverified} with a sender not verified"] if unverified else []
         parts += [f"{self.unexpected} refused that nobody owes or that cannot be opened"] if self.unexpected else []
         return f"{len(self.lines)}: " + ", ".join(parts) if self.lines else "nobody is known to owe any"
 

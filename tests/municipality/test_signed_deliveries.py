@@ -117,7 +117,7 @@ def test_of_a_supplier_whose_key_nobody_confirmed_it_is_said_that_the_sender_is_
     assert unverified(enclave) == [True]
     assert "sender not verified" in str(receipt) and "afzender niet vastgesteld" in receipt_text(receipt, Language.NL)
     found = delivery_status(enclave.project, enclave.journal.entries(), today=NOW.date())
-    assert "1 of senders not verified" in found.summary()
+    assert "1 with a sender not verified" in found.summary()
     assert Receipt.model_validate_json(receipt.model_dump_json()) == receipt
 
 
@@ -327,7 +327,7 @@ def test_the_commands_of_both_sides(tmp_path: Path) -> None:
     office.foreign(5, supplier="GM9002")
     assert "sender not verified" in office.receive("--hand-in", office.share)
     status = said("status", "--deliveries", "--workspace", office.root / "run")
-    assert "1 of senders not verified" in status
+    assert "1 with a sender not verified" in status
     (line,) = (line for line in status.splitlines() if line.startswith("  GM9002") and "accepted" in line)
     assert line.endswith("sender not verified")
     said("supplier", "revoke", "GM9001", *custodian)

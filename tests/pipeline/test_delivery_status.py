@@ -85,7 +85,8 @@ def test_a_corrected_delivery_is_accepted_and_a_second_one_does_not_undo_it(encl
     assert (line.state, line.delivery, line.attempts) == (State.ACCEPTED, standing.findings.delivery, 2)
     assert line.why == ("another delivery of this supplier, schema and period was accepted before",)
     assert _told(line).endswith(
-        "accepted after its day: <10 rows, 0 set aside; a later try was turned away because of " + line.why[0]
+        "accepted after its day: <10 rows, 0 set aside, sender not verified; a later try was turned away because of "
+        + line.why[0]
     )
 
 
