@@ -11,6 +11,7 @@ from pseudonymise.delivery import CheckReport
 from pseudonymise.dutch import dutch
 from pseudonymise.formats.batch import Note
 from pseudonymise.receipt import Receipt
+from pseudonymise.refusal import Refusal
 
 
 class Language(Enum):
@@ -151,9 +152,25 @@ def receipt_text(receipt: Receipt, language: Language) -> str:
             f"quarantined {found.quarantined}",
         )
     ]
+    lines.append(
+        say(f"  afzender vastgesteld, met {found.sender_key}", f"  sender verified, by {found.sender_key}")
+        if found.sender_key
+        else say("  afzender niet vastgesteld", "  sender not verified")
+    )
     for kept in found.faults:
         fault = Fault(kept.file, kept.check, kept.message, kept.column, kept.rows, kept.count)
         lines.append(f"  - {fault_text(fault, language)}")
+    return "\n".join(lines)
+
+
+def refusal_text(refusal: Refusal, language: Language) -> str:
+    """Why a sealed file was not received, and what to do."""
+    say = language.pick
+    lines = [f"{refusal.delivery}: {say('niet aangenomen', 'refused')}: {language.of(refusal.reason)}"]
+    for kept in refusal.faults:
+        fault = Fault(kept.file, kept.check, kept.message, kept.column, kept.rows, kept.count)
+        lines.append(f"  - {fault_text(fault, language)}")
+    lines += [f"{say('Verder', 'Next')}: {language.of(refusal.next_step)}"] if refusal.next_step else []
     return "\n".join(lines)
 
 

@@ -14,6 +14,7 @@ from enclave.errors import BadInput, Fault
 from enclave.files import TEMPORARY_MARK
 from enclave.fingerprints import digest_file
 from enclave.identifier_patterns import LeakKind
+from enclave.signatures import SigningKey
 from enclave.text_runs import Ints
 from pseudonymise.formats import read_batches
 from pseudonymise.formats.batch import Note, PlainFile
@@ -201,8 +202,12 @@ def _described(files: Sequence[tuple[str, DeliverySchema, int, str]], declared: 
     return parse_manifest({**declared, "schema": first.name, "schema_version": first.version, "files": listed})
 
 
-def seal(files: Path | Sequence[Path], manifest: Manifest, recipient: str, out: Path) -> Path:
+def seal(
+    files: Path | Sequence[Path], manifest: Manifest, recipient: str, out: Path, key: SigningKey | None = None
+) -> Path:
     """Seal ``files`` with their manifest to ``recipient`` (``age1…``); returns the sealed file's path in ``out``.
+
+    ``key`` signs the manifest, and with it the files: without one nobody can see who sealed it.
 
     Its name is made of supplier, schema, period and the manifest's token, which is drawn now where it has none. Nothing
     is written in the clear, nor half; what an earlier call that was killed left of this delivery is removed.
@@ -226,5 +231,5 @@ def seal(files: Path | Sequence[Path], manifest: Manifest, recipient: str, out: 
     sealed = out / f"{manifest.delivery_id}{SUFFIX}"
     for left in out.glob(f".{sealed.name}{TEMPORARY_MARK}*"):
         left.unlink(missing_ok=True)
-    seal_delivery(listed, manifest, recipient, sealed)
+    seal_delivery(listed, manifest, recipient, sealed, key)
     return sealed

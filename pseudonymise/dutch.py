@@ -287,6 +287,11 @@ _WORDS = {
     **{english: in_dutch for in_dutch, english in IDENTIFIERS.values()},
     **DATES,
     **MANIFEST_FORMS,
+    "it is not signed": "het is niet ondertekend",
+    "it is signed by another key": "het is met een andere sleutel ondertekend",
+    "the signature is not over this, or not for this office": (
+        "de handtekening gaat hier niet over, of is niet voor dit bureau"
+    ),
 }
 
 _NUMBER = re.compile(r"-?[0-9]{1,3}(?:,[0-9]{3})*(?:\.[0-9]+)?")

@@ -16,6 +16,8 @@ from enclave.errors import BadInput
 from pipeline.commands.options import JsonOption
 
 if TYPE_CHECKING:
+    from enclave.signatures import PublicKey
+    from pseudonymise.clerk_report import Language
     from pseudonymise.schemas import DeliverySchema
 
 delivery_app = typer.Typer(
@@ -172,6 +174,7 @@ def manifest(
     from enclave.files import write_text
     from pseudonymise.clerk_report import Language, empty_text
     from pseudonymise.delivery import check_files, declared_faults, describe_files
+    from pseudonymise.manifest import refuse_incomplete
     from pseudonymise.schemas import load_schemas
 
     pairs = _with_schemas(files, schema, schemas)
@@ -196,6 +199,7 @@ def manifest(
     described = describe_files(
         [(*pair, report.received) for pair, report in zip(pairs, reports, strict=True)], **declared
     )
+    refuse_incomplete(described, _now().date())
     write_text(out, yaml.safe_dump(described.as_json(), sort_keys=False, allow_unicode=True))
     named = " ".join(file.name for file in files)
     say = _speaks(language)
@@ -227,6 +231,34 @@ def seal(
     only = say("alleen de enclave kan het openen", "only the enclave can open it")
     typer.echo(f"{say('verzegeld:', 'sealed')} {sealed}")
     typer.echo(f"{say('Verder', 'Next')}: zicht delivery hand-in {sealed} --to FOLDER; {only}")
+
+
+@delivery_app.command("key")
+def key(
+    new: Annotated[
+        bool, typer.Option("--new", help="Draw another key: the old one was lost, or seen by others.")
+    ] = False,
+    outbox: OutboxOption = DEFAULT_OUTBOX,
+    language: LanguageOption = "en",
+) -> None:
+    """Show the key that signs what you seal: send its public half to the office, tell the fingerprint by telephone.
+
+    The private half lies in the outbox, without a passphrase: who reads that folder can deliver and withdraw as you.
+
+    Example: zicht delivery key
+    """
+    from pseudonymise.outbox import Outbox
+    from pseudonymise.sender import PUBLIC_FILE, fingerprint, own_key
+
+    signing = Outbox(outbox).new_key(now=_now()) if new else own_key(outbox)
+    say = _speaks(language)
+    typer.echo(f"{outbox / PUBLIC_FILE}: {fingerprint(signing.public)}")
+    typer.echo(
+        say(
+            "Verder: stuur dit bestand aan het bureau en zeg de vingerafdruk langs een andere weg",
+            "Next: send this file to the office, and tell the fingerprint over another way",
+        )
+    )
 
 
 @delivery_app.command("hand-in")
@@ -277,14 +309,18 @@ def withdraw(
 def verify_receipt(
     receipt: Annotated[Path, typer.Argument(help="The receipt (JSON), as it was sent back.")],
     key: Annotated[Path, typer.Option(help="The enclave's public receipt key (receipt.pub), from a source you trust.")],
-    file: Annotated[Path | None, typer.Option(help="The file you delivered: is the receipt about its bytes?")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="The file you delivered: is the receipt about its bytes? Of a refusal, the sealed file."),
+    ] = None,
     outbox: Annotated[Path | None, typer.Option(help="Write it down in the journal of this outbox.")] = None,
     language: LanguageOption = "en",
     as_json: JsonOption = False,
 ) -> None:
     """Check a receipt: that the enclave signed it, that it is whole, and that it is about your file.
 
-    The confirmation of a withdrawal (….withdrawn.json) is checked in the same way.
+    The confirmation of a withdrawal (….withdrawn.json) is checked in the same way, and so is a refusal
+    (….refused.json), with --file for what was handed in (….zicht).
 
     Example: zicht receipt verify GM9001-hemp_clearances-2016-….json --key receipt.pub --file hemp.csv
     """
@@ -292,9 +328,13 @@ def verify_receipt(
     from pseudonymise.clerk_report import Language, receipt_text
     from pseudonymise.outbox import Outbox
     from pseudonymise.receipt import Receipt, check_delivered
+    from pseudonymise.refusal import REFUSED_SUFFIX
     from pseudonymise.withdrawal import Confirmation
 
     speak = Language(language)
+    if receipt.name.endswith(REFUSED_SUFFIX):
+        _verify_refusal(receipt, load_public(key), file, outbox, speak, as_json=as_json)
+        return
     if receipt.name.endswith(".withdrawn.json"):
         confirmed = Confirmation.load(receipt, load_public(key))
         if outbox is not None:
@@ -330,6 +370,30 @@ def verify_receipt(
             f"kept until {found.retention_date} on {found.legal_basis}, for {found.purpose}",
         )
     )
+
+
+def _verify_refusal(
+    receipt: Path, key: PublicKey, file: Path | None, outbox: Path | None, speak: Language, *, as_json: bool
+) -> None:
+    from pseudonymise.clerk_report import refusal_text
+    from pseudonymise.outbox import Outbox
+    from pseudonymise.refusal import Refusal, check_sealed
+
+    refused = Refusal.load(receipt, key)
+    if file is not None:
+        check_sealed(refused, file)
+    sealed_here = ""
+    if outbox is not None:
+        home = Outbox(outbox)
+        sealed_here = home.sealed_as(refused.sealed_sha256)
+        home.note(refused, now=_now())
+    if as_json:
+        typer.echo(json.dumps({**refused.model_dump(mode="json"), "file_matches": True if file else None}))
+        return
+    holds = speak.pick("klopt: ondertekend door", "holds: signed by")
+    about = file.name if file else sealed_here
+    told = speak.pick(f"; het gaat over {about}", f"; it is about {about}") if about else ""
+    typer.echo(f"{receipt.name} {holds} {refused.key_id}{told}\n{refusal_text(refused, speak)}")
 
 
 def _speaks(language: LanguageName) -> Callable[[str, str], str]:

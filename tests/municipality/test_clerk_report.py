@@ -164,6 +164,7 @@ STOPPING = [
         ROOM / f"{name}.py"
         for name in ("handing_in", "outbox", "sealing", "manifest", "withdrawal", "delivery", "schemas")
     ),
+    *(ROOM / f"{name}.py" for name in ("receive", "answered", "refusal", "sender", "supplier_keys")),
     *(CHECKOUT / f"pipeline/commands/{name}.py" for name in ("delivery", "encoding")),
     *sorted((CHECKOUT / "linkage/encodings").glob("*.py")),
 ]
@@ -282,6 +283,7 @@ def test_a_receipt_is_told_in_dutch(enclave: Enclave) -> None:
     receipt = enclave.hemp([{**row, "plants": "x"} for row in hemp_rows(3)])
     assert receipt_text(receipt, Language.NL).splitlines() == [
         f"{receipt.findings.delivery}: geweigerd; ontvangen 3, aangenomen 0, apart gezet 3",
+        "  afzender niet vastgesteld",
         "  - hemp_clearances_2016.csv: 3 van 3 rijen zijn fout; hoogstens 10,0% mag dat zijn",
         "  - hemp_clearances_2016.csv, kolom plants, rij 1, 2, 3: geen geheel getal, in cijfers",
     ]
