@@ -18,6 +18,7 @@ from output_control.suppression.flow import aim, cheapest_move, compatible, typi
 from output_control.suppression.lp import Model
 from output_control.suppression.neighbourhood import Ball, limits
 from output_control.suppression.problem import Target
+from output_control.suppression.rising import Short
 from output_control.suppression.search import OutOfBudget, Search
 from output_control.suppression.singletons import open_against_contributors, to_be_proven_again
 from output_control.tables.table import BoolArray
@@ -58,6 +59,7 @@ class Region:
 
     def __init__(self, search: Search, ball: Ball) -> None:
         self.search, self.ball, self.inside = search, ball, set(ball.cells.tolist())
+        self.short = Short(search, ball) if search.problem.knows_parts else None
         zero, still = np.zeros(len(ball.cells)), np.zeros(ball.matrix.shape[0])
         self._model = Model(ball.matrix, zero, zero, zero, (still, still))
 
@@ -65,6 +67,8 @@ class Region:
         """Find witnesses of all targets: first together, in random directions, then one by one."""
         if not self.inside.issuperset(target.cell for target in targets):
             return False
+        if self.short is not None:
+            return all(target.met or self.short.prove(target) for target in targets)
         if all(target.size <= 1 for target in targets):
             # the ways to split a width between rise and fall make looking up boxes dearer than programmes
             certify_by_boxes(self.search, targets)
