@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from output_control.suppression.boxed import certify_by_boxes
 from output_control.suppression.flow import aim, cheapest_move, compatible, typical_level
@@ -46,6 +47,15 @@ class _Proven:
     def of(target: Target) -> _Proven:
         """The proof as it stands."""
         return _Proven(target, target.raised, target.lowered, target.up_by, target.down_by, tuple(target.also))
+
+    def restore_beside(self) -> None:
+        """Put it back beside what the attempt showed of the target, which holds of more hidden cells too."""
+        target = self.target
+        if not target.met:
+            self.restore()
+            return
+        kept = {target.up_by, target.down_by, *target.also}
+        target.also += [by for by in (self.up_by, self.down_by, *self.also) if by >= 0 and by not in kept]
 
     def restore(self) -> None:
         """Put it back; who leaned on what before the attempt is still listed."""
@@ -165,7 +175,7 @@ class _Pruning:
         if region is not None and (beside or self._gives_away(cell)):
             return
         search.hidden[cell] = False
-        leaning = self._suspend(cell)
+        leaning = self._nearest_first(cell, self._suspend(cell))
         kept = region.prove(leaning) if region is not None else self._reroute(cell, leaning)
         if kept and self._safe_inside(to_be_proven_again(self.search, leaning)):
             self._settle()
@@ -195,6 +205,15 @@ class _Pruning:
         self._before = self.search.hidden.copy()
         self._targets = len(self.search.problem.targets)
 
+    def _nearest_first(self, cell: int, leaning: list[Target]) -> list[Target]:
+        """Of magnitudes whose targets are looked at one by one, those first that share an equation with ``cell``."""
+        problem = self.search.problem
+        if not problem.knows_parts:
+            return leaning
+        rows = problem.columns.indices[problem.columns.indptr[cell] : problem.columns.indptr[cell + 1]]
+        near = set(sparse.csr_array(problem.matrix[rows]).indices.tolist())
+        return sorted(leaning, key=lambda target: target.cell not in near)
+
     def _suspend(self, cell: int) -> list[Target]:
         """Take back every witness that uses a group; returns the targets that lose something."""
         leaning = []
@@ -212,7 +231,10 @@ class _Pruning:
         """Back to the pattern and the proofs before the attempt."""
         self.search.hidden[:] = self._before
         for proven in self._trial:
-            proven.restore()
+            if self.search.problem.knows_parts:
+                proven.restore_beside()
+            else:
+                proven.restore()
         self.search.proof.withdraw(self._targets)
         self._trial = []
 
