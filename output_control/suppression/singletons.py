@@ -156,6 +156,9 @@ def _balls(search: Search, left: Sequence[Target], size: int) -> Iterator[tuple[
 def _lean_on_halves(search: Search, short: Short, target: Target) -> None:
     """Moves that none of the suspects rules out; where there is none, none of one half of them, and of the other."""
     for sides, far in _asked(search.problem, target):
+        # what a short move does not touch is known to few
+        if not _suspects_of(search, target, sides, far) or not short.move_unknown_to(target, far, sides, ()):
+            continue
         waiting = [sorted(_suspects_of(search, target, sides, far))]
         while waiting:
             some = sorted(_suspects_of(search, target, sides, far).intersection(waiting.pop()))
@@ -193,12 +196,15 @@ def _suspects(search: Search, target: Target) -> set[int]:
 
 
 def _suspects_of(search: Search, target: Target, sides: Sides, far: float) -> set[int]:
-    leaning = [one.single for one in _leanings(search, target, [target], sides, far)]
     answered = {
         other.against[0] for other in search.proof.targets_at(target.cell) if len(other.against) == 1 and other.met
     }
-    own = {int(search.problem.sole[target.cell])}
-    return set(frozenset.intersection(*leaning)) - own - answered if leaning else set()
+    freed, left = answered | {int(search.problem.sole[target.cell])}, None
+    for one in _leanings(search, target, [target], sides, far):
+        left = one.single - freed if left is None else left & one.single
+        if not left:
+            break
+    return set(left or ())
 
 
 def _unwanted(problem: Problem, far: float, among: list[int] | None) -> tuple[BoolArray, BoolArray]:
@@ -236,7 +242,7 @@ def _suspected_pairs(search: Search, target: Target) -> set[Pair]:
 
 
 def _pairs_of(search: Search, target: Target, sides: Sides, far: float) -> set[Pair]:
-    leaning = _leanings(search, target, search.proof.targets_at(target.cell), sides, far)
+    leaning = list(_leanings(search, target, search.proof.targets_at(target.cell), sides, far))
     if not leaning:
         return set()
     first = min(leaning, key=lambda one: (len(one.single) + len(one.couples), sorted(one.single), sorted(one.couples)))
@@ -251,27 +257,31 @@ def _pairs_of(search: Search, target: Target, sides: Sides, far: float) -> set[P
     return {pair for pair in found if own not in pair and pair != couple}
 
 
-def _leanings(search: Search, target: Target, by: Sequence[Target], sides: Sides, far: float) -> list[Leaning]:
+def _leanings(search: Search, target: Target, by: Sequence[Target], sides: Sides, far: float) -> Iterator[Leaning]:
     """Of each witness of the targets ``by``, of one group, that moves it ``far`` to one of the ``sides``, who rules it
     out; a width may be had up and down together."""
     problem, proof = search.problem, search.proof
     by_cells = len(sides) > 1 and problem.coalition == 1 and not problem.knows_parts
-    enough, ways, leaning = dict[int, None](), list[tuple[IntArray, FloatArray]](), list[Leaning]()
+    enough = dict[int, None]()
     for each in by:
         moves = [move for move in (each.up_by, each.down_by) if move >= 0]
         alone = [move for move in (*moves, *each.also) if proof.reach(move, target.cell) >= far * (1 - TOLERANCE)]
         enough |= dict.fromkeys(alone)
         if len(sides) > 1 and not alone and each.raised + each.lowered >= far * (1 - TOLERANCE):
             if by_cells:
-                leaning.append(Leaning(frozenset().union(*map(proof.alone_in, moves)), frozenset()))
+                yield Leaning(frozenset().union(*map(proof.alone_in, moves)), frozenset())
                 continue
             both = [proof.moves[move] for move in moves]
-            ways.append((np.concatenate([cells for cells, _ in both]), np.concatenate([change for _, change in both])))
-    if by_cells:
-        return leaning + [Leaning(proof.alone_in(move), frozenset()) for move in enough]
-    found = [leaning_on(problem, cells, change, TOLERANCE * far) for cells, change in ways]
-    every = [_leaning_of(search, move, target.cell, side, far) for move in enough for side in sides]
-    return found + [one for one in every if one is not None]
+            cells, change = (np.concatenate(part) for part in zip(*both, strict=True))
+            yield leaning_on(problem, cells, change, TOLERANCE * far)
+    # the latest were looked for because of the others
+    for move in reversed(enough):
+        for side in sides if not by_cells else ():
+            one = _leaning_of(search, move, target.cell, side, far)
+            if one is not None:
+                yield one
+        if by_cells:
+            yield Leaning(proof.alone_in(move), frozenset())
 
 
 def _leaning_of(search: Search, move: int, cell: int, side: float, far: float) -> Leaning | None:
