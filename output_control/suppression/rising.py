@@ -17,7 +17,7 @@ from output_control.suppression.lp import Model
 from output_control.suppression.neighbourhood import Ball
 from output_control.suppression.problem import TOLERANCE, Target
 from output_control.suppression.search import Search
-from output_control.tables.table import BoolArray, FloatArray, IntArray
+from output_control.tables.table import BoolArray, FloatArray
 
 # inside of what can fall, by more than the solver's tolerance
 HAIR = 2e-7

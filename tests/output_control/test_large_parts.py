@@ -192,6 +192,28 @@ def test_no_contributor_comes_close_to_a_random_magnitude(seeds: Sequence[int]) 
     assert found["safe"] + found["dearer"] >= len(seeds) / 2 and found["given up"] <= len(seeds) / 20
 
 
+@pytest.mark.parametrize("coalition", [1, 2])
+def test_the_audit_finds_with_witnesses_whom_its_programmes_find_without(coalition: int) -> None:
+    asked = Options(part_share=1.0, coalition=coalition, method="flow")
+    exposed_in, safe = 0, 0
+    for seed in range(4 // coalition):
+        table = magnitudes((flat("r", "abc"), flat("c", "xyz")), random_records(seed))
+        sensitive = primary(table, PPercent(15, coalition))
+        # one pattern that heeds contributors less than is asked, and one as much
+        for heeded in (replace(asked, part_share=0.0, coalition=1), asked):
+            try:
+                pattern = suppress(table, sensitive, options=heeded)
+            except CannotProtect:
+                continue
+            bare = replace(pattern, witnesses=Witnesses.none(len(table)))
+            seen, looked_up = audit(table, sensitive, bare, asked), audit(table, sensitive, pattern, asked)
+            assert seen.failed.tolist() == looked_up.failed.tolist()
+            assert seen.singleton_exact == looked_up.singleton_exact
+            exposed_in += seen.singleton_exact > 0
+            safe += seen.safe
+    assert exposed_in and safe
+
+
 @st.composite
 def whole_records(draw: st.DrawFn) -> list[Record]:
     """2 × 2 cells of one or two out of three contributors, in whole numbers."""
