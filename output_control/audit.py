@@ -284,9 +284,11 @@ class _Audit:
             here = slice(*np.searchsorted(position, [start, start + PRIMARIES_AT_ONCE]))
             place = position[here] - start
             pairs = sparse.csr_array((np.ones(len(place)), (place, at[here])), shape=shape)
+            # a row that is named twice counts once
+            pairs.data[:] = 1.0
             known, number = sparse.coo_array(pairs @ knows), np.diff(pairs.indptr)
             own = insiders.own[self.cells[np.minimum(start + known.row, len(self.cells) - 1)]]
-            all_known = (known.data == number[known.row]) & (insiders.people[known.col] != own)
+            all_known = (known.data >= number[known.row]) & (insiders.people[known.col] != own)
             seen = number > 0
             seen[known.row[all_known]] = False
             clear[start : start + PRIMARIES_AT_ONCE] = seen[: len(clear) - start]

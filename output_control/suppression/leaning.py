@@ -34,7 +34,7 @@ def leaning_on(problem: Problem, cells: IntArray, change: FloatArray, slack: flo
     falls = change < 0
     left = (problem.whole[cells] + change + slack)[:, None]
     over = (holders >= 0) & falls[:, None] & (parts > left)
-    couples = {(one, other) for one, other in couple.tolist() if one >= 0}
+    couples = {(one, other) for one, other in couple[couple[:, 0] >= 0].tolist()}
     for one, other in combinations(range(holders.shape[1]), 2) if problem.coalition > 1 else ():
         both = (holders[:, other] >= 0) & falls & (parts[:, one] + parts[:, other] > left[:, 0])
         couples |= {(min(pair), max(pair)) for pair in holders[both][:, [one, other]].tolist()}

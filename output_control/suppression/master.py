@@ -18,7 +18,7 @@ from scipy import sparse
 
 from output_control.suppression.capacity import equation_cuts
 from output_control.suppression.lp import Model, Solution
-from output_control.suppression.problem import TOLERANCE, Problem, Target
+from output_control.suppression.problem import Problem, Target
 from output_control.suppression.search import Search
 from output_control.tables.table import BoolArray, FloatArray
 
@@ -152,8 +152,6 @@ class Separation:
         self.fixed = problem.primary[self.active]
         zero = np.zeros(len(self.active))
         rest = np.zeros(len(self.rows))
-        # of the last programme, where the target got as far as it was asked
-        self._x: FloatArray | None = None
         self._model = Model(sparse.csr_array(part[self.rows]), zero, zero, zero, (rest, rest))
 
     def bounds(self, level: float) -> tuple[FloatArray, FloatArray]:
@@ -182,10 +180,7 @@ class Separation:
 
     def cut(self, target: Target) -> Cut | None:
         """A cut for one target, or None when the attacker is held off by x."""
-        self._x = None
         for level, side in ((target.up, 1.0), (target.down, -1.0)):
-            if side < 0 and self._falls_as_it_rose(target):
-                break
             if level and (found := self._make(self._side(target, side, level), level)) is not None:
                 return found
         if target.width:
@@ -193,15 +188,6 @@ class Separation:
             if np.minimum(up, target.width) @ self.x < target.width * (1 - 1e-6):
                 return self._make(up + self._side(target, -1.0, target.width), target.width)
         return None
-
-    def _falls_as_it_rose(self, target: Target) -> bool:
-        """Whether the mirror image of the move that took a magnitude to its upper level takes it to the lower one."""
-        if self._x is None or not target.plain or self.problem.integral or not 0 < target.down <= target.up:
-            return False
-        at = int(np.searchsorted(self.active, target.cell))
-        fall = -self._x / self._x[at]
-        lower, upper = self.bounds(target.down)
-        return bool(((fall >= lower - ZERO) & (fall <= upper + ZERO)).all())
 
     def _side(self, target: Target, side: float, level: float) -> FloatArray:
         """Capacities of all groups that bound the target's move to one side, from the dual of the attacker's LP."""
@@ -216,7 +202,6 @@ class Separation:
         found = self.solve(cost, lower, upper)
         if found is None:
             return np.full(problem.size, np.inf)
-        self._x = found.x if found.x[at] >= 1 - TOLERANCE and side > 0 else None
         price = np.zeros(problem.matrix.shape[0])
         price[self.rows] = found.row_dual
         slope = -(problem.columns.T @ price)

@@ -229,9 +229,11 @@ class _Pruning:
 
     def undo(self) -> None:
         """Back to the pattern and the proofs before the attempt."""
+        # what was shown with further cells hidden is shown no more
+        beside = self.search.problem.knows_parts and not bool((self.search.hidden & ~self._before).any())
         self.search.hidden[:] = self._before
         for proven in self._trial:
-            if self.search.problem.knows_parts:
+            if beside:
                 proven.restore_beside()
             else:
                 proven.restore()
