@@ -9,19 +9,16 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import pyarrow as pa
-
 from enclave.errors import BadInput, EnclaveError, Fault, KeyUnavailable, NotReady, Tampered
 from enclave.fingerprints import Json
 from enclave.journal import size_class
 from enclave.zones import Workspace, Zone
-from linkage.clerical_review import Verdict, read_verdicts, sample_name, verdicts_file, write_verdicts
-from linkage.review_sample import read_review_sample, review_file
 from pipeline.encoded_matching import filter_step
 from pipeline.expiry import refuse_broken_off, refuse_resurrected
+from pipeline.hand_in import public_name
 from pipeline.lineage import journal_use, untold
-from pipeline.linking import hand_out_keys, key_zone, link_step, withhold_withdrawn
-from pipeline.matched_keys import first_date, forget_withdrawn, matched_keys, sweep_half_written
+from pipeline.linking import hand_out_keys, link_step, withhold_withdrawn
+from pipeline.matched_keys import forget_withdrawn, matched_keys, sweep_half_written
 from pipeline.matching import likeness_step
 from pipeline.office import Office, utc_now
 from pipeline.plausibility import Checked, check_deliveries
@@ -30,13 +27,10 @@ from pipeline.rotation import carried_over, refuse_other_algorithm, refuse_unfin
 from pipeline.runner import Outcome, Runner, Step
 from pipeline.withdrawn_rows import refuse_withdrawn_rows
 from pseudonymise.custody import Custody
-from pseudonymise.handing_in import copy_on, digest_itself, is_plain
-from pseudonymise.manifest import DELIVERY_ID
 from pseudonymise.pseudonymise import pseudonymise
 from pseudonymise.receipt import Receipt
 from pseudonymise.receive import accepted_frame, one_at_a_time, receipts, receive_files
 from pseudonymise.schemas import DeliverySchema, load_schemas
-from pseudonymise.sealing import SUFFIX
 from pseudonymise.unlocking import Given
 from pseudonymise.withdrawal import Confirmation, Reason, Withdrawals
 from pseudonymise.withdrawing import Withdrawer
@@ -104,7 +98,7 @@ class CustodianDesk:
         """
         with self.alone(), self.journalling_keys("withdraw"):
             withdrawn = self._withdrawer.by_hand(delivery, reason, utc_now())
-            self._finish_withdrawals()
+            self.finish_withdrawals()
         return withdrawn
 
     def withdraw_on(self, notices: Iterable[Path]) -> tuple[tuple[Confirmation, ...], tuple[Fault, ...]]:
@@ -117,10 +111,10 @@ class CustodianDesk:
                     done += self._withdrawer.on_notice(file, self.office.project.name, utc_now())
                 except (BadInput, NotReady) as error:
                     refused += _faults(file, error)
-            self._finish_withdrawals()
+            self.finish_withdrawals()
         return tuple(done), tuple(refused)
 
-    def _finish_withdrawals(self) -> None:
+    def finish_withdrawals(self) -> None:
         """Remove what is left of withdrawn deliveries, here and in what was made of several, and write down which
         releases used them: all that a killed process left undone. The caller is :meth:`alone`."""
         self._withdrawer.finish()
@@ -131,47 +125,6 @@ class CustodianDesk:
         for delivery in untold(self.office.journal):
             journal_use(self.office.journal, self.office.project, delivery, actor=ACTOR, now=utc_now())
 
-    def inbox(self) -> tuple[Path, ...]:
-        """Sealed deliveries that wait or were received, by name."""
-        return tuple(sorted(self.office.workspace.path(Zone.INBOX).glob(f"*{SUFFIX}")))
-
-    def accept_into_inbox(self, sealed: Iterable[Path]) -> tuple[Path, ...]:
-        """Copy sealed deliveries into the inbox; one that is there already stays as it is."""
-        inbox = self.office.workspace.path(Zone.INBOX)
-        targets = []
-        files = list(sealed)
-        absent = [Fault(file.name, "file", "there is no such file") for file in files if not file.is_file()]
-        if absent:
-            raise BadInput("nothing was received", faults=absent, next_step="name sealed deliveries (*.zicht)")
-        for file in files:
-            target = inbox / f"{self._public_name(file)}{SUFFIX}"
-            copy_on(file, target, mode=0o440)
-            targets.append(target)
-        return tuple(targets)
-
-    def handed_in(self, folder: Path) -> list[Path]:
-        """Sealed deliveries in a supplier's hand-in folder; those that were withdrawn are left alone."""
-        gone = Withdrawals.of(self.office.journal)
-        return [file for file in sorted(folder.glob(f"*{SUFFIX}")) if is_plain(file) and file.stem not in gone]
-
-    def answer(self, folder: Path, withdrawn: Iterable[Confirmation]) -> tuple[Path, ...]:
-        """Put the answers to what lies in a supplier's hand-in folder into its ``receipts/``.
-
-        A receipt counts rows: it goes where the sealed file lies that it is about, whatever files are called.
-        """
-        sealed = {digest_itself(file) for file in folder.glob(f"*{SUFFIX}") if is_plain(file)}
-        answers = [f"{confirmation.delivery}.withdrawn.json" for confirmation in withdrawn]
-        for receipt in receipts(self.office.workspace, self.custody):
-            found = receipt.findings
-            if found.sealed_sha256 in sealed:
-                answers.append(f"{found.delivery}.json")
-                answers += [f"{found.replaces}.withdrawn.json"] if found.replaces and receipt.accepted else []
-        returned = self.office.workspace.path(Zone.INBOX) / "receipts"
-        told = [folder / "receipts" / name for name in sorted(set(answers))]
-        for file in told:
-            copy_on(returned / file.name, file)
-        return tuple(told)
-
     def receive(self, sealed: Iterable[Path], *, again: bool = False) -> Intake:
         """Receive every delivery in ``sealed``; faults of one do not keep the others out."""
         schemas = self.schemas()
@@ -179,7 +132,7 @@ class CustodianDesk:
         ran = 0
         refused = []
         with self.alone(), self.journalling_keys("receive"), self.teller.bar("receive") as tick:
-            self._finish_withdrawals()
+            self.finish_withdrawals()
             for position, file in enumerate(files):
                 tick(file.name, position, len(files))
                 if not file.exists() and file.stem in Withdrawals.of(self.office.journal):
@@ -188,7 +141,7 @@ class CustodianDesk:
                     ran += self.runner.run(self._receiving(file, schemas), again=again).ran
                 except (BadInput, KeyUnavailable, Tampered) as error:
                     refused += _faults(file, error)
-            self._finish_withdrawals()
+            self.finish_withdrawals()
         answered = {receipt.findings.delivery: receipt for receipt in receipts(self.office.workspace, self.custody)}
         return Intake(tuple(answered[name] for name in sorted(answered)), ran, tuple(refused))
 
@@ -215,13 +168,7 @@ class CustodianDesk:
             }
 
         inputs = {"sealed": sealed, **self._schema_files()}
-        return Step(f"receive {self._public_name(sealed)}", inputs, CODE, {}, action, lambda: counts)
-
-    def _public_name(self, sealed: Path) -> str:
-        """The file's name when sealing gave it; else a digest: it goes into the journal, and could name anybody."""
-        known = DELIVERY_ID.fullmatch(sealed.stem)
-        expected = known and self.office.project.expects(known["supplier"], known["schema"], known["period"])
-        return sealed.stem if expected else f"unexpected-{digest_itself(sealed)[:12]}"
+        return Step(f"receive {public_name(self.office.project, sealed)}", inputs, CODE, {}, action, lambda: counts)
 
     def plausibility(self) -> tuple[Checked, ...]:
         """What there is to look at in each accepted delivery; looking is journalled with the keys that it used."""
@@ -244,7 +191,7 @@ class CustodianDesk:
             NotReady: nothing was accepted yet.
         """
         with self.alone():
-            self._finish_withdrawals()
+            self.finish_withdrawals()
             refuse_unfinished(self.custody)
             refuse_other_algorithm(self.office, self.custody)
             accepted = self.standing()
@@ -267,7 +214,7 @@ class CustodianDesk:
     def _matching(self, accepted: Iterable[Receipt]) -> Iterator[Step]:
         """Steps that match records without an identifier by likeness or by filter, as the project file says."""
         for matched in matched_keys(self.office):
-            frames = {self._accepted_path(r): r for r in accepted if r.findings.schema_name == matched.schema_name}
+            frames = {self.accepted_path(r): r for r in accepted if r.findings.schema_name == matched.schema_name}
             if not frames:
                 continue
             schema, key = self.schemas()[matched.schema_name], matched.key
@@ -276,56 +223,8 @@ class CustodianDesk:
             elif key.encoded is not None:
                 yield filter_step(self.office, self.custody, matched, key.encoded, frames=frames, schema=schema)
 
-    def review_sample(self, data_set: str, key: str) -> pa.Table:
-        """The clerical-review sample of a key, for the custodian's eyes; looking is journalled.
-
-        Raises:
-            NotReady: none was drawn.
-        """
-        with self.alone(), self.journalling_keys("clerical-review"):
-            return self._review_sample(data_set, key)
-
-    def _review_sample(self, data_set: str, key: str) -> pa.Table:
-        self._finish_withdrawals()
-        name = review_file(self.office.project.name, data_set, key)
-        path = self.office.workspace.path(Zone.IDENTIFIED) / "review" / name
-        return read_review_sample(path, self.custody.decryption)
-
-    def verdicts(self, data_set: str, key: str, sample: pa.Table) -> dict[int, Verdict]:
-        """What was said of the pairs of a sample so far, by number of pair."""
-        zone, name = key_zone(self.office, self.custody), verdicts_file(data_set, key)
-        with self.journalling_keys("clerical-review"):
-            found = read_verdicts(zone, name, sample_name(sample)).to_pylist()
-        return {row["pair"]: Verdict(row["verdict"]) for row in found}
-
-    def judge(self, data_set: str, key: str, sample: pa.Table, given: Mapping[int, Verdict]) -> int:
-        """Add verdicts on a sample to those in the key zone, where they stay as long as it; returns how many there are.
-
-        The journal gets classes of their counts.
-
-        Raises:
-            NotReady: another sample was drawn meanwhile, or this one is gone with a withdrawn delivery.
-        """
-        schema = self.office.project.data[data_set].delivery
-        with self.alone():
-            with self.journalling_keys("clerical-review"):
-                standing = self._review_sample(data_set, key)
-            if sample_name(standing) != sample_name(sample):
-                raise NotReady(
-                    "another sample was drawn meanwhile", next_step=f"zicht clerical-review {data_set} {key}"
-                )
-            kept = {**self.verdicts(data_set, key, sample), **given}
-            frames = {self._accepted_path(r): r for r in self.standing() if r.findings.schema_name == schema}
-            with self.journalling_keys("clerical-review"):
-                zone = key_zone(self.office, self.custody, first_date(self.office, frames))
-                write_verdicts(zone, verdicts_file(data_set, key), sample, kept)
-            counts = Counter(kept.values())
-            said: dict[str, Json] = {verdict.value: size_class(counts[verdict]) for verdict in Verdict}
-            subject = f"{data_set} {key}"
-            self.office.journal.append(actor=ACTOR, action="pairs judged", subject=subject, details=said, now=utc_now())
-        return len(kept)
-
-    def _accepted_path(self, receipt: Receipt) -> Path:
+    def accepted_path(self, receipt: Receipt) -> Path:
+        """Where the rows of a delivery that were accepted lie."""
         found = receipt.findings
         return (
             self.office.workspace.path(Zone.IDENTIFIED) / found.supplier / f"{found.schema_name}_{found.period}.parquet"
@@ -357,7 +256,7 @@ class CustodianDesk:
             return written
 
         inputs = {
-            "accepted": self._accepted_path(receipt),
+            "accepted": self.accepted_path(receipt),
             "schema": self._schema_folder / f"{found.schema_name}.yaml",
         }
         counts: dict[str, Json] = {"rows": size_class(found.accepted)}
@@ -373,7 +272,7 @@ class CustodianDesk:
             NotReady: an earlier step was not done, or rows that were derived from a withdrawn delivery are left.
         """
         with self.alone():
-            self._finish_withdrawals()
+            self.finish_withdrawals()
             refuse_withdrawn_rows(self.office)
             refuse_unfinished(self.custody)
             refuse_other_algorithm(self.office, self.custody)

@@ -29,6 +29,7 @@ from output_control.release.verify import verify_bundle
 from output_control.review import shelf
 from pipeline.commands.review import desk_of
 from pipeline.custodian import Intake, open_desk
+from pipeline.hand_in import in_inbox
 from pipeline.office import ROSTER, SETTINGS, EngineName, Office, create_office, open_office, settings_for, utc_now
 from pipeline.office_setup import is_set_up, new_personal_key, publish_roster, read_people, set_up
 from pipeline.progress import Teller
@@ -79,7 +80,7 @@ class Demo:
         office = self._office()
         custodian = open_desk(office, self._passphrase("custodian"), self.teller)
         self._seal(office)
-        intake = custodian.receive(custodian.inbox())
+        intake = custodian.receive(in_inbox(custodian.office))
         self.teller.say("received", deliveries=len(intake.receipts), rows=intake.total("received"))
         for fault in intake.refused:
             self.teller.say(f"refused: {fault}")

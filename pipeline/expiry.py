@@ -24,6 +24,7 @@ from enclave.fingerprints import Json, canonical_json, digest_file, digest_json
 from enclave.frames import open_frame
 from enclave.locks import flush
 from enclave.zones import Linked, Zone
+from pipeline.hand_in import in_inbox
 from pipeline.lineage import DESTROYED, destroyed_keys
 from pipeline.matched_keys import made_of, sweep_half_written
 from pipeline.office import Office
@@ -108,7 +109,7 @@ def plan_expiry(desk: CustodianDesk, on: date, today: date) -> Plan:
     if not opened:
         return Plan(on=on, subjects=own, left=theirs)
     named = {name for gone in subjects for name in gone.files}
-    others = tuple(name for name in _digests(desk.office, desk.inbox()) if name not in named)
+    others = tuple(name for name in _digests(desk.office, in_inbox(desk.office)) if name not in named)
     seal = desk.custody.next_seal_name(project.name)
     return Plan(on=on, subjects=own, seal=seal, unreadable=others, left=theirs)
 
@@ -259,7 +260,7 @@ def _waiting(desk: CustodianDesk) -> int:
     refused = {str(e.details.get("sealed_sha256", "")) for e in journal.entries() if e.action == REFUSED}
     answered = refused | {receipt.findings.sealed_sha256 for receipt in receipts(desk.office.workspace, desk.custody)}
     names = {receipt.findings.delivery for receipt in receipts(desk.office.workspace, desk.custody)}
-    return sum(path.stem not in names and digest_file(path) not in answered for path in desk.inbox())
+    return sum(path.stem not in names and digest_file(path) not in answered for path in in_inbox(desk.office))
 
 
 def _gone(

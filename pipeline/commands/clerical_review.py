@@ -46,11 +46,12 @@ def clerical_review(
     Example: zicht clerical-review clearances occupant --judge --passphrase-file custodian.pass
     """
     from linkage.clerical_review import parse_verdicts, sample_name
+    from pipeline import clerical_desk
 
     if verdicts is None and not (sys.stdout.isatty() and (sys.stdin.isatty() or not judge)):
         raise NotAllowed("names of persons are shown on a terminal only, never in a file or a pipe")
     desk = desk_in(workspace, passphrase_file, as_json=False)
-    sample = desk.review_sample(data_set, key)
+    sample = clerical_desk.review_sample(desk, data_set, key)
     pairs = dict(enumerate(sample.to_pylist(), 1))
     if verdicts is None and not judge:
         typer.echo(f"sample {sample_name(sample)}")
@@ -58,13 +59,13 @@ def clerical_review(
             chance = f"probability {pair['probability']}, weight {pair['weight']}, {pair['pass']}"
             typer.echo("\n".join([f"\npair {number}, {pair['stratum']}: {chance}", *_sides(pair)]))
         return
-    before = desk.verdicts(data_set, key, sample)
+    before = clerical_desk.verdicts(desk, data_set, key, sample)
     given: dict[int, Verdict] = {}
     if verdicts is not None:
         given = parse_verdicts(_text(verdicts), sample_name(sample), len(pairs))
     else:
         _ask({number: pair for number, pair in pairs.items() if number not in before}, given)
-    judged = desk.judge(data_set, key, sample, given) if given else len(before)
+    judged = clerical_desk.judge(desk, data_set, key, sample, given) if given else len(before)
     typer.echo(f"{len(given)} verdicts taken up, {judged} of {len(pairs)} pairs judged\nNext: zicht link")
 
 

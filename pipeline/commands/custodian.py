@@ -114,6 +114,7 @@ def receive(
 
     Example: zicht receive build/run/inbox/*.zicht --passphrase-file custodian.pass
     """
+    from pipeline.hand_in import accept_into_inbox, answer, handed_in, in_inbox
     from pipeline.withdrawn_rows import refuse_withdrawn_rows
     from pseudonymise.handing_in import is_plain
     from pseudonymise.withdrawal import NOTICE_SUFFIX
@@ -124,13 +125,15 @@ def receive(
     notices += [file for file in sorted(hand_in.glob(f"*{NOTICE_SUFFIX}")) if is_plain(file)] if hand_in else []
     withdrawn, refused = desk.withdraw_on(notices)
     _tell_withdrawn(withdrawn, desk)
-    deliveries += desk.handed_in(hand_in) if hand_in else []
+    deliveries += handed_in(desk.office, hand_in) if hand_in else []
     everything = sealed is None and hand_in is None
-    intake = desk.receive(desk.inbox() if everything else desk.accept_into_inbox(deliveries), again=again)
+    intake = desk.receive(
+        in_inbox(desk.office) if everything else accept_into_inbox(desk.office, deliveries), again=again
+    )
     for receipt in intake.receipts:
         typer.echo(receipt.model_dump_json() if as_json else str(receipt))
     if hand_in is not None:
-        desk.answer(hand_in, withdrawn)
+        answer(desk.office, desk.custody, hand_in, withdrawn)
     if not as_json:
         typer.echo(f"Next: zicht pseudonymise ({intake.total('accepted')} rows accepted)")
     if refused or intake.refused:

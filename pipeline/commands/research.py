@@ -133,6 +133,7 @@ def everything(
     Example: zicht all ondermijning --passphrase-file custodian.pass
     """
     from pipeline.custodian import open_desk
+    from pipeline.hand_in import in_inbox
     from pipeline.research import ResearchDesk
 
     office = opened(workspace)
@@ -140,7 +141,7 @@ def everything(
         raise BadInput(f"this workspace belongs to project {office.project.name}", next_step="name it, or --workspace")
     told = teller(as_json=as_json)
     custodian = open_desk(office, read_given(office.workspace.path(Zone.KEY), passphrase_file), told)
-    intake = custodian.receive(custodian.inbox())
+    intake = custodian.receive(in_inbox(custodian.office))
     told.say("deliveries received", ran=intake.ran, rows=intake.total("received"))
     told.say("pseudonymised", ran=sum(outcome.ran for outcome in custodian.pseudonymise()))
     told.say("linked", ran=int(custodian.link().ran))

@@ -25,7 +25,7 @@ from output_control.protection import Exact, Options, Width
 from output_control.tables.rules import Dominance, PPercent, Rule
 from tests.output_control.gate_world import World, random_homes, table_request
 from tests.output_control.ledger_tables import a_dimension, a_table
-from tests.output_control.ledger_world import Past, cells_of
+from tests.output_control.ledger_world import Past, cells_of, flat, homes
 
 BASE, LEAST = 5, 4
 SEX = a_dimension("s", 2)
@@ -214,6 +214,20 @@ def test_what_is_drawn_by_keys_of_records_does_not_leave_of_two_populations_that
 
     assert not stay_open(wide(first, second), 1)
     assert stay_open(wide(8, 9), 1)
+
+
+def test_a_drawn_0_does_not_say_that_its_cell_is_occupied_so_nobody_is_told_by_all_but_its_units(
+    tmp_path: Path,
+) -> None:
+    past, sizes = Past(tmp_path, classifications={"area": flat("area", "a", 5)}), (2, 20, 24, 31, 38)
+    area, ids = np.repeat([f"a{at}" for at in range(5)], sizes), list(range(1000, 1000 + sum(sizes)))
+    data = homes(home=ids, owner=ids, area=area.tolist())
+    request = table_request("area", protection=Protection(method="cell_key"))
+    shown = cells_of(past.release("first", data, request), "area")
+    assert shown["a0",] == 0
+    with pytest.raises(Refused, match="bound a group of few units too closely"):
+        past.release("all but a0", data.filter(area != "a0"), request)
+    past.release("all but a1", data.filter(area != "a1"), request)
 
 
 class Shifted:

@@ -15,6 +15,7 @@ import yaml
 from enclave.fingerprints import digest_json
 from enclave.zones import Zone
 from pipeline.custodian import CustodianDesk, open_desk
+from pipeline.hand_in import in_inbox
 from pipeline.office import create_office, open_office, settings_for, utc_now
 from pipeline.office_setup import set_up
 from pipeline.progress import Style, Teller
@@ -99,7 +100,7 @@ class CustodiansOffice:
                 manifest = found.model_copy(update={"retention_date": until}) if until else found
                 manifest = manifest.model_copy(update={"token": digest_json(manifest.as_json())[:12]})
                 seal(file.parent / manifest.file.name, manifest, recipient, inbox)
-        intake = desk.receive(desk.inbox())
+        intake = desk.receive(in_inbox(desk.office))
         assert not intake.refused, intake.refused
 
     def linked(self, name: str) -> pa.Table:

@@ -12,6 +12,7 @@ from pathlib import Path
 from enclave.fingerprints import digest_json
 from enclave.zones import Zone
 from pipeline.custodian import CustodianDesk, open_desk
+from pipeline.hand_in import in_inbox
 from pipeline.office import EngineName, create_office, settings_for, utc_now
 from pipeline.office_setup import set_up
 from pipeline.progress import Style, Teller
@@ -42,7 +43,7 @@ def linked_office(
         if not suppliers or manifest.supplier in suppliers:
             manifest = manifest.model_copy(update={"token": digest_json(manifest.as_json())[:12]})
             seal(file.parent / manifest.file.name, manifest, recipient, office.workspace.path(Zone.INBOX))
-    intake = desk.receive(desk.inbox())
+    intake = desk.receive(in_inbox(desk.office))
     assert not intake.refused, intake.refused
     desk.pseudonymise()
     desk.link()

@@ -11,6 +11,7 @@ from enclave.entropy import SecureEntropy
 from enclave.project import load_project
 from enclave.zones import Zone
 from pipeline.custodian import open_desk
+from pipeline.hand_in import in_inbox
 from pipeline.office import create_office, settings_for, utc_now
 from pipeline.office_setup import set_up
 from pipeline.progress import Style, Teller
@@ -39,7 +40,7 @@ def test_eighty_clean_deliveries_are_accepted_and_linked_and_the_report_says_who
     for file in sorted((data / "deliveries").glob("*/*.manifest.yaml")):
         manifest = read_manifest(file).with_token(SecureEntropy())
         seal(file.parent / manifest.file.name, manifest, recipient, run / Zone.INBOX.value)
-    intake = desk.receive(desk.inbox())
+    intake = desk.receive(in_inbox(desk.office))
     assert intake.refused == ()
     assert {receipt.findings.outcome for receipt in intake.receipts} == {"accepted"}
     owed = {(each.supplier, each.schema_name) for each in project.owed()}

@@ -23,6 +23,7 @@ from enclave.zones import Zone
 from pipeline import expiry
 from pipeline.custodian import open_desk
 from pipeline.expiry import expire, plan_expiry
+from pipeline.hand_in import accept_into_inbox
 from pipeline.office import open_office, utc_now
 from pipeline.progress import Style, Teller
 from pipeline.rotation import rotate
@@ -228,7 +229,7 @@ def test_suppliers_seal_to_the_new_key_and_the_old_one_is_told_apart(office: Cus
     expired(office, EARLY)
     assert (office.root / f"run/public-keys/seal-{PROJECT}.pub").read_text() != before
     desk = office.desk()
-    intake = desk.receive(desk.accept_into_inbox([kept]), again=True)
+    intake = desk.receive(accept_into_inbox(desk.office, [kept]), again=True)
     assert "sealed to another key" in intake.refused[0].message
 
 

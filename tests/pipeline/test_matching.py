@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
+from pipeline.clerical_desk import review_sample, verdicts
 from pipeline.custodian import open_desk
 from pipeline.expiry import plan_expiry
 from pipeline.linking import _matches
@@ -79,8 +80,8 @@ def test_a_clerk_judges_pairs_on_a_terminal_and_may_stop(small_job: Job, tmp_pat
     assert kept.read_bytes()[:4] == b"PARE"
     secret = job.workspace / "people/custodian/passphrase"
     desk = open_desk(open_office(job.workspace), secret.read_bytes().strip(), Teller(Style.PLAIN))
-    sample = desk.review_sample("clearances", "occupant")
-    assert desk.verdicts("clearances", "occupant", sample) == {1: "unsure", 2: "no"}
+    sample = review_sample(desk, "clearances", "occupant")
+    assert verdicts(desk, "clearances", "occupant", sample) == {1: "unsure", 2: "no"}
     (entry,) = [found for found in desk.office.journal.entries() if found.action == "pairs judged"]
     assert (entry.subject, entry.details) == ("clearances occupant", {"yes": "0", "no": "<10", "unsure": "<10"})
     assert kept.name in _matches(desk.office, {"hemp_clearances"}), "linking is due again"

@@ -1,0 +1,67 @@
+"""Between suppliers' folders and the inbox: what is taken from them, and the answers that go back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from enclave.errors import BadInput, Fault
+from enclave.project import Project
+from enclave.zones import Zone
+from pipeline.office import Office
+from pseudonymise.custody import Custody
+from pseudonymise.handing_in import copy_on, digest_itself, is_plain
+from pseudonymise.manifest import DELIVERY_ID
+from pseudonymise.receive import receipts
+from pseudonymise.sealing import SUFFIX
+from pseudonymise.withdrawal import Confirmation, Withdrawals
+
+
+def in_inbox(office: Office) -> tuple[Path, ...]:
+    """Sealed deliveries that wait or were received, by name."""
+    return tuple(sorted(office.workspace.path(Zone.INBOX).glob(f"*{SUFFIX}")))
+
+
+def accept_into_inbox(office: Office, sealed: Iterable[Path]) -> tuple[Path, ...]:
+    """Copy sealed deliveries into the inbox; one that is there already stays as it is."""
+    folder = office.workspace.path(Zone.INBOX)
+    files = list(sealed)
+    absent = [Fault(file.name, "file", "there is no such file") for file in files if not file.is_file()]
+    if absent:
+        raise BadInput("nothing was received", faults=absent, next_step="name sealed deliveries (*.zicht)")
+    targets = tuple(folder / f"{public_name(office.project, file)}{SUFFIX}" for file in files)
+    for file, target in zip(files, targets, strict=True):
+        copy_on(file, target, mode=0o440)
+    return targets
+
+
+def handed_in(office: Office, folder: Path) -> list[Path]:
+    """Sealed deliveries in a supplier's hand-in folder; those that were withdrawn are left alone."""
+    gone = Withdrawals.of(office.journal)
+    return [file for file in sorted(folder.glob(f"*{SUFFIX}")) if is_plain(file) and file.stem not in gone]
+
+
+def answer(office: Office, custody: Custody, folder: Path, withdrawn: Iterable[Confirmation]) -> tuple[Path, ...]:
+    """Put the answers to what lies in a supplier's hand-in folder into its ``receipts/``.
+
+    A receipt counts rows: it goes where the sealed file lies that it is about, whatever files are called.
+    """
+    sealed = {digest_itself(file) for file in folder.glob(f"*{SUFFIX}") if is_plain(file)}
+    answers = [f"{confirmation.delivery}.withdrawn.json" for confirmation in withdrawn]
+    for receipt in receipts(office.workspace, custody):
+        found = receipt.findings
+        if found.sealed_sha256 in sealed:
+            answers.append(f"{found.delivery}.json")
+            answers += [f"{found.replaces}.withdrawn.json"] if found.replaces and receipt.accepted else []
+    returned = office.workspace.path(Zone.INBOX) / "receipts"
+    told = [folder / "receipts" / name for name in sorted(set(answers))]
+    for file in told:
+        copy_on(returned / file.name, file)
+    return tuple(told)
+
+
+def public_name(project: Project, sealed: Path) -> str:
+    """The file's name when sealing gave it; else a digest: it goes into the journal, and could name anybody."""
+    known = DELIVERY_ID.fullmatch(sealed.stem)
+    expected = known and project.expects(known["supplier"], known["schema"], known["period"])
+    return sealed.stem if expected else f"unexpected-{digest_itself(sealed)[:12]}"
