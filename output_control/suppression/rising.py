@@ -15,7 +15,7 @@ from scipy import sparse
 
 from output_control.suppression.lp import Model
 from output_control.suppression.neighbourhood import Ball
-from output_control.suppression.problem import TOLERANCE, Target
+from output_control.suppression.problem import NOISE, TOLERANCE, Target
 from output_control.suppression.search import Search
 from output_control.tables.table import BoolArray, FloatArray
 
@@ -50,7 +50,7 @@ class Short:
         theirs = np.fromiter(members, np.int64, len(members))
         part = np.where(np.isin(problem.holders[cells], theirs), problem.parts[cells], 0.0).max(axis=1)
         rest = problem.whole[cells] - part
-        rest[rest < 1e-9 * problem.whole[cells]] = 0.0
+        rest[rest < NOISE * problem.whole[cells]] = 0.0
         still = np.isin(problem.sole[cells], theirs)
         return any(self._keep(target, far * side, np.minimum(rest, self._amount), still) for side in sides)
 
@@ -73,7 +73,7 @@ class Short:
         shown = ~self._search.hidden[self.ball.cells]
         bounds = np.concatenate([np.full(count, np.inf), np.maximum(fall / size - HAIR, 0.0)])
         bounds[:count][shown | still] = bounds[count:][shown | still] = 0.0
-        if far < 0 and self._amount[at] < size * (1 - TOLERANCE):
+        if far < 0 and fall[at] < size * (1 - TOLERANCE):
             return False
         lower, own = np.zeros(2 * count), at if far > 0 else at + count
         bounds[at] = bounds[at + count] = 0.0

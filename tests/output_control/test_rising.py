@@ -87,3 +87,15 @@ def test_what_was_published_meanwhile_stands_still() -> None:
     count = len(search.proof.moves)
     short.rise(target, target.up)
     assert not any(np.isin(moved, beside).any() for moved, _ in search.proof.moves[count:])
+
+
+def test_a_cell_does_not_fall_below_the_part_of_those_named() -> None:
+    search, short = searched()
+    problem, tried = search.problem, 0
+    for target in problem.targets:
+        part, who = float(problem.parts[target.cell, 0]), int(problem.holders[target.cell, 0])
+        far = float(problem.whole[target.cell]) - part / 2
+        if who >= 0 and short.move_unknown_to(target, far, (-1.0,), ()):
+            tried += 1
+            assert not short.move_unknown_to(target, far, (-1.0,), (who,))
+    assert tried
