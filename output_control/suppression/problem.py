@@ -166,7 +166,8 @@ class Problem:
         """How far each group falls without that any coalition could rule it out by its parts."""
         rest = self.whole - self.parts[:, : self.coalition].sum(axis=1)
         rest[rest < NOISE * self.whole] = 0.0
-        return np.minimum(rest, self.amount)
+        fall: FloatArray = np.minimum(rest, self.amount)
+        return fall
 
     def known_to(self, members: tuple[int, ...]) -> IntArray:
         """The groups that hold nobody but ``members``."""
