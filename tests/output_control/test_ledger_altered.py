@@ -58,11 +58,16 @@ def published(count: np.ndarray, way: str) -> np.ndarray:
     return np.where(count == 0, 0, np.where(count < LEAST, -1, shown))
 
 
+def populations_near(counts: Sequence[int]) -> np.ndarray:
+    """Every population (rows: counts per group) within the base of the true one; groups of nobody stay so."""
+    ranges = [np.arange(max(count - BASE, 0), count + BASE + 1) if count else np.arange(1) for count in counts]
+    return np.stack(np.meshgrid(*ranges, indexing="ij"), axis=-1).reshape(-1, len(counts))
+
+
 def consistent(counts: Sequence[int], ways: Sequence[str]) -> np.ndarray:
     """Populations (rows: counts per group) near the true one that give the same two published tables; groups of nobody
     stay so."""
-    ranges = [range(max(count - BASE, 0), count + BASE + 1) if count else range(1) for count in counts]
-    every = np.array(list(itertools.product(*ranges)))
+    every = populations_near(counts)
     same = np.ones(len(every), dtype=bool)
     for name, way in zip(("first", "second"), ways, strict=True):
         for sexes in ((0,), (1,), (0, 1)):
@@ -133,8 +138,7 @@ def test_units_of_two_records_are_held_by_the_units_in_each_group_that_an_attack
 
 def agreeing(counts: Sequence[int], ways: Sequence[str], tables: Sequence[ReleasedTable]) -> np.ndarray:
     """Numbers of records per group that give the same figures, hidden where the true ones are."""
-    ranges = [range(max(count - BASE, 0), count + BASE + 1) if count else range(1) for count in counts]
-    every = np.array(list(itertools.product(*ranges)))
+    every = populations_near(counts)
     fits = np.ones(len(every), dtype=bool)
     for name, way, made in zip(("first", "second"), ways, tables, strict=True):
         for code, sexes in enumerate(((0, 1), (0,), (1,))):
