@@ -358,6 +358,8 @@ def load_project(path: Path) -> Project:
             Fault(path.name, "project", e["msg"], column=".".join(str(p) for p in e["loc"])) for e in error.errors()
         ]
         raise BadInput("the project file does not hold", where=path.name, faults=faults) from None
+    except (OSError, ValueError):  # no file, not this user's, or a name that no file can have
+        raise BadInput("the project file cannot be read", where=path.name, next_step="see configs/projects/") from None
     faults = [
         Fault(path.name, "project", f"question {name} uses data set {dataset}, which is not declared")
         for name, question in project.questions.items()

@@ -190,7 +190,7 @@ def key_store_seeds() -> tuple[bytes, ...]:
     return tuple(found)
 
 
-ALL_TARGETS: Mapping[str, Target] = {
+OFFICE_TARGETS: Mapping[str, Target] = {
     **TARGETS,
     "filters": Target(delivered("json", filter_schema), filter_seeds),
     "label": Target(
