@@ -16,6 +16,7 @@ from output_control.models.level_checks import dominated
 from output_control.models.model_frame import read_model_frame, sums_by_unit
 from output_control.policy import Policy
 from output_control.report.grounds import DOMINANCE, Basis, held
+from output_control.statistics.two_values import COUNT_INSTEAD, counts_in_disguise, upper_of_two
 from output_control.tables.derived import Sources
 from output_control.tables.table import FloatArray
 
@@ -32,6 +33,8 @@ def lorenz(request: LorenzRequest, sources: Sources, policy: Policy) -> Contents
         raise Refused(
             f"{banded(int((values < 0).sum()))} rows have a {request.measure} below 0: there is no Lorenz curve"
         )
+    if upper_of_two(values, frame.unit, policy.public.tables) is not None:
+        raise Refused(counts_in_disguise(request.measure), next_step=COUNT_INSTEAD)
     amount = np.sort(sums_by_unit(frame, np.ones(frame.records, dtype=np.bool_), values))
     parts = np.array_split(amount, request.classes)
     if min(len(part) for part in parts) < n:

@@ -67,6 +67,11 @@ class Amounts:
         off = f"{self.least} * n" if self.contribution == "v" else _exact(f"w * {self.least * 1e-8!r}")
         return (self.contribution, f"{self.contribution} - {off}")
 
+    @property
+    def filled(self) -> str:
+        """Counts the units of a cell that contribute something, over the sums of each unit's records."""
+        return "COUNT(*)" if self.contribution == "n" else f"SUM(CASE WHEN {self.contribution} <> 0 THEN 1 ELSE 0 END)"
+
     def beyond(self, sums: Mapping[str, IntArray]) -> IntArray:
         """The totals without the least measure of each record."""
         off = self.least * sums["n"] if self.total == "v" else np.rint(sums["w"] * (self.least / 10**DECIMALS))
@@ -119,12 +124,13 @@ def _billionths(value: str) -> str:
 def tallies(
     request: TableRequest, shown: Sequence[ShownDimension], sources: Sources, amounts: Amounts, unit: str
 ) -> Tallies:
-    """Every non-empty cell by its position; sums are ``amounts.names``, then units, then Σ|total of a unit|.
+    """Every non-empty cell by its position; sums are ``amounts.names``, then units, those that contribute other
+    than 0 (``filled``), then Σ|total of a unit|.
 
     Contributions are ranked once for each of ``amounts.compared``.
     """
     found = sources.engine.collect(_query(request, shown, sources, amounts, unit), ["a", "cell"])
-    names = [*amounts.names, "units", "size"]
+    names = [*amounts.names, "units", "filled", "size"]
     sums = np.column_stack([_whole(found, name) for name in names])
     ranked = [_pairs(found.column(f"tops{i}").combine_chunks()) for i in range(len(amounts.compared))]
     top, owner = (np.stack(each, axis=1) for each in zip(*ranked, strict=True))
@@ -146,7 +152,8 @@ def _query(
         for i, each in enumerate(amounts.compared)
     ]
     size = f"CAST(SUM(ABS({amounts.total})) AS BIGINT) AS size"
-    reduced = ", ".join([sums, "COUNT(*) AS units", size, *ranked])
+    filled = f"CAST({amounts.filled} AS BIGINT) AS filled"
+    reduced = ", ".join([sums, "COUNT(*) AS units", filled, size, *ranked])
     guide, levels = _guide(shown), shown[_guide(shown)].dimension.levels
     places = [f"p{i}" for i in range(len(shown))]
     named, cell = ", ".join(places), " + ".join(places)

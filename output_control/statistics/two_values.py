@@ -1,0 +1,120 @@
+"""Whether a number column has no more than two values, or as good as: its sums and means are then counts in disguise.
+
+As good as: all but a few of the units lie within a hundredth of the way from one of two values to the other. The two
+are sought at the ends, and at the ends without the outermost few, so that neither noise, nor other values for a few,
+nor a few far away, hide them. One or two units far from 0 and from all others are no second value: they are outliers,
+which the rules on the largest contributions hide.
+"""
+
+# ruff: noqa: S608 (statements hold quoted names and whole numbers, never a value)
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from enclave.requests import Request
+from output_control.policy import TableRules
+from output_control.tables.derived import Sources
+from output_control.tables.table import BoolArray, FloatArray, IntArray
+
+NEAR = 0.01
+OUTLIERS = 2
+COUNT_INSTEAD = "make it a dimension of a count or a rate: those are protected as the numbers of units that they are"
+MOST_OUTSIDE = 20  # the outermost few are at most one in so many units, on either side
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Distinct units of a column by where it has values: between two ends, and near the one that is farther from 0.
+
+    ``apart``: whether the ends differ. ``inside``: units from end to end, those near the ends included.
+    """
+
+    apart: bool
+    inside: int
+    between: int
+    far: int
+
+    def are_all(self, rules: TableRules) -> bool:
+        """Whether the two ends are as good as all values."""
+        few = min(rules.minimum_frequency.value - 1, (1 - rules.group_share.value) * self.inside)
+        return self.between <= few and (not self.apart or self.far > OUTLIERS)
+
+
+def counts_in_disguise(column: str) -> str:
+    """The refusal of what adds up or ranks such a column."""
+    return f"{column} has two values only, or nearly: what is said of it counts the units that have the one"
+
+
+def upper_of_two(values: FloatArray, unit: IntArray, rules: TableRules) -> BoolArray | None:
+    """Which records have the upper one of two values (of one value: all); None where a column has more.
+
+    ``values`` may be NaN, which is neither; ``unit`` numbers the units from 0.
+    """
+    known = np.isfinite(values)
+    inside, who = values[known], np.unique(unit[known], return_inverse=True)[1]
+    different = np.unique(inside)
+    if len(different) <= 2:
+        return known & (values == different[-1]) if len(different) else known
+    for low, high in _ends(inside, who, rules):
+        if _counted(inside, who, low, high).are_all(rules):
+            return known & (values > (low + high) / 2) if low < high else known & (values == low)
+    return None
+
+
+def _ends(values: FloatArray, unit: IntArray, rules: TableRules) -> Iterator[tuple[float, float]]:
+    units = int(unit.max()) + 1
+    least, most = np.full(units, np.inf), np.full(units, -np.inf)
+    np.minimum.at(least, unit, values)
+    np.maximum.at(most, unit, values)
+    for off in (0, _outside(units, rules)):
+        yield float(np.sort(least)[off]), float(np.sort(most)[-1 - off])
+
+
+def _outside(units: int, rules: TableRules) -> int:
+    return min(rules.minimum_frequency.value - 1, units // MOST_OUTSIDE)
+
+
+def _counted(values: FloatArray, unit: IntArray, low: float, high: float) -> Ends:
+    near = NEAR * (high - low)
+    far = values >= high - near if abs(high) >= abs(low) else values <= low + near
+    marks = ((values >= low) & (values <= high), (values > low + near) & (values < high - near), far)
+    inside, between, far_units = (len(np.unique(unit[rows])) for rows in marks)
+    return Ends(low < high, inside, between, far_units)
+
+
+def has_two_values(request: Request, measure: str, sources: Sources, rules: TableRules) -> bool:
+    """The same of a column of a derived frame, in the engine; one value for all is no harm, and False."""
+    table = sources.derived_table(request.derivation)
+    known = sources.sql(
+        "SELECT {u} AS u, CAST({m} AS DOUBLE) AS v FROM {t} WHERE {m} IS NOT NULL", u=request.unit, m=measure, t=table
+    )
+    different = int(_column(sources, f"SELECT COUNT(*) AS n FROM (SELECT DISTINCT v FROM ({known}) AS k LIMIT 3) AS d"))
+    if different <= 2:
+        return different == 2
+    off = _outside(int(_column(sources, f"SELECT COUNT(DISTINCT u) AS n FROM ({known}) AS k")), rules)
+    return any(_ends_in(sources, known, each).are_all(rules) for each in dict.fromkeys((0, off)))
+
+
+def _ends_in(sources: Sources, known: str, off: int) -> Ends:
+    """As `_ends` and `_counted`, without the ``off`` outermost units; no value leaves the engine."""
+    found = sources.engine.collect(
+        f"WITH k AS ({known}), "
+        f"low AS (SELECT MAX(e) AS a FROM (SELECT MIN(v) AS e FROM k GROUP BY u ORDER BY e LIMIT {off + 1}) AS l), "
+        f"high AS (SELECT MIN(e) AS b FROM (SELECT MAX(v) AS e FROM k GROUP BY u ORDER BY e DESC LIMIT {off + 1}) AS h)"
+        f", ends AS (SELECT a, b, {NEAR} * (b - a) AS s FROM low CROSS JOIN high) "
+        "SELECT COUNT(DISTINCT CASE WHEN a < b THEN u END) AS apart, "
+        "COUNT(DISTINCT CASE WHEN v >= a AND v <= b THEN u END) AS inside, "
+        "COUNT(DISTINCT CASE WHEN v > a + s AND v < b - s THEN u END) AS amid, "
+        "COUNT(DISTINCT CASE WHEN (ABS(b) >= ABS(a) AND v >= b - s) OR (ABS(b) < ABS(a) AND v <= a + s) THEN u END) "
+        "AS far FROM k CROSS JOIN ends",
+        ["apart"],
+    )
+    apart, *units = (int(found.column(name)[0].as_py()) for name in ("apart", "inside", "amid", "far"))
+    return Ends(apart > 0, *units)
+
+
+def _column(sources: Sources, query: str) -> int:
+    return int(sources.engine.collect(query, ["n"]).column(0)[0].as_py())
