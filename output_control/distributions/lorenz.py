@@ -33,9 +33,10 @@ def lorenz(request: LorenzRequest, sources: Sources, policy: Policy) -> Contents
         raise Refused(
             f"{banded(int((values < 0).sum()))} rows have a {request.measure} below 0: there is no Lorenz curve"
         )
-    if upper_of_two(values, frame.unit, policy.public.tables) is not None:
-        raise Refused(counts_in_disguise(request.measure), next_step=COUNT_INSTEAD)
     amount = np.sort(sums_by_unit(frame, np.ones(frame.records, dtype=np.bool_), values))
+    upper = upper_of_two(amount, np.arange(len(amount)), policy.public.tables)
+    if upper is not None and amount[0] < amount[-1]:
+        raise Refused(counts_in_disguise(request.measure), next_step=COUNT_INSTEAD)
     parts = np.array_split(amount, request.classes)
     if min(len(part) for part in parts) < n:
         raise Refused(f"a class has fewer than {n} units", next_step="ask for fewer classes")
