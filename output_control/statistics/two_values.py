@@ -20,6 +20,7 @@ from output_control.tables.derived import Sources
 from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 NEAR = 0.01
+STEEP = 0.1
 OUTLIERS = 2
 COUNT_INSTEAD = "make it a dimension of a count or a rate: those are protected as the numbers of units that they are"
 MOST_OUTSIDE = 20  # the outermost few are at most one in so many units, on either side
@@ -41,6 +42,14 @@ class Ends:
         """Whether the two ends are as good as all values."""
         few = min(rules.minimum_frequency.value - 1, (1 - rules.group_share.value) * self.inside)
         return self.between <= few and (not self.apart or self.far > OUTLIERS)
+
+
+FROM_0 = "take a constant off it in the derivation, so that it begins near 0: a year as years since the first, say"
+
+
+def far_from_0(column: str) -> str:
+    """The refusal of sums of such a column."""
+    return f"{column} differs between units by less than a tenth of its least value: its sums protect what all have"
 
 
 def counts_in_disguise(column: str) -> str:
@@ -87,24 +96,43 @@ def _counted(values: FloatArray, unit: IntArray, low: float, high: float) -> End
 
 def has_two_values(request: Request, measure: str, sources: Sources, rules: TableRules) -> bool:
     """The same of a column of a derived frame, in the engine; one value for all is no harm, and False."""
+    known, off = _known_in(request, measure, sources, rules)
+    different = _column(sources, f"SELECT COUNT(*) AS n FROM (SELECT DISTINCT v FROM ({known}) AS k LIMIT 3) AS d")
+    if different <= 2:
+        return different == 2
+    return any(_ends_in(sources, known, each).are_all(rules) for each in dict.fromkeys((0, off)))
+
+
+def begins_far_from_0(request: Request, measure: str, sources: Sources, rules: TableRules) -> bool:
+    """Whether the values of nearly all units differ by less than `STEEP` of the least of them, and do differ."""
+    known, off = _known_in(request, measure, sources, rules)
+    ends = _with_ends(known, off)
+    return bool(_column(sources, f"{ends} SELECT COUNT(*) AS n FROM ends WHERE b > a AND b - a < {STEEP} * a"))
+
+
+def _known_in(request: Request, measure: str, sources: Sources, rules: TableRules) -> tuple[str, int]:
+    """The query of all units ``u`` and values ``v``, and how many units are the outermost few."""
     table = sources.derived_table(request.derivation)
     known = sources.sql(
         "SELECT {u} AS u, CAST({m} AS DOUBLE) AS v FROM {t} WHERE {m} IS NOT NULL", u=request.unit, m=measure, t=table
     )
-    different = int(_column(sources, f"SELECT COUNT(*) AS n FROM (SELECT DISTINCT v FROM ({known}) AS k LIMIT 3) AS d"))
-    if different <= 2:
-        return different == 2
-    off = _outside(int(_column(sources, f"SELECT COUNT(DISTINCT u) AS n FROM ({known}) AS k")), rules)
-    return any(_ends_in(sources, known, each).are_all(rules) for each in dict.fromkeys((0, off)))
+    return known, _outside(_column(sources, f"SELECT COUNT(DISTINCT u) AS n FROM ({known}) AS k"), rules)
+
+
+def _with_ends(known: str, off: int) -> str:
+    """Units and values as ``k``, and as ``ends`` the row of both ends without the ``off`` outermost units."""
+    return (
+        f"WITH k AS ({known}), "
+        f"low AS (SELECT MAX(e) AS a FROM (SELECT MIN(v) AS e FROM k GROUP BY u ORDER BY e LIMIT {off + 1}) AS l), "
+        f"high AS (SELECT MIN(e) AS b FROM (SELECT MAX(v) AS e FROM k GROUP BY u ORDER BY e DESC LIMIT {off + 1}) AS h)"
+        f", ends AS (SELECT a, b, {NEAR} * (b - a) AS s FROM low CROSS JOIN high)"
+    )
 
 
 def _ends_in(sources: Sources, known: str, off: int) -> Ends:
     """As `_ends` and `_counted`, without the ``off`` outermost units; no value leaves the engine."""
     found = sources.engine.collect(
-        f"WITH k AS ({known}), "
-        f"low AS (SELECT MAX(e) AS a FROM (SELECT MIN(v) AS e FROM k GROUP BY u ORDER BY e LIMIT {off + 1}) AS l), "
-        f"high AS (SELECT MIN(e) AS b FROM (SELECT MAX(v) AS e FROM k GROUP BY u ORDER BY e DESC LIMIT {off + 1}) AS h)"
-        f", ends AS (SELECT a, b, {NEAR} * (b - a) AS s FROM low CROSS JOIN high) "
+        f"{_with_ends(known, off)} "
         "SELECT COUNT(DISTINCT CASE WHEN a < b THEN u END) AS apart, "
         "COUNT(DISTINCT CASE WHEN v >= a AND v <= b THEN u END) AS inside, "
         "COUNT(DISTINCT CASE WHEN v > a + s AND v < b - s THEN u END) AS amid, "

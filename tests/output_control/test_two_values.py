@@ -175,3 +175,29 @@ def test_ten_firms_among_zeros_may_leave(tmp_path: Path) -> None:
     data = padded(("k1", FORTY[:10] + [0.0] * 30), ("k2", FORTY), ("k3", [2 * each for each in FORTY]))
     shown = released(World(tmp_path).add("homes", data), table_request("kind", statistic="sum", measure="worth"))
     assert float(shown["k1",]["value"]) == sum(FORTY[:10])
+
+
+def constant_added(constant: float, *, nothing: int = 0) -> pa.Table:
+    """One firm with nearly all of k1, a constant on top of everyone's worth, and some of k3 with nothing."""
+    k1 = [1000.0] + [2.0 + i % 3 for i in range(11)]
+    k3 = [150.0 + i % 17 for i in range(60)] + [-constant] * nothing
+    return padded(
+        *((kind, [each + constant for each in worths]) for kind, worths in (("k1", k1), ("k2", FORTY), ("k3", k3)))
+    )
+
+
+@pytest.mark.parametrize(("constant", "nothing"), [(0.0, 0), (1000.0, 0), (1000.0, 1), (1000.0, 4)])
+def test_a_constant_added_to_all_does_not_hide_who_dominates_though_a_few_lack_it(
+    tmp_path: Path, constant: float, nothing: int
+) -> None:
+    world = World(tmp_path).add("homes", constant_added(constant, nothing=nothing))
+    shown = released(world, table_request("kind", statistic="sum", measure="worth"))
+    assert not shown["k1",]["value"]
+
+
+@pytest.mark.parametrize("nothing", [0, 1, 4])
+def test_a_constant_far_above_all_differences_is_refused_with_what_to_take_off(tmp_path: Path, nothing: int) -> None:
+    """Before, dominance was judged without it, but the interval was proven with it: the firm's was nearly known."""
+    world = World(tmp_path).add("homes", constant_added(1e5, nothing=nothing))
+    with pytest.raises(Refused, match=r"less than a tenth of its least value|two values only, or nearly"):
+        world.check(table_request("kind", statistic="sum", measure="worth"))
