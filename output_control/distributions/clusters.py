@@ -22,7 +22,6 @@ from output_control.models.parts import Parts
 from output_control.policy import Policy
 from output_control.report.grounds import DOMINANCE, Basis, held, hidden_figure
 from output_control.statistics.group_means import group_mean, group_spread, why_no_mean, why_no_spread
-from output_control.statistics.two_values import upper_of_two
 from output_control.tables.derived import Sources
 from output_control.tables.table import BoolArray, FloatArray, IntArray
 
@@ -41,7 +40,7 @@ def clusters(request: ClustersRequest, sources: Sources, policy: Policy) -> Cont
     values = {name: frame.numbers(name) for name in request.features}
     if not all(column.std() > 0 for column in values.values()):
         raise Refused("a feature is the same for everyone")
-    faults = _faults_of_method(request, values, frame, policy)
+    faults = _faults_of_method(request, values, frame)
     if faults:
         raise Refused("\n".join(faults), next_step="ask for k_means")
     member = _members(np.column_stack(list(values.values())), request)
@@ -109,15 +108,11 @@ def _grounds(
     return Grounded(checks, (Basis("clusters", ("cluster", "records", "units"), sizes),), tuple(whys))
 
 
-def _faults_of_method(
-    request: ClustersRequest, values: dict[str, FloatArray], frame: ModelFrame, policy: Policy
-) -> list[str]:
+def _faults_of_method(request: ClustersRequest, values: dict[str, FloatArray], frame: ModelFrame) -> list[str]:
     if request.method == "agglomerative" and frame.records > MOST_AGGLOMERATED:
         return [f"agglomerative clusters are for up to {MOST_AGGLOMERATED} records"]
-    if request.method != "gaussian_mixture":
-        return []
-    flags = [name for name, each in values.items() if upper_of_two(each, frame.unit, policy.public.tables) is not None]
-    if flags:
+    flags = [name for name, column in values.items() if len(np.unique(column)) <= 2]
+    if request.method == "gaussian_mixture" and flags:
         return [f"feature {name} has two values only, of which no Gaussian is a model" for name in flags]
     return []
 
