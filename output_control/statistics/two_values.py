@@ -20,7 +20,7 @@ from output_control.tables.derived import Sources
 from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 NEAR = 0.01
-STEEP = 0.1
+STEEP = 0.05
 OUTLIERS = 2
 COUNT_INSTEAD = "make it a dimension of a count or a rate: those are protected as the numbers of units that they are"
 MOST_OUTSIDE = 20  # the outermost few are at most one in so many units, on either side
@@ -49,7 +49,7 @@ FROM_0 = "take a constant off it in the derivation, so that it begins near 0: a 
 
 def far_from_0(column: str) -> str:
     """The refusal of sums of such a column."""
-    return f"{column} differs between units by less than a tenth of its least value: its sums protect what all have"
+    return f"{column} differs between units by less than a twentieth of its least value: its sums protect what all have"
 
 
 def counts_in_disguise(column: str) -> str:

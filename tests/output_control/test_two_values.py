@@ -199,5 +199,5 @@ def test_a_constant_added_to_all_does_not_hide_who_dominates_though_a_few_lack_i
 def test_a_constant_far_above_all_differences_is_refused_with_what_to_take_off(tmp_path: Path, nothing: int) -> None:
     """Before, dominance was judged without it, but the interval was proven with it: the firm's was nearly known."""
     world = World(tmp_path).add("homes", constant_added(1e5, nothing=nothing))
-    with pytest.raises(Refused, match=r"less than a tenth of its least value|two values only, or nearly"):
+    with pytest.raises(Refused, match=r"less than a twentieth of its least value|two values only, or nearly"):
         world.check(table_request("kind", statistic="sum", measure="worth"))
