@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import TypeAlias
@@ -66,10 +67,12 @@ def code_files(places: Iterable[Path], root: Path) -> dict[str, str]:
 
 def digest_environment(distributions: Iterable[str]) -> str:
     """SHA-256 over the installed versions of ``distributions``; a missing one counts as such."""
-    versions: dict[str, Json] = {}
-    for name in sorted(distributions):
-        try:
-            versions[name] = metadata.version(name)
-        except metadata.PackageNotFoundError:
-            versions[name] = None
-    return digest_json(versions)
+    return digest_json({name: _version(name) for name in sorted(distributions)})
+
+
+@cache  # a process goes on with what it loaded, and each version is read from a long text
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None

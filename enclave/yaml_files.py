@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
+from copy import deepcopy
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -71,6 +73,11 @@ def read_yaml(content: bytes | str) -> Any:
     Raises:
         NotYaml: it is not readable, or is more than plain values, lists and mappings.
     """
+    return deepcopy(_read(content))
+
+
+@lru_cache(maxsize=64)  # a command reads the same schemas and classifications several times, and slowly
+def _read(content: bytes | str) -> Any:
     try:
         return yaml.load(content, _Strict)  # noqa: S506 - a SafeLoader that allows less
     except NotYaml:

@@ -41,7 +41,22 @@ def _stretched_once() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests that need Spark go to one worker: one session, and one Java process, per run."""
+    """What is made once for several tests is made by one worker: one Spark session and Java process per run, and one of
+    each fixture of a module or folder."""
     for item in items:
-        if item.get_closest_marker("spark") and not item.get_closest_marker("xdist_group"):
-            item.add_marker(pytest.mark.xdist_group("spark"))
+        if not item.get_closest_marker("xdist_group"):
+            group = "spark" if item.get_closest_marker("spark") else _maker(item)
+            if group:
+                item.add_marker(pytest.mark.xdist_group(group))
+
+
+MADE_FOR_ALL_WORKERS = {"small_job", "main_job"}  # whichever asks first makes it
+
+
+def _maker(item: pytest.Item) -> str:
+    """The folder, else the module, whose fixtures outlive a test that asks for them; empty when it asks for none."""
+    found = getattr(item, "_fixtureinfo", None)
+    defined = {} if found is None else found.name2fixturedefs
+    asked = [each[-1] for name, each in defined.items() if name not in MADE_FOR_ALL_WORKERS and "/" in each[-1].baseid]
+    places = {"session": lambda each: each.baseid, "module": lambda _: item.nodeid.split("::")[0]}
+    return min((places[each.scope](each) for each in asked if each.scope in places), key=len, default="")

@@ -113,9 +113,8 @@ class EmbeddedEngine:
     def collect(self, sql: str, order_by: Sequence[str] = ()) -> pa.Table:
         """See :meth:`Engine.collect`."""
         with _reported():
-            relation = self._connection.sql(sql)
-            schema = _schema_of(relation)
-            return pa.Table.from_batches(self._batches(relation, order_by, schema), schema)
+            schema, batches = self._result(self._connection.sql(sql), order_by)
+            return pa.Table.from_batches(batches, schema)
 
     def write(self, sql: str, order_by: Sequence[str], sink: BatchSink) -> None:
         """See :meth:`Engine.write`."""
@@ -139,15 +138,17 @@ class EmbeddedEngine:
 
     def _stream(self, relation: duckdb.DuckDBPyRelation, order_by: Sequence[str], sink: BatchSink) -> None:
         with _reported():
-            for batch in self._batches(relation, order_by, _schema_of(relation)):
+            for batch in self._result(relation, order_by)[1]:
                 sink(batch)
 
-    def _batches(
-        self, relation: duckdb.DuckDBPyRelation, order_by: Sequence[str], schema: pa.Schema
-    ) -> Iterator[pa.RecordBatch]:
+    def _result(
+        self, relation: duckdb.DuckDBPyRelation, order_by: Sequence[str]
+    ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         names = total_order(relation.columns, order_by)
         terms = ", ".join(f"{self.dialect.quote(name)} ASC NULLS FIRST" for name in names)
-        return canonical_batches(relation.order(terms).to_arrow_reader(BATCH_ROWS), schema)
+        found = relation.order(terms).to_arrow_reader(BATCH_ROWS)
+        schema = canonical_schema(found.schema)
+        return schema, canonical_batches(found, schema)
 
 
 def _noting(batches: Iterator[pa.RecordBatch], failed: list[Exception]) -> Iterator[pa.RecordBatch]:

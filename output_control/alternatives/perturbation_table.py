@@ -10,6 +10,7 @@ of transition probabilities and disclosure risk estimation for additive noise*, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -40,6 +41,7 @@ class PerturbationTable:
         return np.arange(-self.largest, self.largest + 1, dtype=np.int64)
 
 
+@lru_cache(maxsize=16)  # every table of a policy asks for the same one
 def perturbation_table(largest: int, variance: float, withheld: int = 0) -> PerturbationTable:
     """Changes of at most ``largest`` (D), variance V where it can be had, no results of 1 … ``withheld`` (j_s).
 
@@ -61,7 +63,9 @@ def perturbation_table(largest: int, variance: float, withheld: int = 0) -> Pert
         chances = row_of(count, largest, variance, withheld)
         rows.append(chances)
         reached.append(float(chances @ np.arange(-largest, largest + 1) ** 2))
-    return PerturbationTable(largest, variance, withheld, np.array(rows), np.array(reached))
+    made = PerturbationTable(largest, variance, withheld, np.array(rows), np.array(reached))
+    made.chances.flags.writeable = made.variances.flags.writeable = False
+    return made
 
 
 def row_of(count: int, largest: int, variance: float, withheld: int, *, inside: float = INSIDE) -> FloatArray:

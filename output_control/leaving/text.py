@@ -23,7 +23,7 @@ from output_control.leaving.words import NOT_DRAWN
 _HIDING = rf"[\pC\p{{Zl}}\p{{Zp}}{NOT_DRAWN}]"
 _AREAS = r"\b(?:NL|LD|PV|CR|GM|WK|BU)[0-9]{1,8}\b"
 _DIGESTS = r"\b[0-9a-f]{64}\b|-v[0-9]{1,6}-[0-9a-f]{12}\b"  # SHA-256; the end of a request's id
-_SIGNED = r"^[A-Za-z0-9+/_-]{42,}={0,2}$"  # base64 of a key or a signature: the whole text
+_SIGNED = r"^[A-Za-z0-9+/_-]{43}=?$|^[A-Za-z0-9+/_-]{86}(?:==)?$"  # base64 of 32 or 64 bytes: a key, a signature
 _YEAR = r"(?:1[89]|2[01])[0-9]{2}"
 _YEARS = rf"(^|[^0-9.,/_ -]|[^0-9] ){_YEAR}(?:(?:[.,/_ -]| - | / |, ){_YEAR})+($|[^0-9.,/_ -]| [^0-9])"
 _ROUND = r"[0-9](?:\.?[0-9]){0,2}"  # the figures of an amount before its noughts: three single out nobody

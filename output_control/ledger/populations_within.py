@@ -86,8 +86,9 @@ class PopulationsWithin:
         """Whether of two sums, of which one holds the other but for 1 … ``minimum`` − 1 units, these may be nobody.
 
         Else two figures that differ tell that somebody is in the difference, who may be known to be the only one. Not
-        so where the difference holds a cell of a table as a whole: that table says itself that it is not empty. Where
-        figures tell of everybody (``least``), also two sums that differ by so few on both sides are held.
+        so where the difference holds a cell of which a figure says itself that it is not empty, or where one table has
+        both sums and a cell between them: that is left to it. Where figures tell of everybody (``least``), also two
+        sums that differ by so few on both sides are held.
         """
         there = sparse.csr_array(self._sums[:, : len(self._units)])
         held = self._amount[: len(self._units)]
@@ -100,12 +101,16 @@ class PopulationsWithin:
             rest = np.setxor1d(_row(there, first), _row(there, second))
             of_rest = np.zeros(len(held))
             of_rest[rest] = held[rest]
-            if bool(((there @ of_rest == size) & (size > 0)).any()):
+            between = (there @ of_rest == size) & (size > 0)
+            if bool((between & (size > self._down)).any()) or self._in_one_table(first, second, between):
                 continue
             tried += 1
             if tried > MOST_TRIED or not self._may_be_empty(rest):
                 return False
         return True
+
+    def _in_one_table(self, first: int, second: int, between: BoolArray) -> bool:
+        return any(bool({first, second} <= set(row.tolist()) and between[row].any()) for row in self._row)
 
     def _may_be_empty(self, atoms: IntArray) -> bool:
         if bool((self._least[atoms] > 0).any()):

@@ -229,7 +229,7 @@ def test_what_another_user_left_is_named_with_its_owner_and_root_removes_it(tmp_
 
 def test_closing_leaves_nothing_in_the_scratch_folder(tmp_path: Path) -> None:
     scratch = tmp_path / "scratch"
-    with open_engine("duckdb", scratch=scratch, readable=[], memory_gib=0.1) as engine:
+    with open_engine("duckdb", scratch=scratch, readable=[], memory_gib=0.05) as engine:
         rows: list[int] = []
         spilled: set[str] = set()
 
@@ -237,8 +237,8 @@ def test_closing_leaves_nothing_in_the_scratch_folder(tmp_path: Path) -> None:
             rows.append(batch.num_rows)
             spilled.update(path.name for path in scratch.rglob("*"))
 
-        engine.write("SELECT hash(range) % 1000003 AS a, range AS b FROM range(12000000)", ["a"], sink)
-    assert sum(rows) == 12_000_000
+        engine.write("SELECT hash(range) % 1000003 AS a, range AS b FROM range(5000000)", ["a"], sink)
+    assert sum(rows) == 5_000_000
     assert spilled
     assert not list(scratch.iterdir())
 
@@ -280,8 +280,8 @@ _KILLED = """
 import os, signal, sys
 from pathlib import Path
 from enclave.engine import open_engine
-with open_engine("duckdb", scratch=Path(sys.argv[1]), readable=[], memory_gib=0.1) as engine:
-    engine.write("SELECT hash(range) % 1000003 AS a, range AS b FROM range(9000000)", ["a"],
+with open_engine("duckdb", scratch=Path(sys.argv[1]), readable=[], memory_gib=0.05) as engine:
+    engine.write("SELECT hash(range) % 1000003 AS a, range AS b FROM range(5000000)", ["a"],
                  lambda batch: os.kill(os.getpid(), signal.SIGKILL))
 """
 

@@ -100,6 +100,25 @@ class BruteForce:
         for found in _every(self.equations, ([0.0] * len(self.inner), [float(cap)] * len(self.inner)), [NODES]):
             yield {cell: int(value) for cell, value in zip(self.inner, found, strict=True)}
 
+    def every_at_once(self, cap: int) -> np.ndarray:
+        """As `every_table`, all of them together: a row per table, a column per inner cell."""
+        low, high = [0.0] * len(self.inner), [float(cap)] * len(self.inner)
+        if not _narrow(self.equations, low, high):
+            return np.zeros((0, len(self.inner)))
+        matrix = np.zeros((len(self.equations), len(self.inner)))
+        for row, (inside, _, _) in enumerate(self.equations):
+            matrix[row, inside] = 1
+        least, most = (np.array([each[side] for each in self.equations]) for side in (1, 2))
+        found = np.zeros((1, 0))
+        for at in range(1, len(self.inner) + 1):
+            values = np.arange(low[at - 1], high[at - 1] + 1)
+            found = np.hstack([np.repeat(found, len(values), axis=0), np.tile(values, len(found))[:, None]])
+            sums, rest = found @ matrix[:, :at].T, matrix[:, at:]
+            found = found[((sums + rest @ low[at:] <= most) & (sums + rest @ high[at:] >= least)).all(axis=1)]
+            if len(found) > NODES:
+                raise TooLong
+        return found
+
     def whole_ends(self, table: Published, codes: Codes) -> tuple[float, float]:
         """The least and the most that a cell can be in any whole-number table, by an integer programme."""
         aim, matrix = np.zeros(len(self.inner)), np.zeros((len(self.equations), len(self.inner)))

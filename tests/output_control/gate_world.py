@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import yaml
 
 from enclave.classifications import Classification, Code
 from enclave.engine import Engine, open_engine
@@ -18,6 +18,7 @@ from enclave.entropy import SeededEntropy
 from enclave.fingerprints import Json
 from enclave.frames import Frame, FrameManifest, manifest_columns, open_frame, writing_frame
 from enclave.requests import DimensionRequest, OutputRequest, Population, TableRequest
+from enclave.yaml_files import read_fields
 from enclave.zones import Derived, Linked, Tag
 from output_control.gate import check
 from output_control.ledger.history import History
@@ -35,13 +36,13 @@ def policy_in(folder: Path, **tables: object) -> Policy:
     gate = folder / "gate"
     gate.mkdir(mode=0o700, exist_ok=True)
     provision_confidential(EXAMPLE, gate, SeededEntropy(1))
-    public = yaml.safe_load(PUBLIC.read_text())
+    public = read_fields(PUBLIC.read_bytes())
     for name, value in tables.items():
         public[next(part for part in ("tables", "models", "distributions") if name in public[part])][name]["value"] = (
             value
         )
     path = folder / "cbs_ra.yaml"
-    path.write_text(yaml.safe_dump(public))
+    path.write_text(json.dumps(public, indent=1))  # which is YAML too
     return load_policy(path, gate)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -44,13 +43,18 @@ def all_tables(table: CellTable, suppressed: np.ndarray, highest: int) -> np.nda
     """Every table of whole numbers ≥ 0 that agrees with what is published (rows: tables; columns: cells).
 
     Brute force over the inner cells, each up to ``highest``, and nothing of the gate: totals are summed by walking
-    the hierarchy, code by code.
+    the hierarchy, code by code. A cell is added at a time, and what no further cell can make agree is dropped at once.
     """
     inner = [i for i in range(len(table)) if all(table.labels(i)[d] in dim.leaves for d, dim in enumerate(table.dims))]
-    above = np.array([[_holds(table, i, j) for j in inner] for i in range(len(table))], dtype=np.int64)
-    choices = [range(highest + 1) if suppressed[j] else (int(table.value[j]),) for j in inner]
-    grid = np.array(list(itertools.product(*choices)), dtype=np.int64) @ above.T
-    return grid[(grid[:, ~suppressed] == table.value[~suppressed]).all(axis=1)]
+    above = np.array([[_holds(table, i, j) for j in inner] for i in range(len(table))], dtype=np.float64)
+    shown, told = above[~suppressed], table.value[~suppressed]
+    found = np.zeros((1, 0))
+    for at, j in enumerate(inner, 1):
+        choices = np.arange(highest + 1.0) if suppressed[j] else table.value[[j]]
+        found = np.hstack([np.repeat(found, len(choices), axis=0), np.tile(choices, len(found))[:, None]])
+        sums, whole = found @ shown[:, :at].T, ~shown[:, at:].any(axis=1)
+        found = found[((sums == told) | (~whole & (sums < told))).all(axis=1)]
+    return found @ above.T
 
 
 def _holds(table: CellTable, total: int, inner: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -25,19 +26,18 @@ from output_control.tables.rules import PrimaryResult
 from output_control.tables.table import CellTable
 
 SHARED_UNITS = Shape("nk", ((2, 4), (3,), (3,)), NK, 8, spread=1.3, held=0.7)
+FEWER_CELLS = replace(SHARED_UNITS, trees=((2, 3), (3,), (2,)))
 
 
-@pytest.fixture(scope="module")
-def instance(tmp_path_factory: pytest.TempPathFactory) -> tuple[CellTable, PrimaryResult]:
+def instance(shape: Shape, folder: Path) -> tuple[CellTable, PrimaryResult]:
     """A 3-way table by two dominance rules, whose units contribute to several cells."""
-    folder = tmp_path_factory.mktemp("nk")
-    write(SHARED_UNITS, folder)
+    write(shape, folder)
     read = read_instance(folder)
     return read.table, read.sensitive(read.rules)
 
 
-def test_every_safe_pattern_keeps_the_cuts_of_a_crossing(instance: tuple[CellTable, PrimaryResult]) -> None:
-    table, sensitive = instance
+def test_every_safe_pattern_keeps_the_cuts_of_a_crossing(tmp_path: Path) -> None:
+    table, sensitive = instance(SHARED_UNITS, tmp_path)
     problem = build(table, sensitive, Options())
     best = Search.start(problem, None)
     assert not cover(best) and not cover_singletons(best)
@@ -55,10 +55,13 @@ def test_every_safe_pattern_keeps_the_cuts_of_a_crossing(instance: tuple[CellTab
         assert (rows @ hidden >= levels - 1e-6).all()
 
 
+@pytest.mark.parametrize(
+    "shape", [FEWER_CELLS, pytest.param(SHARED_UNITS, marks=pytest.mark.sweep)], ids=["fewer cells", "more cells"]
+)
 def test_a_wide_gap_of_magnitudes_is_left_below_a_tenth_and_twice_alike(
-    instance: tuple[CellTable, PrimaryResult], monkeypatch: pytest.MonkeyPatch
+    shape: Shape, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    table, sensitive = instance
+    table, sensitive = instance(shape, tmp_path)
     # so small a table is proven, and its gap hardly wide; here every gap is wide and no table small
     monkeypatch.setattr(exact, "WIDE_GAP", 0.0)
     monkeypatch.setattr(suppression, "PROVEN_UP_TO", 0)
@@ -72,9 +75,7 @@ def test_a_wide_gap_of_magnitudes_is_left_below_a_tenth_and_twice_alike(
 def test_a_small_table_is_proven_optimal_though_its_gap_was_wide(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(Shape("p", ((4,), (4,), (4,)), P10, 10, spread=1.3), tmp_path)
-    read = read_instance(tmp_path)
-    table, sensitive = read.table, read.sensitive(read.rules)
+    table, sensitive = instance(Shape("p", ((4,), (4,), (4,)), P10, 10, spread=1.3), tmp_path)
     proven = suppress(table, sensitive, options=Options())
     assert proven.optimal and audit(table, sensitive, proven, Options()).safe
     monkeypatch.setattr(suppression, "PROVEN_UP_TO", 0)

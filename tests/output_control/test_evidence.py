@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -10,7 +11,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enclave.classifications import Classification
@@ -28,6 +28,7 @@ from output_control.tables.evidence import (
     tabulate,
 )
 from output_control.tables.shown import shown_dimension
+from tests.examples import examples
 from tests.output_control.gate_world import (
     CLASSIFICATIONS,
     FLAG,
@@ -61,19 +62,31 @@ def below(classification: Classification, code: str) -> set[str]:
 
 def by_hand(homes: pd.DataFrame, columns: list[str], measure: str | None) -> dict[tuple[str, ...], tuple[object, ...]]:
     """Every non-empty cell of the cross product: records, units, total, three largest units, the only unit or two."""
+    records = homes.to_dict("records")
+    if measure is not None:
+        records = [record for record in records if pd.notna(record[measure])]
+    under = [{each.code: below(CLASSIFICATIONS[column], each.code) for each in CLASSIFICATIONS[column].codes}
+             for column in columns]  # fmt: skip
     cells = {}
-    for codes in product(*([code.code for code in CLASSIFICATIONS[column].codes] for column in columns)):
-        inside = homes
-        for column, code in zip(columns, codes, strict=True):
-            inside = inside[inside[column].isin(below(CLASSIFICATIONS[column], code))]
-        inside = inside if measure is None else inside[inside[measure].notna()]
-        if inside.empty:
+    for codes in product(*under):
+        leaves = [found[code] for found, code in zip(under, codes, strict=True)]
+        inside = [r for r in records if all(r[c] in leaf for c, leaf in zip(columns, leaves, strict=True))]
+        if not inside:
             continue
-        per_unit = inside.groupby("owner").size() if measure is None else inside.groupby("owner")[measure].sum()
-        largest = [*sorted(per_unit.abs().tolist(), reverse=True)[:3], 0, 0, 0]
-        sole = int(per_unit.index[0]) if len(per_unit) == 1 else -1
-        couple = sorted(per_unit.index.tolist()) if len(per_unit) == 2 else [-1, -1]
-        cells[codes] = (len(inside), len(per_unit), round(float(per_unit.sum()), 4), *largest[:3], sole, *couple)
+        per_unit = Counter[int]()
+        for record in inside:
+            per_unit[record["owner"]] += 1 if measure is None else record[measure]
+        largest = [*sorted(map(abs, per_unit.values()), reverse=True)[:3], 0, 0, 0]
+        sole = next(iter(per_unit)) if len(per_unit) == 1 else -1
+        couple = sorted(per_unit) if len(per_unit) == 2 else [-1, -1]
+        cells[codes] = (
+            len(inside),
+            len(per_unit),
+            round(float(sum(per_unit.values())), 4),
+            *largest[:3],
+            sole,
+            *couple,
+        )
     return cells
 
 
@@ -116,8 +129,7 @@ def frame_of(rows: list[tuple[int, str, str, int | None]]) -> pa.Table:
     )
 
 
-@given(rows=homes)
-@settings(max_examples=25)
+@examples(10, 100, rows=homes)
 def test_counts_and_their_evidence_are_those_of_the_records(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, str, str, int | None]]
 ) -> None:
@@ -128,8 +140,7 @@ def test_counts_and_their_evidence_are_those_of_the_records(
     assert not found.signed
 
 
-@given(rows=homes.filter(lambda rows: any(row[3] is not None for row in rows)))
-@settings(max_examples=25)
+@examples(10, 100, rows=homes.filter(lambda rows: any(row[3] is not None for row in rows)))
 def test_sums_and_their_evidence_are_those_of_the_records_that_have_a_measure(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, str, str, int | None]]
 ) -> None:
@@ -388,8 +399,7 @@ def test_the_cross_product_is_row_major() -> None:
     assert cross_product((2, 2)).tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
 
 
-@given(rows=homes, least=st.integers(1, 30), weight=st.sampled_from(["none", "secret", "public"]))
-@settings(max_examples=30)
+@examples(10, 100, rows=homes, least=st.integers(1, 30), weight=st.sampled_from(["none", "secret", "public"]))
 def test_what_is_left_beyond_the_least_measure_is_the_table_of_what_is_left(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, str, str, int | None]], least: int, weight: str
 ) -> None:

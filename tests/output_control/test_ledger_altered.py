@@ -25,7 +25,7 @@ from output_control.protection import Exact, Options, Width
 from output_control.tables.rules import Dominance, PPercent, Rule
 from tests.output_control.gate_world import World, random_homes, table_request
 from tests.output_control.ledger_tables import a_dimension, a_table
-from tests.output_control.ledger_world import Past, cells_of
+from tests.output_control.ledger_world import Past, cells_of, flat, homes
 
 BASE, LEAST = 5, 4
 SEX = a_dimension("s", 2)
@@ -58,11 +58,16 @@ def published(count: np.ndarray, way: str) -> np.ndarray:
     return np.where(count == 0, 0, np.where(count < LEAST, -1, shown))
 
 
+def populations_near(counts: Sequence[int]) -> np.ndarray:
+    """Every population (rows: counts per group) within the base of the true one; groups of nobody stay so."""
+    ranges = [np.arange(max(count - BASE, 0), count + BASE + 1) if count else np.arange(1) for count in counts]
+    return np.stack(np.meshgrid(*ranges, indexing="ij"), axis=-1).reshape(-1, len(counts))
+
+
 def consistent(counts: Sequence[int], ways: Sequence[str]) -> np.ndarray:
     """Populations (rows: counts per group) near the true one that give the same two published tables; groups of nobody
     stay so."""
-    ranges = [range(max(count - BASE, 0), count + BASE + 1) if count else range(1) for count in counts]
-    every = np.array(list(itertools.product(*ranges)))
+    every = populations_near(counts)
     same = np.ones(len(every), dtype=bool)
     for name, way in zip(("first", "second"), ways, strict=True):
         for sexes in ((0,), (1,), (0, 1)):
@@ -133,8 +138,7 @@ def test_units_of_two_records_are_held_by_the_units_in_each_group_that_an_attack
 
 def agreeing(counts: Sequence[int], ways: Sequence[str], tables: Sequence[ReleasedTable]) -> np.ndarray:
     """Numbers of records per group that give the same figures, hidden where the true ones are."""
-    ranges = [range(max(count - BASE, 0), count + BASE + 1) if count else range(1) for count in counts]
-    every = np.array(list(itertools.product(*ranges)))
+    every = populations_near(counts)
     fits = np.ones(len(every), dtype=bool)
     for name, way, made in zip(("first", "second"), ways, tables, strict=True):
         for code, sexes in enumerate(((0, 1), (0,), (1,))):
@@ -214,6 +218,20 @@ def test_what_is_drawn_by_keys_of_records_does_not_leave_of_two_populations_that
 
     assert not stay_open(wide(first, second), 1)
     assert stay_open(wide(8, 9), 1)
+
+
+def test_a_drawn_0_does_not_say_that_its_cell_is_occupied_so_nobody_is_told_by_all_but_its_units(
+    tmp_path: Path,
+) -> None:
+    past, sizes = Past(tmp_path, classifications={"area": flat("area", "a", 5)}), (2, 20, 24, 31, 38)
+    area, ids = np.repeat([f"a{at}" for at in range(5)], sizes), list(range(1000, 1000 + sum(sizes)))
+    data = homes(home=ids, owner=ids, area=area.tolist())
+    request = table_request("area", protection=Protection(method="cell_key"))
+    shown = cells_of(past.release("first", data, request), "area")
+    assert shown["a0",] == 0
+    with pytest.raises(Refused, match="bound a group of few units too closely"):
+        past.release("all but a0", data.filter(area != "a0"), request)
+    past.release("all but a1", data.filter(area != "a1"), request)
 
 
 class Shifted:

@@ -7,13 +7,13 @@ The everyday part is short; ``-m sweep`` runs the same over hundreds of cases ea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, assume, event, given, settings
+from hypothesis import assume, event
 from hypothesis import strategies as st
 
 from output_control.audit import AuditReport, audit
@@ -42,28 +42,13 @@ from output_control.tables.rules import (
     primary,
 )
 from output_control.tables.table import CellTable
+from tests.examples import examples
 from tests.output_control.brute_force import BruteForce, Published, TooLong
 from tests.output_control.drawn_tables import Drawn, count_tables, linked_counts, magnitude_tables, published, rings
 from tests.output_control.tables import cell, counts, flat
 
-Test = Callable[..., None]
 PROTECTIONS = st.sampled_from([Exact(), Width(2), Width(3), Range()])
 METHODS = st.sampled_from(["auto", "flow", "optimal", "gauss"])
-
-
-def examples(everyday: int, long: int, **drawn: st.SearchStrategy[Any]) -> Callable[[Test], Callable[..., None]]:
-    """The test twice over: a few cases every day, and many in the sweep."""
-
-    def twice(test: Test) -> Callable[..., None]:
-        @pytest.mark.parametrize("cases", [everyday, pytest.param(long, marks=pytest.mark.sweep)])
-        def run(cases: int) -> None:
-            settled = settings(max_examples=cases, deadline=None, suppress_health_check=list(HealthCheck))
-            settled(given(**drawn)(test))()
-
-        run.__doc__, run.__name__ = test.__doc__, test.__name__
-        return run
-
-    return twice
 
 
 def certified(table: Any, sensitive: PrimaryResult, options: Options) -> tuple[Pattern, AuditReport]:
@@ -150,7 +135,7 @@ def test_no_whole_number_population_narrows_a_count_of_three_linked_tables(
     linked_attack(tables, n, Options(count_protection=protection, method=method, occupied=occupied))
 
 
-@examples(25, 200, tables=rings(), data=st.data())
+@examples(10, 200, tables=rings(), data=st.data())
 def test_the_audit_of_three_linked_tables_finds_the_ends_of_the_whole_number_populations(
     tables: tuple[CellTable, ...], data: st.DataObject
 ) -> None:
@@ -205,7 +190,7 @@ def level_of(rule: Rule, held: dict[int, float]) -> float:
 
 
 @examples(
-    25, 200, drawn=magnitude_tables(), names=st.sets(st.sampled_from(list(RULES)), min_size=1, max_size=3),
+    12, 200, drawn=magnitude_tables(), names=st.sets(st.sampled_from(list(RULES)), min_size=1, max_size=3),
     singletons=st.booleans(), method=METHODS,
 )  # fmt: skip
 def test_no_magnitude_is_closer_than_its_levels_and_no_sole_contributor_closer_than_a_tenth(

@@ -35,14 +35,12 @@ def enumerated(table: CellTable, hidden: np.ndarray, base: int, n: int) -> dict[
             range(1, n) if hidden[i] else [v for v in around if to_base(v, base) == to_base(value, base) and v >= n]
         )
     found: dict[int, list[int]] = {i: [] for i in inner if hidden[i]}
+    shown = {table.labels(i): to_base(int(table.value[i]), base) for i in range(len(table))}
     for tried in itertools.product(*ranges):
         a, b, c, d = tried
         sums = {("A", "sex-total"): a + b, ("B", "sex-total"): c + d, ("region-total", "f"): a + c}
         sums |= {("region-total", "m"): b + d, ("region-total", "sex-total"): a + b + c + d}
-        published = all(
-            v >= n and to_base(v, base) == to_base(int(table.value[cell(table, *k)]), base) for k, v in sums.items()
-        )
-        if published:
+        if all(v >= n and to_base(v, base) == shown[k] for k, v in sums.items()):
             for i, v in zip(inner, tried, strict=True):
                 if hidden[i]:
                     found[i].append(v)

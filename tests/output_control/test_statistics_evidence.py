@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enclave.engine.interface import EngineName
 from output_control.statistics.percentiles import percentiles
 from output_control.tables.evidence import shown_dimensions, tabulate, unit_sets, write_unit_sets
+from tests.examples import examples
 from tests.output_control.gate_world import CLASSIFICATIONS, World, random_homes, table_request
 from tests.output_control.statistic_rows import (
     released,
@@ -38,8 +38,7 @@ def three_ways(rows: list[tuple[int, str, str, int]], flags: list[str]) -> pa.Ta
     return table.append_column("flag", pa.array((flags * len(rows))[: len(rows)]))
 
 
-@given(rows=rows, flags=st.lists(st.sampled_from(["yes", "no"]), min_size=1, max_size=7))
-@settings(max_examples=40)
+@examples(12, 150, rows=rows, flags=st.lists(st.sampled_from(["yes", "no"]), min_size=1, max_size=7))
 def test_units_in_many_cells_are_counted_once_in_each_over_three_hierarchies(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[int, str, str, int]], flags: list[str]
 ) -> None:

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enclave.errors import Refused
 from enclave.requests import Population, TreeRequest, parse_requests
 from output_control.models.tree import GrownTree, Leaf, Split, grow_tree, leaves_of, place_records
 from output_control.statistics.rounding import significant, to_base
+from tests.examples import examples
 from tests.output_control.gate_world import World
 
 
@@ -85,8 +85,7 @@ def test_each_leaf_holds_the_records_that_its_conditions_say(tmp_path: Path) -> 
     check_leaves(data.to_pandas(), found.leaves)
 
 
-@given(seed=st.integers(0, 10**6), rows=st.integers(150, 700), owners=st.integers(60, 700))
-@settings(max_examples=25)
+@examples(10, 100, seed=st.integers(0, 10**6), rows=st.integers(150, 700), owners=st.integers(60, 700))
 def test_no_leaf_is_smaller_than_the_policy_asks_whatever_the_data(
     tmp_path_factory: pytest.TempPathFactory, seed: int, rows: int, owners: int
 ) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import fcntl
+import io
 import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,7 @@ import yaml
 
 from enclave.data_keys import DataKeys
 from enclave.encrypted_files import key_name, open_encrypted
+from pipeline.main import main
 from tests.conftest import CHECKOUT
 
 
@@ -43,6 +46,20 @@ def zicht(*arguments: str | Path, code_root: Path = CHECKOUT, environment: Mappi
     return Done(done.returncode, done.stdout, done.stderr)
 
 
+def zicht_here(*arguments: str | Path) -> Done:
+    """`zicht` in this process, which has read all modules: for refusals, and commands that others start for real."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.setattr(sys, "argv", ["zicht", *map(str, arguments)])
+        patch.setenv("COLUMNS", "200")
+        patch.chdir(CHECKOUT)
+        with pytest.raises(SystemExit) as ended:
+            main()
+    for stream in (out, err):
+        stream.seek(0)
+    return Done(int(ended.value.code or 0), out.read(), err.read())
+
+
 @dataclass(frozen=True)
 class Job:
     """A workspace in which ``zicht demo`` ended well."""
@@ -64,6 +81,9 @@ class Job:
 
     def zicht(self, *arguments: str | Path) -> Done:
         return zicht(*arguments, "--workspace", self.workspace)
+
+    def zicht_here(self, *arguments: str | Path) -> Done:
+        return zicht_here(*arguments, "--workspace", self.workspace)
 
 
 def run_job(

@@ -26,7 +26,7 @@ SAID = "['QueryLog', 'PhysicalOperator', 'AdaptiveFilter']"
 def observe(folder: Path) -> None:
     """Turn on all that the engines can say."""
     folder.mkdir(parents=True, exist_ok=True)
-    connect, batches, settings = duckdb.connect, embedded.EmbeddedEngine._batches, distributed._settings
+    connect, result, settings = duckdb.connect, embedded.EmbeddedEngine._result, distributed._settings
     opened = iter(range(1_000_000))
 
     def connected(*arguments: Any, **options: Any) -> duckdb.DuckDBPyConnection:
@@ -38,18 +38,18 @@ def observe(folder: Path) -> None:
         return connection
 
     def planned(
-        engine: embedded.EmbeddedEngine, relation: Any, order_by: Sequence[str], schema: pa.Schema
-    ) -> Iterator[pa.RecordBatch]:
+        engine: embedded.EmbeddedEngine, relation: Any, order_by: Sequence[str]
+    ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
         with (folder / "plans.txt").open("a") as file:
             file.write(relation.explain())
-        return batches(engine, relation, order_by, schema)
+        return result(engine, relation, order_by)
 
     def told(scratch: Path, threads: int, memory_gib: float) -> dict[str, str]:
         events = {"spark.eventLog.enabled": "true", "spark.eventLog.dir": folder.as_uri()}
         return {**settings(scratch, threads, memory_gib), **events, "spark.eventLog.compress": "false"}
 
     duckdb.connect = connected  # type: ignore[assignment]  # the same call, one argument list for all of its forms
-    embedded.EmbeddedEngine._batches = planned  # type: ignore[method-assign]  # every plan is seen there
+    embedded.EmbeddedEngine._result = planned  # type: ignore[method-assign]  # every plan is seen there
     distributed._settings = told
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from enclave.fingerprints import digest_file
-from tests.pipeline.job import Job, content_of, copied_job, zicht
+from tests.pipeline.job import Job, content_of, copied_job, zicht, zicht_here
 
 pytestmark = pytest.mark.xdist_group("small-job")
 
@@ -55,7 +55,9 @@ def test_a_changed_file_stops_the_run_and_nothing_else_changes(zone: str, copied
     if zone == "keys":  # the linked data would be made anew from the key tables: take them away
         shutil.rmtree(copied.workspace / "linked/ondermijning")
     before = state(copied.workspace)
-    done = copied.zicht("all", "ondermijning", "--passphrase-file", copied.workspace / "people/custodian/passphrase")
+    done = copied.zicht_here(
+        "all", "ondermijning", "--passphrase-file", copied.workspace / "people/custodian/passphrase"
+    )
     assert done.code == (2 if zone == "inbox" else 6), done.said
     assert "Next: " in done.err
     assert zone == "inbox" or changed.name in done.err
@@ -67,13 +69,13 @@ def test_a_changed_file_stops_the_run_and_nothing_else_changes(zone: str, copied
 def test_a_changed_request_is_not_decided_on(copied: Job) -> None:
     (request,) = (path.name for path in copied.workspace.glob("review/doorsluishuizen-*"))
     flip(next(copied.workspace.glob("review/doorsluishuizen-*/outputs/*/*.csv")))
-    assert copied.zicht("review", "show", request).code == 6
+    assert copied.zicht_here("review", "show", request).code == 6
 
 
 def test_a_changed_release_does_not_verify(copied: Job) -> None:
     bundle = copied.bundles()["doorsluishuizen"]
     flip(next(bundle.glob("outputs/*/*.csv")))
-    done = zicht("verify", bundle, "--key", copied.workspace / "keys/release.pub")
+    done = zicht_here("verify", bundle, "--key", copied.workspace / "keys/release.pub")
     assert done.code == 6
     assert "outputs/doorsluishuizen" in done.err
 
@@ -83,7 +85,7 @@ def test_a_changed_journal_is_found(copied: Job) -> None:
     content = journal.read_bytes()
     assert b'"accepted":' in content
     journal.write_bytes(content.replace(b'"accepted":', b'"accepted_":', 1))
-    done = copied.zicht("journal", "verify")
+    done = copied.zicht_here("journal", "verify")
     assert done.code == 6
     assert "was changed" in done.err
 
@@ -116,7 +118,7 @@ def test_a_full_disk_loses_nothing_and_with_space_the_job_goes_on(
     assert full.code == 7, full.said
     assert "the disk is full" in full.err
     for bundle in small_disk.glob("run/released/*/*"):
-        assert zicht("verify", bundle, "--key", small_disk / "run/keys/release.pub").code == 0
+        assert zicht_here("verify", bundle, "--key", small_disk / "run/keys/release.pub").code == 0
     subprocess.run(["mount", "-o", "remount,size=200m", small_disk], check=True)  # noqa: S607
     done = zicht(*arguments, "--workspace", small_disk / "run")
     assert done.code == 0, done.said

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.pipeline.job import Job, content_of, zicht
+from tests.pipeline.job import Job, content_of, zicht_here
 
 
 @pytest.mark.parametrize("size", [("1000", "2"), ("1200", "1")])
@@ -14,7 +14,7 @@ def test_a_second_demonstration_does_not_replace_the_first_ones_country(small_jo
     before = content_of(small_job.country, "")
     persons, seed = size
     other = small_job.root / "other"
-    done = zicht("demo", "--persons", persons, "--seed", seed, "--workspace", other)
+    done = zicht_here("demo", "--persons", persons, "--seed", seed, "--workspace", other)
     assert (done.code, other.exists()) == (2, False), done.said
     assert "nothing was replaced" in done.err
     assert "--country" in done.err
@@ -36,7 +36,7 @@ def test_a_country_that_shares_a_folder_with_the_workspace_is_refused_before_any
     kept = tmp_path / "run" / "kept"
     kept.parent.mkdir()
     kept.write_text("of a first demonstration")
-    done = zicht("demo", "--persons", "1000", "--workspace", tmp_path / "run", "--country", tmp_path / country)
+    done = zicht_here("demo", "--persons", "1000", "--workspace", tmp_path / "run", "--country", tmp_path / country)
     assert done.code == 2, done.said
     assert "lie in one another" in done.err
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [kept]

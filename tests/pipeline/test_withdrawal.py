@@ -226,30 +226,30 @@ def test_after_a_withdrawal_nothing_runs_until_it_is_linked_again_without_the_de
     left = [job.workspace / place / f".clearances.parquet{TEMPORARY_MARK}x" for place in places]
     for path in left:
         path.write_bytes(linked.read_bytes())
-    done = job.zicht("withdraw", hemp.delivery, "--reason", "errors", *phrase)
+    done = job.zicht_here("withdraw", hemp.delivery, "--reason", "errors", *phrase)
     assert done.code == 0, done.said
     assert not any(path.exists() for path in left)
     assert not list(job.workspace.glob(f"*/{hemp.supplier}/hemp_clearances_2016.parquet"))
-    assert job.zicht("run", "doorsluishuizen").code == 10
-    assert "hold a delivery that was withdrawn" in job.zicht("check", "doorsluishuizen").said
+    assert job.zicht_here("run", "doorsluishuizen").code == 10
+    assert "hold a delivery that was withdrawn" in job.zicht_here("check", "doorsluishuizen").said
     assert received(job) == [before[0] - 1, 1]
     assert not any(path.exists() for path in matching)
     assert keys_of(job) == []
     for path, content in kept.items():  # as a kill leaves them
         path.write_bytes(content)
-    done = job.zicht("link", *phrase)  # records were matched by name while the delivery stood
+    done = job.zicht_here("link", *phrase)  # records were matched by name while the delivery stood
     assert not any(path.exists() for path in matching)
     assert done.code == 10
     assert "match clearances dwelling was not run on the deliveries that stand" in done.said
     for step in ("receive", "pseudonymise", "link"):
-        done = job.zicht(step, *phrase)
+        done = job.zicht_here(step, *phrase)
         assert done.code == 0, done.said
     assert keys_of(job) != []
     for path in backup:
         with pytest.raises(KeyUnavailable):
             read_linked(path, job.workspace)
     assert read_linked(linked, job.workspace).num_rows == rows - hemp.accepted
-    assert job.zicht("run", "doorsluishuizen").code == 0
+    assert job.zicht_here("run", "doorsluishuizen").code == 0
     derived = list(job.workspace.glob("results/ondermijning/*/*.parquet"))
     others = [path for path in derived if "doorsluishuizen" not in path.parent.name]
     assert others != derived
@@ -264,13 +264,13 @@ def test_after_a_withdrawal_nothing_runs_until_it_is_linked_again_without_the_de
         ResearchDesk(office, Teller(Style.PLAIN), actor="r").run(office.project.analysis("doorsluishuizen"))
     aside.rename(job.workspace / "journal")
 
-    done = job.zicht("withdraw", accepted["land_registry"].findings.delivery, "--reason", "not-allowed", *phrase)
+    done = job.zicht_here("withdraw", accepted["land_registry"].findings.delivery, "--reason", "not-allowed", *phrase)
     assert f"releases that used it: {bundle.parent.name}/{bundle.name}" in done.out
-    assert job.zicht("pseudonymise", *phrase).code == 0
-    done = job.zicht("link", *phrase)
+    assert job.zicht_here("pseudonymise", *phrase).code == 0
+    done = job.zicht_here("link", *phrase)
     assert done.code == 10  # nobody else delivers it: the question waits
     assert "land_registry" in done.said
-    assert job.zicht("run", "doorsluishuizen").code == 10
+    assert job.zicht_here("run", "doorsluishuizen").code == 10
     assert keys_of(job) == []  # what is linked stays until then, and nobody reads it
     assert set(job.workspace.glob("results/ondermijning/*/*.parquet")) <= set(others)
     journal = Journal(job.workspace / "journal")
