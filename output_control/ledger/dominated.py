@@ -118,4 +118,5 @@ def _rest(overlap: Overlap, outer: int, inner: int, off: float) -> tuple[float, 
     """What the outer cell has beyond the inner one, and the size of it, less ``off`` a record, per unit."""
     rows, held = overlap.rows_beyond(outer, overlap.second.members.of(inner)), overlap.first.source.rows
     _, unit = np.unique(held.unit[rows], return_inverse=True)
-    return float(held.amount[rows].sum()), sized(np.bincount(unit.reshape(-1), weights=held.amount[rows] - off), off)
+    of_unit = np.bincount(unit.reshape(-1), weights=held.amount[rows] - off).astype(np.float64)
+    return float(held.amount[rows].sum()), sized(of_unit, off)

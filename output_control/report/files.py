@@ -139,7 +139,7 @@ def report_of(
         upper=intervals.upper,
         intervals_exact=intervals.exact,
         intervals_whole=intervals.whole,
-        loss=loss(table, published if altered else table.value, protected.pattern.suppressed),
+        loss=loss(table, table.value if altered is None else published, protected.pattern.suppressed),
         altered="" if altered is None else altered.said,
         least_units=protected.least_units,
         comparison=protected.comparison,

@@ -110,8 +110,8 @@ def amounts_of(request: TableRequest, sources: Sources, weights: WeightUse) -> A
     compared = plain if weights == "secret" else total
     if added is None:
         return Amounts(rows, compared, total, weighted, known)
-    least, most, share = _ends(rows["v"], sources.sql("d.{u}", u=request.unit), table, sources)
-    return Amounts(rows, compared, total, weighted, known, max(share, 0), never_above=least < 0 and most <= 0)
+    least, most, lowest = _ends(rows["v"], sources.sql("d.{u}", u=request.unit), table, sources)
+    return Amounts(rows, compared, total, weighted, known, max(lowest, 0), never_above=least < 0 and most <= 0)
 
 
 def _ends(measure: str, unit: str, table: str, sources: Sources) -> tuple[int, int, int]:
