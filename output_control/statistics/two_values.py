@@ -131,16 +131,15 @@ def _with_ends(known: str, off: int) -> str:
 
 def _ends_in(sources: Sources, known: str, off: int) -> Ends:
     """As `_ends` and `_counted`, without the ``off`` outermost units; no value leaves the engine."""
+    near_far = "(ABS(b) >= ABS(a) AND v >= b - s) OR (ABS(b) < ABS(a) AND v <= a + s)"
+    marks = {"apart": "a < b", "inside": "v >= a AND v <= b", "amid": "v > a + s AND v < b - s", "far": near_far}
+    of_unit = ", ".join(f"MAX(CASE WHEN {mark} THEN 1 ELSE 0 END) AS {name}" for name, mark in marks.items())
+    counts = ", ".join(f"CAST(SUM({name}) AS BIGINT) AS {name}" for name in marks)
     found = sources.engine.collect(
-        f"{_with_ends(known, off)} "
-        "SELECT COUNT(DISTINCT CASE WHEN a < b THEN u END) AS apart, "
-        "COUNT(DISTINCT CASE WHEN v >= a AND v <= b THEN u END) AS inside, "
-        "COUNT(DISTINCT CASE WHEN v > a + s AND v < b - s THEN u END) AS amid, "
-        "COUNT(DISTINCT CASE WHEN (ABS(b) >= ABS(a) AND v >= b - s) OR (ABS(b) < ABS(a) AND v <= a + s) THEN u END) "
-        "AS far FROM k CROSS JOIN ends",
+        f"{_with_ends(known, off)} SELECT {counts} FROM (SELECT {of_unit} FROM k CROSS JOIN ends GROUP BY u) AS per",
         ["apart"],
     )
-    apart, *units = (int(found.column(name)[0].as_py()) for name in ("apart", "inside", "amid", "far"))
+    apart, *units = (int(found.column(name)[0].as_py()) for name in marks)
     return Ends(apart > 0, *units)
 
 
