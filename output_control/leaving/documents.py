@@ -16,7 +16,7 @@ from output_control.leaving.by_hand import MOST_CHARACTERS, faults_of_extent, fa
 from output_control.leaving.said_in_json import read_json
 from output_control.leaving.svg import faults_of_svg
 from output_control.leaving.table import faults_of_columns, rows_of, texts_of_rows
-from output_control.leaving.text import faults_of_texts, hides_characters, in_lines, long_numbers
+from output_control.leaving.text import faults_of_lines, faults_of_texts, hides_characters, in_lines, long_numbers
 from output_control.leaving.workbook import faults_of_workbook
 
 MOST_BYTES = 50_000_000
@@ -60,6 +60,8 @@ def _faults_of_text(content: bytes, suffix: str) -> Iterator[str]:
     except UnicodeDecodeError:
         yield "is no UTF-8 text"
         return
+    if not text:
+        yield "is empty"
     if suffix in {"csv", "txt"}:
         text = text.removeprefix("\ufeff")  # spreadsheets begin "CSV UTF-8" with it
     if hides_characters(re.sub(r"[\t\r\n]", " ", text)):
@@ -83,7 +85,8 @@ def _faults_of_text(content: bytes, suffix: str) -> Iterator[str]:
     if sum(map(len, lines)) > MOST_CHARACTERS:
         return
     rows = rows_of(text)
-    yield from faults_of_texts(pa.array([*lines, *texts_of_rows(rows)], pa.string()))
+    read = [[line, *texts_of_rows([row])] for line, row in zip(lines, rows, strict=False)]
+    yield from faults_of_lines([*read, *([line] for line in lines[len(rows) :])])
     yield from faults_of_columns(rows)
     if suffix == "csv":
         yield from faults_of_fields([field for row in rows for field in row])

@@ -31,7 +31,8 @@ def scan(files: Annotated[list[Path], typer.Argument(help="Files that someone wa
             with file.open("rb") as handle:
                 content = handle.read(MOST_BYTES + 1)
         except OSError:
-            raise BadInput("this file is not readable", where=name) from None
+            what = "this is a folder: name its files" if file.is_dir() else "this file is not readable"
+            raise BadInput(what, where=name or str(file)) from None
         faults += [f"{name}: {fault}" for fault in faults_of_document(file.name, content)]
     if faults:
         raise Refused(
