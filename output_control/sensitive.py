@@ -48,8 +48,10 @@ def _by_units(evidence: Evidence, policy: Policy) -> PrimaryResult:
     """By the number of units and the largest of one kind."""
     table, request, rules = evidence.table, evidence.request, policy.public.tables
     # a weight that outdoes all others makes one record of many, so weighted cells count what their weights leave
-    counted = replace(table, freq=np.minimum(table.freq, evidence.effective)) if request.weight else table
-    result = primary(counted, figure_rule(request, rules))
+    counted = np.minimum(table.freq, evidence.effective) if request.weight else table.freq
+    # who has nothing adds nothing to a total: neither does he hide who has something, nor may all be told to have none
+    counted = np.minimum(counted, np.maximum(evidence.filled, 1))
+    result = primary(replace(table, freq=counted), figure_rule(request, rules))
     if evidence.summed or bool((evidence.records != table.n_contributors).any()):
         judged = replace(table, value=evidence.size) if evidence.signed else table
         result = result.also(primary(judged, policy.signed_rules() if evidence.signed else policy.dominance_rules()))

@@ -26,6 +26,14 @@ from output_control.sensitive import sensitive_cells
 from output_control.statistics.percentiles import Percentiles, percentiles
 from output_control.statistics.rate_audit import unsupported
 from output_control.statistics.rates import RateTable, exposed_by_rates, rate_table
+from output_control.statistics.two_values import (
+    COUNT_INSTEAD,
+    FROM_0,
+    begins_far_from_0,
+    counts_in_disguise,
+    far_from_0,
+    has_two_values,
+)
 from output_control.suppression import suppress
 from output_control.tables.derived import Sources, faults_of_frame, units_of
 from output_control.tables.evidence import (
@@ -126,6 +134,10 @@ def judge_table(
     faults += faults_of_wish(request, shown, plain=held_together(request, policy))
     if faults:
         raise reasons(faults)
+    if request.measure is not None and has_two_values(request, request.measure, sources, rules):
+        raise reasons([counts_in_disguise(request.measure)], COUNT_INSTEAD)
+    if request.statistic in {"sum", "mean"} and begins_far_from_0(request, str(request.measure), sources, rules):
+        raise reasons([far_from_0(str(request.measure))], FROM_0)
     evidence = tabulate(request, shown, sources, weights=rules.weights.value)
     sensitive = sensitive_cells(evidence, policy)
     advice = (*advise(evidence, policy), *advise_on_groups(evidence, sensitive.groups))

@@ -125,8 +125,10 @@ class _Judge:
         if "square" in self._column:
             share, square = (self._by_unit(sums, self._column[name]).sum(axis=1) for name in ("share", "square"))
             units = np.minimum(units, share**2 / np.maximum(square, 1) / 1e9)
+        filled = abs(self._by_unit(sums, self._column[amounts.contribution])) > 0
+        units = np.minimum(units, np.maximum(np.asarray(filled.sum(axis=1)).reshape(-1), 1))
         found: BoolArray = units < figure_rule(evidence.request, policy.public.tables).n
-        if not (evidence.summed or (records.sum(axis=1) != units).any()):
+        if not (evidence.summed or (records.sum(axis=1) != np.diff(records.indptr)).any()):
             return found
         part, total = self._column[amounts.contribution], self._column[amounts.total]
         found |= self._dominated(
@@ -138,16 +140,22 @@ class _Judge:
             weighed = self._column["w"] * (amounts.least / 10**DECIMALS) if "w" in self._column else less
             part = part - (less if amounts.contribution == "v" else weighed)
             total = total - (less if amounts.total == "v" else weighed)
-            found |= self._dominated(sums, part, total, policy.dominance_rules())
+            found |= self._dominated(sums, part, total, policy.dominance_rules(), least=0.0)
         return found
 
     def _dominated(
-        self, sums: sparse.csr_array, part: FloatArray, total: FloatArray, rules: Sequence[Rule]
+        self,
+        sums: sparse.csr_array,
+        part: FloatArray,
+        total: FloatArray,
+        rules: Sequence[Rule],
+        least: float = -np.inf,
     ) -> BoolArray:
-        """By the largest of ``part`` added up per unit, beside what ``total`` comes to."""
-        scale, whole = self._amounts.scale, self._by_unit(sums, total)
+        """By the largest of ``part`` added up per unit, no unit less than ``least``, beside what ``total`` comes to."""
+        scale, whole, own = self._amounts.scale, self._by_unit(sums, total), self._by_unit(sums, part)
+        whole.data, own.data = np.maximum(whole.data, least), np.maximum(own.data, least)
         size = (abs(whole) if self._evidence.signed else whole).sum(axis=1) / scale(self._amounts.total)
-        parts = sparse.csr_array(abs(self._by_unit(sums, part)))
+        parts = sparse.csr_array(abs(own))
         row = np.repeat(np.arange(parts.shape[0]), np.diff(parts.indptr))
         falling = parts.data[np.lexsort((-parts.data, row))]
         at = parts.indptr[:-1, None] + np.arange(LARGEST)

@@ -71,7 +71,9 @@ class Judged:
 
     def _could_be(self, unions: sparse.csr_array) -> BoolArray:
         """Those that are sensitive if their cells have as many units in common, and the largest ones, as they can."""
-        if self._evidence.request.weight is not None or any(kind.signed for kind in self._evidence.kinds):
+        kinds = self._evidence.kinds
+        # what is left of a unit without the least measure may be less in the sum than in its cells together
+        if self._evidence.request.weight or any(kind.signed or kind.beyond is not None for kind in kinds):
             return np.ones(unions.shape[0], dtype=np.bool_)
         first, *others = (_at_worst(kind, unions) for kind in self._evidence.kinds)
         return sensitive_sums(replace(first, also=tuple(others)), self._policy).mask
@@ -94,12 +96,13 @@ def _at_worst(evidence: Evidence, unions: sparse.csr_array) -> Evidence:
         sole_contributor=np.full(len(names), -1, dtype=np.int64),
         integral=table.integral,
     )
-    beyond = evidence.beyond
+    most.data = evidence.filled[unions.indices].astype(np.float64)
     return replace(
         evidence,
         table=flat,
         records=(unions @ evidence.records).astype(np.int64),
         size=unions @ evidence.size,
-        beyond=None if beyond is None else replace(flat, value=unions @ beyond.value, top=unions @ beyond.top),
+        filled=most.max(axis=1).toarray().reshape(-1).astype(np.int64),
+        beyond=None,
         also=(),
     )

@@ -28,7 +28,7 @@ def merged(held: Contributions, amounts: Amounts, unions: sparse.csr_array, keys
     sums, union, unit = np.add.reduceat(held.sums[row], first, axis=0), union[first], unit[first]
     column = {name: sums[:, at] for at, name in enumerate(amounts.names)}
     begin = np.flatnonzero(np.r_[True, union[1:] != union[:-1]])
-    each = np.column_stack([sums, np.ones(len(union), dtype=np.int64), np.abs(column[amounts.total])])
+    each = np.column_stack([sums, *amounts.counts(column)])
     ranked = [_largest(np.abs(amount), unit, union, begin) for amount in amounts.ranked(column)]
     top, owner = (np.stack(some, axis=1) for some in zip(*ranked, strict=True))
     return Tallies(union[begin], np.add.reduceat(each, begin, axis=0), top, owner)
