@@ -25,7 +25,7 @@ from output_control.suppression.problem import (
     against_contributors,
     asked_of_contributors,
 )
-from output_control.suppression.rising import Short
+from output_control.suppression.rising import Rises, Short
 from output_control.suppression.search import Search
 from output_control.tables.table import BoolArray, FloatArray, IntArray
 
@@ -62,7 +62,14 @@ def _against_all(
     lost: list[Target] = []
     asked = [target for target in (search.problem.targets if targets is None else targets) if not target.against]
     if search.problem.knows_parts:
-        _lean_shortly(search, [target for target in asked if _suspects(search, target)])
+        import time; t0=time.process_time()
+        left = _lean_on_nobody(search, [target for target in asked if not target.also])
+        t1=time.process_time(); print('asked',len(asked),'left',len(left),'cpu',t1-t0)
+        left=[target for target in left if _suspects(search, target)]
+        _lean_shortly(search, left)
+        t2=time.process_time(); print('short',len(left),'cpu',t2-t1)
+        left=[target for target in asked if _suspects(search, target)]
+        t3=time.process_time(); print('after shortly',len(left), sum(len(_suspects(search,target)) for target in left), 'cpu',t3-t2,flush=True)
     else:
         _lean_apart(search, asked)
     for target in asked:
@@ -127,6 +134,20 @@ def _keep_apart(search: Search, cells: IntArray, moves: FloatArray, targets: Seq
             suspects[each] &= known
         if freed:
             search.proof.keep_also(cells, move, [targets[each] for each in freed])
+
+
+def _lean_on_nobody(search: Search, asked: Sequence[Target]) -> list[Target]:
+    """Keep rises that nobody rules out, or as few as may be, where the nearest hidden cells have them; returns the
+    targets that have none."""
+    left, size = [], BALLS[-1]
+    for ball, served in _balls(search, asked, size):
+        if served:
+            far = np.array([max(asked_of_contributors(search.problem, target)) for target in served])
+            rises = Rises(search, ball, served, far)
+            missed = np.flatnonzero(~rises.keep())
+            missed = missed[~rises.keep_known_to_few(missed)]
+            left += [served[position] for position in missed.tolist()]
+    return left
 
 
 def _lean_shortly(search: Search, left: Sequence[Target]) -> None:
