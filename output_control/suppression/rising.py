@@ -23,6 +23,7 @@ from output_control.tables.table import BoolArray, FloatArray, IntArray
 HAIR = 2e-7
 # a hair beyond the level, so that a rise can be scaled down to it
 BEYOND = 1e-6
+# of the level, by how much a rise may break an equation: the audit allows ten times that
 SOUND = 1e-7
 ROUNDS = 8
 
@@ -93,6 +94,8 @@ class Rises:
     def keep_known_to_few(self, left: IntArray) -> BoolArray:
         """Keep a rise of each of some targets (by place) that goes least beyond what nobody rules out; whether there is
         one."""
+        if not len(left):
+            return np.zeros(0, dtype=np.bool_)
         count, sure = len(self._ball.cells), np.minimum(self._sure, self._amount) / self._unit
         beyond, above = np.flatnonzero(self._amount / self._unit > sure), np.flatnonzero(self._alone)
         more = len(beyond) + len(above)
@@ -103,6 +106,7 @@ class Rises:
         cost = np.concatenate([np.zeros(count), np.ones(more)])
         model = self._model(sparse.csr_array(matrix), cost, lower, upper)
         column = np.concatenate([np.arange(count), beyond, above])
+        sign = np.concatenate([np.ones(count), -np.ones(len(beyond)), np.ones(len(above))])
         done = np.zeros(len(left), dtype=np.bool_)
         for number, position in enumerate(left.tolist()):
             at, far = self._at[position], float(self._far[position])
@@ -113,8 +117,7 @@ class Rises:
             self._search.count()
             found = model.solve()
             if found is not None:
-                rise = np.concatenate([np.ones(count), -np.ones(len(beyond)), np.ones(len(above))])
-                change = np.bincount(column, rise * found.x * self._unit, minlength=count)
+                change = np.bincount(column, sign * found.x * self._unit, minlength=count)
                 done[number] = self._search.proof.add_short(self._targets[position], far, self._ball.cells, change)
         return done
 

@@ -33,6 +33,8 @@ DETOURS = 3
 CLASSES = 8
 TWICE = 2
 BALLS = (300, 1500)
+# of fewer magnitudes short moves cost less in the end: other patterns can lean on them too
+MANY = 500
 Sides = tuple[float, ...]
 
 
@@ -62,14 +64,10 @@ def _against_all(
     lost: list[Target] = []
     asked = [target for target in (search.problem.targets if targets is None else targets) if not target.against]
     if search.problem.knows_parts:
-        import time; t0=time.process_time()
-        left = _lean_on_nobody(search, [target for target in asked if not target.also])
-        t1=time.process_time(); print('asked',len(asked),'left',len(left),'cpu',t1-t0)
-        left=[target for target in left if _suspects(search, target)]
+        left = [target for target in asked if _suspects(search, target)]
+        if len(left) > MANY:
+            left = _lean_on_nobody(search, left)
         _lean_shortly(search, left)
-        t2=time.process_time(); print('short',len(left),'cpu',t2-t1)
-        left=[target for target in asked if _suspects(search, target)]
-        t3=time.process_time(); print('after shortly',len(left), sum(len(_suspects(search,target)) for target in left), 'cpu',t3-t2,flush=True)
     else:
         _lean_apart(search, asked)
     for target in asked:
@@ -137,10 +135,9 @@ def _keep_apart(search: Search, cells: IntArray, moves: FloatArray, targets: Seq
 
 
 def _lean_on_nobody(search: Search, asked: Sequence[Target]) -> list[Target]:
-    """Keep rises that nobody rules out, or as few as may be, where the nearest hidden cells have them; returns the
-    targets that have none."""
-    left, size = [], BALLS[-1]
-    for ball, served in _balls(search, asked, size):
+    """Keep rises that nobody rules out, or as few as may be, where near hidden cells have them; who has none is left."""
+    left: list[Target] = []
+    for ball, served in _balls(search, asked, BALLS[-1]):
         if served:
             far = np.array([max(asked_of_contributors(search.problem, target)) for target in served])
             rises = Rises(search, ball, served, far)
