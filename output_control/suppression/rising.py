@@ -117,7 +117,8 @@ class Rises:
             self._search.count()
             found = model.solve()
             if found is not None:
-                change = np.bincount(column, sign * found.x * self._unit, minlength=count)
+                change = np.zeros(count)
+                np.add.at(change, column, sign * found.x * self._unit)
                 done[number] = self._search.proof.add_short(self._targets[position], far, self._ball.cells, change)
         return done
 

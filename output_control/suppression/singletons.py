@@ -64,10 +64,11 @@ def _against_all(
     lost: list[Target] = []
     asked = [target for target in (search.problem.targets if targets is None else targets) if not target.against]
     if search.problem.knows_parts:
-        left = [target for target in asked if _suspects(search, target)]
-        if len(left) > MANY:
-            left = _lean_on_nobody(search, left)
-        _lean_shortly(search, left)
+        left = asked
+        if len(asked) > MANY:
+            fresh, others = [[target for target in asked if bool(target.also) == told] for told in (False, True)]
+            left = others + _lean_on_nobody(search, fresh)
+        _lean_shortly(search, [target for target in left if _suspects(search, target)])
     else:
         _lean_apart(search, asked)
     for target in asked:
@@ -135,7 +136,7 @@ def _keep_apart(search: Search, cells: IntArray, moves: FloatArray, targets: Seq
 
 
 def _lean_on_nobody(search: Search, asked: Sequence[Target]) -> list[Target]:
-    """Keep rises that nobody rules out, or as few as may be, where near hidden cells have them; who has none is left."""
+    """Keep rises that nobody rules out, or as few as may be, of near hidden cells; returns the others."""
     left: list[Target] = []
     for ball, served in _balls(search, asked, BALLS[-1]):
         if served:
