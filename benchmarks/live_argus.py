@@ -117,7 +117,7 @@ def _run(python: str, folder: Path, method: Method, seconds: int) -> str | None:
         )
     except subprocess.TimeoutExpired:
         return f"no answer in {WAITING * seconds} s by the clock"
-    if done.returncode in (-signal.SIGXCPU, -signal.SIGKILL):
+    if done.returncode == -signal.SIGXCPU:
         return f"no answer in {seconds} CPU s"
     if done.returncode < 0:
         return f"ended by {signal.Signals(-done.returncode).name}"
@@ -145,9 +145,10 @@ def write_batch(folder: Path, table: CellTable, primary: PrimaryResult, method: 
     commands += ["<SAFETYRULE>", "<READTABLE> 0", f"<SUPPRESS> {method.command}"]
     _write(folder / BATCH, [*commands, f'<WRITETABLE> (1,5,SO+,"{PATTERN}")'])
     down, up = _levels(table, primary, method)
-    columns = [_codes(dim)[table.codes[:, position]] for position, dim in enumerate(table.dims)]
-    columns += [table.value, table.freq.astype(np.int64), np.where(primary.mask, "U", "S"), down, up]
-    rows = pa.table([pa.array(column) for column in columns], names=[str(place) for place in range(len(columns))])
+    columns = [pa.array(_codes(dim)[table.codes[:, position]]) for position, dim in enumerate(table.dims)]
+    columns += [pa.array(table.value), pa.array(table.freq.astype(np.int64))]
+    columns += [pa.array(np.where(primary.mask, "U", "S")), pa.array(down), pa.array(up)]
+    rows = pa.table(columns, names=[str(place) for place in range(len(columns))])
     plain = pa_csv.WriteOptions(include_header=False, delimiter=";", quoting_style="none")
     pa_csv.write_csv(rows, folder / INPUT, plain)
 
