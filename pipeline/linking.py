@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
+from functools import cache
 from pathlib import Path
 
 from enclave.data_keys import DataKeys
@@ -15,6 +16,7 @@ from enclave.frames import Frame, open_frame
 from enclave.journal import size_class
 from enclave.project import Project
 from enclave.zones import Pseudonymised, Zone
+from linkage.inventory import Inventory
 from linkage.key_register import SOURCES, KeyTableVersion, build_key_table
 from linkage.key_zone import KeyZone
 from linkage.link import LinkResult, link
@@ -205,7 +207,22 @@ def key_zone(office: Office, custody: Custody, until: date = date.max) -> KeyZon
     folder = office.key_folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     last = min(project.retention_date, until)
-    return KeyZone(folder, lambda: custody.encryption(project.name, last), custody.decryption)
+    fact = f"inventory/{project.name}"
+    inventory = Inventory(
+        folder,
+        project.name,
+        key=cache(custody.receipt_key),
+        begun=lambda: custody.store.fact(fact) is not None,
+        begin=lambda: custody.store.note(fact, "begun"),
+    )
+    return KeyZone(folder, lambda: custody.encryption(project.name, last), custody.decryption, inventory)
+
+
+def remove_tables(office: Office, custody: Custody, files: Iterable[Path]) -> None:
+    """Remove those of ``files`` that lie among the project's key tables; other files stay."""
+    tables = [path.name for path in files if path.parent == office.key_folder]
+    if tables and office.key_folder.is_dir():
+        key_zone(office, custody).remove(tables)
 
 
 def _dropped(schemas: Mapping[str, DeliverySchema]) -> dict[str, list[str]]:
