@@ -14,7 +14,7 @@ from typing import TypeAlias
 
 from enclave.errors import Tampered
 from enclave.files import TEMPORARY_MARK, write_bytes
-from enclave.fingerprints import canonical_json, digest_file
+from enclave.fingerprints import Json, canonical_json, digest_file
 from enclave.signatures import PayloadType, SigningKey
 
 LISTING = "inventory.json"
@@ -33,15 +33,15 @@ _Listed: TypeAlias = dict[str, tuple[str, ...]]
 class Inventory:
     """The signed listing of the files in ``folder``; used by one process at a time.
 
-    ``key`` signs it. ``begun`` tells whether one was ever signed, ``begin`` remembers that, both outside of ``folder``:
-    else it could go together with all it lists. What lay there before the first one is taken as it is.
+    ``key`` signs it. ``told`` says the last revision that the journal knows, 0 for none, and ``tell`` adds one: else an
+    earlier folder could take the place of this one whole. What lay there before the first listing is taken as it is.
     """
 
     folder: Path
     project: str
     key: Callable[[], SigningKey]
-    begun: Callable[[], bool]
-    begin: Callable[[], None]
+    told: Callable[[], int]
+    tell: Callable[[int], None]
 
     def check(self) -> frozenset[str]:
         """Compare all files with the listing; returns those that are missing and that a command makes again.
@@ -49,7 +49,7 @@ class Inventory:
         Raises:
             Tampered: a file was changed, is missing or is foreign, or the listing itself; nothing is changed.
         """
-        listed, found = self._listed(), self._found()
+        (listed, revision), found = self._listed(), self._found()
         missing = {name for name, right in listed.items() if name not in found and _ABSENT not in right}
         lost = frozenset(name for name in missing if name.startswith(MADE_AGAIN))
         faults = dict.fromkeys(missing - lost, "is missing")
@@ -62,24 +62,30 @@ class Inventory:
                 next_step=_RESTORE,
             )
         settled = {name: (digest,) for name, digest in found.items()} | {name: listed[name] for name in lost}
-        if settled != listed or (settled and not self.begun()):
-            self._save(settled)
+        if settled != listed or (settled and not revision):
+            self._save(settled, revision)
         return lost
 
     def coming(self, files: Mapping[str, str]) -> None:
         """Note files, with their digests, that are about to take their places, or to go (no digest)."""
-        listed = self._listed()
+        listed, revision = self._listed()
         new = {name: _both(listed.get(name, (_ABSENT,)), digest) for name, digest in files.items()}
-        self._save(listed | new)
+        self._save(listed | new, revision)
 
     def settled(self, files: Mapping[str, str]) -> None:
         """Note that these have taken their places, or are gone."""
-        listed = self._listed() | {name: (digest,) for name, digest in files.items()}
-        self._save({name: right for name, right in listed.items() if right != (_ABSENT,)})
+        listed, revision = self._listed()
+        listed |= {name: (digest,) for name, digest in files.items()}
+        self._save({name: right for name, right in listed.items() if right != (_ABSENT,)}, revision)
 
     def names(self) -> frozenset[str]:
         """The files that are listed."""
-        return frozenset(self._listed())
+        return frozenset(self._listed()[0])
+
+    def tell_journal(self) -> None:
+        """Tell the journal the present revision, where it does not know it: a command that wrote here has ended."""
+        if (self.folder / LISTING).is_file() and (revision := self._listed()[1]) > self.told():
+            self.tell(revision)
 
     def _found(self) -> dict[str, str]:
         paths = [path for path in self.folder.rglob("*") if path.is_symlink() or not path.is_dir()]
@@ -88,37 +94,46 @@ class Inventory:
             name: digest_file(path) if path.is_file() else "no file" for name, path in named.items() if name != LISTING
         }
 
-    def _listed(self) -> _Listed:
+    def _listed(self) -> tuple[_Listed, int]:
+        """The listing and its revision, which counts from 1; revision 0 where there is none yet."""
         try:
             content = (self.folder / LISTING).read_bytes()
         except FileNotFoundError:
-            if self.begun():
+            if self.told():
                 raise Tampered(f"{LISTING} of the key tables is missing", where=LISTING, next_step=_RESTORE) from None
-            return {name: (digest,) for name, digest in self._found().items()}
+            return {name: (digest,) for name, digest in self._found().items()}, 0
         try:
             fields = json.loads(content)
-            signature, files = fields["signature"], fields["files"]
+            signature, files, revision = fields["signature"], fields["files"], int(fields["revision"])
             listed = {str(name): tuple(map(str, right)) for name, right in files.items()}
-            if content != self._content(listed, signature):
+            if content != self._content(listed, revision, signature):
                 raise ValueError
-            self.key().public.verify(PayloadType.KEY_TABLES, self._payload(listed), signature)
+            self.key().public.verify(PayloadType.KEY_TABLES, self._payload(listed, revision), signature)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, Tampered):
             raise Tampered(
                 f"{LISTING} of the key tables was changed, or is of another project", where=LISTING, next_step=_RESTORE
             ) from None
-        return listed
+        if revision < (told := self.told()):
+            raise Tampered(
+                f"the key tables were set back: {LISTING} is revision {revision}, and the journal knows {told}",
+                where=LISTING,
+                next_step="restore the project's whole folder in keys/ from a backup no older than the journal",
+            )
+        return listed, revision
 
-    def _save(self, listed: _Listed) -> None:
-        signature = self.key().sign(PayloadType.KEY_TABLES, self._payload(listed))
-        write_bytes(self.folder / LISTING, self._content(listed, signature), mode=0o600)
-        if not self.begun():
-            self.begin()
+    def _save(self, listed: _Listed, before: int) -> None:
+        revision = before + 1
+        signature = self.key().sign(PayloadType.KEY_TABLES, self._payload(listed, revision))
+        write_bytes(self.folder / LISTING, self._content(listed, revision, signature), mode=0o600)
+        if not before:
+            self.tell(revision)
 
-    def _payload(self, listed: _Listed) -> bytes:
-        return canonical_json({"project": self.project, "files": dict(listed)})
+    def _payload(self, listed: _Listed, revision: int) -> bytes:
+        return canonical_json({"project": self.project, "revision": revision, "files": dict(listed)})
 
-    def _content(self, listed: _Listed, signature: str) -> bytes:
-        return canonical_json({"project": self.project, "files": dict(listed), "signature": signature}) + b"\n"
+    def _content(self, listed: _Listed, revision: int, signature: str) -> bytes:
+        signed: dict[str, Json] = {"project": self.project, "revision": revision, "files": dict(listed)}
+        return canonical_json({**signed, "signature": signature}) + b"\n"
 
 
 def _both(right: Iterable[str], digest: str) -> tuple[str, ...]:

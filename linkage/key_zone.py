@@ -39,6 +39,11 @@ class KeyZone:
         """See :meth:`linkage.inventory.Inventory.check`; whoever writes here checks first."""
         return self.inventory.check() if self.inventory else frozenset()
 
+    def tell_journal(self) -> None:
+        """See :meth:`linkage.inventory.Inventory.tell_journal`."""
+        if self.inventory:
+            self.inventory.tell_journal()
+
     @contextlib.contextmanager
     def writing(self, name: str, schema: pa.Schema) -> Iterator[Callable[[pa.RecordBatch], None]]:
         """Yield a sink for batches; the table ``name`` appears, fsynced, when the block ends without an error."""

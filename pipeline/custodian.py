@@ -84,11 +84,16 @@ class CustodianDesk:
                     actor=ACTOR, action="keys used", subject=command, details=used, now=utc_now()
                 )
 
-    def alone(self) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
         """Wait for the custodian's commands in other terminals: a withdrawal and an expiry remove what is half-written,
         and what they remove is not read by others."""
         folder = self.office.workspace.path(Zone.KEY)
-        return one_at_a_time(folder, lambda: self.teller.say("waiting for another command of the custodian to end"))
+        with one_at_a_time(folder, lambda: self.teller.say("waiting for another command of the custodian to end")):
+            yield
+            if self.office.key_folder.is_dir():
+                with contextlib.suppress(Tampered):  # said by the next command that writes there, before it does
+                    key_zone(self.office, self.custody).tell_journal()
 
     @property
     def _withdrawer(self) -> Withdrawer:

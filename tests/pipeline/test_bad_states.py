@@ -14,10 +14,11 @@ import pyarrow as pa
 import pytest
 
 from enclave.errors import Tampered
-from enclave.fingerprints import digest_file
+from enclave.fingerprints import Json, digest_file
 from pipeline.clerical_desk import judge
 from pipeline.custodian import open_desk
 from pipeline.expiry import Plan, expire
+from pipeline.linking import LISTED
 from pipeline.office import open_office, utc_now
 from pipeline.progress import Style, Teller
 from pipeline.rotation import rotate
@@ -121,9 +122,16 @@ def test_a_changed_missing_or_foreign_file_among_the_key_tables_stops_every_comm
     refused(foreign, *commands)
     foreign.unlink()
     assert not desk.link().ran
+    forged: dict[str, Json] = {"revision": 10**6, "signature": "A" * 86 + "=="}
+    office.journal.append(actor="r", action=LISTED, subject="ondermijning", details=forged, now=utc_now())
+    assert not desk.link().ran, "what researchers write in the journal is passed over"
+    shutil.copytree(office.key_folder, aside)
     (office.key_folder / "linkage.md").unlink()
     assert desk.link().ran, "a report is written again"
     assert not desk.link().ran
+    shutil.rmtree(office.key_folder)
+    aside.rename(office.key_folder)
+    refused(office.key_folder / "inventory.json", *commands)
 
 
 def test_a_changed_request_is_not_decided_on(copied: Job) -> None:
