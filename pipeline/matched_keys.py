@@ -120,13 +120,15 @@ def forget_withdrawn(
     What a broken-off step left counts as made before: the next ``zicht pseudonymise`` makes it again without the
     delivery. Can be called again at any time. ``remove_tables`` removes those that are among the key tables.
     """
+    gone: list[Path] = []
     for name, entry in Withdrawals.of(office.journal).entries.items():
         for step, files in made_of(office, records, name):
             record = records.get(step)
             if record is None or record.sequence < entry.sequence or name in record.deliveries:
-                remove_tables(files)
-                for file in files:
-                    file.unlink(missing_ok=True)
+                gone += files
+    remove_tables(gone)
+    for file in gone:
+        file.unlink(missing_ok=True)
 
 
 def made_of(office: Office, records: Mapping[str, Record], delivery: str) -> Iterator[tuple[str, list[Path]]]:
