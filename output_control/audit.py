@@ -226,46 +226,76 @@ class _Audit:
         further: dict[int, list[int]] = {}
         for cell, row in self.also.tolist():
             further.setdefault(cell, []).append(row)
-        asked = self.hidden[self.cells] & ~self._out_of_sight()
+        asked = self.hidden[self.cells] & ~self._out_of_sight(insiders)
         return [
             int(position)
             for position in np.flatnonzero(asked)
             if self._is_exposed(int(position), insiders, further.get(int(self.cells[position]), []))
         ]
 
-    def _out_of_sight(self) -> BoolArray:
-        """The primaries of which every sole contributor leaves some witness alone that moves them far enough.
+    def _out_of_sight(self, insiders: Insiders) -> BoolArray:
+        """The primaries that witnesses show to be kept from every contributor and coalition, all at once.
 
-        All at once, by a bit per contributor: who knows a cell of each such witness of a primary is left in its bits.
-        Says nothing of coalitions, nor of contributors who know their part of cells.
+        From above and in all: by a move that nobody rules out, or by several of which nobody rules out each.
         """
-        clear = np.zeros(len(self.cells), dtype=np.bool_)
-        alone = np.flatnonzero(self.hidden & (self.table.sole_contributor >= 0))
-        people, who = np.unique(self.table.sole_contributor[alone], return_inverse=True)
-        more = self.options.part_share > 0 or self.options.coalition > 1
-        if more or not self.moves.shape[0] or not len(self.cells):
-            return clear
-        position, row = self._witnesses_of_each()
-        knows = sparse.csr_array((np.ones(len(alone)), (alone, who)), shape=(len(self.table), len(people)))
-        rows, row = np.unique(row, return_inverse=True)
-        touched = sparse.csr_array(abs(sparse.csr_array(self.moves[rows])) @ knows)
-        numbers = np.full(len(self.table), -1, dtype=np.int64)
-        numbers[alone] = who
-        own = numbers[self.cells]
-        for start in range(0, len(self.cells), PRIMARIES_AT_ONCE):
-            here = slice(*np.searchsorted(position, [start, start + PRIMARIES_AT_ONCE]))
-            seen, first = np.unique(position[here], return_index=True)
-            if len(seen):
-                used, at = np.unique(row[here], return_inverse=True)
-                bits = np.packbits(sparse.csr_array(touched[used]).toarray() > 0, axis=1)
-                left = np.unpackbits(np.bitwise_and.reduceat(bits[at], first, axis=0), axis=1, count=len(people))
-                known = np.flatnonzero(own[seen] >= 0)
-                left[known, own[seen[known]]] = 0
-                clear[seen] = ~left.any(axis=1)
+        clear = np.ones(len(self.cells), dtype=np.bool_)
+        for sides, level in self._asked_of_insiders():
+            position, row, step = self._witnesses_of_each(level)
+            sure = np.zeros(len(self.cells), dtype=np.bool_)
+            sure[position[self._is_sure(row, step, level[position], sides, insiders)]] = True
+            if self.options.coalition == 1:
+                left = ~sure[position] & ((step > 0) | (len(sides) > 1))
+                sure |= self._nobody_knows_all(position[left], row[left], insiders)
+            clear &= sure | (level <= 0)
         return clear
 
-    def _witnesses_of_each(self) -> tuple[IntArray, IntArray]:
-        """Pairs of a position and a row that holds and moves its primary far enough for a contributor, by position."""
+    def _asked_of_insiders(self) -> tuple[tuple[Sides, FloatArray], ...]:
+        """The sides to which each primary must be open to insiders, and how far."""
+        width = np.maximum(self.up + self.down, self.width)
+        return ((1,), self.up * self.options.part_share), ((1, -1), width * self.options.singleton_share)
+
+    def _is_sure(
+        self, row: IntArray, step: FloatArray, level: FloatArray, sides: Sides, insiders: Insiders
+    ) -> BoolArray:
+        """Whether nobody rules out a witness, or its mirror image, that is scaled to take a primary to its level."""
+        rows, at = np.unique(row, return_inverse=True)
+        moves = sparse.csr_array(self.moves[rows])
+        owner = np.repeat(np.arange(len(rows)), np.diff(moves.indptr))
+        most = np.zeros((2, len(rows)))
+        for here, sign in zip(most, (1.0, -1.0), strict=True):
+            here[:] = 1.0
+            fall, may = np.maximum(-sign * moves.data, 0.0), insiders.falls_for_all[moves.indices]
+            # who is alone in a cell knows it whichever way it goes
+            fall[insiders.is_inside[moves.indices] & (moves.data != 0)] = np.inf
+            room = np.divide(may, fall, out=np.full(len(fall), np.inf), where=fall > 0)
+            np.minimum.at(here, owner, room)
+        scale = np.minimum(level / np.abs(step), 1.0)
+        as_is, mirrored = scale <= most[0, at], scale <= most[1, at]
+        sure: BoolArray = as_is | mirrored if len(sides) > 1 else np.where(step > 0, as_is, mirrored)
+        return sure
+
+    def _nobody_knows_all(self, position: IntArray, row: IntArray, insiders: Insiders) -> BoolArray:
+        """The primaries of which each contributor leaves one of these pairs of a position and a row alone."""
+        clear = np.zeros(len(self.cells), dtype=np.bool_)
+        rows, at = np.unique(row, return_inverse=True)
+        knows = insiders.who_rules_out(sparse.csr_array(self.moves[rows]))
+        shape = PRIMARIES_AT_ONCE, len(rows)
+        for start in range(0, len(self.cells), PRIMARIES_AT_ONCE):
+            here = slice(*np.searchsorted(position, [start, start + PRIMARIES_AT_ONCE]))
+            place = position[here] - start
+            pairs = sparse.csr_array((np.ones(len(place)), (place, at[here])), shape=shape)
+            # a row that is named twice counts once
+            pairs.data[:] = 1.0
+            known, number = sparse.coo_array(pairs @ knows), np.diff(pairs.indptr)
+            own = insiders.own[self.cells[np.minimum(start + known.row, len(self.cells) - 1)]]
+            all_known = (known.data >= number[known.row]) & (insiders.people[known.col] != own)
+            seen = number > 0
+            seen[known.row[all_known]] = False
+            clear[start : start + PRIMARIES_AT_ONCE] = seen[: len(clear) - start]
+        return clear
+
+    def _witnesses_of_each(self, level: FloatArray) -> tuple[IntArray, IntArray, FloatArray]:
+        """Pairs of a position (rising) and a row that holds and moves its primary as far as ``level``; and the step."""
         place = np.full(len(self.table), -1, dtype=np.int64)
         place[self.cells] = np.arange(len(self.cells))
         every = np.arange(len(self.cells))
@@ -273,20 +303,16 @@ class _Audit:
         row = np.concatenate([self.by_up, self.by_down, self.also[:, 1]])
         there = np.flatnonzero((position >= 0) & (row >= 0))
         position, row = position[there], row[there]
-        level = np.maximum(self.up + self.down, self.width)[position] * self.options.singleton_share
-        far = np.abs(np.asarray(self.moves[row, self.cells[position]]).reshape(-1))
-        holds = np.flatnonzero((far >= level * (1 - SLACK)) & (self.error[row] <= SLACK * level))
+        step, level = np.asarray(self.moves[row, self.cells[position]]).reshape(-1), level[position]
+        far = (level > 0) & (np.abs(step) >= level * (1 - SLACK))
+        holds = np.flatnonzero(far & (self.error[row] <= SLACK * level))
         order = holds[np.argsort(position[holds], kind="stable")]
-        return position[order], row[order]
+        return position[order], row[order], step[order]
 
     def _is_exposed(self, position: int, insiders: Insiders, further: list[int]) -> bool:
         """Whether contributors come too close from above, or from both sides together."""
-        width = max(self.up[position] + self.down[position], self.width[position])
-        sides: tuple[tuple[Sides, float], ...] = (
-            ((1,), float(self.up[position]) * self.options.part_share),
-            ((1, -1), float(width) * self.options.singleton_share),
-        )
-        return any(level and self._is_near(position, side, level, insiders, further) for side, level in sides)
+        asked = ((sides, float(level[position])) for sides, level in self._asked_of_insiders())
+        return any(level and self._is_near(position, sides, level, insiders, further) for sides, level in asked)
 
     def _is_near(self, position: int, sides: Sides, level: float, insiders: Insiders, further: list[int]) -> bool:
         """Try every coalition that rules out all ways found so far, small ones first; each new way clears more of them.

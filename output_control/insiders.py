@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
+from scipy import sparse
 
 from output_control.tables.table import BoolArray, CellTable, FloatArray, IntArray
 
@@ -46,12 +48,44 @@ class Insiders:
         """
         self._value, self._spare, self._most, self._share = table.value, spare, most, share
         self._whose, self._part = table.holders if share else np.full_like(table.holders, -1), table.top
+        self.own, self.people = table.sole_contributor, np.union1d(table.sole_contributor, self._whose)
         self.inside = _inside(table, most)
         self._known: dict[Members, list[int]] = {}
         for cell, members in self.inside.items():
             if hidden[cell]:
                 self._known.setdefault(members, []).append(cell)
         self._theirs = _by_contributor(self._whose, hidden)
+
+    @cached_property
+    def is_inside(self) -> BoolArray:
+        """The cells of which some coalition is everyone who is in it."""
+        known = np.zeros(len(self._value), dtype=np.bool_)
+        known[list(self.inside)] = True
+        return known
+
+    @cached_property
+    def falls_for_all(self) -> FloatArray:
+        """How far each cell can fall so that no coalition rules it out by its parts."""
+        known = np.sort(np.where(self._whose >= 0, self._part, 0.0), axis=1)[:, ::-1]
+        rest = self._value - known[:, : self._most].sum(axis=1)
+        return np.minimum(np.where(rest > NOISE * self._value, rest, 0.0), self._spare)
+
+    def who_rules_out(self, moves: sparse.csr_array) -> sparse.csr_array:
+        """Moves × contributors (by place among all): 1 where one knows that a move did not happen; no coalitions.
+
+        Who is alone in a cell that moves, and who has more of one that falls than would be left of it.
+        """
+        row = np.repeat(np.arange(moves.shape[0]), np.diff(moves.indptr))
+        cell, left = moves.indices, self._value[moves.indices] + moves.data
+        over = (self._whose[cell] >= 0) & ((moves.data < 0)[:, None]) & (self._part[cell] > left[:, None])
+        alone = (self.own[cell] >= 0) & (moves.data != 0)
+        at, rank = np.nonzero(over)
+        rows = np.concatenate([row[alone], row[at]])
+        who = np.concatenate([self.own[cell[alone]], self._whose[cell[at], rank]])
+        who = np.searchsorted(self.people, who)
+        known = sparse.csr_array((np.ones(len(rows)), (rows, who)), shape=(moves.shape[0], len(self.people)))
+        known.data[:] = 1.0
+        return known
 
     def all_who_know(self) -> set[Members]:
         """Everyone who knows something that others do not."""

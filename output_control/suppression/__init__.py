@@ -66,6 +66,8 @@ OPTIMAL_WORK_UP_TO = 3_000_000
 GAUSS_BESIDES_UP_TO = 1500
 BY_PARTS_FROM = 8_000
 NEAR = 0.02
+# an exchange under what contributors know is looked for only where the gap is wider
+ENOUGH = 0.05
 EXCHANGES = 1000
 ROUTED_UP_TO = 1500
 REROUTED = 600
@@ -104,7 +106,8 @@ def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> P
         best = optimise(search, effort, guide.bound or 0.0)
         search, bound, proven, method = best.search, best.bound, best.proven, "optimal"
         if not proven and options.method == "auto":
-            if not is_close(search, bound) or problem.size <= BOUNDED.close_from:
+            near = problem.knows_parts and cost_of(search) - bound <= ENOUGH * cost_of(search)
+            if not near and (not is_close(search, bound) or problem.size <= BOUNDED.close_from):
                 search = _exchanged(search)
             if problem.size <= GAUSS_BESIDES_UP_TO and problem.integral and not routed:
                 search = _cheaper(search, table, problem, guide, options)
@@ -178,7 +181,8 @@ def _heuristic(
     if lost:
         raise _hopeless(table, search, lost)
     near = guide.bound is not None and cost_of(search) - guide.bound <= NEAR * cost_of(search)
-    if not by_parts:
+    # what contributors know makes dropping dear, and the master's proposals do better than to drop from this pattern
+    if not by_parts and not (problem.knows_parts and options.method == "auto"):
         # with auto, exchanges wait until the proof has failed without them
         prune(search, swap=not near and options.method != "auto" and problem.size <= BY_PARTS_FROM)
     return search

@@ -129,7 +129,8 @@ def optimise(search: Search, effort: Effort = THOROUGH, known: float = 0.0) -> O
     are left out, and a table of many groups is left at that.
     The bound stands still once a cut was added whose only ground is that no integral witness was found.
     """
-    master = Master.build(search.problem)
+    problem = search.problem
+    master = Master.build(problem)
     best, proposal, bound, started, polished = search, search, known, search.counter.solved, 0
     if cost_of(best) <= bound + master.indifference:
         return Optimum(best, bound, True)
@@ -152,7 +153,9 @@ def optimise(search: Search, effort: Effort = THOROUGH, known: float = 0.0) -> O
             x = np.rint(solution.x[: search.problem.size])
             proposal, open_before, safe = _made_safe(search, x > HALF, (best, proposal))
             if safe:
-                if open_before and cost_of(proposal) > bound + master.indifference:
+                # what contributors know makes dropping dear, and the next proposals do as well without
+                dear = problem.knows_parts and effort.polish is not None
+                if open_before and not dear and cost_of(proposal) > bound + master.indifference:
                     polished += _polish(proposal, effort, polished)
                 best = min(best, proposal, key=cost_of)
             asked = _asked(asked, proposal)

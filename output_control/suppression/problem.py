@@ -157,6 +157,18 @@ class Problem:
         """Whether contributors know their part of any group."""
         return bool(self.holders.max(initial=-1) >= 0)
 
+    def is_known_to_few(self) -> BoolArray:
+        """The groups that hold nobody but one contributor, or a couple."""
+        known: BoolArray = (self.sole >= 0) | (self.couple >= 0).all(axis=1)
+        return known
+
+    def fall_for_everyone(self) -> FloatArray:
+        """How far each group falls without that any coalition could rule it out by its parts."""
+        rest = self.whole - self.parts[:, : self.coalition].sum(axis=1)
+        rest[rest < NOISE * self.whole] = 0.0
+        fall: FloatArray = np.minimum(rest, self.amount)
+        return fall
+
     def known_to(self, members: tuple[int, ...]) -> IntArray:
         """The groups that hold nobody but ``members``."""
         return np.flatnonzero(np.isin(self.sole, members) | np.isin(self.couple, members).all(axis=1))

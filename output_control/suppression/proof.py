@@ -9,6 +9,7 @@ from scipy import sparse
 from scipy.sparse import csgraph
 
 from output_control.protection import Witnesses
+from output_control.suppression.leaning import Leaning
 from output_control.suppression.problem import TOLERANCE, Problem, Target
 from output_control.tables.table import BoolArray, FloatArray, IntArray
 
@@ -27,6 +28,9 @@ class Proof:
         self._movers: dict[int, list[int]] = {}
         self._users: dict[int, dict[int, Target]] = {}
         self._alone: dict[int, frozenset[int]] = {}
+        # what `singletons` found of who rules out a move that takes a group so far to a side
+        self.leanings: dict[tuple[int, int, float, float], Leaning | None] = {}
+        self._reach: dict[tuple[int, int], float] = {}
         self._place: dict[int, int] = {}
         self._registered = 0
         for target in problem.targets:
@@ -128,6 +132,19 @@ class Proof:
             target.also.append(by)
             self._lean(target, by)
         return by
+
+    def add_short(self, target: Target, far: float, cells: IntArray, change: FloatArray) -> bool:
+        """Keep a move of one target's cell by ``far`` (signed) as it is, as its proof or a further one."""
+        cells, change = _moving(cells, change)
+        piece = self._clean(cells, change)
+        step = 0.0 if piece is None else float(piece[cells == target.cell].sum())
+        if piece is None or step * np.sign(far) < abs(far) * (1 - TOLERANCE):
+            return False
+        self.moves.append((cells, piece))
+        if not self._credit(target, step):
+            target.also.append(len(self.moves) - 1)
+            self._lean(target, len(self.moves) - 1)
+        return True
 
     def take_box(self, target: Target, cells: IntArray, signs: FloatArray) -> None:
         """Credit ``target`` with a move of ± 1 that keeps the equations, scaled as far as it asks and cells allow."""
@@ -284,8 +301,10 @@ class Proof:
 
     def reach(self, by: int, cell: int) -> float:
         """By how much a move changes a group, up or down."""
-        cells, change = self.moves[by]
-        return float(np.abs(change[cells == cell]).sum())
+        if (by, cell) not in self._reach:
+            cells, change = self.moves[by]
+            self._reach[by, cell] = float(np.abs(change[cells == cell]).sum())
+        return self._reach[by, cell]
 
     def used(self, target: Target) -> list[Move]:
         """The moves on which a target's proof rests."""

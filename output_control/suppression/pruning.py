@@ -12,12 +12,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import sparse
 
 from output_control.suppression.boxed import certify_by_boxes
 from output_control.suppression.flow import aim, cheapest_move, compatible, typical_level
 from output_control.suppression.lp import Model
 from output_control.suppression.neighbourhood import Ball, limits
 from output_control.suppression.problem import Target
+from output_control.suppression.rising import Short
 from output_control.suppression.search import OutOfBudget, Search
 from output_control.suppression.singletons import open_against_contributors, to_be_proven_again
 from output_control.tables.table import BoolArray
@@ -46,6 +48,15 @@ class _Proven:
         """The proof as it stands."""
         return _Proven(target, target.raised, target.lowered, target.up_by, target.down_by, tuple(target.also))
 
+    def restore_beside(self) -> None:
+        """Put it back beside what the attempt showed of the target, which holds of more hidden cells too."""
+        target = self.target
+        if not target.met:
+            self.restore()
+            return
+        kept = {target.up_by, target.down_by, *target.also}
+        target.also += [by for by in (self.up_by, self.down_by, *self.also) if by >= 0 and by not in kept]
+
     def restore(self) -> None:
         """Put it back; who leaned on what before the attempt is still listed."""
         target = self.target
@@ -58,6 +69,7 @@ class Region:
 
     def __init__(self, search: Search, ball: Ball) -> None:
         self.search, self.ball, self.inside = search, ball, set(ball.cells.tolist())
+        self.short = Short(search, ball) if search.problem.knows_parts else None
         zero, still = np.zeros(len(ball.cells)), np.zeros(ball.matrix.shape[0])
         self._model = Model(ball.matrix, zero, zero, zero, (still, still))
 
@@ -65,6 +77,8 @@ class Region:
         """Find witnesses of all targets: first together, in random directions, then one by one."""
         if not self.inside.issuperset(target.cell for target in targets):
             return False
+        if self.short is not None:
+            return all(target.met or self.short.prove(target) for target in targets)
         if all(target.size <= 1 for target in targets):
             # the ways to split a width between rise and fall make looking up boxes dearer than programmes
             certify_by_boxes(self.search, targets)
@@ -161,7 +175,7 @@ class _Pruning:
         if region is not None and (beside or self._gives_away(cell)):
             return
         search.hidden[cell] = False
-        leaning = self._suspend(cell)
+        leaning = self._nearest_first(cell, self._suspend(cell))
         kept = region.prove(leaning) if region is not None else self._reroute(cell, leaning)
         if kept and self._safe_inside(to_be_proven_again(self.search, leaning)):
             self._settle()
@@ -191,6 +205,15 @@ class _Pruning:
         self._before = self.search.hidden.copy()
         self._targets = len(self.search.problem.targets)
 
+    def _nearest_first(self, cell: int, leaning: list[Target]) -> list[Target]:
+        """Of magnitudes whose targets are looked at one by one, those first that share an equation with ``cell``."""
+        problem = self.search.problem
+        if not problem.knows_parts:
+            return leaning
+        rows = problem.columns.indices[problem.columns.indptr[cell] : problem.columns.indptr[cell + 1]]
+        near = set(sparse.csr_array(problem.matrix[rows]).indices.tolist())
+        return sorted(leaning, key=lambda target: target.cell not in near)
+
     def _suspend(self, cell: int) -> list[Target]:
         """Take back every witness that uses a group; returns the targets that lose something."""
         leaning = []
@@ -206,9 +229,14 @@ class _Pruning:
 
     def undo(self) -> None:
         """Back to the pattern and the proofs before the attempt."""
+        # what was shown with further cells hidden is shown no more
+        beside = self.search.problem.knows_parts and not bool((self.search.hidden & ~self._before).any())
         self.search.hidden[:] = self._before
         for proven in self._trial:
-            proven.restore()
+            if beside:
+                proven.restore_beside()
+            else:
+                proven.restore()
         self.search.proof.withdraw(self._targets)
         self._trial = []
 

@@ -9,14 +9,15 @@ looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from output_control.suppression.flow import prove_alone, serve, shortest_move
 from output_control.suppression.inner import FEW, inner_moves
+from output_control.suppression.islands import inside
+from output_control.suppression.leaning import Leaning, Pair, leaning_on
+from output_control.suppression.neighbourhood import Ball
 from output_control.suppression.problem import (
     TOLERANCE,
     Problem,
@@ -24,13 +25,14 @@ from output_control.suppression.problem import (
     against_contributors,
     asked_of_contributors,
 )
+from output_control.suppression.rising import Short
 from output_control.suppression.search import Search
 from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 DETOURS = 3
 CLASSES = 8
 TWICE = 2
-Pair = tuple[int, int]
+BALLS = (300, 1500)
 Sides = tuple[float, ...]
 
 
@@ -59,9 +61,13 @@ def _against_all(
 ) -> list[Target]:
     lost: list[Target] = []
     asked = [target for target in (search.problem.targets if targets is None else targets) if not target.against]
-    _lean_apart(search, asked)
+    if search.problem.knows_parts:
+        _lean_shortly(search, [target for target in asked if _suspects(search, target)])
+    else:
+        _lean_apart(search, asked)
     for target in asked:
-        _lean_on_few(search, target)
+        if not search.problem.knows_parts:
+            _lean_on_few(search, target)
         for contributor in sorted(_suspects(search, target)):
             lost += _demand(search, attempt, target, (contributor,))
         if search.problem.coalition > 1:
@@ -123,6 +129,43 @@ def _keep_apart(search: Search, cells: IntArray, moves: FloatArray, targets: Seq
             search.proof.keep_also(cells, move, [targets[each] for each in freed])
 
 
+def _lean_shortly(search: Search, left: Sequence[Target]) -> None:
+    """Short moves that nobody rules out, or of which nobody rules out each, where hidden cells have them."""
+    for size in BALLS:
+        missed = []
+        for ball, served in _balls(search, left, size):
+            short = Short(search, ball)
+            for target in served:
+                if not short.rise(target, max(asked_of_contributors(search.problem, target))):
+                    _lean_on_halves(search, short, target)
+                if not ball.whole and _suspects(search, target):
+                    missed.append(target)
+        left = missed
+
+
+def _balls(search: Search, left: Sequence[Target], size: int) -> Iterator[tuple[Ball, list[Target]]]:
+    """Balls of hidden cells, each around a target that was in none before, and which of the targets are in it."""
+    while left:
+        ball = search.near.around(np.array([left[0].cell]), search.hidden, size, hidden_only=True)
+        served = inside(left, ball)
+        yield ball, served
+        done = {id(target) for target in (left[0], *served)}
+        left = [target for target in left if id(target) not in done]
+
+
+def _lean_on_halves(search: Search, short: Short, target: Target) -> None:
+    """Moves that none of the suspects rules out; where there is none, none of one half of them, and of the other."""
+    for sides, far in _asked(search.problem, target):
+        # what a short move does not touch is known to few
+        if not _suspects_of(search, target, sides, far) or not short.move_unknown_to(target, far, sides, ()):
+            continue
+        waiting = [sorted(_suspects_of(search, target, sides, far))]
+        while waiting:
+            some = sorted(_suspects_of(search, target, sides, far).intersection(waiting.pop()))
+            if some and not short.move_unknown_to(target, far, sides, some) and len(some) > 1:
+                waiting += [some[: len(some) // 2], some[len(some) // 2 :]]
+
+
 def _lean_on_few(search: Search, target: Target) -> None:
     """Look for witnesses among the hidden cells that no contributor rules out as the others: short ones, by detours."""
     for sides, far in _asked(search.problem, target):
@@ -153,12 +196,15 @@ def _suspects(search: Search, target: Target) -> set[int]:
 
 
 def _suspects_of(search: Search, target: Target, sides: Sides, far: float) -> set[int]:
-    leaning = [one.single for one in _leanings(search, target, [target], sides, far)]
     answered = {
         other.against[0] for other in search.proof.targets_at(target.cell) if len(other.against) == 1 and other.met
     }
-    own = {int(search.problem.sole[target.cell])}
-    return set(frozenset.intersection(*leaning)) - own - answered if leaning else set()
+    freed, left = answered | {int(search.problem.sole[target.cell])}, None
+    for one in _leanings(search, target, [target], sides, far):
+        left = one.single - freed if left is None else left & one.single
+        if not left:
+            break
+    return set(left or ())
 
 
 def _unwanted(problem: Problem, far: float, among: list[int] | None) -> tuple[BoolArray, BoolArray]:
@@ -168,22 +214,6 @@ def _unwanted(problem: Problem, far: float, among: list[int] | None) -> tuple[Bo
     if among is None:
         return problem.sole >= 0, falling
     return np.isin(problem.sole, among) | np.isin(problem.couple, among).all(axis=1), falling
-
-
-@dataclass(frozen=True, slots=True)
-class _Leaning:
-    """Who rules out one witness: a ``single`` contributor, or only two together."""
-
-    single: frozenset[int]
-    couples: frozenset[Pair]
-
-    def known_to(self, pair: Pair) -> bool:
-        """Whether the two rule it out."""
-        return not self.single.isdisjoint(pair) or pair in self.couples
-
-    def partners(self, one: int) -> set[int]:
-        """Who rules it out, alone or together with ``one``."""
-        return set(self.single) | {other for pair in self.couples if one in pair for other in pair}
 
 
 def _against_pairs(search: Search, attempt: Callable[[Search, Target], bool], target: Target) -> list[Target]:
@@ -212,7 +242,7 @@ def _suspected_pairs(search: Search, target: Target) -> set[Pair]:
 
 
 def _pairs_of(search: Search, target: Target, sides: Sides, far: float) -> set[Pair]:
-    leaning = _leanings(search, target, search.proof.targets_at(target.cell), sides, far)
+    leaning = list(_leanings(search, target, search.proof.targets_at(target.cell), sides, far))
     if not leaning:
         return set()
     first = min(leaning, key=lambda one: (len(one.single) + len(one.couples), sorted(one.single), sorted(one.couples)))
@@ -227,43 +257,40 @@ def _pairs_of(search: Search, target: Target, sides: Sides, far: float) -> set[P
     return {pair for pair in found if own not in pair and pair != couple}
 
 
-def _leanings(search: Search, target: Target, by: Sequence[Target], sides: Sides, far: float) -> list[_Leaning]:
+def _leanings(search: Search, target: Target, by: Sequence[Target], sides: Sides, far: float) -> Iterator[Leaning]:
     """Of each witness of the targets ``by``, of one group, that moves it ``far`` to one of the ``sides``, who rules it
     out; a width may be had up and down together."""
     problem, proof = search.problem, search.proof
     by_cells = len(sides) > 1 and problem.coalition == 1 and not problem.knows_parts
-    enough, ways, leaning = dict[int, None](), list[tuple[IntArray, FloatArray]](), list[_Leaning]()
+    enough = dict[int, None]()
     for each in by:
         moves = [move for move in (each.up_by, each.down_by) if move >= 0]
         alone = [move for move in (*moves, *each.also) if proof.reach(move, target.cell) >= far * (1 - TOLERANCE)]
         enough |= dict.fromkeys(alone)
         if len(sides) > 1 and not alone and each.raised + each.lowered >= far * (1 - TOLERANCE):
             if by_cells:
-                leaning.append(_Leaning(frozenset().union(*map(proof.alone_in, moves)), frozenset()))
+                yield Leaning(frozenset().union(*map(proof.alone_in, moves)), frozenset())
                 continue
             both = [proof.moves[move] for move in moves]
-            ways.append((np.concatenate([cells for cells, _ in both]), np.concatenate([change for _, change in both])))
-    if by_cells:
-        return leaning + [_Leaning(proof.alone_in(move), frozenset()) for move in enough]
-    for move in enough:
+            cells, change = (np.concatenate(part) for part in zip(*both, strict=True))
+            yield leaning_on(problem, cells, change, TOLERANCE * far)
+    # the latest were looked for because of the others
+    for move in reversed(enough):
+        for side in sides if not by_cells else ():
+            one = _leaning_of(search, move, target.cell, side, far)
+            if one is not None:
+                yield one
+        if by_cells:
+            yield Leaning(proof.alone_in(move), frozenset())
+
+
+def _leaning_of(search: Search, move: int, cell: int, side: float, far: float) -> Leaning | None:
+    """Who rules out a kept move when it takes ``cell`` just so far to a side; None where it does not fit that way."""
+    proof, key = search.proof, (move, cell, side, far)
+    if key not in proof.leanings:
         cells, change = proof.moves[move]
-        step = float(change[cells == target.cell].sum())
-        for side in sides:
-            just = change * (side * min(far / abs(step), 1.0) * np.sign(step))
-            if bool((-just <= problem.amount[cells] + TOLERANCE * far).all()):
-                ways.append((cells, just))
-    return [_leaning(problem, cells, change, TOLERANCE * far) for cells, change in ways]
-
-
-def _leaning(problem: Problem, cells: IntArray, change: FloatArray, slack: float) -> _Leaning:
-    """Who knows a cell that moves, or holds more of one that falls than is left of it."""
-    sole, couple = problem.sole[cells], problem.couple[cells]
-    holders, parts = problem.holders[cells], problem.parts[cells]
-    falls = change < 0
-    left = (problem.whole[cells] + change + slack)[:, None]
-    over = (holders >= 0) & falls[:, None] & (parts > left)
-    couples = {(one, other) for one, other in couple.tolist() if one >= 0}
-    for one, other in combinations(range(holders.shape[1]), 2) if problem.coalition > 1 else ():
-        both = (holders[:, other] >= 0) & falls & (parts[:, one] + parts[:, other] > left[:, 0])
-        couples |= {(min(pair), max(pair)) for pair in holders[both][:, [one, other]].tolist()}
-    return _Leaning(frozenset([*sole[sole >= 0].tolist(), *holders[over].tolist()]), frozenset(couples))
+        step = float(change[cells == cell].sum())
+        just = change * (side * min(far / abs(step), 1.0) * np.sign(step))
+        fits = bool((-just <= search.problem.amount[cells] + TOLERANCE * far).all())
+        proof.leanings[key] = leaning_on(search.problem, cells, just, TOLERANCE * far) if fits else None
+    return proof.leanings[key]

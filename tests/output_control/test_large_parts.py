@@ -196,6 +196,37 @@ def test_no_contributor_comes_close_to_a_random_magnitude(seeds: Sequence[int]) 
     assert found["safe"] + found["dearer"] >= len(seeds) / 2 and found["given up"] <= len(seeds) / 20
 
 
+def named_twice(witnesses: Witnesses) -> Witnesses:
+    """The same, every rise a further move of its cell besides, two times."""
+    cells = np.flatnonzero(witnesses.up >= 0)
+    rises = np.column_stack([cells, witnesses.up[cells]])
+    return replace(witnesses, also=np.concatenate([witnesses.also, rises, rises]))
+
+
+@pytest.mark.parametrize("coalition", [1, 2])
+def test_the_audit_finds_with_witnesses_whom_its_programmes_find_without(coalition: int) -> None:
+    asked = Options(part_share=1.0, coalition=coalition, method="flow")
+    exposed_in, safe = 0, 0
+    for seed in range(4 // coalition):
+        table = magnitudes((flat("r", "abc"), flat("c", "xyz")), random_records(seed))
+        sensitive = primary(table, PPercent(15, coalition))
+        # one pattern that heeds contributors less than is asked, and one as much
+        for heeded in (replace(asked, part_share=0.0, coalition=1), asked):
+            try:
+                pattern = suppress(table, sensitive, options=heeded)
+            except CannotProtect:
+                continue
+            bare = replace(pattern, witnesses=Witnesses.none(len(table)))
+            seen = audit(table, sensitive, bare, asked)
+            for shown in (pattern, replace(pattern, witnesses=named_twice(pattern.witnesses))):
+                looked_up = audit(table, sensitive, shown, asked)
+                assert seen.failed.tolist() == looked_up.failed.tolist()
+                assert seen.singleton_exact == looked_up.singleton_exact
+            exposed_in += seen.singleton_exact > 0
+            safe += seen.safe
+    assert exposed_in and safe
+
+
 @st.composite
 def whole_records(draw: st.DrawFn) -> list[Record]:
     """2 × 2 cells of one or two out of three contributors, in whole numbers."""
