@@ -139,8 +139,9 @@ def demand(table: CellTable, primary: PrimaryResult, options: Options) -> Demand
     """Levels per cell (0 where not primary) from the rules and the policy for counts.
 
     A magnitude that only the minimum frequency hides has no level: it must stay open by ``width_share`` of its value,
-    so that it is not known to the unit. A magnitude of 0 says of each of its units that it has nothing; it must stay
-    open by that share of the table's smallest figure.
+    so that it is not known to the unit; one that a rule with a level hides as well keeps that width, however small the
+    level is. A magnitude of 0 says of each of its units that it has nothing; it must stay open by that share of the
+    table's smallest figure.
     """
     up, down, protection = primary.upl.copy(), primary.lpl.copy(), options.count_protection
     counted = primary.threshold > 0
@@ -152,8 +153,8 @@ def demand(table: CellTable, primary: PrimaryResult, options: Options) -> Demand
         if isinstance(protection, Range):
             up = np.where(counted, np.maximum(up, primary.threshold - 1 - table.value), up)
             down = np.where(counted, np.maximum(down, table.value), down)
-    # a level says all there is to say, except where the policy for counts asks a width besides
-    levelled = (up + down > 0) & ~(counted & table.integral)
+    # a level says all there is to say, except where few units ask a width besides
+    levelled = (up + down > 0) & ~counted
     return Demand(up, np.minimum(down, table.value - least(table, options)), np.where(levelled, 0.0, width))
 
 

@@ -107,6 +107,27 @@ def test_a_sole_contributor_in_the_row_takes_its_own_part_off() -> None:
         assert pattern.cost > naive.cost
 
 
+def test_a_hair_of_dominance_takes_nothing_of_what_few_units_ask() -> None:
+    """Three units hide a. The third holds 10.1 or 9.995 % of the first: the second asks a level of 0.05 besides."""
+
+    def width(third: float) -> tuple[str, float]:
+        records = [(("1", "a"), 1000.0, 1), (("1", "a"), 900.0, 2), (("1", "a"), third, 3)]
+        cells = {("1", "b"): 0.01, ("2", "a"): 0.01, ("2", "b"): 0.01, ("1", "c"): 500.0, ("2", "c"): 500.0}
+        cells |= {("3", "a"): 500.0, ("3", "b"): 500.0, ("3", "c"): 500.0}
+        records += [(codes, of, 100 * at + i) for at, (codes, of) in enumerate(cells.items(), 1) for i in range(12)]
+        table = magnitudes((flat("row", "123"), flat("col", "abc")), records)
+        sensitive = primary(table, [MinimumFrequency(8), PPercent(10)])
+        assert np.flatnonzero(sensitive.mask).tolist() == [cell(table, "1", "a")]
+        pattern = suppress(table, sensitive, options=Options(part_share=1.0))
+        found = audit(table, sensitive, pattern, Options(part_share=1.0), solve_intervals=True)
+        assert found.safe
+        return str(sensitive.reason[cell(table, "1", "a")]), float((found.upper - found.lower)[0])
+
+    for third, reason in ((101.0, "freq"), (99.95, "freq+p")):
+        why, open_by = width(third)
+        assert why == reason and open_by >= 0.01 * (1900 + third)
+
+
 def test_a_cell_that_must_stay_published_stays_or_is_refused_by_name() -> None:
     table = counts((flat("d", ("a", "b", "c")),), {("a",): 1, ("b",): 20, ("c",): 30})
     sensitive = primary(table, MinimumFrequency(3))
