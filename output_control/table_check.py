@@ -319,8 +319,9 @@ def _sensitive_for(evidence: Evidence, policy: Policy) -> PrimaryResult:
     counted = replace(table, freq=np.minimum(table.freq, evidence.effective)) if request.weight else table
     result = primary(counted, figure_rule(request, rules))
     if evidence.summed or bool((evidence.records != table.n_contributors).any()):
-        judged = replace(table, value=evidence.size) if evidence.signed else table
-        result = result.also(primary(judged, policy.signed_rules() if evidence.signed else policy.dominance_rules()))
+        judged = replace(table, value=evidence.size)
+        for rules_for, cells in ((policy.dominance_rules(), ~evidence.signed), (policy.signed_rules(), evidence.signed)):
+            result = result.also(primary(judged, rules_for).where(cells))
     if evidence.beyond is not None:
         result = result.also(primary(evidence.beyond, policy.dominance_rules()))
     if request.statistic == "rate":

@@ -166,6 +166,7 @@ class Problem:
         """How far each group falls without that any coalition could rule it out by its parts."""
         rest = self.whole - self.parts[:, : self.coalition].sum(axis=1)
         rest[rest < NOISE * self.whole] = 0.0
+        rest[self.holders[:, 0] < 0] = np.inf
         fall: FloatArray = np.minimum(rest, self.amount)
         return fall
 
