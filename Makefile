@@ -5,7 +5,7 @@ PERSONS ?= 50000
 SEED ?= 1
 ENGINE ?= duckdb
 PLATFORM ?= win_amd64
-VERSION ?= 3.12
+VERSION ?= 3.11 3.12 3.13
 BIN := .venv/bin
 # Hundreds of processes are started: each would compile the sources anew.
 unexport PYTHONDONTWRITEBYTECODE
@@ -44,13 +44,8 @@ bench: setup ## Run the benchmarks (side by side, with ratios and peak memory)
 docs: setup ## Write the reference pages that are generated from the code
 	$(BIN)/zicht docs docs/reference
 
-municipality: setup ## Make the folder that a municipality installs from without a network (PLATFORM=win_amd64 VERSION=3.12)
-	@mkdir -p build/municipality && rm -f build/municipality/*.whl && cp municipality.lock build/municipality/
-	@sed 's/ ; .* \\$$/ \\/' municipality.lock >build/municipality/every-system.lock
-	$(BIN)/python -m pip wheel --quiet --no-index --no-deps --no-build-isolation --wheel-dir build/municipality .
-	$(BIN)/python -m pip download --quiet --require-hashes --only-binary=:all: $(foreach tag,$(PLATFORM),--platform $(tag)) \
-		--python-version $(VERSION) --dest build/municipality --requirement build/municipality/every-system.lock
-	@rm build/municipality/every-system.lock && ls build/municipality
+municipality: setup ## Make the folder that a municipality installs from without a network (PLATFORM=win_amd64 VERSION="3.11 3.12 3.13")
+	@$(BIN)/python tools/municipality.py --out build/municipality --platform $(PLATFORM) --python $(VERSION)
 
 registry: setup ## Ask the package registry: is there a wheel of every part for each system, and does a fresh installation work?
 	$(BIN)/python -m pytest -n 0 -m registry tests/municipality

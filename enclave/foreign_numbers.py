@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from enclave.identifier_forms import Bools, Bytes, Checked, fixed_width, mask, matches, null_unless, reasons
 
 _PARTS = r"^(?P<country>[A-Z]{2})[:;/ .-]*(?P<number>[A-Z0-9]{4,20})$"
+_V_FIGURES = 10
+_V_NUMBER = rf"^V[\s\x{{A0}}.-]*(?:NUMMER|NR)?[\s\x{{A0}}.:;/-]*(?P<number>[0-9]{{{_V_FIGURES}}})$"
+"""A number of the register of foreigners; it has no check that is published."""
 _COUNTRIES = (
     "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ "
     "CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO "
@@ -49,8 +52,9 @@ _BELGIAN_PIVOT = 50
 
 
 def check_foreign(values: Any) -> Checked:
-    """Canonical ``BE:85073003328``. Malformed: no country's code (ISO 3166) and number, or the Netherlands'. Failed:
-    the rule of the country, where it is known here."""
+    """Canonical ``BE:85073003328``, or ``V:1234567890`` for a *V-nummer* (written with its V, or *V-nr*, and ten
+    figures). Malformed: no country's code (ISO 3166) and number, or the Netherlands'. Failed: the rule of the country,
+    where it is known here; a *V-nummer* of zeros."""
     upper = pc.ascii_upper(pc.utf8_trim_whitespace(pc.fill_null(values, "")))
     country = pc.utf8_slice_codeunits(upper, 0, 2)
     rest = pc.replace_substring_regex(pc.utf8_slice_codeunits(upper, 2), r"[\s\x{A0}.,:;/-]", "")
@@ -61,8 +65,16 @@ def check_foreign(values: Any) -> Checked:
     for code in pc.unique(country.filter(pa.array(formed))).to_pylist():
         rows = np.flatnonzero(formed & mask(pc.equal(country, code)))
         passed[rows] = passes_rule(code, rest.take(pa.array(rows)))
-    reason = reasons(values, formed, passed)
-    return Checked(null_unless(pc.binary_join_element_wise(country, rest, ":"), reason == 0), pa.array(reason))
+    of_register = pc.struct_field(pc.extract_regex(upper, _V_NUMBER), "number")
+    found = mask(pc.is_valid(of_register))
+    passed &= ~found | mask(pc.fill_null(pc.not_equal(of_register, "0" * _V_FIGURES), True))
+    reason = reasons(values, formed | found, passed)
+    written = pc.if_else(
+        pa.array(found),
+        pc.binary_join_element_wise("V", of_register, ":"),
+        pc.binary_join_element_wise(country, rest, ":"),
+    )
+    return Checked(null_unless(written, reason == 0), pa.array(reason))
 
 
 def passes_rule(country: str, numbers: Any) -> Bools:

@@ -165,14 +165,15 @@ def _postcode(values: Any) -> Checked:
 
 _CODE = r"[1-9][0-9]{3}[\s\x{A0}]*[A-Za-z]{2}"
 _ADDRESS = rf"^[\s\x{{A0}}]*(?P<code>{_CODE})\b[\s\x{{A0}},;-]*(?P<number>[^|]*)$"
+_ADDRESS_CLOSED = rf"^[\s\x{{A0}}]*(?P<code>{_CODE})(?P<number>[0-9][^|]*)$"
 _ADDRESS_TURNED = rf"^(?P<number>[^|]*?)[\s\x{{A0}},;]+(?P<code>{_CODE})[\s\x{{A0}}]*$"
 _ADDRESS_PARTED = r"(?s)^(?P<code>[^|]*)\|(?P<number>[^|]*)\|(?P<addition>[^|]*)$"
 
 
 def _address(values: Any) -> Checked:
-    """``1234 AB 12-2``, ``12-2, 1234 AB`` or ``1234AB|12|2``, which all are the last; see
+    """``1234 AB 12-2``, ``1234AB12-2``, ``12-2, 1234 AB`` or ``1234AB|12|2``, which all are the last; see
     :mod:`enclave.house_numbers`."""
-    forms = [pc.extract_regex(values, form) for form in (_ADDRESS_PARTED, _ADDRESS, _ADDRESS_TURNED)]
+    forms = [pc.extract_regex(values, f) for f in (_ADDRESS_PARTED, _ADDRESS, _ADDRESS_CLOSED, _ADDRESS_TURNED)]
     code, number = (pc.coalesce(*(pc.struct_field(form, part) for form in forms)) for part in ("code", "number"))
     codes, door = check("postcode", code), house_numbers(number, pc.struct_field(forms[0], "addition"))
     reason = np.zeros(len(values), dtype=np.int8)

@@ -284,7 +284,9 @@ class Project(_File):
 
     ``municipalities``: those that take part; empty lets every municipality deliver, and then nobody is known to owe.
     ``identifier_hash``: how fixed-format identifiers are hashed; free-form ones always take HMAC. It holds for a
-    version of the keys: another one comes into use when the keys are rotated.
+    version of the keys: another one comes into use when the keys are rotated. ``signed_deliveries``: whether a supplier
+    whose signing key the office does not know may deliver (``when-known``), or nobody may (``required``); of a supplier
+    whose key it knows, nothing is received that is not signed by it.
     """
 
     name: Slug
@@ -298,6 +300,7 @@ class Project(_File):
     policy: Slug
     sandbox: Literal["required", "accept-no-sandbox"] = "required"
     identifier_hash: Literal["aes-cmac", "hmac-sha256"] = "aes-cmac"
+    signed_deliveries: Literal["when-known", "required"] = "when-known"
     municipalities: tuple[Annotated[str, Field(pattern=MUNICIPALITY.pattern)], ...] = ()
     deliveries: tuple[Expected, ...]
     data: dict[Slug, DataSet]
@@ -314,6 +317,10 @@ class Project(_File):
             (expected.schema_name, expected.period) == (schema_name, period) and self._supplies(expected, supplier)
             for expected in self.deliveries
         )
+
+    def knows(self, supplier: str) -> bool:
+        """Whether this supplier may hand in anything."""
+        return any(self._supplies(expected, supplier) for expected in self.deliveries)
 
     def _supplies(self, expected: Expected, supplier: str) -> bool:
         if expected.suppliers != "municipalities":
@@ -358,6 +365,8 @@ def load_project(path: Path) -> Project:
             Fault(path.name, "project", e["msg"], column=".".join(str(p) for p in e["loc"])) for e in error.errors()
         ]
         raise BadInput("the project file does not hold", where=path.name, faults=faults) from None
+    except (OSError, ValueError):  # no file, not this user's, or a name that no file can have
+        raise BadInput("the project file cannot be read", where=path.name, next_step="see configs/projects/") from None
     faults = [
         Fault(path.name, "project", f"question {name} uses data set {dataset}, which is not declared")
         for name, question in project.questions.items()

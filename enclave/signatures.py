@@ -1,7 +1,7 @@
 """Ed25519 signatures over typed payloads (RFC 8032; pre-authentication encoding of DSSE v1).
 
 Every signature names the type of what it signs, so that an approval can never pass for a receipt. Private keys are
-PKCS #8 files, mode 0600, encrypted under a passphrase.
+PKCS #8 files, mode 0600, encrypted under a passphrase; a supplier's, at home, without one.
 """
 
 from __future__ import annotations
@@ -17,12 +17,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 
 from enclave.errors import BadInput, KeyUnavailable, Tampered
 from enclave.files import write_bytes
+from enclave.locks import WINDOWS
 
 
 class PayloadType(Enum):
     """What a signature can be for."""
 
     RECEIPT = "application/vnd.zicht.receipt+json"
+    REFUSAL = "application/vnd.zicht.refusal+json"
+    MANIFEST = "application/vnd.zicht.manifest+json"
+    NOTICE = "application/vnd.zicht.withdrawal-notice+json"
+    SUPPLIER_KEY = "application/vnd.zicht.supplier-key+json"
+    SUPPLIERS = "application/vnd.zicht.supplier-keys+json"
     WITHDRAWAL = "application/vnd.zicht.withdrawal+json"
     ROSTER = "application/vnd.zicht.roster+json"
     REQUEST = "application/vnd.zicht.request+json"
@@ -116,15 +122,22 @@ class SigningKey:
         write_bytes(path, protected, mode=0o600)
         write_bytes(path.with_suffix(".pub"), self.public.text.encode() + b"\n", mode=0o644)
 
+    def save_unprotected(self, path: Path) -> None:
+        """Write the key to ``path`` (mode 0600), under no passphrase: who reads the file can sign."""
+        plain = self._key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        write_bytes(path, plain, mode=0o600)
+
     @classmethod
-    def load(cls, path: Path, passphrase: bytes) -> SigningKey:
-        """Read a key that :meth:`save` wrote.
+    def load(cls, path: Path, passphrase: bytes | None) -> SigningKey:
+        """Read a key that :meth:`save` wrote, or with None :meth:`save_unprotected`.
 
         Raises:
             KeyUnavailable: missing, readable by others, wrong passphrase, or no Ed25519 key.
         """
         try:
-            if path.stat().st_mode & 0o077:
+            if not WINDOWS and path.stat().st_mode & 0o077:  # Windows has no such modes
                 raise KeyUnavailable("others than its owner may read this key", where=path.name, next_step="chmod 600")
             key = serialization.load_pem_private_key(path.read_bytes(), passphrase)
         except FileNotFoundError:

@@ -118,7 +118,7 @@ def build_key_table(
     made = KeyTableVersion(
         version=len(known) + 1,
         register_sha256=digests,
-        key_ids=dict(key_ids),
+        key_ids=dict(sorted(key_ids.items())),
         **counts,
         key_version=key_version,
         carried_by=carry.key_id if carry else "",

@@ -72,6 +72,7 @@ def link(
     reference_year: int | None = None,
     progress: Callable[[str], None] = lambda _: None,
     key_of: Callable[[str, str], DataKey] | None = None,
+    labels: Mapping[str, Mapping[str, str]] | None = None,
 ) -> LinkResult:
     """Link all data sets of ``project`` into the folder ``out``.
 
@@ -89,6 +90,7 @@ def link(
         reference_year: year that age bands refer to; without it, the year in the person register's name.
         progress: told each data set's name before it is linked.
         key_of: data set, retention date -> the key under which it lies; without it (tests) the sets are plain Parquet.
+        labels: breakdown of the quality report (``origin``, ``sex``) -> code -> label.
 
     Raises:
         NotReady: no key table yet, a register or a delivery is missing.
@@ -139,7 +141,7 @@ def link(
     _write_report(report, zone.folder, mode=0o600)
     _write_report(report.for_researchers(), out, mode=0o440)
     if qualities:
-        quality = QualityReport(project=project.name, keys=tuple(qualities))
+        quality = QualityReport(project=project.name, keys=tuple(qualities), labels=labels or {})
         write_quality(quality, zone.folder, mode=0o600)
         write_quality(quality.for_researchers(), out, mode=0o440)
     return LinkResult(frames, report)

@@ -21,10 +21,14 @@ class Minimisation(BaseModel):
     undeclared: Mapping[str, tuple[str, ...]]
 
 
-def names_in_code(source: str) -> frozenset[str]:
+def names_in_code(source: str | bytes) -> frozenset[str]:
     """All texts that stand in Python code: a column that an analysis uses is named in one of them, or is built from
-    parts (then it counts as unused, and the report is too strict rather than too lenient)."""
-    tree = ast.parse(source)
+    parts (then it counts as unused, and the report is too strict rather than too lenient). What is not Python, which
+    no run takes either, names none."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return frozenset()
     return frozenset(
         node.value for node in ast.walk(tree) if isinstance(node, ast.Constant) and isinstance(node.value, str)
     )

@@ -9,7 +9,8 @@ the key zone. Researchers see no count of 1–9 and none that subtraction would 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -118,11 +119,35 @@ class KeyQuality(_Record):
         )
 
 
+_Labelled = TypeVar("_Labelled", Balance, SubgroupRates)
+
+
 class QualityReport(_Record):
-    """All keys of delivered data sets."""
+    """All keys of delivered data sets. ``labels``: breakdown -> code -> what it means, where an office says so."""
 
     project: str
     keys: tuple[KeyQuality, ...]
+    labels: Mapping[str, Mapping[str, str]] = {}
+
+    def labelled(self) -> QualityReport:
+        """For people: beside every code its label."""
+
+        def named(cells: Sequence[_Labelled]) -> tuple[_Labelled, ...]:
+            labels = [self.labels.get(cell.by, {}).get(cell.category, "") for cell in cells]
+            texts = [f"{cell.category} {label}".strip() for cell, label in zip(cells, labels, strict=True)]
+            return tuple(cell.model_copy(update={"category": text}) for cell, text in zip(cells, texts, strict=True))
+
+        keys = [
+            key.model_copy(
+                update={
+                    "balance": named(key.balance),
+                    "population": named(key.population),
+                    "subgroups": named(key.subgroups),
+                }
+            )
+            for key in self.keys
+        ]
+        return self.model_copy(update={"keys": tuple(keys)})
 
     def for_researchers(self) -> QualityReport:
         """The report with small counts hidden."""

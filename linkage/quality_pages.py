@@ -26,8 +26,9 @@ _INK, _QUIET, _WRONG = "#14487a", "#b6c7d6", "#b3541e"
 
 def write_quality(report: QualityReport, folder: Path, *, mode: int) -> list[Path]:
     """Write ``linkage_quality.json``, ``.md``, one SVG per picture, and ``.html`` with the pictures in it."""
-    drawn = {_picture_name(key, what): svg for key in report.keys for what, svg in pictures(key).items()}
-    markdown = page(report, drawn)
+    shown = report.labelled()
+    drawn = {_picture_name(key, what): svg for key in shown.keys for what, svg in pictures(key).items()}
+    markdown = page(shown, drawn)
     files = {
         f"{NAME}.json": report.model_dump_json(indent=1) + "\n",
         f"{NAME}.md": markdown,

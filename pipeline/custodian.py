@@ -15,21 +15,24 @@ from enclave.journal import size_class
 from enclave.zones import Workspace, Zone
 from pipeline.encoded_matching import filter_step
 from pipeline.expiry import refuse_broken_off, refuse_resurrected
-from pipeline.hand_in import public_name
+from pipeline.hand_in import public_name, unanswered
 from pipeline.lineage import journal_use, untold
 from pipeline.linking import hand_out_keys, link_step, withhold_withdrawn
 from pipeline.matched_keys import forget_withdrawn, matched_keys, sweep_half_written
 from pipeline.matching import likeness_step
 from pipeline.office import Office, utc_now
-from pipeline.plausibility import Checked, check_deliveries
+from pipeline.plausibility import Checked, check_deliveries, looked_at
 from pipeline.progress import Teller
 from pipeline.rotation import carried_over, refuse_other_algorithm, refuse_unfinished, write_bridge_of
 from pipeline.runner import Outcome, Runner, Step
+from pipeline.unseen import LOOKED_AT
 from pipeline.withdrawn_rows import refuse_withdrawn_rows
 from pseudonymise.custody import Custody
+from pseudonymise.handing_in import digest_itself, is_plain
 from pseudonymise.pseudonymise import pseudonymise
 from pseudonymise.receipt import Receipt
 from pseudonymise.receive import accepted_frame, one_at_a_time, receipts, receive_files
+from pseudonymise.refusal import refusals
 from pseudonymise.schemas import DeliverySchema, load_schemas
 from pseudonymise.unlocking import Given
 from pseudonymise.withdrawal import Confirmation, Reason, Withdrawals
@@ -101,18 +104,37 @@ class CustodianDesk:
             self.finish_withdrawals()
         return withdrawn
 
-    def withdraw_on(self, notices: Iterable[Path]) -> tuple[tuple[Confirmation, ...], tuple[Fault, ...]]:
-        """Withdraw what suppliers' notices name; one that does not hold is a fault, and does not keep others out."""
+    def withdraw_on(
+        self, notices: Iterable[Path], *, again: bool = False
+    ) -> tuple[tuple[Confirmation, ...], tuple[Fault, ...]]:
+        """Withdraw what suppliers' notices name; one that does not hold is a fault, and does not keep others out.
+
+        What is refused as it was before is told ``again`` only when asked for.
+        """
         done: list[Confirmation] = []
         refused: list[Fault] = []
+        before = {} if again else self._refusals()
         with self.alone(), self.journalling_keys("withdraw"):
             for file in notices:
                 try:
-                    done += self._withdrawer.on_notice(file, self.office.project.name, utc_now())
+                    done += self._withdrawer.on_notice(file, self.office.project, utc_now())
                 except (BadInput, NotReady) as error:
-                    refused += _faults(file, error)
+                    refused += self._faults(file, error, before)
             self.finish_withdrawals()
         return tuple(done), tuple(refused)
+
+    def _refusals(self) -> dict[str, int]:
+        """Places in the journal of what is refused, by the digest of the sealed file."""
+        return {sha256: entry.sequence for sha256, entry in refusals(self.office.journal.entries()).items()}
+
+    def _faults(self, file: Path, error: EnclaveError, before: Mapping[str, int]) -> list[Fault]:
+        """What kept a sealed file out, as faults of it; nothing when that was told ``before``."""
+        told = self._refusals()
+        digest = digest_itself(file) if is_plain(file) else ""
+        if digest in told and told[digest] == before.get(digest):
+            return []
+        inner = error.faults if isinstance(error, BadInput) else ()
+        return [Fault(file.name, "refused", error.what), *inner]
 
     def finish_withdrawals(self) -> None:
         """Remove what is left of withdrawn deliveries, here and in what was made of several, and write down which
@@ -125,10 +147,15 @@ class CustodianDesk:
         for delivery in untold(self.office.journal):
             journal_use(self.office.journal, self.office.project, delivery, actor=ACTOR, now=utc_now())
 
-    def receive(self, sealed: Iterable[Path], *, again: bool = False) -> Intake:
-        """Receive every delivery in ``sealed``; faults of one do not keep the others out."""
+    def receive(self, sealed: Iterable[Path], *, again: bool = False, named: bool = False) -> Intake:
+        """Receive every delivery in ``sealed``; faults of one do not keep the others out.
+
+        What was refused before is left alone, unless the custodian ``named`` it, or all is looked at ``again``.
+        """
         schemas = self.schemas()
-        files = sorted(sealed)
+        anew = again or named
+        files = sorted(sealed if anew else unanswered(self.office, sealed))
+        before = {} if anew else self._refusals()
         ran = 0
         refused = []
         with self.alone(), self.journalling_keys("receive"), self.teller.bar("receive") as tick:
@@ -139,8 +166,8 @@ class CustodianDesk:
                     continue  # a newer version that came before it in this run took its place
                 try:
                     ran += self.runner.run(self._receiving(file, schemas), again=again).ran
-                except (BadInput, KeyUnavailable, Tampered) as error:
-                    refused += _faults(file, error)
+                except (BadInput, KeyUnavailable, NotReady, Tampered) as error:
+                    refused += self._faults(file, error, before)
             self.finish_withdrawals()
         answered = {receipt.findings.delivery: receipt for receipt in receipts(self.office.workspace, self.custody)}
         return Intake(tuple(answered[name] for name in sorted(answered)), ran, tuple(refused))
@@ -171,10 +198,10 @@ class CustodianDesk:
         return Step(f"receive {public_name(self.office.project, sealed)}", inputs, CODE, {}, action, lambda: counts)
 
     def plausibility(self) -> tuple[Checked, ...]:
-        """What there is to look at in each accepted delivery; looking is journalled with the keys that it used."""
+        """What there is to look at in each accepted delivery; looking is journalled, with the keys that it used."""
         accepted = self.standing()
         with self.journalling_keys("plausibility"):
-            return tuple(
+            found = tuple(
                 check_deliveries(
                     accepted,
                     workspace=self.office.workspace,
@@ -183,6 +210,11 @@ class CustodianDesk:
                     key_register=self.office.key_register,
                 )
             )
+        if found:
+            self.office.journal.append(
+                actor=ACTOR, action=LOOKED_AT, subject="deliveries", details=looked_at(found), now=utc_now()
+            )
+        return found
 
     def pseudonymise(self, *, again: bool = False) -> list[Outcome]:
         """Pseudonymise every accepted delivery.
@@ -331,12 +363,6 @@ def open_desk(office: Office, given: Given, teller: Teller, *, expiring: bool = 
         refuse_resurrected(office, custody)
     office.workspace.publish_public_keys()
     return CustodianDesk(office, custody, teller, uses)
-
-
-def _faults(file: Path, error: EnclaveError) -> list[Fault]:
-    """What kept a delivery out, as faults of the sealed file."""
-    inner = error.faults if isinstance(error, BadInput) else ()
-    return [Fault(file.name, "refused", error.what), *inner]
 
 
 def _written(receipt: Receipt, workspace: Workspace) -> dict[str, Path]:

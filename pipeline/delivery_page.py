@@ -89,10 +89,17 @@ def _table(status: DeliveryStatus, language: Language) -> str:
     return table_of(head, [_row(line, language) for line in status.lines], caption)
 
 
+def _why(line: DeliveryLine, language: Language) -> str:
+    later = language.pick("latere poging afgewezen: ", "a later try was turned away: ")
+    return (later if line.why and line.state is State.ACCEPTED else "") + "; ".join(line.why)
+
+
 def _row(line: DeliveryLine, language: Language) -> str:
     state = line.state.description(dutch=language is Language.NL)
     if line.late and line.state is not State.LATE:
         state += language.pick(" (na de dag)", " (after its day)")
+    if line.unverified:
+        state += language.pick(", afzender niet vastgesteld", ", sender not verified")
     cells = [
         line.schema_name,
         line.period,
@@ -101,7 +108,7 @@ def _row(line: DeliveryLine, language: Language) -> str:
         line.since[:16].replace("T", " "),
         line.accepted,
         line.quarantined,
-        "; ".join(line.why),
+        _why(line, language),
     ]
     kind = f' class="{_KINDS[line.state]}"' if line.state in _KINDS else ""
     shown = "".join(

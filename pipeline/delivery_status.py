@@ -60,7 +60,8 @@ class DeliveryLine:
     """One delivery: what is owed (``due`` may be open), where it stands since when, sizes as classes, and reasons.
 
     ``late``: it arrived after its date, or has not arrived and its date has passed. ``attempts``: how often it was
-    turned away.
+    turned away. ``sender_key``: the supplier's key that signed what stands accepted, empty when none is known. Of an
+    accepted one ``why`` is why the last try since was turned away.
     """
 
     supplier: str
@@ -75,14 +76,22 @@ class DeliveryLine:
     why: tuple[str, ...] = ()
     attempts: int = 0
     delivery: str = ""
+    sender_key: str = ""
+
+    @property
+    def unverified(self) -> bool:
+        """Whether it stands accepted and anybody may have sealed it."""
+        return self.state is State.ACCEPTED and not self.sender_key
 
 
 @dataclass(frozen=True, slots=True)
 class DeliveryStatus:
-    """All lines, sorted; and how many deliveries were refused that nobody owes, or that could not be opened."""
+    """All lines, sorted; how many deliveries were refused that nobody owes, or that could not be opened; how many
+    sealed ones of the inbox wait, as far as it was read."""
 
     lines: tuple[DeliveryLine, ...]
     unexpected: int
+    waiting: int = 0
 
     def count(self, state: State) -> int:
         """Lines in ``state``."""
@@ -93,6 +102,8 @@ class DeliveryStatus:
         parts = [f"{self.count(state)} {state.description()}" for state in State if self.count(state)]
         after = sum(line.late and line.state is not State.LATE for line in self.lines)
         parts += [f"{after} came after their date"] if after else []
+        unverified = sum(line.unverified for line in self.lines)
+        parts += [f"{unverified} with a sender not verified"] if unverified else []
         parts += [f"{self.unexpected} refused that nobody owes or that cannot be opened"] if self.unexpected else []
         return f"{len(self.lines)}: " + ", ".join(parts) if self.lines else "nobody is known to owe any"
 
@@ -102,16 +113,15 @@ def delivery_status(
 ) -> DeliveryStatus:
     """What the journal says of each delivery that is owed, and of each that came without being owed by name.
 
-    ``waiting``: names (without ending) of sealed deliveries in the inbox; those that were answered don't wait.
+    ``waiting``: names (without ending) of sealed deliveries in the inbox that nobody answered; one of another file may
+    have been refused under the same name.
     """
     lines = {_key(owed): _owed(owed, today) for owed in project.owed()}
-    answered: set[str] = set()
     unexpected = 0
     for entry in entries:
         if entry.action not in _OF_ACTION:
             continue
         for delivery in withdrawn_by(entry) or (entry.subject,):
-            answered.add(delivery)
             named = DELIVERY_ID.fullmatch(delivery)
             if named is None or delivery.startswith(_UNEXPECTED):
                 unexpected += entry.action == REFUSED
@@ -119,14 +129,14 @@ def delivery_status(
             key = (named["supplier"], named["schema"], named["period"])
             line = lines.get(key) or DeliveryLine(*key, None, State.OWED)
             lines[key] = _after(line, entry, delivery)
-    for name in sorted(set(waiting) - answered):
+    for name in sorted(waiting):
         named = DELIVERY_ID.fullmatch(name)
         if named is not None:
             key = (named["supplier"], named["schema"], named["period"])
             line = lines.get(key) or DeliveryLine(*key, None, State.OWED)
             if line.state is not State.ACCEPTED:
                 lines[key] = replace(line, state=State.WAITING, delivery=name)
-    return DeliveryStatus(tuple(lines[key] for key in sorted(lines)), unexpected)
+    return DeliveryStatus(tuple(lines[key] for key in sorted(lines)), unexpected, len(waiting))
 
 
 def _key(owed: Owed) -> Key:
@@ -142,7 +152,7 @@ def _after(line: DeliveryLine, entry: Entry, delivery: str) -> DeliveryLine:
     """The line after one more entry; what stands accepted is not undone by another try that is turned away."""
     state = _OF_ACTION[entry.action]
     if state in (State.REJECTED, State.REFUSED) and line.state is State.ACCEPTED:
-        return replace(line, attempts=line.attempts + 1)
+        return replace(line, attempts=line.attempts + 1, why=_why(state, entry.details))
     if state is State.WITHDRAWN and line.delivery != delivery:
         return line
     arrived = datetime.fromisoformat(entry.time).date()
@@ -157,6 +167,7 @@ def _after(line: DeliveryLine, entry: Entry, delivery: str) -> DeliveryLine:
         why=_why(state, entry.details),
         attempts=line.attempts + turned_away,
         delivery=delivery,
+        sender_key=str(entry.details.get("sender_key", "")) if state is State.ACCEPTED else "",
     )
 
 

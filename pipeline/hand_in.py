@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from enclave.errors import BadInput, Fault
 from enclave.project import Project
 from enclave.zones import Zone
 from pipeline.office import Office
-from pseudonymise.custody import Custody
 from pseudonymise.handing_in import copy_on, digest_itself, is_plain
 from pseudonymise.manifest import DELIVERY_ID
-from pseudonymise.receive import receipts
+from pseudonymise.receipt import ACCEPTED, REJECTED
+from pseudonymise.refusal import answered_for_good, refusal_file, refusals
 from pseudonymise.sealing import SUFFIX
-from pseudonymise.withdrawal import Confirmation, Withdrawals
+from pseudonymise.withdrawal import NOTICE_SUFFIX, Confirmation, Withdrawals
+
+if TYPE_CHECKING:
+    from pseudonymise.custody import Custody
 
 
 def in_inbox(office: Office) -> tuple[Path, ...]:
@@ -35,29 +39,55 @@ def accept_into_inbox(office: Office, sealed: Iterable[Path]) -> tuple[Path, ...
     return targets
 
 
-def handed_in(office: Office, folder: Path) -> list[Path]:
-    """Sealed deliveries in a supplier's hand-in folder; those that were withdrawn are left alone."""
+def waiting(office: Office) -> tuple[Path, ...]:
+    """Sealed deliveries of the inbox that nobody has answered: by name or, for those that were refused, by digest."""
+    entries = list(office.journal.entries())
+    named = {entry.subject for entry in entries if entry.action in (ACCEPTED, REJECTED)}
+    told = refusals(entries)
+    left = [file for file in in_inbox(office) if file.stem not in named]
+    return tuple(file for file in left if not is_plain(file) or digest_itself(file) not in told)
+
+
+def handed_in(office: Office, folder: Path, *, again: bool = False) -> list[Path]:
+    """Sealed deliveries in a supplier's hand-in folder; those that were withdrawn are left alone.
+
+    So are those that were refused for good, unless they are to be looked at ``again``.
+    """
     gone = Withdrawals.of(office.journal)
-    return [file for file in sorted(folder.glob(f"*{SUFFIX}")) if is_plain(file) and file.stem not in gone]
+    found = [file for file in sorted(folder.glob(f"*{SUFFIX}")) if is_plain(file) and file.stem not in gone]
+    return found if again else unanswered(office, found)
+
+
+def unanswered(office: Office, sealed: Iterable[Path]) -> list[Path]:
+    """Those that were not refused for good before: they would be refused again, for the same reason."""
+    told = refusals(office.journal.entries())
+    return [file for file in sealed if not answered_for_good(file, told, office.workspace)]
 
 
 def answer(office: Office, custody: Custody, folder: Path, withdrawn: Iterable[Confirmation]) -> tuple[Path, ...]:
     """Put the answers to what lies in a supplier's hand-in folder into its ``receipts/``.
 
-    A receipt counts rows: it goes where the sealed file lies that it is about, whatever files are called.
+    A receipt counts rows: it goes where the sealed file lies that it is about, whatever files are called. So does a
+    refusal.
     """
-    sealed = {digest_itself(file) for file in folder.glob(f"*{SUFFIX}") if is_plain(file)}
+    from pseudonymise.receive import receipts
+
+    handed = [file for suffix in (SUFFIX, NOTICE_SUFFIX) for file in folder.glob(f"*{suffix}") if is_plain(file)]
+    sealed = {digest_itself(file) for file in handed}
     answers = [f"{confirmation.delivery}.withdrawn.json" for confirmation in withdrawn]
     for receipt in receipts(office.workspace, custody):
         found = receipt.findings
         if found.sealed_sha256 in sealed:
             answers.append(f"{found.delivery}.json")
             answers += [f"{found.replaces}.withdrawn.json"] if found.replaces and receipt.accepted else []
+    told = refusals(office.journal.entries())
+    refused = [refusal_file(told[sha256], office.workspace) for sha256 in sealed & told.keys()]
+    answers += [file.name for file in refused if file.is_file()]
     returned = office.workspace.path(Zone.INBOX) / "receipts"
-    told = [folder / "receipts" / name for name in sorted(set(answers))]
-    for file in told:
+    copies = [folder / "receipts" / name for name in sorted(set(answers))]
+    for file in copies:
         copy_on(returned / file.name, file)
-    return tuple(told)
+    return tuple(copies)
 
 
 def public_name(project: Project, sealed: Path) -> str:

@@ -33,6 +33,7 @@ from pseudonymise.rekey import carried_spec
 from pseudonymise.schemas import DeliverySchema
 
 STEP = "link"
+_LABELLED = ("origin", "sex")
 
 
 def link_step(
@@ -66,6 +67,7 @@ def link_step(
     inputs |= {f"key register {file}": office.key_register / f"{file}.parquet" for file in {s.file for s in SOURCES}}
     parameters: dict[str, Json] = {"project": office.project.model_dump(mode="json"), "engine": office.settings.engine}
     parameters["key version"] = custody.hash_version
+    parameters["labels"] = {by: dict(labels) for by, labels in _labels(office).items()}
     deliveries = tuple(sorted(receipt.findings.delivery for receipt in frames.values()))
     code = ("enclave", "linkage", "pipeline/ledger_units.py")
     return Step(STEP, inputs, code, parameters, action, lambda: counts, deliveries)
@@ -80,6 +82,12 @@ def _matches(office: Office, delivered: Collection[str]) -> dict[str, Path]:
         raise NotReady(f"the key zone lacks {', '.join(missing)}", next_step="zicht pseudonymise")
     judged = [each.all_files(office)["verdicts"] for each in concerned]
     return {path.name: path for path in (*files, *(path for path in judged if path.is_file()))}
+
+
+def _labels(office: Office) -> dict[str, dict[str, str]]:
+    """Labels of what the linkage-quality report breaks down by, of the classifications that the office has of it."""
+    listed = {by: found for by in _LABELLED if (found := office.classification(by))}
+    return {by: {code.code: code.label_en for code in found.codes if code.parent} for by, found in listed.items()}
 
 
 def _registers(office: Office) -> dict[str, Path]:
@@ -123,6 +131,7 @@ def _link(
             dropped=_dropped(schemas),
             named=names_of_analyses(project),
             key_of=lambda name, until: custody.data_key(project.name, name, date.fromisoformat(until)),
+            labels=_labels(office),
         )
 
 
@@ -212,5 +221,5 @@ def names_of_analyses(project: Project) -> dict[str, frozenset[str]]:
     found: dict[str, frozenset[str]] = {}
     for use in project.analyses:
         source = CODE_ROOT / "analyses" / use.name / f"v{use.version}.py"
-        found[use.name] = names_in_code(source.read_text() if source.is_file() else "")
+        found[use.name] = names_in_code(source.read_bytes() if source.is_file() else b"")
     return found

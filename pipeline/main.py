@@ -27,6 +27,7 @@ from pipeline.commands import (
     review,
     scan,
     status,
+    supplier,
 )
 
 FAULT_IN_ZICHT = 70
@@ -40,7 +41,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 PARTS = (
-    *(country, delivery, encoding, custodian, clerical_review, custody, plausibility),
+    *(country, delivery, encoding, custodian, clerical_review, custody, supplier, plausibility),
     *(research, review, release, ledger, journal, status, protect, scan, demo, docs),
 )
 for part in PARTS:

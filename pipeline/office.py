@@ -118,9 +118,13 @@ class Office:
 
     def classifications(self) -> Mapping[str, Classification]:
         """All classifications of the configuration, by name."""
-        roots = [self._path(root) for root in self.settings.data_roots]
         files = sorted((self.configs / "classifications").glob("*.yaml"))
-        return {file.stem: load_classification(file, roots) for file in files}
+        return {file.stem: self._classification(file) for file in files}
+
+    def classification(self, name: str) -> Classification | None:
+        """One of them, whatever is wrong with others; None where there is none of that name."""
+        file = self.configs / "classifications" / f"{name}.yaml"
+        return self._classification(file) if file.is_file() else None
 
     def classification_files(self) -> dict[str, Path]:
         """The files that :meth:`classifications` reads, for fingerprints."""
@@ -131,6 +135,9 @@ class Office:
                 f"data/{path.name}": path for path in sorted((self._path(root) / "classifications").glob("*.csv"))
             }
         return listed
+
+    def _classification(self, file: Path) -> Classification:
+        return load_classification(file, [self._path(root) for root in self.settings.data_roots])
 
     def _path(self, relative: str) -> Path:
         return (self.workspace.root / relative).resolve()

@@ -11,8 +11,10 @@ from enclave.zones import Zone
 from output_control.review.request_file import list_requests
 from pipeline.commands.review import desk_of
 from pipeline.delivery_status import DeliveryStatus, delivery_status
+from pipeline.hand_in import waiting
 from pipeline.office import CHECK_REFUSED, ROSTER, Office, utc_now
 from pipeline.runner import Record, Runner
+from pipeline.unseen import not_looked_at
 from pseudonymise.sealing import SUFFIX
 from pseudonymise.withdrawal import Withdrawals
 
@@ -25,8 +27,11 @@ class Line:
     says: str
 
 
-def overview(office: Office) -> tuple[list[Line], list[str]]:
-    """A line per zone, and the commands that come next; zones that this user may not read say so."""
+def overview(office: Office, found: DeliveryStatus) -> tuple[list[Line], list[str]]:
+    """A line per zone, and the commands that come next; zones that this user may not read say so.
+
+    ``found``: :func:`deliveries_of` the office.
+    """
     runner = Runner(office.workspace.root, office.journal, actor="reader", clock=utc_now)
     records = runner.records()
     requests = _requests(office)
@@ -37,13 +42,15 @@ def overview(office: Office) -> tuple[list[Line], list[str]]:
     received = {name: record for name, record in answered.items() if not _answers(record) & gone}
     hashed = {name: record for name, record in hashed.items() if not gone.intersection(record.deliveries)}
     withdrawn = f", {len(answered) - len(received)} withdrawn" if len(answered) > len(received) else ""
+    unseen = len(not_looked_at(office.journal.entries(), gone))
     lines = [
         Line("inbox", "not readable by this user" if sealed is None else f"{len(sealed)} sealed deliveries"),
-        Line("deliveries", deliveries_of(office).summary()),
+        Line("deliveries", found.summary()),
         Line(
             "identified",
             f"{len(received)} deliveries received, {_having(received, 'quarantined')} of them with rows in quarantine"
-            + withdrawn,
+            + withdrawn
+            + (f", {unseen} not looked at (zicht plausibility)" if unseen else ""),
         ),
         Line("pseudonymised", f"{len(hashed)} deliveries"),
         Line("linked", _facts(records.get("link"), "not linked yet")),
@@ -53,26 +60,25 @@ def overview(office: Office) -> tuple[list[Line], list[str]]:
         Line("released", ", ".join(released) or "nothing yet"),
         Line("journal", f"{office.journal.head().sequence} entries"),
     ]
-    waiting = None if sealed is None else len(sealed) - len(received)
-    return lines, _next(office, records, requests, waiting)
+    return lines, _next(office, records, requests, found.waiting)
 
 
 def deliveries_of(office: Office) -> DeliveryStatus:
     """Who owes what and what became of it, as far as this user may see."""
-    sealed = _names(office.workspace.path(Zone.INBOX), f"*{SUFFIX}") or ()
+    readable = _names(office.workspace.path(Zone.INBOX), f"*{SUFFIX}") is not None
     return delivery_status(
         office.project,
         office.journal.entries(),
-        waiting=[Path(name).stem for name in sealed],
+        waiting=[file.stem for file in waiting(office)] if readable else (),
         today=utc_now().date(),
     )
 
 
-def _next(office: Office, records: Mapping[str, Record], requests: Mapping[str, str], waiting: int | None) -> list[str]:
+def _next(office: Office, records: Mapping[str, Record], requests: Mapping[str, str], wait: int) -> list[str]:
     if not (office.workspace.root / ROSTER).is_file():
         return ["zicht roster sign people.yaml --serial 1"]
-    if waiting is not None and waiting > 0:
-        return [f"zicht receive ({waiting} sealed deliveries wait)"]
+    if wait:
+        return [f"zicht receive ({wait} sealed deliveries wait)"]
     if not _of(records, "receive"):
         return ["suppliers: zicht delivery seal FILE --to RECIPIENT --manifest FILE; then zicht receive"]
     if len(_of(records, "pseudonymise")) == 0:

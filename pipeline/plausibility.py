@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from enclave.fingerprints import Json
 from enclave.frames import streamed
 from enclave.zones import Workspace
 from pseudonymise.custody import Custody
@@ -45,6 +46,12 @@ class Checked:
     beside: str
     cautions: tuple[Caution, ...]
     doubts: tuple[Doubted, ...]
+
+
+def looked_at(found: Iterable[Checked]) -> dict[str, Json]:
+    """What the journal keeps of a look: for each delivery the period beside which it was held, or an empty text. What
+    there was to see is for the custodian alone."""
+    return {each.receipt.findings.delivery: each.beside for each in found}
 
 
 def check_deliveries(

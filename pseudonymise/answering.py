@@ -56,6 +56,14 @@ class Intake:
         return self.journal.append(actor=self.actor, action=action, subject=subject, details=details, now=self.now)
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The digest of the sealed file, and the name of the supplier's key that signed its manifest (empty: not known)."""
+
+    sealed_sha256: str
+    sender_key: str
+
+
 @dataclass(slots=True)
 class Reading:
     """A file that is being received, and what was found in it."""
@@ -67,12 +75,12 @@ class Reading:
     faults: tuple[Fault, ...] = ()
 
 
-def answer_for(readings: Sequence[Reading], intake: Intake, sealed_sha256: str) -> tuple[Receipt, ...]:
+def answer_for(readings: Sequence[Reading], intake: Intake, origin: Origin) -> tuple[Receipt, ...]:
     """Findings of all files, then the journal, then receipts: what a kill cuts off can be made again, all of it."""
     ids = tuple(reading.file.manifest.delivery_id for reading in readings)
     kept = []
     for reading in readings:
-        findings = _findings(reading, parts=ids if len(ids) > 1 else (), intake=intake, sealed_sha256=sealed_sha256)
+        findings = _findings(reading, parts=ids if len(ids) > 1 else (), intake=intake, origin=origin)
         kept.append(KeptFindings(findings=findings, salt=secrets.token_hex(32)))
         sweep_temporaries(reading.places.findings.parent)
         write_bytes(reading.places.findings, canonical_json(kept[-1].model_dump(mode="json")) + b"\n", mode=0o600)
@@ -91,7 +99,7 @@ def answer_for(readings: Sequence[Reading], intake: Intake, sealed_sha256: str) 
     return signed
 
 
-def _findings(reading: Reading, *, parts: tuple[str, ...], intake: Intake, sealed_sha256: str) -> Findings:
+def _findings(reading: Reading, *, parts: tuple[str, ...], intake: Intake, origin: Origin) -> Findings:
     manifest, tally, faults = reading.file.manifest, reading.tally, reading.faults
     counts = _rejected_counts(tally, manifest) if faults else (tally.received, tally.accepted, tally.quarantined)
     reasons = dict(tally.reasons)
@@ -107,7 +115,7 @@ def _findings(reading: Reading, *, parts: tuple[str, ...], intake: Intake, seale
         period=manifest.period,
         outcome="rejected" if faults else "accepted",
         sha256=reading.file.sha256,
-        sealed_sha256=sealed_sha256,
+        sealed_sha256=origin.sealed_sha256,
         received=counts[0],
         accepted=counts[1],
         quarantined=counts[2],
@@ -124,6 +132,7 @@ def _findings(reading: Reading, *, parts: tuple[str, ...], intake: Intake, seale
         parts=parts,
         replaces=manifest.replaces,
         withdrawal=manifest.withdrawal,
+        sender_key=origin.sender_key,
         time=intake.now.astimezone(UTC).isoformat(timespec="seconds"),
     )
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from enum import Enum
+from typing import Any
 
 from enclave.errors import BadInput, EnclaveError, Fault, printable
 from pseudonymise.delivery import CheckReport
 from pseudonymise.dutch import dutch
 from pseudonymise.formats.batch import Note
 from pseudonymise.receipt import Receipt
+from pseudonymise.refusal import Refusal
 
 
 class Language(Enum):
@@ -47,9 +50,31 @@ def report_text(report: CheckReport, language: Language) -> str:
     lines = [f"{report.file}: {verdict} ({schema})", counts]
     lines += [f"  - {fault_text(fault, language)}" for fault in report.faults]
     lines += [f"  · {_note(*noted, language)}" for noted in report.notes]
+    if report.acceptable and not report.received:
+        lines.append(f"  · {empty_text(language)}")
     if any(fault.rows for fault in report.faults):
         lines += _where_to_look(report, language)
     return "\n".join(lines)
+
+
+def report_facts(report: CheckReport, language: Language) -> dict[str, Any]:
+    """The report on one file for programs: as JSON values, messages in this language."""
+    return {
+        "file": report.file,
+        "schema": report.schema,
+        "schema_version": report.schema_version,
+        "period": report.period,
+        "acceptable": report.acceptable,
+        "received": report.received,
+        "accepted": report.accepted,
+        "quarantined": report.quarantined,
+        "faults": [{**asdict(fault), "message": language.of(fault.message)} for fault in report.faults],
+        "notes": [
+            {"note": note.value, "column": column, "rows": rows, "count": count, "message": language.of(said)}
+            for column, note, count, rows in report.notes
+            for said in (note.description(),)
+        ],
+    }
 
 
 def _where_to_look(report: CheckReport, language: Language) -> list[str]:
@@ -58,14 +83,27 @@ def _where_to_look(report: CheckReport, language: Language) -> list[str]:
         "  Rij 1 is de eerste rij onder de kop. Waarden worden nooit getoond: zoek ze op in uw bestand.",
         "  Row 1 is the first row under the header. Values are never shown: look them up in your file.",
     )
-    if report.file.lower().endswith(".xlsx"):
-        hint += say(" In Excel is dat rij 2.", " In Excel that is row 2.")
+    if seen := spreadsheet_row(report.file, 1):
+        hint += say(f" In Excel is dat rij {seen}.", f" In Excel that is row {seen}.")
     more = any(fault.count > len(fault.rows) for fault in report.faults if fault.rows)
     listed = say(
         "  Alle foute rijen in een lijst: voeg --rows fouten.csv toe.",
         "  All faulty rows in a list: add --rows faults.csv.",
     )
     return [hint, *([listed] if more else [])]
+
+
+def empty_text(language: Language) -> str:
+    """What is said of a file that can be delivered and has no rows."""
+    return language.pick(
+        "er staat geen rij onder de kop: lever het zo alleen als er niets te melden is",
+        "there is no row under the header: deliver it like this only when there is nothing to report",
+    )
+
+
+def spreadsheet_row(file: str, record: int) -> int | None:
+    """The row of a sheet in which a spreadsheet shows a record; None for files that it does not open."""
+    return record + 1 if file.lower().endswith((".xlsx", ".csv")) else None
 
 
 def fault_text(fault: Fault, language: Language) -> str:
@@ -114,9 +152,25 @@ def receipt_text(receipt: Receipt, language: Language) -> str:
             f"quarantined {found.quarantined}",
         )
     ]
+    lines.append(
+        say(f"  afzender vastgesteld, met {found.sender_key}", f"  sender verified, by {found.sender_key}")
+        if found.sender_key
+        else say("  afzender niet vastgesteld", "  sender not verified")
+    )
     for kept in found.faults:
         fault = Fault(kept.file, kept.check, kept.message, kept.column, kept.rows, kept.count)
         lines.append(f"  - {fault_text(fault, language)}")
+    return "\n".join(lines)
+
+
+def refusal_text(refusal: Refusal, language: Language) -> str:
+    """Why a sealed file was not received, and what to do."""
+    say = language.pick
+    lines = [f"{refusal.delivery}: {say('niet aangenomen', 'refused')}: {language.of(refusal.reason)}"]
+    for kept in refusal.faults:
+        fault = Fault(kept.file, kept.check, kept.message, kept.column, kept.rows, kept.count)
+        lines.append(f"  - {fault_text(fault, language)}")
+    lines += [f"{say('Verder', 'Next')}: {language.of(refusal.next_step)}"] if refusal.next_step else []
     return "\n".join(lines)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,11 @@ from enclave.errors import BadInput, Fault
 from enclave.files import TEMPORARY_MARK
 from enclave.fingerprints import digest_file
 from enclave.identifier_patterns import LeakKind
+from enclave.signatures import SigningKey
 from enclave.text_runs import Ints
 from pseudonymise.formats import read_batches
 from pseudonymise.formats.batch import Note, PlainFile
+from pseudonymise.formats.header import Schemas
 from pseudonymise.leaving import LeavingCheck
 from pseudonymise.manifest import MANIFEST, Manifest, parse_manifest
 from pseudonymise.quarantine import REASONS, RECORD
@@ -73,11 +75,15 @@ def check_file(path: Path, schema: DeliverySchema, period: str) -> CheckReport:
 
 
 def check_files(
-    files: Sequence[tuple[Path, DeliverySchema]], period: str, tell: Callable[[Path, pa.Table], None] | None = None
+    files: Sequence[tuple[Path, DeliverySchema]],
+    period: str,
+    tell: Callable[[Path, pa.Table], None] | None = None,
+    others: Schemas = tuple,
 ) -> tuple[CheckReport, ...]:
     """Read and validate the files of one delivery, and the keys between them, as the enclave will.
 
-    ``tell`` is handed the record numbers and reasons of all faulty rows, batch by batch.
+    ``tell`` is handed the record numbers and reasons of all faulty rows, batch by batch; ``others`` are schemas that a
+    file may be of instead.
 
     Raises:
         BadInput: a file is missing, two have one schema, or the period is none.
@@ -94,24 +100,33 @@ def check_files(
     reports = {}
     for place in reading_order(schemas):
         path, schema = files[place]
-        reports[place] = _check(path, schema, period, keys, tell)
+        reports[place] = _check(files[place], period, keys, tell, others)
         own = tuple(fault for fault in alone if fault.file == path.name)
-        reports[place] = replace(reports[place], fatal=own + reports[place].fatal)
+        reports[place] = replace(reports[place], fatal=own + ending_faults(path.name, schema) + reports[place].fatal)
     return tuple(reports[place] for place in range(len(files)))
 
 
+def ending_faults(file: str, schema: DeliverySchema) -> tuple[Fault, ...]:
+    """The fault of a file whose name ends otherwise than a form of its schema: the enclave refuses it."""
+    endings = tuple(f".{form}" for form in schema.formats)
+    if file.lower().endswith(endings):
+        return ()
+    return (Fault(file, "file_name", f"the schema asks for a {' or '.join(endings)} file"),)
+
+
 def _check(
-    path: Path,
-    schema: DeliverySchema,
+    file: tuple[Path, DeliverySchema],
     period: str,
     keys: KnownKeys,
     tell: Callable[[Path, pa.Table], None] | None,
+    others: Schemas,
 ) -> CheckReport:
+    path, schema = file
     validator = Validator(schema, period, salt=b"check at home", keys=keys)
     leaving = LeavingCheck(schema, None if tell is None else _leaks_told(path, tell))
     fatal: tuple[Fault, ...] = ()
     try:
-        for batch in read_batches(PlainFile(path), schema):
+        for batch in read_batches(PlainFile(path), schema, others):
             divided = validator.sort(batch)
             leaving.beside(divided)
             if tell is not None:
@@ -162,20 +177,37 @@ def describe(path: Path, schema: DeliverySchema, rows: int, **declared: Any) -> 
 
 def describe_files(files: Sequence[tuple[Path, DeliverySchema, int]], **declared: Any) -> Manifest:
     """As :func:`describe`, for the files of one delivery: path, schema and number of rows of each."""
+    listed = [(path.name, schema, rows, digest_file(path)) for path, schema, rows in files]
+    return _described(listed, declared).with_token(SecureEntropy())
+
+
+def declared_faults(files: Sequence[tuple[Path, DeliverySchema]], **declared: Any) -> tuple[Fault, ...]:
+    """What :func:`describe_files` would say of ``declared`` and of the files' names; no file is read."""
+    try:
+        _described([(path.name, schema, 0, "0" * 64) for path, schema in files], declared)
+    except BadInput as wrong:
+        return wrong.faults
+    return ()
+
+
+def _described(files: Sequence[tuple[str, DeliverySchema, int, str]], declared: Mapping[str, Any]) -> Manifest:
+    """The manifest of files of which name, schema, number of rows and SHA-256 are given."""
     listed = [
-        {"name": path.name, "sha256": digest_file(path), "rows": rows, "schema": schema.name}
-        | {"schema_version": schema.version}
-        for path, schema, rows in files
+        {"name": name, "sha256": sha256, "rows": rows, "schema": schema.name, "schema_version": schema.version}
+        for name, schema, rows, sha256 in files
     ]
     if len(listed) == 1:
         listed = [{name: listed[0][name] for name in ("name", "sha256", "rows")}]
     first = files[0][1]
-    fields = {**declared, "schema": first.name, "schema_version": first.version, "files": listed}
-    return parse_manifest(fields).with_token(SecureEntropy())
+    return parse_manifest({**declared, "schema": first.name, "schema_version": first.version, "files": listed})
 
 
-def seal(files: Path | Sequence[Path], manifest: Manifest, recipient: str, out: Path) -> Path:
+def seal(
+    files: Path | Sequence[Path], manifest: Manifest, recipient: str, out: Path, key: SigningKey | None = None
+) -> Path:
     """Seal ``files`` with their manifest to ``recipient`` (``age1…``); returns the sealed file's path in ``out``.
+
+    ``key`` signs the manifest, and with it the files: without one nobody can see who sealed it.
 
     Its name is made of supplier, schema, period and the manifest's token, which is drawn now where it has none. Nothing
     is written in the clear, nor half; what an earlier call that was killed left of this delivery is removed.
@@ -199,5 +231,5 @@ def seal(files: Path | Sequence[Path], manifest: Manifest, recipient: str, out: 
     sealed = out / f"{manifest.delivery_id}{SUFFIX}"
     for left in out.glob(f".{sealed.name}{TEMPORARY_MARK}*"):
         left.unlink(missing_ok=True)
-    seal_delivery(listed, manifest, recipient, sealed)
+    seal_delivery(listed, manifest, recipient, sealed, key)
     return sealed

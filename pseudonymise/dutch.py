@@ -9,6 +9,8 @@ import re
 from functools import cache
 
 from pseudonymise.dutch_errors import ERRORS
+from pseudonymise.manifest_forms import IN_DUTCH as MANIFEST_FORMS
+from pseudonymise.written import DATES, IDENTIFIERS
 
 _SENTENCES = {
     # the file as a whole
@@ -34,6 +36,21 @@ _SENTENCES = {
     ),
     "it is no whole XLSX workbook (cut off, protected by a password, or another format)": (
         "dit is geen heel Excel-bestand (afgekapt, met een wachtwoord beveiligd, of een ander soort bestand)"
+    ),
+    "the file is in the wrong encoding: found {}, the schema asks for {}: {}": (
+        "het bestand heeft de verkeerde tekencodering: gevonden {}, gevraagd {}: {}"
+    ),
+    "this is {}, not a text file: let its name end in .{}": (
+        "dit is {}, geen tekstbestand: laat de naam eindigen op .{}"
+    ),
+    "this is {}, not a text file: save it as .{}, without a password": (
+        "dit is {}, geen tekstbestand: sla het op als .{}, zonder wachtwoord"
+    ),
+    "these are the columns of {}, not of {}: check it with --schema {}": (
+        "dit zijn de kolommen van {}, niet van {}: kijk het na met --schema {}"
+    ),
+    "holds formulas without their results, which would be read as empty: save the workbook in Excel first": (
+        "bevat formules zonder uitkomst, die als leeg gelezen zouden worden: sla de werkmap eerst in Excel op"
     ),
     "the file is in the wrong encoding: found {}, the schema asks for {}": (
         "het bestand heeft de verkeerde tekencodering: gevonden {}, gevraagd {}"
@@ -108,6 +125,31 @@ _SENTENCES = {
     "outside the range of the schema": "te groot of te klein",
     "not of the form that the schema asks for": "heeft niet de gevraagde vorm",
     "longer than the schema allows": "te lang",
+    # rows, with what the schema says of the column
+    "not a date of the calendar, written {}": "geen bestaande datum, geschreven als {}",
+    "not a whole number, written in figures": "geen geheel getal, in cijfers",
+    "not a number, written in figures with a decimal comma": "geen getal, in cijfers met een decimale komma",
+    "not a number, written in figures with a decimal point": "geen getal, in cijfers met een decimale punt",
+    "not one of the codes {}": "niet een van de codes {}",
+    "not one of the codes that this column may hold: zicht delivery schemas {}": (
+        "niet een van de codes die in deze kolom mogen: zicht delivery schemas {}"
+    ),
+    "outside the range, {} to {}": "ligt buiten {} t/m {}",
+    "less than {}, the least that it may be": "minder dan {}, het minste dat mag",
+    "more than {}, the most that it may be": "meer dan {}, het meeste dat mag",
+    "not of the form of this identifier ({})": "heeft niet de vorm van dit soort nummer ({})",
+    "not a house number: 1 to 99999, perhaps with its addition": (
+        "geen huisnummer: 1 t/m 99999, eventueel met toevoeging"
+    ),
+    "not of the form that the schema asks for: see the example, zicht delivery schemas {}": (
+        "heeft niet de gevraagde vorm: zie het voorbeeld, zicht delivery schemas {}"
+    ),
+    "longer than {} characters (a letter with an accent counts as two)": (
+        "langer dan {} tekens (een letter met een accent telt als twee)"
+    ),
+    "lies outside {}-{}, the years that this delivery may hold": (
+        "ligt buiten {}-{}, de jaren waarover deze levering mag gaan"
+    ),
     "none of these columns is filled": "geen van deze kolommen is gevuld",
     "the first date lies after the second": "de eerste datum ligt na de tweede",
     "lies outside the period of the delivery": "ligt buiten de periode van de levering",
@@ -178,7 +220,9 @@ _SENTENCES = {
     "of several files each needs a schema of its own, with its version": (
         "van meer bestanden heeft elk een eigen schema met versie nodig"
     ),
+    "filters of persons are delivered by themselves": "filters van personen worden apart geleverd",
     "the field does not hold what it must hold ({})": "het veld bevat niet wat erin moet staan ({})",
+    "the field must hold {}": "in dit veld hoort {}",
     "a delivery without a legal basis is not received": "een levering zonder grondslag wordt niet aangenomen",
     "a delivery without a purpose is not received": "een levering zonder doel wordt niet aangenomen",
     "there is nobody to send questions to": "er staat niet bij wie vragen terecht kunnen",
@@ -229,8 +273,29 @@ _WORDS = {
     "UTF-8 with byte order mark": "UTF-8 met byte order mark",
     "cp1252 (Western European)": "cp1252 (West-Europees)",
     "no text: it holds zero bytes": "geen tekst: het bevat nullen",
+    "in Excel save it as CSV UTF-8, in an editor as UTF-8 with BOM": (
+        "sla het in Excel op als CSV UTF-8, in een tekstprogramma als UTF-8 met BOM"
+    ),
+    "in an editor save it as UTF-8": "sla het in een tekstprogramma op als UTF-8",
+    "in Excel save it as CSV (not CSV UTF-8), in an editor as ANSI": (
+        "sla het in Excel op als CSV (niet CSV UTF-8), in een tekstprogramma als ANSI"
+    ),
+    "an Excel file": "een Excel-bestand",
+    "an old Excel file, or one with a password": "een oud Excel-bestand, of een met een wachtwoord",
+    "an SPSS file": "een SPSS-bestand",
     "neither UTF-8 nor cp1252": "geen UTF-8 en geen cp1252",
+    **{english: in_dutch for in_dutch, english in IDENTIFIERS.values()},
+    **DATES,
+    **MANIFEST_FORMS,
+    "it is not signed": "het is niet ondertekend",
+    "it is signed by another key": "het is met een andere sleutel ondertekend",
+    "the signature is not over this, or not for this office": (
+        "de handtekening gaat hier niet over, of is niet voor dit bureau"
+    ),
 }
+
+_NUMBER = re.compile(r"-?[0-9]{1,3}(?:,[0-9]{3})*(?:\.[0-9]+)?")
+_MARKS = str.maketrans(",.", ".,")
 
 
 def dutch(text: str) -> str:
@@ -247,10 +312,12 @@ def _filled(part: str) -> str:
     """A placeholder's content: a name or number stays, a word or clause of ours is translated."""
     if part in _WORDS:
         return _WORDS[part]
+    if part.startswith(";"):  # a clause may hold an "or" of its own
+        return dutch(part)
     if " or " in part:
         return " of ".join(_filled(choice) for choice in part.split(" or "))
-    if part.startswith(";"):
-        return dutch(part)
+    if _NUMBER.fullmatch(part):
+        return part.translate(_MARKS)
     return part.replace(".", ",") if part.endswith("%") else part
 
 

@@ -57,6 +57,21 @@ ERRORS = {
     "deliver them one by one": "lever ze een voor een",
     "{} files and {} schemas were named": "er zijn {} bestanden en {} schema's genoemd",
     "give --schema once for each file, in the same order": "geef --schema één keer per bestand, in dezelfde volgorde",
+    "name the folder with the schemas: --schemas": "noem de map met de schema's: --schemas",
+    "zicht delivery schemas; there are {}": "zicht delivery schemas; er zijn {}",
+    "the schema does not hold": "het schema klopt niet",
+    "the schema does not hold: {}": "het schema klopt niet: {}",
+    "the schema's name differs from its file's": "het schema heet anders dan zijn bestand",
+    "a schema refers to what is not there": "een schema verwijst naar wat er niet is",
+    "refers to columns that schema {} does not have": "verwijst naar kolommen die schema {} niet heeft",
+    "a period is a year (2016) or two years with a hyphen (1996-2015)": (
+        "een periode is een jaar (2016) of twee jaren met een streepje (1996-2015)"
+    ),
+    "the list cannot be written there": "de lijst kan daar niet geschreven worden",
+    "the manifest cannot be written there": "het formulier kan daar niet geschreven worden",
+    "the empty file cannot be written there": "het lege bestand kan daar niet geschreven worden",
+    "name a new file in a folder that exists": "noem een nieuw bestand in een map die er is",
+    "give the recipient, or the file that holds it": "geef de ontvanger, of het bestand waarin die staat",
     "the period is not known": "de periode is niet bekend",
     "--period 2016, or --period 1996-2015": "--period 2016, of --period 1996-2015",
     "the file exists, or has another ending than a form of this schema": (
@@ -78,6 +93,63 @@ ERRORS = {
     "send the notice from the folder in which the delivery was sealed, or call the custodian": (
         "stuur de intrekking vanuit de map waarin de levering verzegeld is, of bel de beheerder van de sleutels"
     ),
+    # refusals
+    "correct these fields of the manifest": "verbeter deze velden van het begeleidende formulier",
+    "the enclave would not receive a delivery with this manifest": (
+        "een levering met dit begeleidende formulier zou niet worden aangenomen"
+    ),
+    "another delivery has this name": "een andere levering heeft deze naam",
+    "seal the file anew, with a new manifest": "verzegel het bestand opnieuw, met een nieuw formulier",
+    "what was received before has other bytes than were journalled": (
+        "wat eerder is ontvangen, heeft andere bytes dan in het logboek staan"
+    ),
+    "find out who changed it; then remove that file and receive the delivery again": (
+        "zoek uit wie het veranderde; haal dat bestand dan weg en ontvang de levering opnieuw"
+    ),
+    "another delivery of this supplier, schema and period was accepted before": (
+        "er is al een andere levering van deze leverancier, soort en periode aangenomen"
+    ),
+    "a delivery that stands is not replaced silently: withdraw it first, or seal with --replaces": (
+        "wat aangenomen is, wordt niet stilzwijgend vervangen: trek het eerst in, of verzegel met --replaces"
+    ),
+    "the delivery is not what its manifest says, or not what the project expects": (
+        "de levering is niet wat het begeleidende formulier zegt, of niet wat het project verwacht"
+    ),
+    "correct the manifest or the file, seal them again and hand them in": (
+        "verbeter het formulier of het bestand, verzegel ze opnieuw en lever ze in"
+    ),
+    "the manifest contradicts the file": "het begeleidende formulier en het bestand spreken elkaar tegen",
+    "find out which of the two is right, seal again and hand in": (
+        "zoek uit wat van beide klopt, verzegel opnieuw en lever in"
+    ),
+    "there is no such file, or this user may not read it": "dit bestand is er niet, of u mag het niet lezen",
+    "the refusal is about another sealed file than this one": "de weigering gaat over een ander verzegeld bestand",
+    "name what was handed in (….zicht or ….withdrawal), not the file that was sealed in it": (
+        "noem wat ingeleverd is (….zicht of ….withdrawal), niet het bestand dat erin verzegeld is"
+    ),
+    # who sealed it
+    "it does not come from this supplier, as far as the office knows: {}": (
+        "voor zover het bureau weet, komt dit niet van deze leverancier: {}"
+    ),
+    "seal it in the folder whose key the office confirmed; after a new key (zicht delivery key), call the custodian": (
+        "verzegel het in de map waarvan het bureau de sleutel kent; bel na een nieuwe sleutel (zicht delivery key) de "
+        "beheerder van de sleutels"
+    ),
+    "the project receives what is signed alone, and the office knows no key of this supplier": (
+        "het project neemt alleen aan wat ondertekend is, en het bureau kent van deze leverancier geen sleutel"
+    ),
+    "send the office your public key (zicht delivery key), and have it confirmed": (
+        "stuur het bureau uw openbare sleutel (zicht delivery key), en laat haar bevestigen"
+    ),
+    "the key of this supplier was revoked": "de sleutel van deze leverancier is ingetrokken",
+    "make a new one (zicht delivery key --new), send it, and have the custodian confirm it": (
+        "maak een nieuwe (zicht delivery key --new), stuur die, en laat de beheerder van de sleutels haar bevestigen"
+    ),
+    "the office knows no key of this supplier": "het bureau kent geen sleutel van deze leverancier",
+    "the list of suppliers' keys is not the last one that the journal knows": (
+        "de lijst van sleutels van leveranciers is niet de laatste die het logboek kent"
+    ),
+    "{}put the list back from the backup": "{}zet de lijst terug uit de reservekopie",
     # encoding at the source
     "the linkage schema asks for it": "het koppelschema vraagt erom",
     "the table lacks what is to be encoded": "in de tabel ontbreekt wat gecodeerd moet worden",

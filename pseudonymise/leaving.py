@@ -30,7 +30,7 @@ from pseudonymise.validation import Sorted, Tally
 BLANK_ON_LEAK = "text-drop-on-leak"
 TEXT = ("text-scan", BLANK_ON_LEAK)
 Tell: TypeAlias = Callable[[str, LeakKind, Ints], None]
-_COUNTRY = "^[A-Z]{2}:"
+_COUNTRY = "^(?:[A-Z]{2}|V):"
 
 
 def kept_name(column: ColumnSpec) -> str:

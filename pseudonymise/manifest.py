@@ -23,6 +23,7 @@ from enclave.long_numbers import holds_parted_number
 from enclave.project import Project
 from enclave.requests import Slug
 from enclave.yaml_files import NotYaml, read_yaml
+from pseudonymise.manifest_forms import form_of
 
 if TYPE_CHECKING:
     from pseudonymise.schemas import DeliverySchema
@@ -155,17 +156,18 @@ def parse_manifest(fields: object) -> Manifest:
         return Manifest.model_validate(dict(fields))
     except ValidationError as error:
         wrong = [(e["type"], e["loc"]) for e in error.errors(include_input=False)]
-    faults = [Fault(MANIFEST, "field", _plain(kind), column=_place(place)) for kind, place in wrong]
+    faults = [Fault(MANIFEST, "field", _plain(kind, place), column=_place(place)) for kind, place in wrong]
     raise BadInput("the manifest does not hold", where=MANIFEST, faults=faults)
 
 
-def _plain(kind: str) -> str:
+def _plain(kind: str, place: tuple[int | str, ...]) -> str:
     known = {
         "missing": "the field is missing",
         "extra_forbidden": "there is no such field in a manifest",
         "files_alike": "of several files each needs a schema of its own, with its version",
+        "filters_alone": "filters of persons are delivered by themselves",
     }
-    return known.get(kind, f"the field does not hold what it must hold ({kind.replace('_', ' ')})")
+    return known.get(kind, f"the field must hold {form_of(str(place[-1]) if place else '')}")
 
 
 def _place(parts: tuple[int | str, ...]) -> str:
@@ -174,20 +176,43 @@ def _place(parts: tuple[int | str, ...]) -> str:
     return ".".join(str(part) if part in known or isinstance(part, int) else "…" for part in parts)
 
 
+def refuse_incomplete(manifest: Manifest, today: date) -> None:
+    """Raise at home what no project would receive.
+
+    Raises:
+        BadInput: no legal basis, purpose or contact, a date that has passed or a period that is none, long numbers.
+    """
+    faults = home_faults(manifest, today)
+    if faults:
+        raise BadInput(
+            "the enclave would not receive a delivery with this manifest",
+            where=MANIFEST,
+            faults=faults,
+            next_step="correct these fields of the manifest",
+        )
+
+
+def home_faults(manifest: Manifest, today: date) -> tuple[Fault, ...]:
+    """Everything that keeps a delivery from being received in any project; the enclave makes the same check."""
+    return tuple(
+        Fault(MANIFEST, check, message, column=column) for check, column, message in _own_faults(manifest, today)
+    )
+
+
 def manifest_faults(
     manifest: Manifest, project: Project, schemas: Mapping[str, DeliverySchema], today: date
 ) -> tuple[Fault, ...]:
     """Everything that keeps this delivery from being received in this project."""
-    return tuple(
+    return home_faults(manifest, today) + tuple(
         Fault(MANIFEST, check, message, column=column)
         for check, column, message in [
-            *_own_faults(manifest, project, today),
+            *_project_faults(manifest, project),
             *(fault for part in manifest.parts() for fault in _schema_faults(part, project, schemas)),
         ]
     )
 
 
-def _own_faults(manifest: Manifest, project: Project, today: date) -> Iterator[tuple[str, str, str]]:
+def _own_faults(manifest: Manifest, today: date) -> Iterator[tuple[str, str, str]]:
     if len(manifest.legal_basis.strip()) < 5:
         yield "legal_basis", "legal_basis", "a delivery without a legal basis is not received"
     if len(manifest.purpose.strip()) < 5:
@@ -208,10 +233,13 @@ def _own_faults(manifest: Manifest, project: Project, today: date) -> Iterator[t
         return
     if manifest.retention_date <= date(last, 12, 31):
         yield "retention", "retention_date", "the retention date lies within the period of the data"
-    if manifest.retention_date > project.retention_date:
-        yield "retention", "retention_date", "the retention date lies after the project's own"
     if manifest.retention_date <= today:
         yield "retention", "retention_date", "the retention date has passed"
+
+
+def _project_faults(manifest: Manifest, project: Project) -> Iterator[tuple[str, str, str]]:
+    if manifest.retention_date > project.retention_date:
+        yield "retention", "retention_date", "the retention date lies after the project's own"
 
 
 def _schema_faults(

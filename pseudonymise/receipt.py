@@ -54,7 +54,7 @@ class ReceiptFault(_File):
 
 ACCEPTED, REJECTED, REFUSED = "delivery-accepted", "delivery-rejected", "delivery-refused"
 """What the journal calls the two answers."""
-_LATER = frozenset({"parts", "replaces", "withdrawal"})
+_LATER = frozenset({"parts", "replaces", "withdrawal", "sender_key"})
 
 
 class Findings(_File):
@@ -64,7 +64,8 @@ class Findings(_File):
     two defects stands under both. In a rejected delivery nothing is accepted; rows that no parser could count are taken
     from the manifest. ``accepted_frame`` and ``quarantine_frame`` are SHA-256 digests of the encrypted files. ``parts``
     names all files of a delivery that has several, by the names of their receipts; ``replaces`` the delivery whose
-    place it took; ``withdrawal`` is the digest of the secret with which the supplier may withdraw it.
+    place it took; ``withdrawal`` is the digest of the secret with which the supplier may withdraw it. ``sender_key`` is
+    the name of the supplier's key, known to the office, that signed the manifest: without one, anybody may have sealed.
     """
 
     delivery: str
@@ -92,6 +93,7 @@ class Findings(_File):
     parts: tuple[str, ...] = ()
     replaces: str = ""
     withdrawal: str = ""
+    sender_key: str = ""
     time: str
 
     @model_serializer(mode="wrap")
@@ -167,6 +169,7 @@ class Receipt(SignedStatement):
             f"{found.delivery}: {found.outcome}; received {found.received}, accepted {found.accepted}, "
             f"quarantined {found.quarantined}"
         ]
+        lines.append(f"  sender verified, by {found.sender_key}" if found.sender_key else "  sender not verified")
         return "\n".join([*lines, *(f"  - {fault}" for fault in found.faults)])
 
 

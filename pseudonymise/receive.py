@@ -13,15 +13,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
-from enclave.errors import BadInput, EnclaveError, Fault, KeyUnavailable, Tampered
+from enclave.errors import BadInput, EnclaveError, Fault, KeyUnavailable, NotReady, Tampered
 from enclave.files import storage_errors, sweep_temporaries, together
-from enclave.fingerprints import Json, digest_file
+from enclave.fingerprints import digest_file
 from enclave.frames import Frame, FrameSink, open_frame
 from enclave.journal import Journal
 from enclave.project import Project
+from enclave.signatures import PayloadType
 from enclave.zones import Identified, Workspace, Zone
 from pseudonymise.answered import EarlierAnswer, Told, earlier_answers, refuse_anothers_name
-from pseudonymise.answering import Intake, Reading, answer_for, hand_out
+from pseudonymise.answering import Intake, Origin, Reading, answer_for, hand_out
 from pseudonymise.custody import Custody
 from pseudonymise.formats import read_batches
 from pseudonymise.identified_frames import Places, writing_both
@@ -29,8 +30,10 @@ from pseudonymise.leaving import LeavingCheck
 from pseudonymise.manifest import MANIFEST, Manifest, manifest_faults, public_name
 from pseudonymise.receipt import REFUSED, Receipt
 from pseudonymise.references import KnownKeys, missing_files, reading_order
+from pseudonymise.refusal import UNOPENED, reasons, refuse
 from pseudonymise.schemas import DeliverySchema
-from pseudonymise.sealing import SealedFile, open_delivery
+from pseudonymise.sealing import Opened, SealedFile, open_delivery
+from pseudonymise.supplier_keys import checked_sender, supplier_keys
 from pseudonymise.validation import Validator, row_faults, tolerance_faults
 from pseudonymise.withdrawal import (
     Reason,
@@ -86,19 +89,22 @@ def receive_files(
 
     A delivery that was answered before is recognised, and its receipt given again. Good rows of an accepted delivery
     lie in ``identified/<supplier>/<schema>_<period>.parquet``, its bad rows in ``identified/quarantine/…``, both
-    encrypted until the retention date. A rejected delivery leaves a receipt with its faults and nothing else.
+    encrypted until the retention date. A rejected delivery leaves a receipt with its faults and nothing else. What is
+    wrong with the delivery itself, and raised, is answered with a signed :class:`~pseudonymise.refusal.Refusal`.
 
     Raises:
         KeyUnavailable: sealed to another key.
         Tampered: the seal does not hold, or what was received before was changed since.
         BadInput: the manifest does not hold or contradicts the file or the project, or another delivery of the same
-            supplier, schema and period was accepted before.
+            supplier, schema and period was accepted before, or the supplier's key, known to the office, did not sign.
+        NotReady: it replaces a delivery that was not accepted.
         StorageFailed: the disk is full; what was there before is intact.
     """
     intake = Intake(custody, project, workspace, journal, actor, now)
-    subject = "unopened"
+    secret, subject = custody.seal_identity(project.name), UNOPENED
     try:
-        manifest, files = open_delivery(sealed, custody.seal_identity(project.name))
+        opened = open_delivery(sealed, secret)
+        manifest, files = opened.manifest, opened.files
         subject = public_name(manifest, project)
         _check_claims(manifest, files, intake, schemas)
         with one_at_a_time(workspace.path(Zone.IDENTIFIED)):
@@ -108,16 +114,32 @@ def receive_files(
             if earlier is not None:
                 return _given_again(files, earlier, intake)
             refuse_withdrawn(manifest, told.withdrawals)
+            sender_key = _checked_sender(opened, intake)
             replaced = _replaced(manifest, told, intake)
-            return _receive_new(files, schemas, intake, digest_file(sealed), replaced)
+            return _receive_new(files, schemas, intake, Origin(digest_file(sealed), sender_key), replaced)
     except EnclaveError as error:
-        listed = error.faults if isinstance(error, BadInput) else ()
-        faults: list[Json] = [f"{fault.check} {fault.column}".rstrip() for fault in listed]
-        details: dict[str, Json] = {"error": type(error).__name__, "reason": error.what, "faults": faults}
-        if isinstance(error, (BadInput, Tampered, KeyUnavailable)) and sealed.is_file():
-            details["sealed_sha256"] = digest_file(sealed)
-        intake.tell(REFUSED, subject, details)
+        _answer_refused(sealed, subject, error, intake)
         raise
+
+
+def _answer_refused(sealed: Path, subject: str, error: EnclaveError, intake: Intake) -> None:
+    """What the supplier can mend is answered; the office's own trouble (a full disk, changed frames) is told only."""
+    of_seal = subject == UNOPENED and isinstance(error, (KeyUnavailable, Tampered))
+    if not (of_seal or isinstance(error, (BadInput, NotReady))):
+        intake.tell(REFUSED, subject, reasons(error))
+        return
+    with one_at_a_time(intake.workspace.path(Zone.IDENTIFIED)):
+        refuse(
+            sealed,
+            subject,
+            error,
+            project=intake.project.name,
+            key=intake.custody.receipt_key(),
+            workspace=intake.workspace,
+            journal=intake.journal,
+            actor=intake.actor,
+            now=intake.now,
+        )
 
 
 @contextlib.contextmanager
@@ -200,6 +222,19 @@ def _check_claims(
         )
 
 
+def _checked_sender(opened: Opened, intake: Intake) -> str:
+    """The name of the key that signed it, when the office knows the supplier's; see :func:`checked_sender`."""
+    return checked_sender(
+        opened.manifest.supplier,
+        PayloadType.MANIFEST,
+        opened.manifest.as_json(),
+        opened.signature,
+        sealed_to=opened.sealed_to,
+        project=intake.project,
+        known=supplier_keys(intake.workspace, intake.journal, intake.custody.receipt_key().public),
+    )
+
+
 def _given_again(files: Sequence[SealedFile], earlier: Sequence[EarlierAnswer], intake: Intake) -> tuple[Receipt, ...]:
     for answer in earlier:
         if answer.was_written:
@@ -241,7 +276,7 @@ def _receive_new(
     files: Sequence[SealedFile],
     schemas: Mapping[str, DeliverySchema],
     intake: Intake,
-    sealed_sha256: str,
+    origin: Origin,
     replaced: Sequence[Receipt],
 ) -> tuple[Receipt, ...]:
     own = [schemas[file.manifest.schema_name] for file in files]
@@ -256,7 +291,7 @@ def _receive_new(
         for reading in readings:
             reading.faults = rejected.faults.get(reading.file.manifest.schema_name) or (_OTHER_FILE,)
     readings.sort(key=lambda reading: reading.file.number)
-    return answer_for(readings, intake, sealed_sha256)
+    return answer_for(readings, intake, origin)
 
 
 _OTHER_FILE = Fault(MANIFEST, "companion", "another file of this delivery is rejected, and so all of it")

@@ -16,7 +16,8 @@ from enclave.identifier_forms import mask, matches
 from enclave.identifiers import byte_view, fixed_width
 from pseudonymise.conversion import Converted
 from pseudonymise.quarantine import FORM_CODES, Defect
-from pseudonymise.schemas import ColumnSpec, DeliverySchema, PeriodCheck
+from pseudonymise.schemas import ColumnSpec, DeliverySchema
+from pseudonymise.written import years_allowed
 
 JOIN = "+"
 Bools: TypeAlias = NDArray[np.bool_]
@@ -120,12 +121,12 @@ def _rules(
         concerned = mask(pc.equal(converted[rule.column].values, rule.code))
         yield f"{rule.then}:{Defect.MISSING.value}", concerned & ~_answered(converted[rule.then])
     if rules.period is not None:
-        outside = _outside(converted[rules.period.column], rules.period, years)
+        outside = _outside(converted[rules.period.column], years_allowed(schema, years))
         yield f"{rules.period.column}:{Defect.OTHER_PERIOD.value}", outside
 
 
-def _outside(column: Converted, rule: PeriodCheck, years: tuple[int, int]) -> Bools:
-    """Years, or dates as yyyymmdd, that lie in another period; null lies in none."""
+def _outside(column: Converted, years: tuple[int, int]) -> Bools:
+    """Years, or dates as yyyymmdd, that lie outside ``years``; null lies in none."""
     filled = _filled(column)
     found = np.zeros(len(filled), dtype=np.int64)
     if pa.types.is_string(column.values.type):
@@ -133,6 +134,6 @@ def _outside(column: Converted, rule: PeriodCheck, years: tuple[int, int]) -> Bo
         found[rows] = (written[:, :4].astype(np.int64) - 48) @ (1000, 100, 10, 1)
     else:
         found = pc.fill_null(column.values, 0).to_numpy(zero_copy_only=False)
-    inside = (found >= years[0] - rule.years_before) & (found <= years[1])
+    inside = (found >= years[0]) & (found <= years[1])
     outside: Bools = filled & ~inside
     return outside

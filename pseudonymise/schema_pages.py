@@ -7,30 +7,8 @@ from collections.abc import Iterable, Iterator
 
 from pseudonymise.clerk_report import Language
 from pseudonymise.schemas import ColumnSpec, DeliverySchema
+from pseudonymise.written import DATES, IDENTIFIERS, in_english
 
-_KINDS = {
-    "bsn": ("burgerservicenummer: 9 cijfers, elfproef", "citizen service number: 9 digits, eleven-test"),
-    "rsin": ("RSIN: 9 cijfers, elfproef", "RSIN: 9 digits, eleven-test"),
-    "kvk": ("KvK-nummer: 8 cijfers", "KvK number: 8 digits"),
-    "establishment": ("vestigingsnummer: 12 cijfers", "establishment number: 12 digits"),
-    "bag": ("BAG-nummer: 16 cijfers", "BAG number: 16 digits"),
-    "postcode": ("postcode: 4 cijfers en 2 letters", "postcode: 4 digits and 2 letters"),
-    "street": ("straatnaam", "street name"),
-    "house_number": ("huisnummer", "house number"),
-    "addition": ("huisnummertoevoeging", "house number addition"),
-    "address": ("postcode, huisnummer en toevoeging", "postcode, house number and addition"),
-    "name": ("naam", "name"),
-    "licence_plate": ("kenteken: 6 letters en cijfers", "licence plate: 6 letters and digits"),
-    "iban": ("IBAN, met controlegetal", "IBAN, with its check digits"),
-    "phone": ("telefoonnummer", "phone number"),
-    "email": ("e-mailadres", "e-mail address"),
-    "foreign": ("buitenlands nummer: letters en cijfers", "foreign number: letters and digits"),
-    "own_number": ("eigen nummer: letters en cijfers", "own number: letters and digits"),
-    "clk": (
-        "filter van een persoon, in base64 (zicht encoding file)",
-        "filter of a person, base64 (zicht encoding file)",
-    ),
-}
 _TREATMENTS = {
     "hash": ("vervangen door een sleutelhash", "replaced by a keyed hash"),
     "drop": ("weg na controle", "dropped after checking"),
@@ -50,7 +28,6 @@ _TREATMENTS = {
     "coarsen:pc2": ("alleen de eerste twee cijfers blijven", "the first two digits alone are kept"),
 }
 _FORMATS = {"csv": "CSV", "xlsx": "Excel (.xlsx)", "sav": "SPSS (.sav)"}
-_DATES = {"dd-mm-yyyy": "dd-mm-jjjj", "yyyy-mm-dd": "jjjj-mm-dd", "yyyymmdd": "jjjjmmdd"}
 
 
 def schema_page(schema: DeliverySchema, language: Language) -> str:
@@ -103,12 +80,12 @@ def content_of(column: ColumnSpec, schema: DeliverySchema, language: Language) -
     if column.codes:
         return ", ".join(f"`{code}` = {meaning}" for code, meaning in column.codes.items())
     if column.type == "date" or column.kind == "birth_date":
-        return say(f"datum, {_DATES[schema.date_format]}", f"date, {schema.date_format}")
+        return say(f"datum, {DATES[schema.date_format]}", f"date, {schema.date_format}")
     if column.type in ("integer", "decimal"):
         kind = say("geheel getal", "whole number") if column.type == "integer" else say("getal", "number")
         return kind + _range(column, language)
     if column.kind is not None:
-        return say(*_KINDS[column.kind]) + _longest(column, language)
+        return say(*IDENTIFIERS[column.kind]) + _longest(column, language)
     return say("tekst", "text") + _longest(column, language)
 
 
@@ -122,7 +99,7 @@ def _range(column: ColumnSpec, language: Language) -> str:
 
 
 def _number(value: float, language: Language) -> str:
-    text = f"{value:,.0f}" if float(value).is_integer() else f"{value:,}"
+    text = in_english(value)
     return text.translate(str.maketrans(",.", ".,")) if language is Language.NL else text
 
 

@@ -295,12 +295,19 @@ def load_schema(path: Path) -> DeliverySchema:
     try:
         return _said(read_small(path))
     except FileNotFoundError:
-        raise BadInput("there is no such schema", where=path.stem, next_step="see configs/schemas/") from None
+        raise BadInput("there is no such schema", where=path.stem, next_step=_there_are(path.parent)) from None
     except NotYaml as error:
         raise BadInput(f"the schema does not hold: {error}", where=path.name) from None
     except ValidationError as error:
         faults = [Fault(path.name, "schema", e["msg"], column=".".join(map(str, e["loc"]))) for e in error.errors()]
         raise BadInput("the schema does not hold", where=path.name, faults=faults) from None
+
+
+def _there_are(folder: Path) -> str:
+    names = sorted(path.stem for path in folder.glob("*.yaml"))
+    if not names:
+        return "name the folder with the schemas: --schemas"
+    return f"zicht delivery schemas; there are {', '.join(names)}"
 
 
 @functools.lru_cache(maxsize=64)

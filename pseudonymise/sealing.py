@@ -1,8 +1,8 @@
 """A delivery as one sealed file: manifest and data, encrypted to the enclave's age recipient (age-encryption.org/v1).
 
-Inside the seal: a line that names the format, the length of the head, the head (manifest and file size, canonical
-JSON), and the file's bytes. Sealing and opening stream; the opened data never touches a disk in the clear: a reader
-gets it through a pipe, or, where it must jump about in it, in a file that lies in memory.
+Inside the seal: a line that names the format, the length of the head, the head (manifest, the supplier's signature over
+it, file sizes; canonical JSON), and the files' bytes. Sealing and opening stream; the opened data never touches a disk
+in the clear: a reader gets it through a pipe, or, where it must jump about in it, in a file that lies in memory.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ from typing import Any, BinaryIO
 from enclave.errors import BadInput, EnclaveError, KeyUnavailable, StorageFailed, Tampered
 from enclave.files import replacing, storage_errors
 from enclave.fingerprints import Json, canonical_json
+from enclave.signatures import PayloadType, SigningKey
 from pseudonymise.manifest import MAX_FILES, Manifest, parse_manifest
+from pseudonymise.sender import Signature, sign
 
 FORMAT_LINE = b"zicht-delivery/1\n"
 SUFFIX = ".zicht"
@@ -29,8 +31,10 @@ MAX_HEAD = 1 << 20
 MAX_IN_MEMORY = 1 << 30
 
 
-def seal_delivery(files: Path | Sequence[Path], manifest: Manifest, recipient: str, out: Path) -> None:
-    """Write the sealed delivery ``out``, atomically; ``files`` in the manifest's order.
+def seal_delivery(
+    files: Path | Sequence[Path], manifest: Manifest, recipient: str, out: Path, key: SigningKey | None = None
+) -> None:
+    """Write the sealed delivery ``out``, atomically; ``files`` in the manifest's order. ``key`` signs the manifest.
 
     Raises:
         BadInput: the recipient is no age recipient, or a file is not the one the manifest describes.
@@ -43,7 +47,11 @@ def seal_delivery(files: Path | Sequence[Path], manifest: Manifest, recipient: s
     with storage_errors(out.name), contextlib.ExitStack() as opened:
         handles = [opened.enter_context(file.open("rb")) for file in listed]
         sizes: list[Json] = [os.fstat(handle.fileno()).st_size for handle in handles]
-        head = canonical_json({"manifest": manifest.as_json(), "sizes": sizes})
+        fields: dict[str, Json] = {"manifest": manifest.as_json(), "sizes": sizes}
+        if key is not None:
+            signed = sign(PayloadType.MANIFEST, manifest.as_json(), str(sealed_to), key)
+            fields["signature"] = signed.model_dump(mode="json")
+        head = canonical_json(fields)
         reader = _Reader(FORMAT_LINE + len(head).to_bytes(8, "big") + head, handles)
         with replacing(out) as temporary, temporary.open("wb") as sealed:
             writer = _Writer(sealed.write)
@@ -128,6 +136,7 @@ class _Unpacked:
         self._file = 0
         self._left = 0
         self.manifest: Manifest | None = None
+        self.signature: Signature | None = None
         self.sizes: tuple[int, ...] = ()
         self.seen = 0
 
@@ -157,6 +166,8 @@ class _Unpacked:
             fields = json.loads(head)
             self.sizes = tuple(int(size) for size in fields["sizes"])
             manifest = fields["manifest"]
+            if "signature" in fields:
+                self.signature = Signature.model_validate(fields["signature"])
         except (ValueError, KeyError, TypeError, IndexError, RecursionError, OverflowError):
             raise BadInput("the head of the sealed delivery is not readable") from None
         self.manifest = parse_manifest(manifest)
@@ -256,10 +267,20 @@ def _write_all(handle: Any, block: bytes) -> None:
 
 def open_seal(sealed: Path, secret: str) -> SealedFile:
     """The first file of :func:`open_delivery`."""
-    return open_delivery(sealed, secret)[1][0]
+    return open_delivery(sealed, secret).files[0]
 
 
-def open_delivery(sealed: Path, secret: str) -> tuple[Manifest, tuple[SealedFile, ...]]:
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What was in a seal: the manifest, its signature (not looked at yet), to whom it was sealed, and the files."""
+
+    manifest: Manifest
+    signature: Signature | None
+    sealed_to: str
+    files: tuple[SealedFile, ...]
+
+
+def open_delivery(sealed: Path, secret: str) -> Opened:
     """Open a seal and verify every byte of it; keeps nothing of the content but digests.
 
     Raises:
@@ -277,10 +298,11 @@ def open_delivery(sealed: Path, secret: str) -> tuple[Manifest, tuple[SealedFile
         raise BadInput("the seal holds no delivery of Zicht", next_step="seal the file with zicht delivery seal")
     if content.seen != sum(content.sizes):
         raise BadInput("the sealed delivery holds more or fewer bytes than its head says")
-    return content.manifest, tuple(
+    files = tuple(
         SealedFile(sealed, identity, part, digests[number].hexdigest(), content.sizes[number], number)
         for number, part in enumerate(content.manifest.parts())
     )
+    return Opened(content.manifest, content.signature, str(identity.to_public()), files)
 
 
 def _decrypt(sealed: Path, identity: Any, content: _Unpacked) -> None:

@@ -25,6 +25,7 @@ from pseudonymise.references import KnownKeys
 from pseudonymise.row_checks import JOIN, Failure, failures_of
 from pseudonymise.schemas import DeliverySchema, period_years
 from pseudonymise.uniqueness import SeenBefore
+from pseudonymise.written import what_is_wrong, years_allowed
 
 SHOWN_ROWS = 5
 
@@ -32,7 +33,8 @@ SHOWN_ROWS = 5
 @dataclass(slots=True)
 class Tally:
     """What was found so far. ``reasons``: rows per ``column:defect`` (a row with two defects counts in both);
-    ``shown``: the first record numbers of each; ``notes``: the same for what was repaired or is odd."""
+    ``shown``: the first record numbers of each; ``notes``: the same for what was repaired or is odd; ``schema`` and
+    ``years``: what was asked for."""
 
     received: int = 0
     accepted: int = 0
@@ -43,6 +45,8 @@ class Tally:
     shown_notes: dict[tuple[str, Note], list[int]] = field(default_factory=dict)
     outside_period: int = 0
     dated: int = 0
+    schema: DeliverySchema | None = None
+    years: tuple[int, int] = (0, 0)
 
     def add_reasons(self, key: str, rows: Iterable[int], count: int) -> None:
         """Count ``count`` rows with this reason, showing the first of them."""
@@ -86,10 +90,10 @@ class Validator:
     """
 
     def __init__(self, schema: DeliverySchema, period: str, *, salt: bytes, keys: KnownKeys | None = None) -> None:
-        self.tally = Tally()
         self._keys = keys
         self._schema = schema
         self._years = period_years(period)
+        self.tally = Tally(schema=schema, years=self._years)
         self._seen = tuple(SeenBefore(columns, salt) for columns in schema.rules.unique)
 
     def sort(self, batch: Batch) -> Sorted:
@@ -142,7 +146,7 @@ class Validator:
         rule, tally = self._schema.rules.period, self.tally
         if rule is None or not tally.dated or tally.outside_period <= rule.max_share_outside * tally.dated:
             return ()
-        first, last = self._years
+        first, last = years_allowed(self._schema, self._years)
         message = f"{tally.outside_period} of {tally.dated} dates lie outside {first}-{last}: a file of another period?"
         return (Fault(file, "period", message, column=rule.column),)
 
@@ -221,9 +225,9 @@ def row_faults(tally: Tally, file: str) -> tuple[Fault, ...]:
     faults = []
     for key, count in sorted(tally.reasons.items()):
         column, _, defect = key.rpartition(":")
-        faults.append(
-            Fault(file, defect, Defect(defect).description(), column=column, rows=tuple(tally.shown[key]), count=count)
-        )
+        found = Defect(defect)
+        message = what_is_wrong(found, column, tally.schema, tally.years) if tally.schema else found.description()
+        faults.append(Fault(file, defect, message, column=column, rows=tuple(tally.shown[key]), count=count))
     return tuple(faults)
 
 

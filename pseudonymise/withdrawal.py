@@ -29,6 +29,7 @@ from pseudonymise.handing_in import opened_itself
 from pseudonymise.manifest import DELIVERY_ID, Manifest
 from pseudonymise.receipt import ACCEPTED, Receipt
 from pseudonymise.sealing import SUFFIX, parse_recipient
+from pseudonymise.sender import Signature, sign
 from pseudonymise.signed_statement import JournalHead, SignedStatement
 
 WITHDRAWN = "delivery-withdrawn"
@@ -65,11 +66,25 @@ class _File(BaseModel):
 
 
 class Notice(_File):
-    """What a supplier sends to withdraw a delivery; ``proof`` is the secret drawn when it was sealed."""
+    """What a supplier sends to withdraw a delivery; ``proof`` is the secret drawn when it was sealed.
+
+    ``signature``: the supplier's, over the rest.
+    """
 
     delivery: str = Field(pattern=rf"^{DELIVERY_ID.pattern}$")
     reason: Reason
     proof: str = Field(pattern=r"^[0-9a-f]{64}$")
+    signature: Signature | None = None
+
+    def signed_fields(self) -> dict[str, Json]:
+        """What is signed."""
+        return self.model_dump(mode="json", exclude={"signature"})
+
+    @property
+    def supplier(self) -> str:
+        """Whose delivery it is about."""
+        named = DELIVERY_ID.fullmatch(self.delivery)
+        return named["supplier"] if named else ""
 
 
 class Confirmation(SignedStatement):
@@ -99,16 +114,20 @@ def digest_of_proof(proof: str) -> str:
     return hashlib.sha256(b"zicht withdrawal\0" + bytes.fromhex(proof)).hexdigest()
 
 
-def seal_notice(notice: Notice, recipient: str, out: Path) -> None:
-    """Write a notice that only the enclave can open, atomically.
+def seal_notice(notice: Notice, recipient: str, out: Path, key: SigningKey | None = None) -> None:
+    """Write a notice that only the enclave can open, atomically, signed with ``key``.
 
     Raises:
         BadInput: the recipient is none.
     """
     import pyrage
 
-    content = _NOTICE_LINE + canonical_json(notice.model_dump(mode="json"))
-    write_bytes(out, pyrage.encrypt(content, [parse_recipient(recipient)]))
+    sealed_to = parse_recipient(recipient)
+    if key is not None:
+        signature = sign(PayloadType.NOTICE, notice.signed_fields(), str(sealed_to), key)
+        notice = notice.model_copy(update={"signature": signature})
+    content = _NOTICE_LINE + canonical_json(notice.model_dump(mode="json", exclude_none=True))
+    write_bytes(out, pyrage.encrypt(content, [sealed_to]))
 
 
 def open_notice(file: Path, secret: str) -> Notice:

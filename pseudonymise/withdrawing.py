@@ -6,13 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from enclave.errors import NotReady
+from enclave.errors import BadInput, EnclaveError, NotReady
 from enclave.journal import Journal
+from enclave.project import Project
+from enclave.signatures import PayloadType
 from enclave.zones import Workspace, Zone
+from pseudonymise.age_keys import recipient_text
 from pseudonymise.answered import Told
 from pseudonymise.custody import Custody
 from pseudonymise.receipt import Receipt
 from pseudonymise.receive import one_at_a_time, receipts, receipts_kept
+from pseudonymise.refusal import NOTICE_REFUSED, UNOPENED, refuse
+from pseudonymise.supplier_keys import checked_sender, supplier_keys
 from pseudonymise.withdrawal import (
     Confirmation,
     Reason,
@@ -34,16 +39,48 @@ class Withdrawer:
     journal: Journal
     actor: str
 
-    def on_notice(self, file: Path, project: str, now: datetime) -> tuple[Confirmation, ...]:
-        """Withdraw what a supplier's notice names, after a look at its secret.
+    def on_notice(self, file: Path, project: Project, now: datetime) -> tuple[Confirmation, ...]:
+        """Withdraw what a supplier's notice names, after a look at its secret and, where a key is known, its signature.
 
         Raises:
             BadInput: no notice, or not from who sealed the delivery.
-            NotReady: no such delivery stands.
+            NotReady: no such delivery stands. Either is journalled and answered with a signed refusal.
         """
-        notice = open_notice(file, self.custody.seal_identity(project))
-        check_proof(notice.delivery, notice.proof, Told.of(self.journal).answers.get(notice.delivery))
-        return self._withdraw(notice.delivery, notice.reason, "supplier", now)
+        secret, named = self.custody.seal_identity(project.name), UNOPENED
+        known = supplier_keys(self.workspace, self.journal, self.custody.receipt_key().public)
+        try:
+            notice = open_notice(file, secret)
+            told = Told.of(self.journal).answers.get(notice.delivery)
+            named = notice.delivery if told else named
+            check_proof(notice.delivery, notice.proof, told)
+            checked_sender(
+                notice.supplier,
+                PayloadType.NOTICE,
+                notice.signed_fields(),
+                notice.signature,
+                sealed_to=recipient_text(secret),
+                project=project,
+                known=known,
+            )
+            return self._withdraw(notice.delivery, notice.reason, "supplier", now)
+        except (BadInput, NotReady) as error:
+            self._refuse(file, named, error, project.name, now)
+            raise
+
+    def _refuse(self, file: Path, named: str, error: EnclaveError, project: str, now: datetime) -> None:
+        with one_at_a_time(self.workspace.path(Zone.IDENTIFIED)):
+            refuse(
+                file,
+                named,
+                error,
+                project=project,
+                key=self.custody.receipt_key(),
+                workspace=self.workspace,
+                journal=self.journal,
+                actor=self.actor,
+                now=now,
+                action=NOTICE_REFUSED,
+            )
 
     def by_hand(self, delivery: str, reason: Reason, now: datetime) -> tuple[Confirmation, ...]:
         """Withdraw a delivery on the custodian's own responsibility.

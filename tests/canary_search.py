@@ -1,23 +1,26 @@
 """Searching everything that was written for planted identifiers, in every shape in which they could have slipped out.
 
-A file is searched as it is and decoded: Parquet column by column (numbers as text), linked data too, by the key that
-was handed out; ZIP members (XLSX), gzip, SQLite tables, JSON with escapes undone, base64 inside texts. A pattern is an
-identifier as UTF-8, UTF-16 (both orders), cp1252, base64 at its three alignments, and, for numbers, without leading
-zeros; or a key, raw, hexadecimal or in base64. Numbers count only where no digit (or hexadecimal letter) stands beside
-them: a random 19-digit integer holds a planted nine-digit number by chance in one of a few thousand, and so does a
-hexadecimal digest. What may be base64 is decoded for them, at each alignment: the letters that bound a number do not
-show in its base64.
+A file is searched as it is and decoded: Parquet column by column (numbers as text), pseudonymised frames and key tables
+too, by the custodian's keys, and linked data by the key that was handed out; ZIP members (XLSX), gzip, SQLite tables,
+JSON with escapes undone, base64 inside texts. An encrypted table without its key stops the search: its bytes tell
+nothing. A pattern is an identifier as UTF-8, UTF-16 (both orders), cp1252, base64 at its three alignments, and, for
+numbers, without leading zeros; or a key, raw, hexadecimal or in base64. Numbers count only where no digit (or
+hexadecimal letter) stands beside them: a random 19-digit integer holds a planted nine-digit number by chance in one of
+a few thousand, and so does a hexadecimal digest. What may be base64 is decoded for them, at each alignment: the letters
+that bound a number do not show in its base64.
 """
 
 from __future__ import annotations
 
 import base64
+import binascii
 import gzip
 import json
 import re
 import sqlite3
 import zipfile
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
@@ -29,16 +32,20 @@ import pyarrow.parquet as pq
 
 from enclave.data_keys import DataKeys
 from enclave.encrypted_files import MAGIC, key_name, open_encrypted
+from pseudonymise.custody import Custody
 
 WINDOW = 7
 TABLE_BITS = 26
 BLOCK = 1 << 22
+PACKED = 8  # bytes in which the longest number, of sixteen digits, stands two to a byte
+SEALED_TABLE = b"PARE"
 HEX = frozenset(b"0123456789abcdefABCDEF")
 IS_HEX = np.isin(np.arange(256), list(HEX))
 Windows: TypeAlias = "np.ndarray[Any, Any]"
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]{24,}={0,2}")
 _MAYBE_BASE64 = re.compile(rb"[A-Za-z0-9+/]{11,}")  # eight digits take eleven characters
+_UNIT = r"^(?:P|H|HS|HNXP|FXP)(?P<number>\d{9})$"  # of a person, a household, one who is alone in either
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
@@ -117,8 +124,9 @@ class _Starts:
     def matches(self, content: bytes, place: int) -> int:
         """Where the longest pattern that starts at ``place`` ends; 0 when none does."""
         for length in self._lengths.get(content[place : place + WINDOW], ()):
-            if content[place : place + length] in self._patterns:
-                return place + length
+            found = content[place : place + length]  # shorter at the end of the content
+            if found in self._patterns:
+                return place + len(found)
         return 0
 
 
@@ -156,16 +164,36 @@ def _out_of_base64(content: bytes) -> Iterator[bytes]:
         yield base64.b64decode(b"AAAA".join(part + b"A" * (-len(part) % 4) for part in parts))
 
 
-def decoded(path: Path) -> Iterator[bytes]:
-    """All that can be read in a file."""
+@dataclass(frozen=True)
+class Opening:
+    """What encrypted tables are read with: the custodian's keys, and the register's numbers of persons.
+
+    A register's number is as long as a BSN, and another person's BSN by chance. Key tables name units by a mark and
+    that number: where a value is nothing else, and the number is the register's, it is no leak.
+    """
+
+    custody: Custody
+    persons: pa.Array | None = None
+
+    def may_stand(self, texts: pa.StringArray) -> pa.BooleanArray:
+        """Which values are the name of a unit."""
+        numbers = pc.struct_field(pc.extract_regex(texts, _UNIT), "number")
+        return pc.is_in(numbers, value_set=pa.array([], pa.string()) if self.persons is None else self.persons)
+
+
+def decoded(path: Path, opening: Opening | None = None) -> Iterator[bytes]:
+    """All that can be read in a file; of an encrypted table without ``opening`` what lies there."""
     content = path.read_bytes()
     yield content
-    yield from _opened(content, path)
+    yield from _opened(content, path, opening)
 
 
-def _opened(content: bytes, path: Path) -> Iterator[bytes]:
+def _opened(content: bytes, path: Path, opening: Opening | None) -> Iterator[bytes]:
     if content[:4] == b"PAR1":
         yield from _parquet(path)
+    elif content[:4] == SEALED_TABLE:
+        if opening is not None:
+            yield from _parquet(path, opening)
     elif content.startswith(MAGIC):
         yield from _encrypted(path)
     elif content[:4] == b"PK\x03\x04":
@@ -203,17 +231,32 @@ def _encrypted(path: Path) -> Iterator[bytes]:
             yield from _parquet(file)
 
 
-def _parquet(source: Path | BinaryIO) -> Iterator[bytes]:
-    with pq.ParquetFile(source) as file:
+def _parquet(source: Path | BinaryIO, opening: Opening | None = None) -> Iterator[bytes]:
+    keys = None if opening is None else opening.custody.decryption()
+    with pq.ParquetFile(source, decryption_properties=keys) as file:
         yield repr(file.schema_arrow.metadata).encode()
         for batch in file.iter_batches():
             for column in batch.columns:
-                if pa.types.is_binary(column.type) or pa.types.is_fixed_size_binary(column.type):
+                if pa.types.is_fixed_size_binary(column.type):
+                    yield from _of_one_width(column.drop_null())
+                elif pa.types.is_binary(column.type):
                     values = column.drop_null().to_pylist()
                     yield b"\n".join(values)
                     yield "\n".join(value.hex() for value in values).encode()
                 else:
-                    yield "\n".join(pc.fill_null(column.cast(pa.string()), "").to_pylist()).encode()
+                    texts = pc.fill_null(column.cast(pa.string()), "")
+                    if opening is not None:
+                        texts = texts.filter(pc.invert(opening.may_stand(texts)))
+                    yield "\n".join(texts.to_pylist()).encode()
+
+
+def _of_one_width(column: pa.FixedSizeBinaryArray) -> Iterator[bytes]:
+    """Each value on a line; in hexadecimal too where its digits would be no more than those of a number."""
+    width = column.type.byte_width
+    held = np.frombuffer(column.buffers()[1], dtype=np.uint8)[width * column.offset :][: width * len(column)]
+    yield np.pad(held.reshape(-1, width), ((0, 0), (0, 1)), constant_values=ord("\n")).tobytes()
+    if width <= PACKED:
+        yield binascii.hexlify(held.tobytes(), "\n", -width)
 
 
 def _sqlite(path: Path) -> Iterator[bytes]:
@@ -224,13 +267,25 @@ def _sqlite(path: Path) -> Iterator[bytes]:
             yield "\n".join(str(value) for row in rows for value in row).encode()
 
 
-def leaking_files(folders: Iterable[Path], canaries: Canaries) -> list[str]:
-    """Names of the files below ``folders``, and of names themselves, in which a planted value stands."""
+def leaking_files(
+    folders: Iterable[Path], canaries: Canaries, opening: Opening | None = None, *, closed: bool = False
+) -> list[str]:
+    """Names of the files below ``folders``, and of names themselves, in which a planted value stands.
+
+    ``closed``: encrypted tables may hold them, and are searched as they lie.
+
+    Raises:
+        ValueError: an encrypted table is there, and nothing to open it.
+    """
     leaking = []
     for folder in folders:
         for path in sorted(folder.rglob("*")):
             if canaries.stand_in(path.name.encode()):
                 leaking.append(f"name of {path.parent}")
-            if path.is_file() and any(canaries.stand_in(part) for part in decoded(path)):
+            if not path.is_file():
+                continue
+            if opening is None and not closed and path.open("rb").read(4) == SEALED_TABLE:
+                raise ValueError(f"{path.name} is encrypted: its bytes say nothing of what is in it")
+            if any(canaries.stand_in(part) for part in decoded(path, opening)):
                 leaking.append(str(path))
     return leaking

@@ -14,6 +14,8 @@ from enclave.errors import BadInput, Fault
 from output_control.tables.table import CodeArray, Dimension, FloatArray, IntArray
 
 ROWS_SHOWN = 5
+MOST = 2.0**53
+"""Beyond it whole numbers are no longer told apart, and a sum is not exact."""
 
 
 class Columns:
@@ -24,6 +26,8 @@ class Columns:
         self.faults: list[Fault] = []
         self.frame = self._read(path)
         names = self.frame.column_names
+        if len(names) == 1 and ";" in names[0]:
+            raise BadInput("the columns are parted by semicolons", where=self.file, next_step="part them by commas")
         faults = [Fault(self.file, "column", "the column is missing", column=n) for n in wanted if n not in names]
         first = np.unique(np.array(names, dtype=np.str_), return_index=True)[1]
         faults += [
@@ -38,6 +42,8 @@ class Columns:
             names = pa_csv.open_csv(path).schema.names
             text = pa_csv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
             return pa_csv.read_csv(path, read_options=pa_csv.ReadOptions(use_threads=False), convert_options=text)
+        except FileNotFoundError:
+            raise BadInput("the file is missing", where=self.file) from None
         except (OSError, UnicodeDecodeError, pa.ArrowInvalid):
             # the parser's message may quote the offending row
             raise BadInput(
@@ -55,7 +61,7 @@ class Columns:
             self.faults.append(Fault(self.file, check, message, column, shown, len(rows)))
 
     def numbers(self, name: str) -> FloatArray:
-        """A column of finite numbers ≥ 0."""
+        """A column of numbers from 0 to 2^53."""
         text = self.frame[name].combine_chunks()
         pattern = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
         numeric = pc.match_substring_regex(text, pattern)
@@ -64,7 +70,13 @@ class Columns:
         self.fail(~numeric.to_numpy(zero_copy_only=False), name, "number", "not a number")
         self.fail(~np.isfinite(values), name, "finite", "not a finite number")
         self.fail(values < 0, name, "sign", "below zero")
+        self.fail(np.isfinite(values) & (values > MOST), name, "size", "above 2^53, where numbers are not exact")
         return values
+
+    def added_up(self, name: str, values: FloatArray) -> None:
+        """Note a fault where the numbers of a column, each small enough, are too large together."""
+        if values.max(initial=0) <= MOST < values.sum():
+            self.faults.append(Fault(self.file, "size", "adds up to more than 2^53, where sums are not exact", name))
 
     def codes(self, dims: tuple[Dimension, ...], *, leaves_only: bool) -> CodeArray:
         """Positions of the dims' codes; unknown ones (and parents, where leaves are asked) are faults."""
@@ -82,8 +94,11 @@ class Columns:
         return np.column_stack(columns)
 
     def contributors(self, name: str) -> IntArray:
-        """Contributor ids numbered from 0 in sorted order of the id, so that the order of rows does not matter."""
-        text = self.frame[name].combine_chunks()
+        """Contributor ids numbered from 0 in sorted order of the id, so that the order of rows does not matter.
+
+        Blanks around an id do not make another contributor.
+        """
+        text = pc.utf8_trim_whitespace(self.frame[name].combine_chunks())
         self.fail(pc.equal(text, "").to_numpy(zero_copy_only=False), name, "id", "the contributor is missing")
         ids = np.asarray(text.to_numpy(zero_copy_only=False), dtype=np.str_)
         return np.unique(ids, return_inverse=True)[1].astype(np.int64)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 
 from enclave.errors import BadInput, Fault
 from output_control.tables.rules import Dominance, MinimumFrequency, PPercent, PriorPosterior, Rule
@@ -78,6 +79,13 @@ class PqRule(_Strict):
         return (PriorPosterior(self.p, self.q),)
 
 
+MESSAGES = {
+    "union_tag_invalid": "the type must be freq, p, nk or pq (any holds these, and no other any)",
+    "union_tag_not_found": "a rule needs a type",
+}
+WRITTEN = {"OBS_STATUS", "CONF_STATUS", "status", "reason", "value"}
+"""The columns of what is written, beside the dims."""
+
 OneRule = Annotated[FreqRule | PRule | NkRule | PqRule, Field(discriminator="type")]
 
 
@@ -122,6 +130,17 @@ class Description(BaseModel):
     cost: Literal["value", "count", "information", "weights"] = "value"
 
     @model_validator(mode="after")
+    def _dims_of_a_table(self) -> Description:
+        names = [dim.name for dim in self.dims]
+        if len(set(names)) < len(names):
+            raise ValueError("two dims have one name")
+        if not any(children for dim in self.dims for children in dim.hierarchy.values()):
+            raise ValueError("no dim has a code below its root: there is no table")
+        if WRITTEN.intersection(names):
+            raise ValueError(f"a dim has the name of a column that is written ({', '.join(sorted(WRITTEN))})")
+        return self
+
+    @model_validator(mode="after")
     def _keeps_what_there_is(self) -> Description:
         known = {dim.name: {dim.root, *dim.hierarchy, *itertools.chain(*dim.hierarchy.values())} for dim in self.dims}
         for each in self.kept():
@@ -152,10 +171,20 @@ def read_description(path: Path) -> Description:
     except (OSError, UnicodeDecodeError, json.JSONDecodeError):
         raise BadInput("the file is not readable JSON in UTF-8", where=path.name) from None
     try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise BadInput("the file holds half a character, written as an escape", where=path.name) from None
+    try:
         return Description.model_validate(content)
     except ValidationError as error:
         faults = [
-            Fault(path.name, "schema", f"{'.'.join(str(part) for part in item['loc']) or 'file'}: {item['msg']}")
+            Fault(path.name, "schema", _said(item))
             for item in error.errors(include_input=False, include_url=False, include_context=False)
         ]
         raise BadInput("the description does not hold what it must", where=path.name, faults=faults) from None
+
+
+def _said(item: ErrorDetails) -> str:
+    message = MESSAGES.get(item["type"], item["msg"].removeprefix("Value error, "))
+    place = ".".join(str(part) for part in item["loc"])
+    return f"{place}: {message}" if place else message

@@ -6,33 +6,41 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from enclave.errors import BadInput, Fault
+from enclave.errors import BadInput
 from output_control.alone.columns import ROWS_SHOWN, Columns
 from output_control.alone.description import Description, read_description
+from output_control.alone.given_cells import must_agree, must_be_additive, ones, read_cells, with_contributors
+from output_control.leaving import FORMULA
 from output_control.tables.aggregate import LARGEST, aggregate
-from output_control.tables.rules import MinimumFrequency, PrimaryResult, Rule, primary
-from output_control.tables.table import (
-    NO_CONTRIBUTOR,
-    BoolArray,
-    CellTable,
-    Dimension,
-    FloatArray,
-    IntArray,
-    cell_keys,
-)
+from output_control.tables.rules import PrimaryResult, Rule, primary
+from output_control.tables.table import BoolArray, CellTable, Dimension, FloatArray, IntArray, cell_keys
 from output_control.wishes import cost_by, kept_cells
 
-AGREEMENT = 1e-9
+ONE_CELL_EACH = (
+    "cells.csv does not tell who is in several cells: whoever is alone in a cell was taken to know that cell, and "
+    "those that are always equal to it, and no other"
+)
+NOT_NAMED = (
+    "desc.json names no contributor: who is in several cells, or alone in a cell of more than one unit, was not "
+    "looked at"
+)
+NOT_COUNTED = (
+    "cells.csv has no column ncontr: who is alone in a cell of more than one unit was taken from top1 to top3 where "
+    "they tell it, and else was not looked at"
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Instance:
     """A table with the rules of its owner, and what `cells.csv` says of the primaries, where it says anything.
 
-    ``flagged`` and ``levels`` are the file's `primary` and `upl` per cell of the table (or None);
-    ``contributions_known`` is false when only `cells.csv` is there and it holds no largest contributions.
-    ``coalition``, ``keep`` and ``cost`` (None: the value) are what `desc.json` asks of the pattern.
+    ``flagged`` and ``levels`` are the file's `primary` and `upl` per cell of the table (or None); ``largest_known`` is
+    how many of the largest contributions to each cell are known; ``from_records`` is false when `cells.csv` alone is
+    there. ``coalition``, ``keep`` and ``cost`` (None: the value) are what `desc.json` asks of the pattern. ``notes``
+    are what the owner should know of the input, ``about_contributors`` what was not known of those who are alone.
     """
 
     name: str
@@ -40,35 +48,53 @@ class Instance:
     rules: tuple[Rule, ...]
     flagged: BoolArray | None = None
     levels: FloatArray | None = None
-    contributions_known: bool = True
+    largest_known: int = LARGEST
+    from_records: bool = True
     coalition: int = 1
     keep: BoolArray | None = None
     cost: FloatArray | None = None
+    notes: tuple[str, ...] = ()
+    about_contributors: tuple[str, ...] = ()
 
     def sensitive(self, rules: tuple[Rule, ...]) -> PrimaryResult:
         """The primaries by ``rules``, or by `cells.csv` where it alone can tell.
 
         Raises `BadInput` when `cells.csv` marks other cells than the instance's own rules do, or when nothing tells.
         """
-        if not self.contributions_known and any(not isinstance(rule, MinimumFrequency) for rule in rules):
-            return self._as_flagged()
-        if self.flagged is not None:
+        if self.flagged is not None and all(self._can_judge(rule) for rule in self.rules):
             self._must_agree_with(primary(self.table, self.rules))
-        return primary(self.table, rules)
+        judged = tuple(rule for rule in rules if self._can_judge(rule))
+        found = primary(self.table, judged)
+        return found if len(judged) == len(rules) else found.also(self._as_flagged(rules))
 
-    def _as_flagged(self) -> PrimaryResult:
-        if self.flagged is None or self.levels is None:
-            raise BadInput(
-                "a concentration rule needs top1, top2 and top3, or else primary and upl",
-                where="cells.csv",
-                next_step="add the columns, or give micro.csv",
-            )
+    def _can_judge(self, rule: Rule) -> bool:
+        return rule.reads <= self.largest_known
+
+    def _as_flagged(self, rules: tuple[Rule, ...]) -> PrimaryResult:
+        """What the file marks by the instance's own rules; says nothing of others."""
+        own = all(rule in self.rules for rule in rules if not self._can_judge(rule))
+        if not own or self.flagged is None or self.levels is None:
+            raise self._unknown_contributions(max(rule.reads for rule in rules), given=own)
         result = PrimaryResult.none(len(self.table))
         result.mask[:] = self.flagged
         result.upl[:] = np.where(self.flagged, self.levels, 0.0)
         result.lpl[:] = np.minimum(result.upl, self.table.value)
         result.reason[self.flagged] = "given"
         return result
+
+    def _unknown_contributions(self, reads: int, *, given: bool) -> BadInput:
+        if self.from_records:
+            return BadInput(
+                "a dominance rule needs to know whose contribution each record is",
+                where="desc.json, contributor",
+                next_step="name the contributors' column; where each record is a contributor of its own, number them",
+            )
+        columns = ", ".join(f"top{rank + 1}" for rank in range(reads))
+        return BadInput(
+            f"a dominance rule needs {columns}" + (", or else primary and upl" if given else ""),
+            where="cells.csv",
+            next_step="add the columns, or give micro.csv with a contributor",
+        )
 
     def _must_agree_with(self, own: PrimaryResult) -> None:
         other = np.flatnonzero(self.flagged != own.mask)
@@ -83,14 +109,6 @@ class Instance:
             scale = max(float(self.table.value.max(initial=0)), 1.0)
             if not np.allclose(self.levels, own.upl, rtol=1e-6, atol=1e-9 * scale):
                 raise BadInput("column upl disagrees with the rule of desc.json", where="cells.csv")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _GivenCells:
-    table: CellTable
-    flagged: BoolArray | None
-    levels: FloatArray | None
-    contributions_known: bool
 
 
 def read_instance(folder: Path) -> Instance:
@@ -110,21 +128,48 @@ def read_instance(folder: Path) -> Instance:
 
 def _read_table(folder: Path, description: Description) -> Instance:
     dims = tuple(Dimension(d.name, d.root, d.hierarchy) for d in description.dims)
-    cells = folder / "cells.csv"
-    rules = description.rules()
-    given = _read_cells(cells, description, dims) if cells.is_file() else None
-    if (folder / "micro.csv").is_file():
-        table = _tabulate(folder / "micro.csv", description, dims)
+    cells, records = folder / "cells.csv", folder / "micro.csv"
+    integral = description.kind == "frequency"
+    given = read_cells(cells, dims, integral=integral) if cells.is_file() else None
+    notes = _formulas(dims)
+    if not records.is_file():
         if given is None:
-            return Instance(description.name, table, rules)
-        order = _must_agree(table, given, cells.name, units_known=description.contributor is not None)
-        flagged = None if given.flagged is None else given.flagged[order]
-        levels = None if given.levels is None else given.levels[order]
-        return Instance(description.name, table, rules, flagged, levels)
+            raise BadInput("neither micro.csv nor cells.csv is there", where=folder.name)
+        _must_hold_something(given.table, cells.name)
+        must_be_additive(given.table, cells.name)
+        return Instance(
+            description.name,
+            given.table,
+            description.rules(),
+            given.flagged,
+            given.levels,
+            given.largest_known,
+            from_records=False,
+            notes=notes,
+            about_contributors=(ONE_CELL_EACH,) if given.units_known else (ONE_CELL_EACH, NOT_COUNTED),
+        )
+    found = _tabulate(records, description, dims)
+    _must_hold_something(found.table, records.name)
+    found = replace(found, notes=notes + found.notes)
     if given is None:
-        raise BadInput("neither micro.csv nor cells.csv is there", where=folder.name)
-    _must_be_additive(given.table, cells.name)
-    return Instance(description.name, given.table, rules, given.flagged, given.levels, given.contributions_known)
+        return found
+    order = must_agree(found.table, given, cells.name, units_known=description.contributor is not None)
+    flagged = None if given.flagged is None else given.flagged[order]
+    return replace(found, flagged=flagged, levels=None if given.levels is None else given.levels[order])
+
+
+def _formulas(dims: tuple[Dimension, ...]) -> tuple[str, ...]:
+    """A note on codes that a spreadsheet would run."""
+    texts = {dim.name: pa.array([dim.name, *dim.codes]) for dim in dims}
+    names = [name for name, text in texts.items() if pc.any(pc.match_substring_regex(text, FORMULA)).as_py()]
+    if not names:
+        return ()
+    return (f"table.csv holds codes that a spreadsheet may take for a formula: {', '.join(names)}",)
+
+
+def _must_hold_something(table: CellTable, file: str) -> None:
+    if not len(table):
+        raise BadInput("there is nothing to protect: no record with a count above zero", where=file)
 
 
 def _read_weights(path: Path, table: CellTable) -> FloatArray:
@@ -146,121 +191,40 @@ def _read_weights(path: Path, table: CellTable) -> FloatArray:
     return np.asarray(weight[first[place]], dtype=np.float64)
 
 
-def _tabulate(path: Path, description: Description, dims: tuple[Dimension, ...]) -> CellTable:
+def _tabulate(path: Path, description: Description, dims: tuple[Dimension, ...]) -> Instance:
+    magnitude, contributor = description.kind == "magnitude", description.contributor
     wanted = [*(dim.name for dim in dims), description.freq]
-    magnitude = description.kind == "magnitude"
-    contributor = description.contributor if magnitude else None
     wanted += [description.measure] if magnitude else []
     wanted += [contributor] if contributor else []
     columns = Columns(path, tuple(wanted))
     leaves = columns.codes(dims, leaves_only=True)
     freq = columns.numbers(description.freq)
     columns.fail(freq != np.rint(freq), description.freq, "integer", "not a whole number")
+    columns.added_up(description.freq, freq)
     value = columns.numbers(description.measure) if magnitude else freq
+    if magnitude:
+        columns.added_up(description.measure, value)
+        columns.fail((freq == 0) & (value > 0), description.freq, "units", "no unit, though the value is above zero")
     units = columns.contributors(contributor) if contributor else None
     columns.stop_on_faults()
-    return aggregate(dims, leaves, freq, value, units, integral=not magnitude)
-
-
-def _read_cells(path: Path, description: Description, dims: tuple[Dimension, ...]) -> _GivenCells:
-    columns = Columns(path, (*(dim.name for dim in dims), "freq", "value"))
-    codes = columns.codes(dims, leaves_only=False)
-    freq, value = columns.numbers("freq"), columns.numbers("value")
-    columns.fail(freq != np.rint(freq), "freq", "integer", "not a whole number")
-    integral = description.kind == "frequency"
-    if integral:
-        columns.fail(value != freq, "value", "count", "a frequency table's value is its freq")
-    units = columns.numbers("ncontr") if "ncontr" in columns else freq
-    top = np.zeros((len(freq), 3))
-    for rank in range(3):
-        if f"top{rank + 1}" in columns:
-            top[:, rank] = columns.numbers(f"top{rank + 1}")
-    flagged = columns.numbers("primary") if "primary" in columns else None
-    levels = columns.numbers("upl") if "upl" in columns else None
-    if flagged is not None:
-        columns.fail(~np.isin(flagged, (0, 1)), "primary", "flag", "neither 0 nor 1")
-    columns.stop_on_faults()
-    keep = (freq > 0) | (value > 0)
-    # without the microdata it is unknown which cells share contributors: each such cell gets its own
-    alone = (units == 1) & ("ncontr" in columns) & (not integral)
-    sole = np.where(alone, np.cumsum(alone) - 1, NO_CONTRIBUTOR).astype(np.int64)
-    both = np.flatnonzero((units == 2) & ("ncontr" in columns) & (not integral))
-    two = np.full((len(units), 2), NO_CONTRIBUTOR, dtype=np.int64)
-    two[both] = len(units) + np.arange(2 * len(both)).reshape(-1, 2)
-    largest = np.where(top > 0, LARGEST * len(units) + np.arange(top.size).reshape(top.shape), NO_CONTRIBUTOR)
-    largest[alone] = NO_CONTRIBUTOR
-    largest[alone, 0] = sole[alone]
-    largest[both] = np.column_stack([two[both], np.full(len(both), NO_CONTRIBUTOR)])
-    table = CellTable(
-        dims,
-        codes[keep],
-        freq[keep],
-        value[keep],
-        units.astype(np.int64)[keep],
-        top[keep],
-        sole[keep],
-        integral=integral,
-        two_contributors=two[keep],
-        contributors=None if integral else largest[keep],
-    )
-    return _GivenCells(
-        table=table,
-        flagged=None if flagged is None else flagged[keep] == 1,
-        levels=None if levels is None else levels[keep],
-        contributions_known="top1" in columns and "top2" in columns,
+    table = aggregate(dims, leaves, freq, value, units, integral=not magnitude)
+    if units is None:  # in counts each unit counts once; of a sum it is known who is alone where there is one unit
+        table = with_contributors(table, 0, counted=False) if magnitude else replace(table, top=ones(table.freq))
+    unnamed = magnitude and units is None
+    return Instance(
+        description.name,
+        table,
+        description.rules(),
+        largest_known=0 if unnamed else LARGEST,
+        notes=_repeated(cell_keys(leaves, table.shape), freq, value, units),
+        about_contributors=(NOT_NAMED,) if unnamed else (),
     )
 
 
-def _must_agree(own: CellTable, other: _GivenCells, file: str, *, units_known: bool) -> IntArray:
-    """Stop unless ``other`` holds the same cells and figures; returns its positions in the order of ``own``."""
-    given = other.table
-    order_own, order_given = np.argsort(own.keys()), np.argsort(given.keys())
-    if not np.array_equal(own.keys()[order_own], given.keys()[order_given]):
-        own_only = len(np.setdiff1d(own.keys(), given.keys()))
-        extra = len(np.setdiff1d(given.keys(), own.keys()))
-        raise BadInput(
-            f"disagrees with micro.csv: {own_only} non-empty cell(s) are missing and {extra} should not be there",
-            where=file,
-            next_step="tabulate cells.csv again from this micro.csv, or leave one of the two out",
-        )
-    scale = max(float(own.value.max(initial=0)), 1)
-    pairs: dict[str, tuple[FloatArray, FloatArray]] = {
-        "freq": (own.freq, given.freq),
-        "value": (own.value, given.value),
-    }
-    if units_known and not own.integral and other.contributions_known:
-        pairs["ncontr"] = own.n_contributors.astype(np.float64), given.n_contributors.astype(np.float64)
-        for rank in range(LARGEST):
-            pairs[f"top{rank + 1}"] = own.top[:, rank], given.top[:, rank]
-    faults = []
-    for name, (left, right) in pairs.items():
-        gap = np.abs(left[order_own] - right[order_given])
-        differs = gap > AGREEMENT * np.maximum(np.abs(left[order_own]), scale * 1e-3)
-        if differs.any():
-            message = f"{int(differs.sum())} cell(s) disagree with the tabulation of micro.csv"
-            faults.append(Fault(file, "agreement", message, name))
-    if faults:
-        raise BadInput(
-            "disagrees with micro.csv",
-            where=file,
-            next_step="tabulate cells.csv again from this micro.csv, or leave one of the two out",
-            faults=faults,
-        )
-    back = np.empty_like(order_own)
-    back[order_own] = order_given
-    return back
-
-
-def _must_be_additive(table: CellTable, file: str) -> None:
-    """Stop unless every total is the sum of its parts."""
-    from output_control.tables.relations import equations
-
-    matrix = equations(table)
-    size = abs(matrix) @ table.value
-    open_totals = int((np.abs(matrix @ table.value) > 1e-6 * np.maximum(size, 1)).sum())
-    if open_totals:
-        raise BadInput(
-            f"{open_totals} total(s) are not the sum of their parts",
-            where=file,
-            next_step="add the missing cells, or correct the totals",
-        )
+def _repeated(cells: IntArray, freq: FloatArray, value: FloatArray, units: IntArray | None) -> tuple[str, ...]:
+    """A note on records that are there more than once; single units that nothing tells apart are none."""
+    each = (cells, freq, value) if units is None else (cells, freq, value, units)
+    order = np.lexsort(each)
+    again = np.logical_and.reduce([column[order][1:] == column[order][:-1] for column in each])
+    more = int((again & ((freq[order][1:] > 1) | (units is not None))).sum())
+    return (f"{more} record(s) of micro.csv are the same as another one: all were added up",) if more else ()

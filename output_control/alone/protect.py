@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import get_args
 
 from enclave.errors import BadInput, CannotProtect
-from enclave.files import write_bytes
+from output_control.alone.empty_cells import NOTE as TOLD_BY_ZEROS
+from output_control.alone.empty_cells import told_by_zeros
 from output_control.alone.instance import Instance, read_instance
+from output_control.alone.out_folder import clear, write
+from output_control.alone.policy_file import under_policy
 from output_control.alone.protected_table import pattern_csv, table_csv
 from output_control.alternatives.alone import compared_ways
-from output_control.alternatives.comparison import Compared, comparison_document
+from output_control.alternatives.comparison import comparison_document
 from output_control.audit import AuditReport, audit
 from output_control.outputs import json_bytes
 from output_control.protection import CountProtection, Exact, Method, Options, Pattern, Range, Width
@@ -22,7 +25,6 @@ from output_control.report.owner import owner_pages
 from output_control.suppression import suppress
 from output_control.tables.rules import PrimaryResult, Rule
 
-OWNER_ONLY = 0o600
 INTERVALS_SHOWN = 500
 
 
@@ -52,7 +54,8 @@ class ProtectReport:
     """`report.json`, for the owner of the table only.
 
     ``suppressed_value`` is the value of all suppressed cells, ``cost`` that of the secondary ones; ``gap`` is the
-    share of the cost above the proven bound, or None when no bound was computed.
+    share of the cost above the proven bound, or None when no bound was computed. ``notes`` are what else the owner
+    should know; they are not in the file.
     """
 
     cells: int
@@ -65,6 +68,13 @@ class ProtectReport:
     gap: float | None
     seconds: Seconds
     audit: AuditCounts
+    notes: tuple[str, ...] = field(default=(), kw_only=True)
+
+    def document(self) -> dict[str, object]:
+        """What stands in `report.json`."""
+        facts = asdict(self)
+        del facts["notes"]
+        return facts
 
 
 def parse_count_protection(text: str) -> CountProtection:
@@ -84,14 +94,14 @@ def protect(
     out_dir: Path,
     *,
     policy: Path | None = None,
-    count_protection: str = "exact",
+    count_protection: str | None = None,
     singletons: bool = True,
     method: str = "auto",
     budget: int | None = None,
     threads: int = 1,
     html: bool = False,
     compare: bool = False,
-    empty_shown: bool = False,
+    empty_shown: bool | None = None,
 ) -> ProtectReport:
     """Protect a table and write `pattern.csv`, `table.csv` and `report.json` (and `protection.html`).
 
@@ -99,22 +109,37 @@ def protect(
     table stand in it and in `comparison.json`, measured with noise from a key that protects nothing.
 
     ``empty_shown``: whoever reads `table.csv` sees which cells are empty, so a hidden count is at least 1; without it
-    the attacker is taken to think that it may be 0, as the peers take it.
+    the attacker is taken to think that it may be 0, as the peers take it (and a note says when that decides).
 
-    ``policy`` replaces the count protection and the minimum frequency, and, when its confidential part and salt lie
-    beside it, the dominance rules too. Nothing is written unless the audit found every primary safe.
+    ``policy`` says the count protection (else `exact`), the minimum frequency and that empty cells are shown, and, when
+    its confidential part and salt lie beside it, the dominance rules too; a note says what of it does not hold here.
+    What an earlier run wrote to ``out_dir`` is removed first; nothing is written unless the audit found every primary
+    safe.
 
     Raises:
         BadInput: a file or parameter does not hold; every fault is named by file, column and row, never by value.
         CannotProtect: no pattern is safe, or the audit could not prove one; names cells, never values.
         StorageFailed: ``out_dir`` cannot be written.
     """
-    options = _options(count_protection, singletons=singletons, method=method, budget=budget, threads=threads)
-    options = replace(options, occupied=empty_shown)
+    if policy and (count_protection is not None or empty_shown is False):
+        raise BadInput(
+            "a policy says how counts are protected, and that empty cells are shown",
+            next_step="leave out --policy, or --count-protection and --empty unknown",
+        )
+    options = _options(
+        count_protection or "exact", singletons=singletons, method=method, budget=budget, threads=threads
+    )
+    clear(out_dir)
     clock = [time.perf_counter()]
     instance = read_instance(instance_dir)
-    options = replace(options, coalition=instance.coalition, keep=instance.keep, cost=instance.cost)
-    rules, options = _under_policy(instance, policy, options)
+    options = replace(
+        options,
+        occupied=bool(empty_shown),
+        coalition=instance.coalition,
+        keep=instance.keep,
+        cost=instance.cost,
+    )
+    rules, options, notes = _held_to(instance, policy, options)
     clock.append(time.perf_counter())
     sensitive = instance.sensitive(rules)
     clock.append(time.perf_counter())
@@ -130,18 +155,22 @@ def protect(
     clock.append(time.perf_counter())
     _must_be_safe(instance, checked)
     stages = [later - earlier for earlier, later in pairwise(clock)]
-    report = _report(instance, sensitive, pattern, checked, Seconds(*(round(s, 4) for s in stages)))
-    _write(
-        out_dir,
-        instance,
-        sensitive=sensitive,
-        pattern=pattern,
-        checked=checked,
-        report=report,
-        options=options,
-        html=html,
-        comparison=compared_ways(instance, sensitive, options, rules) if compare else (),
-    )
+    notes += (TOLD_BY_ZEROS,) if told_by_zeros(instance.table, sensitive, pattern, options) else ()
+    report = _report(instance, sensitive, pattern, checked, Seconds(*(round(s, 4) for s in stages)), notes=notes)
+    comparison = compared_ways(instance, sensitive, options, rules) if compare else ()
+    files = {
+        "pattern.csv": pattern_csv(instance.table, sensitive, pattern),
+        "table.csv": table_csv(instance.table, pattern),
+        "report.json": (json.dumps(report.document(), indent=2) + "\n").encode(),
+    }
+    if compare:
+        files["comparison.json"] = json_bytes(comparison_document(comparison, confidential=True))
+    if html:
+        # the pages show which cells are primary and what an attacker sees: the owner's eyes only
+        files |= owner_pages(
+            instance.name, instance.table, sensitive, pattern, checked, options=options, comparison=comparison
+        )
+    write(out_dir, files)
     return report
 
 
@@ -162,12 +191,16 @@ def _options(count_protection: str, *, singletons: bool, method: str, budget: in
     )
 
 
-def _under_policy(instance: Instance, policy: Path | None, options: Options) -> tuple[tuple[Rule, ...], Options]:
-    if policy is None:
-        return instance.rules, options
-    from output_control.alone.policy_file import rules_and_options
-
-    return rules_and_options(policy, instance.rules, options)
+def _held_to(
+    instance: Instance, policy: Path | None, options: Options
+) -> tuple[tuple[Rule, ...], Options, tuple[str, ...]]:
+    """The rules and options, and notes on the input and on what of a policy holds."""
+    rules, notes = instance.rules, instance.notes
+    if policy is not None:
+        held = under_policy(policy, instance.table, rules, options)
+        rules, options, notes = held.rules, held.options, notes + held.notes
+    asked = options.singletons and not instance.table.integral
+    return rules, options, notes + (instance.about_contributors if asked else ())
 
 
 def _must_be_safe(instance: Instance, checked: AuditReport) -> None:
@@ -181,7 +214,13 @@ def _must_be_safe(instance: Instance, checked: AuditReport) -> None:
 
 
 def _report(
-    instance: Instance, sensitive: PrimaryResult, pattern: Pattern, checked: AuditReport, seconds: Seconds
+    instance: Instance,
+    sensitive: PrimaryResult,
+    pattern: Pattern,
+    checked: AuditReport,
+    seconds: Seconds,
+    *,
+    notes: tuple[str, ...],
 ) -> ProtectReport:
     return ProtectReport(
         cells=len(instance.table),
@@ -196,33 +235,5 @@ def _report(
         audit=AuditCounts(
             checked.primaries, checked.checked, checked.exact, checked.below_level, checked.singleton_exact
         ),
+        notes=notes,
     )
-
-
-def _write(
-    out_dir: Path,
-    instance: Instance,
-    *,
-    sensitive: PrimaryResult,
-    pattern: Pattern,
-    checked: AuditReport,
-    report: ProtectReport,
-    options: Options,
-    html: bool,
-    comparison: tuple[Compared, ...],
-) -> None:
-    table = instance.table
-    files = {
-        "pattern.csv": pattern_csv(table, sensitive, pattern),
-        "table.csv": table_csv(table, pattern),
-        "report.json": (json.dumps(asdict(report), indent=2) + "\n").encode(),
-    }
-    if comparison:
-        files["comparison.json"] = json_bytes(comparison_document(comparison, confidential=True))
-    if html:
-        # the pages show which cells are primary and what an attacker sees: the owner's eyes only
-        files |= owner_pages(instance.name, table, sensitive, pattern, checked, options=options, comparison=comparison)
-    if out_dir.exists() and not out_dir.is_dir():
-        raise BadInput("the output is a file, not a folder", where=out_dir.name, next_step="name a folder")
-    for name, content in files.items():
-        write_bytes(out_dir / name, content, mode=OWNER_ONLY)

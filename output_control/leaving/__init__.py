@@ -27,7 +27,7 @@ METADATA = ".csv-metadata.json"
 _PLACES = {".csv": "outputs/", METADATA: "outputs/", ".svg": "outputs/", ".json": "evidence/"}
 _STATUS = {"OBS_STATUS": ("A", "E", "Q"), "CONF_STATUS": ("F", "C")}
 _NUMBER = r"^-?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$"
-_FORMULA = r"^\s*[=+\-@|%\t\r]"  # spreadsheets run such a field (OWASP, CSV injection)
+FORMULA = r"^\s*[=+\-@|%\t\r]"  # spreadsheets run such a field (OWASP, CSV injection)
 _KEY = r"^[0-9]{6,}$"
 FEWEST_KEYS = 30
 
@@ -159,7 +159,7 @@ def _faults_of_listing(table: pa.Table, keys: Sequence[str], of_records: set[str
 
 def _faults_of_codes(distinct: pa.Array) -> Iterator[str]:
     plain = pc.match_substring_regex(distinct, _NUMBER)
-    if pc.any(pc.and_not(pc.match_substring_regex(distinct, _FORMULA), plain)).as_py():
+    if pc.any(pc.and_not(pc.match_substring_regex(distinct, FORMULA), plain)).as_py():
         yield "holds text that a spreadsheet would run as a formula"
     if long_numbers(distinct):
         yield "holds a number of eight figures or more, as identifiers are"

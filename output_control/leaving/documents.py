@@ -12,10 +12,11 @@ from html import unescape
 
 import pyarrow as pa
 
+from output_control.leaving.by_hand import MOST_CHARACTERS, faults_of_extent, faults_of_fields, faults_of_markup
 from output_control.leaving.said_in_json import read_json
 from output_control.leaving.svg import faults_of_svg
 from output_control.leaving.table import faults_of_columns, rows_of, texts_of_rows
-from output_control.leaving.text import faults_of_texts, hides_characters, in_lines
+from output_control.leaving.text import faults_of_lines, faults_of_texts, hides_characters, in_lines, long_numbers
 from output_control.leaving.workbook import faults_of_workbook
 
 MOST_BYTES = 50_000_000
@@ -46,12 +47,23 @@ def faults_of_document(name: str, content: bytes) -> list[str]:
     return ["is of a type that is not looked into: give a CSV or text file"]
 
 
+def faults_of_name(name: str) -> list[str]:
+    """Identifiers in the name of a file, which leaves with it."""
+    hidden = ["holds characters that are not shown"] if hides_characters(name) else []
+    long = ["holds a number of eight figures or more"] if long_numbers(pa.array([name])) else []
+    return [*hidden, *(list(faults_of_texts(pa.array([name]))) or long)]
+
+
 def _faults_of_text(content: bytes, suffix: str) -> Iterator[str]:
     try:
         text = content.decode("utf-8")
     except UnicodeDecodeError:
         yield "is no UTF-8 text"
         return
+    if not text:
+        yield "is empty"
+    if suffix in {"csv", "txt"}:
+        text = text.removeprefix("\ufeff")  # spreadsheets begin "CSV UTF-8" with it
     if hides_characters(re.sub(r"[\t\r\n]", " ", text)):
         yield "holds characters that are not shown"
     if suffix == "svg":
@@ -60,15 +72,24 @@ def _faults_of_text(content: bytes, suffix: str) -> Iterator[str]:
     if suffix == "json":
         said = read_json(text, by_hand=True)
         yield from said.faults
+        yield from faults_of_extent(said.texts)
         yield from faults_of_texts(pa.array(said.texts, pa.string()))
         return
     if suffix == "md":  # which shows &#49; as 1
+        yield from faults_of_markup(text)
         text = unescape(text)
         if hides_characters(in_lines(text)):
             yield "holds characters that are not shown, as references"
+    lines = text.splitlines()
+    yield from faults_of_extent(lines)
+    if sum(map(len, lines)) > MOST_CHARACTERS:
+        return
     rows = rows_of(text)
-    yield from faults_of_texts(pa.array([*text.splitlines(), *texts_of_rows(rows)], pa.string()))
+    read = [[line, *texts_of_rows([row])] for line, row in zip(lines, rows, strict=False)]
+    yield from faults_of_lines([*read, *([line] for line in lines[len(rows) :])])
     yield from faults_of_columns(rows)
+    if suffix == "csv":
+        yield from faults_of_fields([field for row in rows for field in row])
 
 
 def _faults_of_png(content: bytes) -> Iterator[str]:

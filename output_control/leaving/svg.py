@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from output_control.drawing.figure import MOST_MARKS
 from output_control.drawing.svg import COLOURS, DASHES, FAINT, FONT, INK
+from output_control.leaving.by_hand import faults_of_extent
 from output_control.leaving.text import faults_of_texts, hides_characters, in_lines
 
 NAMESPACE = "http://www.w3.org/2000/svg"
@@ -58,6 +59,8 @@ _LONG_NUMBER = re.compile(r"[0-9]{8}")
 _NAMES = ("id", "aria-labelledby")
 _LETTER = 0.6
 """Width of a letter, as a part of its height."""
+_SMALLEST = 6
+"""Height of a letter that a person reads."""
 _GAP = 2.5
 """Letters that may lie between two texts of one line that are read as one."""
 
@@ -100,12 +103,15 @@ def read_svg(text: str, words: list[str], *, drawn_from: bool, by_hand: bool = F
         yield "is not well-formed"
         return
     if by_hand:
+        yield from faults_of_extent(words)
         words += _read_on(seen.written)
     words[:] = map(in_lines, words)
     if hides_characters(" ".join([*words, *map(in_lines, seen.values)])):
         yield "holds characters that are not shown"
     if any(_LONG_NUMBER.search(value) for value in seen.values):
         yield "holds an attribute with a number of eight figures or more, as identifiers are"
+    if seen.unseen:
+        yield f"holds {seen.unseen} text(s) that nobody sees: too small, without ink, or beside the picture"
     if seen.odd:
         yield f"holds {seen.odd} element(s) that the gate does not draw"
     bounds = (MOST_BY_HAND,) * 3 if by_hand else (MOST_ELEMENTS, MOST_POINTS, MOST_WORDS)
@@ -117,14 +123,17 @@ class _Seen:
     """What is met in a drawing, element by element."""
 
     def __init__(self, words: list[str]) -> None:
-        self.odd = self.elements = self.points = self.texts = 0
+        self.odd = self.elements = self.points = self.texts = self.unseen = 0
         self.values: list[str] = []
         self.written: list[_Written] = []
         self._words = words
         self._words.append("")
         self._open: list[tuple[str, dict[str, str], int]] = []
+        self._picture: list[float] = []
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
+        if not self._open and re.fullmatch(FORMS["viewBox"], attributes.get("viewBox", "")):
+            self._picture = [float(side) for side in attributes["viewBox"].split()[2:]]
         given = [value for key, value in attributes.items() if key != "xmlns"]
         self.odd += name not in ELEMENTS or any(
             re.fullmatch(FORMS.get(key, "(?!)"), value) is None for key, value in attributes.items()
@@ -136,12 +145,25 @@ class _Seen:
         self._words.extend([*(attributes.get(key, "") for key in _NAMES), ""])
         self._open.append((name, attributes, len(self._words) - 1))
 
+    def _is_seen(self, attributes: dict[str, str]) -> bool:
+        """Whether a text stands in the picture, in ink, large enough to be read."""
+        try:
+            place = [float(attributes.get(side, "0")) for side in ("x", "y")]
+            size = float(attributes.get("font-size", "16"))
+        except ValueError:
+            return False
+        around = [attributes, *(each for _, each, _ in self._open)]
+        inked = all(each.get("fill", INK) == INK and each.get("fill-opacity", "1") == "1" for each in around)
+        inside = all(0 <= at <= side for at, side in zip(place, self._picture, strict=False))
+        return inked and inside and size >= _SMALLEST
+
     def data(self, said: str) -> None:
         self._words[-1] += said
 
     def end(self, name: str) -> None:
         _, attributes, first = self._open.pop()
         if name == "text":
+            self.unseen += not self._is_seen(attributes)
             written = _written(attributes, "".join(self._words[first:]))
             self.written += [written] if written else []
 

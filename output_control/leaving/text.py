@@ -14,16 +14,17 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from enclave.identifier_patterns import find_patterns
+from enclave.identifier_patterns import LeakKind, find_patterns
 from output_control.leaving.words import NOT_DRAWN
 
 _HIDING = rf"[\pC\p{{Zl}}\p{{Zp}}{NOT_DRAWN}]"
 _AREAS = r"\b(?:NL|LD|PV|CR|GM|WK|BU)[0-9]{1,8}\b"
 _DIGESTS = r"\b[0-9a-f]{64}\b|-v[0-9]{1,6}-[0-9a-f]{12}\b"  # SHA-256; the end of a request's id
-_SIGNED = r"^[A-Za-z0-9+/_-]{42,}={0,2}$"  # base64 of a key or a signature: the whole text
+_SIGNED = r"^[A-Za-z0-9+/_-]{43}=?$|^[A-Za-z0-9+/_-]{86}(?:==)?$"  # base64 of 32 or 64 bytes: a key, a signature
 _YEAR = r"(?:1[89]|2[01])[0-9]{2}"
 _YEARS = rf"(^|[^0-9.,/_ -]|[^0-9] ){_YEAR}(?:(?:[.,/_ -]| - | / |, ){_YEAR})+($|[^0-9.,/_ -]| [^0-9])"
 _ROUND = r"[0-9](?:\.?[0-9]){0,2}"  # the figures of an amount before its noughts: three single out nobody
@@ -73,18 +74,32 @@ def faults_of_texts(texts: pa.Array) -> Iterator[str]:
     yield from faults_of_each([texts])[0]
 
 
+def faults_of_lines(lines: Sequence[Sequence[str]]) -> Iterator[str]:
+    """One clause per kind of identifier, with how many lines hold one; of each line all ways to read it."""
+    owner = np.repeat(np.arange(len(lines)), [len(line) for line in lines])
+    texts = pa.array([text for line in lines for text in line], pa.string())
+    for kind, hit in _found_in(texts).items():
+        if hit.any():
+            yield f"{kind.description()} ({len(np.unique(owner[hit]))} line(s))"
+
+
 def faults_of_each(arrays: Sequence[pa.Array]) -> list[list[str]]:
     """As `faults_of_texts`, of each array; in one go, since compiling the patterns takes longer than the search."""
     bounds = np.cumsum([0, *map(len, arrays)])
-    plain = _without_codes(pa.concat_arrays([array.cast(pa.string()) for array in arrays]))
-    for _ in range(2):  # each parting stands between the figure before it and the one after
-        plain = pc.replace_substring_regex(plain, _PARTED, r"\1-\2")
     found: list[list[str]] = [[] for _ in arrays]
-    for kind, hit in find_patterns(plain, any_parting=True).items():
+    for kind, hit in _found_in(pa.concat_arrays([array.cast(pa.string()) for array in arrays])).items():
         for at in np.unique(np.searchsorted(bounds, np.flatnonzero(hit), side="right") - 1):
             texts = int(hit[bounds[at] : bounds[at + 1]].sum())
             found[at].append(f"{kind.description()} ({texts} text(s))")
     return found
+
+
+def _found_in(texts: pa.Array) -> dict[LeakKind, npt.NDArray[np.bool_]]:
+    """Per kind of identifier, which texts hold one."""
+    plain = _without_codes(texts)
+    for _ in range(2):  # each parting stands between the figure before it and the one after
+        plain = pc.replace_substring_regex(plain, _PARTED, r"\1-\2")
+    return find_patterns(plain, any_parting=True)
 
 
 def long_numbers(codes: pa.Array) -> int:

@@ -14,7 +14,7 @@ from enclave.requests import OutputRequest
 
 _LONG_NUMBER = re.compile(r"[0-9]{8}")
 # with points, dashes or spaces between; a span of years (1996-2015) is none
-_SPACED_NUMBER = re.compile(r"[0-9](?:[ .\-/_]{0,3}[0-9]){7,}")
+_SPACED_NUMBER = re.compile(r"[0-9](?:[ .\-/_]{0,3}[0-9]){7,}|[0-9](?:[^0-9A-Za-z]{1,3}[0-9](?![0-9])){7,}")
 _HIDING = ("Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp")
 NOT_DRAWN = (  # beside these: joiners, fillers, the blank of Braille, variation selectors, as a class of characters
     "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef"

@@ -68,6 +68,8 @@ _SHEET: Grammar = {
         "hidden": _FLAG,
     },
     "worksheet/sheetData": {},
+    "worksheet/mergeCells": _COUNTED,
+    "mergeCells/mergeCell": {"ref": _AREA},
     "sheetData/row": {
         "r": "[0-9]{1,7}", "spans": f"{_INDEX}:{_INDEX}", "ht": _SIZE, "customHeight": _FLAG, "s": _INDEX,
         "customFormat": _FLAG, "hidden": _FLAG,
@@ -189,8 +191,8 @@ BOOK, STYLES, STRINGS, THEME = "xl/workbook.xml", "xl/styles.xml", "xl/sharedStr
 APP, RELATIONS = "docProps/app.xml", "xl/_rels/workbook.xml.rels"
 REPEATED = frozenset(
     {
-        *("row", "c", "col", "si", "sheet", "font", "fill", "border", "xf", "numFmt", "rgbColor", "selection"),
-        *("Default", "Override", "Relationship", "vt:variant", "vt:lpstr"),
+        *("row", "c", "col", "mergeCell", "si", "sheet", "font", "fill", "border", "xf", "numFmt", "rgbColor"),
+        *("selection", "Default", "Override", "Relationship", "vt:variant", "vt:lpstr"),
     }
 )
 """Elements of which one parent may hold several."""
@@ -236,7 +238,6 @@ FEATURES: Mapping[str, str] = {
     "scenarios": "scenarios",
     "tableParts": "tables of its own",
     "extLst": "extensions of another program",
-    "mergeCells": "merged cells",
     "legacyDrawing": "comments",
     "drawing": "charts or drawings",
     "r": "text of several styles",

@@ -22,6 +22,11 @@ class MinimumFrequency:
     n: int
     name = "freq"
 
+    @property
+    def reads(self) -> int:
+        """How many of the largest contributions it reads."""
+        return 0
+
 
 @dataclass(frozen=True, slots=True)
 class Dominance:
@@ -30,6 +35,11 @@ class Dominance:
     n: int
     k: float
     name = "nk"
+
+    @property
+    def reads(self) -> int:
+        """How many of the largest contributions it reads."""
+        return self.n
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +50,11 @@ class PPercent:
     coalition: int = 1
     name = "p"
 
+    @property
+    def reads(self) -> int:
+        """How many of the largest contributions it reads."""
+        return self.coalition + 1
+
 
 @dataclass(frozen=True, slots=True)
 class PriorPosterior:
@@ -48,6 +63,11 @@ class PriorPosterior:
     p: float
     q: float
     name = "pq"
+
+    @property
+    def reads(self) -> int:
+        """How many of the largest contributions it reads."""
+        return 2
 
 
 Rule = MinimumFrequency | Dominance | PPercent | PriorPosterior

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from pseudonymise.withdrawal import Confirmation
 
 
+_TELL = "send the suppliers the signed answers (inbox/receipts/….refused.json; --hand-in puts them there)"
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands."""
     app.command("init")(init)
@@ -110,7 +113,9 @@ def receive(
     again: AgainOption = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Open, check and receive sealed deliveries; every one gets a signed receipt.
+    """Open, check and receive sealed deliveries; each gets a signed answer: a receipt, or a refusal that says why not.
+
+    What was refused before stays refused; name it, or --again, when the project file or a withdrawal made room for it.
 
     Example: zicht receive build/run/inbox/*.zicht --passphrase-file custodian.pass
     """
@@ -123,22 +128,22 @@ def receive(
     notices = [file for file in sealed or () if file.suffix == NOTICE_SUFFIX]
     deliveries = [file for file in sealed or () if file.suffix != NOTICE_SUFFIX]
     notices += [file for file in sorted(hand_in.glob(f"*{NOTICE_SUFFIX}")) if is_plain(file)] if hand_in else []
-    withdrawn, refused = desk.withdraw_on(notices)
+    named = bool(sealed)
+    withdrawn, refused = desk.withdraw_on(notices, again=again or named)
     _tell_withdrawn(withdrawn, desk)
-    deliveries += handed_in(desk.office, hand_in) if hand_in else []
+    deliveries += handed_in(desk.office, hand_in, again=again) if hand_in else []
     everything = sealed is None and hand_in is None
-    intake = desk.receive(
-        in_inbox(desk.office) if everything else accept_into_inbox(desk.office, deliveries), again=again
-    )
+    found = in_inbox(desk.office) if everything else accept_into_inbox(desk.office, deliveries)
+    intake = desk.receive(found, again=again, named=named)
     for receipt in intake.receipts:
         typer.echo(receipt.model_dump_json() if as_json else str(receipt))
     if hand_in is not None:
         answer(desk.office, desk.custody, hand_in, withdrawn)
     if not as_json:
-        typer.echo(f"Next: zicht pseudonymise ({intake.total('accepted')} rows accepted)")
+        typer.echo(f"Next: zicht plausibility; zicht pseudonymise ({intake.total('accepted')} rows accepted)")
     if refused or intake.refused:
         faults = [*refused, *intake.refused]
-        raise BadInput("deliveries were refused", faults=faults, next_step="tell the suppliers, see above")
+        raise BadInput("deliveries were refused", faults=faults, next_step=_TELL)
     refuse_withdrawn_rows(desk.office)
 
 

@@ -16,6 +16,8 @@ from enclave.errors import BadInput
 from pipeline.commands.options import JsonOption
 
 if TYPE_CHECKING:
+    from enclave.signatures import PublicKey
+    from pseudonymise.clerk_report import Language
     from pseudonymise.schemas import DeliverySchema
 
 delivery_app = typer.Typer(
@@ -85,6 +87,7 @@ def template(
     from pseudonymise.schemas import load_schema
     from pseudonymise.templates import write_template
 
+    _refuse_place(out, [], "the empty file cannot be written there")
     schema = load_schema(_folder(schemas) / f"{name}.yaml")
     form = schema.format_of(out.name)
     if out.suffix.lower() != f".{form}" or out.exists():
@@ -117,24 +120,33 @@ def check(
 
     Example: zicht delivery check hemp.csv --schema hemp_clearances --period 2016
     """
-    from pseudonymise.clerk_report import Language, report_text
+    from pseudonymise.clerk_report import Language, report_facts, report_text
     from pseudonymise.delivery import check_files
     from pseudonymise.row_list import row_list
+    from pseudonymise.schemas import load_schemas
 
     speak = Language(language)
     pairs = _with_schemas(files, schema, schemas)
-    with row_list(rows, speak) if rows else contextlib.nullcontext() as tell:
-        reports = check_files(pairs, period or _period_of(files[0]), tell)
+    _refuse_missing(files)
+    about = period or _period_of(files[0])
+    if rows is not None:
+        _refuse_place(rows, files, "the list cannot be written there")
+    with row_list(rows, speak, dict(pairs), about) if rows else contextlib.nullcontext() as tell:
+        reports = check_files(pairs, about, tell, lambda: load_schemas(_folder(schemas)).values())
     good = all(report.acceptable for report in reports)
     if as_json:
         totals = {name: sum(getattr(r, name) for r in reports) for name in ("received", "accepted", "quarantined")}
-        typer.echo(json.dumps({**totals, "acceptable": good}))
+        listed = [report_facts(report, speak) for report in reports]
+        typer.echo(json.dumps({**totals, "acceptable": good, "files": listed}))
     else:
         for report in reports:
             typer.echo(report_text(report, speak))
-        if good:
-            named = " ".join(file.name for file in files)
-            typer.echo(f"{speak.pick('Verder', 'Next')}: zicht delivery manifest {named} …")
+        if rows is not None:
+            typer.echo(f"{speak.pick('geschreven:', 'wrote')} {rows}")
+        named = " ".join(file.name for file in files)
+        mend = speak.pick("verbeter het en kijk het opnieuw na:", "mend it and check it again:")
+        following = f"zicht delivery manifest {named} …" if good else f"{mend} zicht delivery check {named} …"
+        typer.echo(f"{speak.pick('Verder', 'Next')}: {following}")
     if not good:
         raise typer.Exit(BadInput.exit_code)
 
@@ -160,28 +172,41 @@ def manifest(
     import yaml
 
     from enclave.files import write_text
-    from pseudonymise.delivery import check_files, describe_files
+    from pseudonymise.clerk_report import Language, empty_text
+    from pseudonymise.delivery import check_files, declared_faults, describe_files
+    from pseudonymise.manifest import refuse_incomplete
+    from pseudonymise.schemas import load_schemas
 
     pairs = _with_schemas(files, schema, schemas)
-    reports = check_files(pairs, period)
+    _refuse_missing(files)
+    _refuse_place(out, files, "the manifest cannot be written there")
     made_under = _encoding_of(*pairs[0]) if len(pairs) == 1 else {}
-    faults = [fault for report in reports if not report.acceptable for fault in report.faults]
+    declared = {
+        "supplier": supplier,
+        "period": period,
+        "legal_basis": legal_basis,
+        "purpose": purpose,
+        "retention_date": retention_date,
+        "contact": contact,
+        **made_under,
+    }
+    faults = [*declared_faults(pairs, **declared)]
+    if all(fault.column != "period" for fault in faults):
+        reports = check_files(pairs, period, others=lambda: load_schemas(_folder(schemas)).values())
+        faults += [fault for report in reports if not report.acceptable for fault in report.faults]
     if faults:
         raise BadInput("the file does not pass the check", where=files[0].name, faults=faults)
     described = describe_files(
-        [(*pair, report.received) for pair, report in zip(pairs, reports, strict=True)],
-        supplier=supplier,
-        period=period,
-        legal_basis=legal_basis,
-        purpose=purpose,
-        retention_date=retention_date,
-        contact=contact,
-        **made_under,
+        [(*pair, report.received) for pair, report in zip(pairs, reports, strict=True)], **declared
     )
+    refuse_incomplete(described, _now().date())
     write_text(out, yaml.safe_dump(described.as_json(), sort_keys=False, allow_unicode=True))
     named = " ".join(file.name for file in files)
     say = _speaks(language)
     typer.echo(f"{say('geschreven:', 'wrote')} {out}")
+    for report in reports:
+        if not report.received:
+            typer.echo(f"{report.file}: {empty_text(Language(language))}")
     typer.echo(f"{say('Verder', 'Next')}: zicht delivery seal {named} --to RECIPIENT --manifest {out.name}")
 
 
@@ -206,6 +231,34 @@ def seal(
     only = say("alleen de enclave kan het openen", "only the enclave can open it")
     typer.echo(f"{say('verzegeld:', 'sealed')} {sealed}")
     typer.echo(f"{say('Verder', 'Next')}: zicht delivery hand-in {sealed} --to FOLDER; {only}")
+
+
+@delivery_app.command("key")
+def key(
+    new: Annotated[
+        bool, typer.Option("--new", help="Draw another key: the old one was lost, or seen by others.")
+    ] = False,
+    outbox: OutboxOption = DEFAULT_OUTBOX,
+    language: LanguageOption = "en",
+) -> None:
+    """Show the key that signs what you seal: send its public half to the office, tell the fingerprint by telephone.
+
+    The private half lies in the outbox, without a passphrase: who reads that folder can deliver and withdraw as you.
+
+    Example: zicht delivery key
+    """
+    from pseudonymise.outbox import Outbox
+    from pseudonymise.sender import PUBLIC_FILE, fingerprint, own_key
+
+    signing = Outbox(outbox).new_key(now=_now()) if new else own_key(outbox)
+    say = _speaks(language)
+    typer.echo(f"{outbox / PUBLIC_FILE}: {fingerprint(signing.public)}")
+    typer.echo(
+        say(
+            "Verder: stuur dit bestand aan het bureau en zeg de vingerafdruk langs een andere weg",
+            "Next: send this file to the office, and tell the fingerprint over another way",
+        )
+    )
 
 
 @delivery_app.command("hand-in")
@@ -256,14 +309,18 @@ def withdraw(
 def verify_receipt(
     receipt: Annotated[Path, typer.Argument(help="The receipt (JSON), as it was sent back.")],
     key: Annotated[Path, typer.Option(help="The enclave's public receipt key (receipt.pub), from a source you trust.")],
-    file: Annotated[Path | None, typer.Option(help="The file you delivered: is the receipt about its bytes?")] = None,
+    file: Annotated[
+        Path | None,
+        typer.Option(help="The file you delivered: is the receipt about its bytes? Of a refusal, the sealed file."),
+    ] = None,
     outbox: Annotated[Path | None, typer.Option(help="Write it down in the journal of this outbox.")] = None,
     language: LanguageOption = "en",
     as_json: JsonOption = False,
 ) -> None:
     """Check a receipt: that the enclave signed it, that it is whole, and that it is about your file.
 
-    The confirmation of a withdrawal (….withdrawn.json) is checked in the same way.
+    The confirmation of a withdrawal (….withdrawn.json) is checked in the same way, and so is a refusal
+    (….refused.json), with --file for what was handed in (….zicht).
 
     Example: zicht receipt verify GM9001-hemp_clearances-2016-….json --key receipt.pub --file hemp.csv
     """
@@ -271,9 +328,13 @@ def verify_receipt(
     from pseudonymise.clerk_report import Language, receipt_text
     from pseudonymise.outbox import Outbox
     from pseudonymise.receipt import Receipt, check_delivered
+    from pseudonymise.refusal import REFUSED_SUFFIX
     from pseudonymise.withdrawal import Confirmation
 
     speak = Language(language)
+    if receipt.name.endswith(REFUSED_SUFFIX):
+        _verify_refusal(receipt, load_public(key), file, outbox, speak, as_json=as_json)
+        return
     if receipt.name.endswith(".withdrawn.json"):
         confirmed = Confirmation.load(receipt, load_public(key))
         if outbox is not None:
@@ -311,6 +372,30 @@ def verify_receipt(
     )
 
 
+def _verify_refusal(
+    receipt: Path, key: PublicKey, file: Path | None, outbox: Path | None, speak: Language, *, as_json: bool
+) -> None:
+    from pseudonymise.clerk_report import refusal_text
+    from pseudonymise.outbox import Outbox
+    from pseudonymise.refusal import Refusal, check_sealed
+
+    refused = Refusal.load(receipt, key)
+    if file is not None:
+        check_sealed(refused, file)
+    sealed_here = ""
+    if outbox is not None:
+        home = Outbox(outbox)
+        sealed_here = home.sealed_as(refused.sealed_sha256)
+        home.note(refused, now=_now())
+    if as_json:
+        typer.echo(json.dumps({**refused.model_dump(mode="json"), "file_matches": True if file else None}))
+        return
+    holds = speak.pick("klopt: ondertekend door", "holds: signed by")
+    about = file.name if file else sealed_here
+    told = speak.pick(f"; het gaat over {about}", f"; it is about {about}") if about else ""
+    typer.echo(f"{receipt.name} {holds} {refused.key_id}{told}\n{refusal_text(refused, speak)}")
+
+
 def _speaks(language: LanguageName) -> Callable[[str, str], str]:
     from pseudonymise.clerk_report import Language
 
@@ -333,8 +418,26 @@ def _with_schemas(files: list[Path], names: list[str], folder: Path | None) -> l
     return [(file, load_schema(_folder(folder) / f"{name}.yaml")) for file, name in zip(files, names, strict=True)]
 
 
+def _refuse_missing(files: list[Path]) -> None:
+    for file in files:
+        if not file.is_file():
+            raise BadInput("there is no such file", where=file.name or str(file))
+
+
+def _refuse_place(out: Path, files: list[Path], what: str) -> None:
+    """A folder, a place in a folder that is not there, or a file that is to be delivered."""
+    if out.is_dir() or not out.parent.is_dir() or out.resolve() in [file.resolve() for file in files]:
+        raise BadInput(what, where=out.name or str(out), next_step="name a new file in a folder that exists")
+
+
 def _recipient(to: str) -> str:
-    return Path(to).read_text(encoding="utf-8").strip() if Path(to).is_file() else to
+    if to.startswith("age1"):
+        return to
+    if not Path(to).is_file():
+        raise BadInput(
+            "there is no such file", where=Path(to).name, next_step="give the recipient, or the file that holds it"
+        )
+    return Path(to).read_text(encoding="utf-8", errors="replace").strip()
 
 
 def _now() -> datetime:

@@ -60,5 +60,5 @@ def _head_of(path: Path) -> Head:
         fields = json.loads(file.read_bytes())
         held = fields.get("journal_head", fields)
         return Head(int(held["sequence"]), str(held["digest"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise BadInput("this holds no journal head", where=file.name) from None

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from enclave.errors import BadInput
+from enclave.files import read_small
 from pipeline.office import Office, open_office
 from pipeline.progress import Teller, style_for
 
@@ -32,5 +34,14 @@ def teller(*, as_json: bool) -> Teller:
 
 
 def read_text_option(text: str, file: Path | None) -> str:
-    """A text given inline or in a file; the file wins."""
-    return file.read_text() if file else text
+    """A text given inline or in a file; the file wins.
+
+    Raises:
+        BadInput: the file does not read as UTF-8 text, or is too large for one that people write.
+    """
+    if file is None:
+        return text
+    try:
+        return read_small(file).decode()
+    except (OSError, UnicodeDecodeError):
+        raise BadInput("the file does not read as text", where=file.name, next_step="save it as UTF-8") from None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -20,8 +19,10 @@ def register(app: typer.Typer) -> None:
 def protect(
     instance: Annotated[Path, typer.Argument(help="Folder with desc.json and micro.csv and/or cells.csv.")],
     out: Annotated[Path, typer.Option(help="Folder for pattern.csv, table.csv and report.json.")],
-    policy: Annotated[Path | None, typer.Option(help="Policy file; its rule replaces the instance's.")] = None,
-    count_protection: Annotated[str, typer.Option(help="exact, width:W or range.")] = "exact",
+    policy: Annotated[Path | None, typer.Option(help="Policy file; what of it holds here is printed.")] = None,
+    count_protection: Annotated[
+        str | None, typer.Option(help="exact, width:W or range; without it exact, or what the policy says.")
+    ] = None,
     singletons: Annotated[Literal["on", "off"], typer.Option(help="Protect against a sole contributor.")] = "on",
     method: Annotated[Literal["auto", "optimal", "flow", "gauss"], typer.Option(help="How to suppress.")] = "auto",
     budget: Annotated[int | None, typer.Option(help="How many LPs at most; never seconds.")] = None,
@@ -31,9 +32,12 @@ def protect(
         bool, typer.Option("--compare", help="Also what rounding, noise and a coarser table cost.")
     ] = False,
     empty: Annotated[
-        Literal["unknown", "shown"],
-        typer.Option(help="Whether readers see which cells are empty: then no hidden count is 0."),
-    ] = "unknown",
+        Literal["unknown", "shown"] | None,
+        typer.Option(
+            help="Whether readers see which cells are empty: then no hidden count is 0. "
+            "Without it unknown, or shown under a policy."
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Suppress a table so that no attacker can narrow a sensitive cell, and audit the result.
@@ -53,14 +57,15 @@ def protect(
         threads=threads,
         html=html,
         compare=compare,
-        empty_shown=empty == "shown",
+        empty_shown=None if empty is None else empty == "shown",
     )
-    facts = asdict(report)
+    for note in report.notes:
+        typer.echo(f"Note: {note}", err=True)
     if as_json:
-        typer.echo(json.dumps(facts, sort_keys=True))
+        typer.echo(json.dumps(report.document(), sort_keys=True))
         return
     typer.echo(
-        f"{facts['cells']} cells: {facts['primary']} primary, {facts['secondary']} secondary suppressions; audited safe"
+        f"{report.cells} cells: {report.primary} primary, {report.secondary} secondary suppressions; audited safe"
     )
     if compare:
         from pipeline.review_page import comparison_text

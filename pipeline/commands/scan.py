@@ -20,16 +20,20 @@ def scan(files: Annotated[list[Path], typer.Argument(help="Files that someone wa
 
     Example: zicht scan table.xlsx figure.png
     """
-    from output_control.leaving.documents import MOST_BYTES, faults_of_document
+    from output_control.leaving.documents import MOST_BYTES, faults_of_document, faults_of_name
 
     faults = []
-    for file in files:
+    for number, file in enumerate(files, start=1):
+        named = faults_of_name(file.name)
+        name = f"file {number}" if named else file.name  # which may be the identifier
+        faults += [f"{name}: its name {fault}" for fault in named]
         try:
             with file.open("rb") as handle:
                 content = handle.read(MOST_BYTES + 1)
         except OSError:
-            raise BadInput("this file is not readable", where=file.name) from None
-        faults += [f"{file.name}: {fault}" for fault in faults_of_document(file.name, content)]
+            what = "this is a folder: name its files" if file.is_dir() else "this file is not readable"
+            raise BadInput(what, where=name or str(file)) from None
+        faults += [f"{name}: {fault}" for fault in faults_of_document(file.name, content)]
     if faults:
         raise Refused(
             f"{len(faults)} reason(s) not to let this out\n" + "\n".join(f"  - {fault}" for fault in faults),

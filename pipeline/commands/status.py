@@ -38,8 +38,8 @@ def status(
     from pipeline.overview import deliveries_of, overview
 
     office = opened(workspace)
-    lines, following = overview(office)
     found = deliveries_of(office)
+    lines, following = overview(office, found)
     if html is not None:
         from pipeline.delivery_page import write_pages
 
@@ -67,9 +67,11 @@ def _told(line: DeliveryLine) -> str:
     due = f", due {line.due}" if line.due else ""
     rows = f": {line.accepted} rows, {line.quarantined} set aside" if line.accepted else ""
     late = " after its day" if line.late and line.state.value != "late" else ""
-    why = f" because of {'; '.join(line.why)}" if line.why else ""
+    turned_away = "; a later try was turned away" if line.state.value == "accepted" else ""
+    why = f"{turned_away} because of {'; '.join(line.why)}" if line.why else ""
     what = f"{line.supplier} {line.schema_name} {line.period}{due}"
-    return f"  {what:<60} {line.state.description()}{late}{rows}{why}"
+    sender = ", sender not verified" if line.unverified else ""
+    return f"  {what:<60} {line.state.description()}{late}{rows}{sender}{why}"
 
 
 def minimisation(

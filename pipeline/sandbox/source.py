@@ -35,7 +35,7 @@ def inspect_source(path: Path) -> None:
     name = f"{path.parent.name}/{path.name}"
     try:
         tree = ast.parse(path.read_bytes())
-    except (SyntaxError, ValueError) as error:
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # the last two: nested without end
         line = getattr(error, "lineno", None) or 0
         raise BadInput(f"the analysis is not Python, line {line}", where=name) from None
     faults = [

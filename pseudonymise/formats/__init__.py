@@ -8,11 +8,12 @@ import pyarrow as pa
 
 from enclave.errors import BadInput, Fault
 from pseudonymise.formats.batch import Batch, Source
+from pseudonymise.formats.header import Schemas
 from pseudonymise.schemas import DeliverySchema
 
 
-def read_batches(source: Source, schema: DeliverySchema) -> Iterator[Batch]:
-    """The records of a delivered file, in bounded batches.
+def read_batches(source: Source, schema: DeliverySchema, others: Schemas = tuple) -> Iterator[Batch]:
+    """The records of a delivered file, in bounded batches; ``others`` are schemas whose file it may be instead.
 
     Raises:
         BadInput: the file as a whole cannot be read as the schema says; its ``faults`` list everything found.
@@ -27,7 +28,7 @@ def read_batches(source: Source, schema: DeliverySchema) -> Iterator[Batch]:
     else:
         from pseudonymise.formats.spss import read_spss as read
     try:
-        yield from read(source, schema)
+        yield from read(source, schema, others)
         return
     except (pa.ArrowException, ValueError, TypeError, LookupError, AttributeError, ArithmeticError, RecursionError):
         pass  # a damaged file that a library half understood; its message may hold a cell, so it is let go

@@ -15,8 +15,8 @@ import pyarrow.csv as pacsv
 
 from enclave.errors import BadInput, Fault
 from pseudonymise.formats.batch import Batch, BrokenRow, Remark, Source, blocks
-from pseudonymise.formats.encoding import EncodingSurvey, confirm
-from pseudonymise.formats.header import match_header
+from pseudonymise.formats.encoding import NO_TEXT, EncodingSurvey, confirm
+from pseudonymise.formats.header import OTHER_SCHEMA, Schemas, match_header
 from pseudonymise.formats.records import Records, scan_records
 from pseudonymise.schemas import DeliverySchema
 
@@ -24,8 +24,8 @@ _MOST_BROKEN = 100_000
 _SEPARATORS = {";": "a semicolon", ",": "a comma", "\t": "a tab", "|": "a vertical bar"}
 
 
-def read_delimited(source: Source, schema: DeliverySchema) -> Iterator[Batch]:
-    """The records of a CSV file.
+def read_delimited(source: Source, schema: DeliverySchema, others: Schemas = tuple) -> Iterator[Batch]:
+    """The records of a CSV file; ``others`` are schemas whose header it may have instead.
 
     Reads the file twice: once to find its encoding, once for the records.
 
@@ -36,11 +36,13 @@ def read_delimited(source: Source, schema: DeliverySchema) -> Iterator[Batch]:
     with source.stream() as handle:
         for block in blocks(handle):
             survey.feed(block)
-    encoding, remarks, faults = confirm(survey.detected(), schema.encodings, source.name)
+    encoding, remarks, faults = confirm(survey.detected(), schema.encodings, source.name, forms=schema.formats)
+    if survey.detected() in NO_TEXT:
+        raise BadInput("the file cannot be read", where=source.name, faults=faults)
     with source.stream() as handle:
-        if survey.detected() in ("utf-16", "binary"):
-            raise BadInput("the file cannot be read", where=source.name, faults=faults)
-        yield from _read(handle, schema, file=source.name, encoding=encoding, remarks=remarks, faults=faults)
+        yield from _read(
+            handle, schema, file=source.name, encoding=encoding, remarks=remarks, faults=faults, others=others
+        )
 
 
 def _read(
@@ -51,6 +53,7 @@ def _read(
     encoding: str,
     remarks: tuple[Remark, ...],
     faults: tuple[Fault, ...],
+    others: Schemas,
 ) -> Iterator[Batch]:
     if encoding.endswith("-sig"):
         handle.read(3)
@@ -61,8 +64,9 @@ def _read(
             "the file is empty", where=file, faults=[*faults, Fault(file, "empty", "the file holds no rows")]
         )
     header = _header_cells(head, schema.separator, encoding)
-    names, wrong = match_header(header, schema, file)
-    faults += _wrong_separator(header, schema, file) or wrong
+    names, wrong = match_header(header, schema, file, others)
+    another = any(fault.check == OTHER_SCHEMA for fault in wrong)  # whose encoding is another matter
+    faults = wrong if another else (*faults, *(_wrong_separator(header, schema, file) or wrong))
     if faults:
         raise BadInput("the file does not hold what the schema asks for", where=file, faults=faults)
     reader = _RecordReader(schema, names, file, encoding)

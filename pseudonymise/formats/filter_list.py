@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from enclave.errors import BadInput, Fault
 from pseudonymise.formats.batch import BLOCK, Batch, Source, blocks
+from pseudonymise.formats.header import Schemas
 from pseudonymise.schemas import MAX_CELL, DeliverySchema
 
 _HEAD = re.compile(rb'^\s*\{\s*"clks"\s*:\s*\[\s*')
@@ -18,7 +19,7 @@ _TAIL = re.compile(rb"^\s*\}\s*$")
 _SMALL = 1 << 16
 
 
-def read_filter_list(source: Source, schema: DeliverySchema) -> Iterator[Batch]:
+def read_filter_list(source: Source, schema: DeliverySchema, others: Schemas = tuple) -> Iterator[Batch]:
     """The filters, numbered from 1; the only column of the schema.
 
     Raises:

@@ -7,20 +7,33 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from enclave.errors import Fault
 from pseudonymise.schemas import DeliverySchema
 
 MAX_COLUMNS = 1000
+OTHER_SCHEMA = "other_schema"
 
 
-def match_header(found: Sequence[str], schema: DeliverySchema, file: str) -> tuple[list[str], tuple[Fault, ...]]:
-    """The schema's name of each column of the file, and what is wrong; with faults the names are of no use."""
+Schemas = Callable[[], Iterable[DeliverySchema]]
+"""Schemas that are read only when they are asked for."""
+
+
+def match_header(
+    found: Sequence[str], schema: DeliverySchema, file: str, others: Schemas = tuple
+) -> tuple[list[str], tuple[Fault, ...]]:
+    """The schema's name of each column of the file, and what is wrong; with faults the names are of no use.
+
+    Where it is the header of one of the ``others``, only that is said.
+    """
     if len(found) > MAX_COLUMNS:
         return [], (Fault(file, "header", f"the first row has more than {MAX_COLUMNS} cells"),)
     cleaned = [name.strip().strip("\N{BYTE ORDER MARK}") for name in found]
     missing = [c.name for c in schema.columns if c.required and c.name not in cleaned]
+    if missing and (named := _whose(cleaned, others)):
+        message = f"these are the columns of {named}, not of {schema.name}: check it with --schema {named}"
+        return cleaned, (Fault(file, OTHER_SCHEMA, message),)
     extra = [place for place, name in enumerate(cleaned, start=1) if name not in schema.names]
     if len(missing) == len(schema.columns) and len(schema.columns) > 1 and not _resembles(cleaned, missing):
         return cleaned, (Fault(file, "header", "the first row is not the header that the schema asks for"),)
@@ -38,6 +51,21 @@ def holds_schema_names(cells: Sequence[str], schema: DeliverySchema) -> bool:
     """Whether most of the schema's columns are named in this row."""
     named = len({cell.strip() for cell in cells} & set(schema.names))
     return named * 2 > len(schema.names)
+
+
+def _whose(found: Sequence[str], schemas: Schemas) -> str:
+    """The name of the schema that has just these columns; empty where there is none."""
+    names = set(found)
+    if len(names) < len(found):
+        return ""
+    return next(
+        (
+            each.name
+            for each in schemas()
+            if {column.name for column in each.columns if column.required} <= names <= set(each.names)
+        ),
+        "",
+    )
 
 
 def _resembles(found: Sequence[str], wanted: Sequence[str]) -> bool:

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from enclave.errors import BadInput, Fault
 from pseudonymise.formats.batch import Batch, Note, Remark, Source
 from pseudonymise.formats.cell_text import CellText
-from pseudonymise.formats.header import match_header
+from pseudonymise.formats.header import Schemas, match_header
 from pseudonymise.formats.spss_bounds import measure_dictionary
 from pseudonymise.schemas import DeliverySchema
 
@@ -22,8 +22,10 @@ BATCH_ROWS = 128 * 1024
 BATCH_BYTES = 64 << 20
 
 
-def read_spss(source: Source, schema: DeliverySchema) -> Iterator[Batch]:
-    """The cases of an SPSS file; codes as stored, not their labels.
+def read_spss(source: Source, schema: DeliverySchema, others: Schemas = tuple) -> Iterator[Batch]:
+    """The cases of an SPSS file; codes as stored, not their labels. ``others`` are schemas whose columns it may have.
+
+    SPSS takes a variable's name in capitals for the same, and so does this.
 
     Raises:
         BadInput: no SPSS file, cut off, beyond a bound, columns other than the schema's, or value labels that
@@ -33,7 +35,9 @@ def read_spss(source: Source, schema: DeliverySchema) -> Iterator[Batch]:
         size = measure_dictionary(path, source.name)
         rows = max(1, min(BATCH_ROWS, BATCH_BYTES // max(size.case_bytes, 1)))
         meta = _metadata(path, source.name)
-        names, faults = match_header([str(name or "") for name in meta.column_names], schema, source.name)
+        spelled = {name.lower(): name for name in schema.names}
+        given = [_spelled(name, spelled) for name in meta.column_names]
+        names, faults = match_header(given, schema, source.name, others)
         if faults:
             raise BadInput("the file does not hold what the schema asks for", where=source.name, faults=faults)
         text = CellText(schema)
@@ -42,10 +46,16 @@ def read_spss(source: Source, schema: DeliverySchema) -> Iterator[Batch]:
             columns, chunk_meta = _cases(path, source.name, first, rows)
             cases = len(columns[0]) if columns else 0
             if cases or not first:
-                yield _batch(columns, chunk_meta.missing_ranges, first=first, names=names, text=text, schema=schema)
+                missing = {_spelled(name, spelled): ranges for name, ranges in chunk_meta.missing_ranges.items()}
+                yield _batch(columns, missing, first=first, names=names, text=text, schema=schema)
             first += cases
             if cases < rows:
                 return
+
+
+def _spelled(name: str | None, spelled: Mapping[str, str]) -> str:
+    plain = str(name or "").lower()
+    return spelled.get(plain, plain)
 
 
 def _metadata(path: Path, file: str) -> Any:

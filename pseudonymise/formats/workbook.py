@@ -12,26 +12,57 @@ import pyarrow as pa
 from enclave.errors import BadInput, Fault
 from pseudonymise.formats.batch import Batch, BrokenRow, Note, Remark, Source
 from pseudonymise.formats.cell_text import CellText
-from pseudonymise.formats.header import MAX_COLUMNS, holds_schema_names, match_header
-from pseudonymise.formats.workbook_bounds import MAX_ROWS, refuse_bombs, refused_workbook, unreadable_workbook
+from pseudonymise.formats.header import MAX_COLUMNS, Schemas, holds_schema_names, match_header
+from pseudonymise.formats.workbook_bounds import (
+    MAX_ROWS,
+    Uncalculated,
+    refuse_bombs,
+    refused_workbook,
+    unreadable_workbook,
+)
 from pseudonymise.schemas import MAX_CELL, DeliverySchema
 
 BATCH_ROWS = 8192
 
 
-def read_workbook(source: Source, schema: DeliverySchema) -> Iterator[Batch]:
-    """The rows of the first sheet under its header.
+def read_workbook(source: Source, schema: DeliverySchema, others: Schemas = tuple) -> Iterator[Batch]:
+    """The rows of the first sheet under its header; ``others`` are schemas whose header it may be instead.
+
+    Formulas without results are told behind the last row, so that all other faults are found too.
 
     Raises:
         BadInput: no XLSX, unfolds beyond the bounds, more than one filled sheet, formulas without results, a header
             that spans two rows, or columns other than the schema's.
     """
     with source.whole() as path, path.open("rb") as handle:
-        refuse_bombs(handle, source.name)
+        uncalculated = refuse_bombs(handle, source.name)
         handle.seek(0)
         rows = _sheet_rows(handle, source.name)
-        names = _header(rows, schema, source.name)
+        names, faults = _header(rows, schema, source.name, others)
+        formulas = _formula_faults(uncalculated, names, source.name)
+        if faults:
+            raise BadInput(
+                "the file does not hold what the schema asks for", where=source.name, faults=(*faults, *formulas)
+            )
         yield from _batches(rows, names, schema)
+        if formulas:
+            raise BadInput("formulas have no results", where=source.name, faults=formulas)
+
+
+def _formula_faults(found: Uncalculated, names: Sequence[str], file: str) -> tuple[Fault, ...]:
+    """A fault for each column, by the schema's name where it has one, else by the sheet's letter for it."""
+    message = "holds formulas without their results, which would be read as empty: save the workbook in Excel first"
+    return tuple(
+        Fault(
+            file,
+            "formula",
+            message,
+            names[place - 1] if 0 < place <= len(names) else letters,
+            tuple(row - 1 for row in rows if row > 1),
+            count,
+        )
+        for (place, letters), (rows, count) in sorted(found.items())
+    )
 
 
 def _sheet_rows(handle: Any, file: str) -> Iterator[tuple[Any, ...]]:
@@ -64,7 +95,9 @@ def _is_filled(sheet: Any) -> bool:
     return any(cell is not None and cell != "" for row in sheet.iter_rows(values_only=True) for cell in row)
 
 
-def _header(rows: Iterator[tuple[Any, ...]], schema: DeliverySchema, file: str) -> list[str]:
+def _header(
+    rows: Iterator[tuple[Any, ...]], schema: DeliverySchema, file: str, others: Schemas
+) -> tuple[list[str], tuple[Fault, ...]]:
     first = [str(cell) if cell is not None else "" for cell in next(rows, ())]
     while first and not first[-1]:
         first.pop()
@@ -78,10 +111,7 @@ def _header(rows: Iterator[tuple[Any, ...]], schema: DeliverySchema, file: str) 
                     faults=[Fault(file, "merged_header", message)],
                     next_step="remove what stands above the column names and undo merged cells",
                 )
-    names, faults = match_header(first, schema, file)
-    if faults:
-        raise BadInput("the file does not hold what the schema asks for", where=file, faults=faults)
-    return names
+    return match_header(first, schema, file, others)
 
 
 def _batches(rows: Iterator[tuple[Any, ...]], names: list[str], schema: DeliverySchema) -> Iterator[Batch]:

@@ -6,6 +6,7 @@ shared strings, the workbook's own) whole. So elements and bytes are counted jus
 
 from __future__ import annotations
 
+import functools
 import re
 import zipfile
 import zlib
@@ -45,12 +46,21 @@ _UNCALCULATED = re.compile(
 )
 
 
-def refuse_bombs(handle: Any, file: str) -> None:
-    """Unfold the archive once, keeping nothing, and stop at the first bound that it breaks.
+_FIRST_SHEET = "sheet1.xml"
+_PLACE = re.compile(rb"\br=[\"']([A-Z]{1,3})([0-9]{1,7})[\"']")
+_SHOWN = 5
+Uncalculated = dict[tuple[int, str], tuple[tuple[int, ...], int]]
+"""Number and letters of a column → the first rows of the sheet in which a formula has no result, and how many there
+are; under ``(0, "")`` those of which the place is not known."""
+
+
+def refuse_bombs(handle: Any, file: str) -> Uncalculated:
+    """Unfold the archive once, keeping nothing, and stop at the first bound that it breaks; tells which formulas have
+    no result.
 
     Raises:
         BadInput: no ZIP archive; too many or too large parts, too high a ratio; a cell above 1 MiB; a row, or what
-            stands beside rows, of too many elements or bytes; a document type; a formula without its result.
+            stands beside rows, of too many elements or bytes; a document type.
     """
     try:
         with zipfile.ZipFile(_Bounded(handle, file)) as archive:
@@ -59,10 +69,11 @@ def refuse_bombs(handle: Any, file: str) -> None:
                 raise refused_workbook(file, _TOO_MANY)
             for entry in entries:
                 _refuse_large(entry, file)
+            found: Uncalculated = {}
             for entry in entries:
-                _look_into(archive, entry, file)
+                _look_into(archive, entry, file, found)
             _refuse_other_uses(archive, entries, file)
-            return
+            return found
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError):
         pass  # their messages may hold what stands in the file
     except (expat.ExpatError, ElementTree.ParseError):
@@ -115,9 +126,10 @@ def _refuse_large(entry: zipfile.ZipInfo, file: str) -> None:
         raise refused_workbook(file, f"a part of it unfolds to more than {MAX_RATIO} times its size")
 
 
-def _look_into(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, file: str) -> None:
+def _look_into(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, file: str, uncalculated: Uncalculated) -> None:
     """Unfold one part, through what its kind is asked. A part that is no XML (a picture) is not read by the library."""
     sheet, gaps, tags, held = _is_sheet(entry), _Gaps(), 0, b""
+    formulas = _Formulas(uncalculated, placed=entry.filename.endswith(_FIRST_SHEET))
     shape = _Shape(file, *_ROWS) if sheet else _Shape(file, *_STRINGS) if _SHARED.search(entry.filename) else None
     with archive.open(entry) as part:
         for number, block in enumerate(iter(lambda: part.read(BLOCK), b"")):
@@ -131,12 +143,13 @@ def _look_into(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, file: str) -> N
                 shape.feed(block)
             elif tags > MAX_OTHER_TAGS:
                 raise refused_workbook(file, "a part of it holds too many elements")
+            if sheet:
+                formulas.feed(block)
+                continue
             held += block
             if shape is None and b"<!DOCTYPE" in held:
                 raise refused_workbook(file, _TYPED)
-            if sheet and _UNCALCULATED.search(held):
-                raise refused_workbook(file, _WITHOUT_RESULTS)
-            held = held[max(held.rfind(b"<c "), held.rfind(b":c "), 0) :][-MAX_CELL:] if sheet else held[-8:]
+            held = held[-8:]
     if shape is not None:
         shape.end()
 
@@ -146,7 +159,33 @@ _ROWS = (_ROW, 3, MAX_ROWS, f"it has rows beyond number {MAX_ROWS}, the last tha
 _STRINGS = (_TEXT, 2, MAX_STRINGS, f"it has more than {MAX_STRINGS} different texts")
 _TOO_MANY = "it holds too many parts"
 _TYPED = "a part of it declares a document type, which no spreadsheet program writes"
-_WITHOUT_RESULTS = "it holds formulas without their results, which would be read as empty"
+
+
+class _Formulas:
+    """Takes a sheet's bytes in order and notes the cells whose formula has no result."""
+
+    def __init__(self, found: Uncalculated, *, placed: bool) -> None:
+        self._found, self._placed = found, placed
+        self._held, self._looked = b"", 0
+
+    def feed(self, block: bytes) -> None:
+        """The next bytes; from the last cell on they are held, for it may go on."""
+        held = self._held + block
+        for cell in _UNCALCULATED.finditer(held, self._looked):
+            self._looked = cell.end()
+            self._note(cell[0].partition(b">")[0])
+        begins = max(held.rfind(b"<c"), held.rfind(b"<", 0, max(held.rfind(b":c "), 0)), len(held) - MAX_CELL, 0)
+        self._held, self._looked = held[begins:], max(self._looked - begins, 0)
+
+    def _note(self, tag: bytes) -> None:
+        place = _PLACE.search(tag) if self._placed else None
+        letters = place[1].decode() if place else ""
+        number = functools.reduce(lambda found, letter: 26 * found + ord(letter) - ord("A") + 1, letters, 0)
+        if number > MAX_COLUMNS:
+            letters, number = "", 0
+        rows, count = self._found.get((number, letters), ((), 0))
+        shown = (*rows, int(place[2])) if place and number and len(rows) < _SHOWN else rows
+        self._found[number, letters] = shown, count + 1
 
 
 def _begins_as_xml(block: bytes) -> bool:

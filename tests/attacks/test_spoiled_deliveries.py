@@ -71,7 +71,34 @@ def test_a_formula_without_its_result_is_not_read_as_empty(tmp_path: Path) -> No
 
     report = checked(tmp_path, formula)
     assert not report.acceptable
+    assert [(fault.check, fault.column, fault.rows) for fault in report.fatal] == [
+        ("formula", list(ROW)[10], (1,)),
+    ]
     assert "formulas without their results" in str(report)
+
+
+def test_formulas_without_results_are_told_with_all_other_faults_by_column_and_row(tmp_path: Path) -> None:
+    def formulas(book: Workbook, sheet: Any) -> None:
+        for row in range(3, 9):
+            sheet.append(list(ROW.values()))
+            sheet[f"K{row}"] = "=A1"
+        sheet["A4"] = "0"
+        sheet["ZZ5"] = "=1+1"
+
+    report = checked(tmp_path, formulas)
+    name = list(ROW)[10]
+    told = [(fault.column, fault.rows, fault.count) for fault in report.fatal]
+    assert told == [(name, (2, 3, 4, 5, 6), 6), ("ZZ", (4,), 1)]
+    assert report.received == 7
+    assert (next(iter(ROW)), (3,)) in [(fault.column, fault.rows) for fault in report.row_faults]
+
+
+def test_formulas_and_a_wrong_header_are_told_together(tmp_path: Path) -> None:
+    def both(book: Workbook, sheet: Any) -> None:
+        sheet["A1"] = "x"
+        sheet["K2"] = "=A1"
+
+    assert {fault.check for fault in checked(tmp_path, both).fatal} == {"missing_column", "extra_column", "formula"}
 
 
 def test_a_formula_with_its_result_is_read_as_that_result(tmp_path: Path) -> None:
@@ -85,18 +112,25 @@ def test_a_formula_with_its_result_is_read_as_that_result(tmp_path: Path) -> Non
     assert (report.acceptable, report.accepted) == (True, 1), str(report)
 
 
-def test_a_formula_without_result_is_found_where_two_blocks_meet(tmp_path: Path) -> None:
+@pytest.mark.parametrize("prefix", [b"", b"x:"])
+def test_a_formula_without_result_is_found_where_two_blocks_meet(prefix: bytes) -> None:
     from pseudonymise.formats import workbook_bounds
     from pseudonymise.formats.batch import BLOCK
 
-    start, end = b"<worksheet><sheetData><row>", b"</row></sheetData></worksheet>"
-    cell = b'<c r="K2" t="n"><f>A1+1</f><v /></c>'
+    start, end = b'<worksheet xmlns:x="x"><sheetData>', b"</row></sheetData></worksheet>"
+    filler = b"<row>" + b" " * 1000 + b"</row>"
+    cell = b'<%sc r="K2" t="n"><%sf>A1+1</%sf><%sv /></%sc>' % ((prefix,) * 5)
     for before in range(BLOCK - len(cell) - 1, BLOCK + 1, 5):
         stored = io.BytesIO()
         with zipfile.ZipFile(stored, "w") as archive:
-            archive.writestr("xl/worksheets/sheet1.xml", start + b" " * (before - len(start)) + cell + end)
-        with zipfile.ZipFile(stored) as archive, pytest.raises(Exception, match="refused"):
-            workbook_bounds._look_into(archive, archive.infolist()[0], "a.xlsx")
+            rows, rest = divmod(before - len(start) - len(b"<row>"), len(filler))
+            sheet = start + filler * rows + b" " * rest + b"<row>" + cell + end
+            assert sheet.index(cell) == before
+            archive.writestr("xl/worksheets/sheet1.xml", sheet)
+        found: workbook_bounds.Uncalculated = {}
+        with zipfile.ZipFile(stored) as archive:
+            workbook_bounds._look_into(archive, archive.infolist()[0], "a.xlsx", found)
+        assert found == {(11, "K"): ((2,), 1)}, before
 
 
 def manifest(**changes: object) -> Manifest:

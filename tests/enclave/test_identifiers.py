@@ -127,9 +127,25 @@ def test_every_other_kind_has_its_form(kind: str, value: str, canonical: str | N
 
 
 @pytest.mark.parametrize(
+    ("value", "canonical"),
+    [
+        ("1234AB12", "1234AB|12|"),
+        ("1234AB12a", "1234AB|12|A"),
+        ("1234 ab12-2", "1234AB|12|2"),
+        ("1234AB 12", "1234AB|12|"),
+        ("12-2, 1234 AB", "1234AB|12|2"),
+    ],
+)
+def test_an_address_may_have_no_blank_behind_its_postcode(value: str, canonical: str) -> None:
+    assert one("address", value) == (canonical, OK)
+
+
+@pytest.mark.parametrize(
     ("value", "reason"),
     [
         (None, MISSING),
+        ("1234ABC12", MALFORMED),
+        ("1234AB0", ZERO),
         ("||", MISSING),
         ("1234AB||A", MISSING),
         ("|12|A", MISSING),

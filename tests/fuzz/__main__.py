@@ -14,8 +14,8 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["enclave", "pseudonymise", "linkage", "output_control"]):
-    from tests.fuzz.office_targets import ALL_TARGETS
+with atheris.instrument_imports(include=["enclave", "pseudonymise", "linkage", "output_control", "pipeline"]):
+    from tests.fuzz.command_targets import ALL_TARGETS
     from tests.fuzz.targets import attempt
 
 LARGEST = 1 << 16

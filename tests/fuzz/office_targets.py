@@ -23,7 +23,8 @@ from linkage.encodings.linkage_schema import load_linkage_schema
 from linkage.encodings.secret import SharedSecret, read_secret
 from pseudonymise.destruction import Certificate, Destroyed, certify
 from pseudonymise.key_store import STORE_FILE, KeyStore, opened_by
-from pseudonymise.receipt import Findings, Receipt
+from pseudonymise.receipt import Findings, Receipt, ReceiptFault
+from pseudonymise.refusal import Refusal
 from pseudonymise.schemas import DeliverySchema
 from pseudonymise.signed_statement import JournalHead, SignedStatement
 from pseudonymise.unlocking import KEY_BYTES, Passphrase, Secret, Split
@@ -94,7 +95,8 @@ def notice_seeds() -> tuple[bytes, ...]:
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "one.withdrawal"
-        seal_notice(Notice(delivery=DELIVERY, reason=Reason.ERRORS, proof="0" * 64), str(identity().to_public()), path)
+        sound = Notice(delivery=DELIVERY, reason=Reason.ERRORS, proof="0" * 64)
+        seal_notice(sound, str(identity().to_public()), path, ROOT)
         return (pyrage.decrypt(path.read_bytes(), [identity()]),)
 
 
@@ -154,6 +156,22 @@ def a_confirmation() -> Confirmation:
     return bare.signed(ROOT)
 
 
+def a_refusal() -> Refusal:
+    """A sound one."""
+    bare = Refusal(
+        delivery=DELIVERY,
+        project="p",
+        sealed_sha256="0" * 64,
+        reason=CANARY,
+        next_step="",
+        faults=(ReceiptFault(file="manifest", check="period", message=CANARY),),
+        time=MOMENT,
+        journal_head=HEAD,
+        key_id="",
+    )
+    return bare.signed(ROOT)
+
+
 def _quick(passphrase: bytes, salt: bytes) -> Secret:
     if len(salt) < 8:  # as Argon2id refuses it
         raise ValueError
@@ -190,7 +208,7 @@ def key_store_seeds() -> tuple[bytes, ...]:
     return tuple(found)
 
 
-ALL_TARGETS: Mapping[str, Target] = {
+OFFICE_TARGETS: Mapping[str, Target] = {
     **TARGETS,
     "filters": Target(delivered("json", filter_schema), filter_seeds),
     "label": Target(
@@ -207,6 +225,7 @@ ALL_TARGETS: Mapping[str, Target] = {
     "receipt": statement(Receipt, a_receipt),
     "certificate": statement(Certificate, a_certificate),
     "confirmation": statement(Confirmation, a_confirmation),
+    "refusal": statement(Refusal, a_refusal),
     "notice": Target(notice, notice_seeds),
     "key-store": Target(key_store, key_store_seeds),
 }

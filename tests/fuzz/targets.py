@@ -180,10 +180,12 @@ def sealed(content: bytes, folder: Path) -> None:
 
 
 def sealed_seeds() -> tuple[bytes, ...]:
-    """Head and file, as `zicht delivery seal` lays them out."""
+    """Head and file, as `zicht delivery seal` lays them out; unsigned, and signed."""
     file = f"first;second\na;{CANARY}\n".encode()
-    head = json.dumps({"manifest": a_manifest(), "sizes": [len(file)]}).encode()
-    return (FORMAT_LINE + len(head).to_bytes(8, "big") + head + file,)
+    plain = {"manifest": a_manifest(), "sizes": [len(file)]}
+    signature = {"key_id": "ed25519/" + "0" * 16, "signature": CANARY}
+    heads = [json.dumps(head).encode() for head in (plain, plain | {"signature": signature})]
+    return tuple(FORMAT_LINE + len(head).to_bytes(8, "big") + head + file for head in heads)
 
 
 def unsealed(content: bytes, folder: Path) -> object:

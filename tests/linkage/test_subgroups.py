@@ -6,13 +6,18 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from enclave.classifications import load_classification
 from enclave.engine import open_engine
 from enclave.project import DataSet, Key
 from linkage.breakdown import Background
 from linkage.evidence import share_of
 from linkage.matches import LABELLED
+from linkage.quality import Balance, KeyQuality, QualityReport
+from linkage.quality_pages import write_quality
 from linkage.sources import DELIVERY, RECORD, Source
 from linkage.subgroups import SubgroupRates, subgroup_rates
+from synthetic.origins import ORIGIN_LABELS
+from tests.conftest import CHECKOUT
 
 
 def test_rates_are_of_the_true_unit_s_group_and_of_the_supplier(tmp_path: Path) -> None:
@@ -69,3 +74,42 @@ def test_researchers_see_wide_intervals_of_large_groups_and_no_count() -> None:
     assert theirs.precision is not None
     assert (theirs.precision.part, theirs.precision.whole) == (0, 0)
     assert (theirs.precision.low, theirs.precision.high) == (0.91, 0.99)  # Wilson: 0.9155 to 0.9897
+
+
+def test_pages_show_labels_beside_codes_and_figures_keep_the_codes(tmp_path: Path) -> None:
+    labels = {"origin": {"5022": "Morocco"}}
+    groups = [("origin", "5022"), ("origin", "unknown"), ("sex", "5022")]
+    cells = tuple(
+        Balance(by=by, category=c, delivered=9, linked=8, rate=0.9, share=0.5, linked_share=0.5, difference=0.1)
+        for by, c in groups
+    )
+    key = KeyQuality(
+        data_set="d",
+        key="k",
+        threshold=None,
+        precision=None,
+        recall=None,
+        duplicate_precision=None,
+        passes=(),
+        weights=(),
+        balance=cells,
+        population=cells,
+        subgroups=tuple(
+            SubgroupRates(by=by, category=c, precision=share_of(8, 9), recall=share_of(8, 9)) for by, c in groups
+        ),
+    )
+    write_quality(QualityReport(project="p", keys=(key,), labels=labels), tmp_path, mode=0o600)
+    page = (tmp_path / "linkage_quality.md").read_text()
+    for row, count in {"| origin | 5022 Morocco |": 3, "| origin | unknown |": 3, "| sex | 5022 |": 3}.items():
+        assert page.count(row) == count, row
+    for what in ("difference", "population", "subgroups"):
+        assert "origin: 5022 Morocco" in (tmp_path / f"linkage_quality-d-k-{what}.svg").read_text()
+    kept = QualityReport.model_validate_json((tmp_path / "linkage_quality.json").read_text())
+    assert {cell.category for cell in kept.keys[0].balance} == {"5022", "unknown"}
+    assert kept.labels == labels
+
+
+def test_every_origin_of_the_invented_country_has_its_label() -> None:
+    shipped = load_classification(CHECKOUT / "configs/classifications/origin.yaml")
+    assert {code.code: code.label_nl for code in shipped.codes if code.parent} == ORIGIN_LABELS
+    assert shipped.sensitive

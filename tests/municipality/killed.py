@@ -49,7 +49,7 @@ def receive(workspace: str, sealed: str) -> None:
 def withdraw(workspace: str, notice: str) -> None:
     """Withdraw what a notice names."""
     custody, place = _opened(workspace)
-    Withdrawer(place, custody, Journal(place.journal), "custodian").on_notice(Path(notice), "demo", NOW)
+    Withdrawer(place, custody, Journal(place.journal), "custodian").on_notice(Path(notice), a_project(), NOW)
 
 
 def _opened(workspace: str) -> tuple[Custody, Workspace]:

@@ -69,6 +69,6 @@ def test_nobody_gets_a_name_like_anothers_and_with_it_the_right_to_withdraw(encl
         first.findings.delivery, Reason.ERRORS, enclave.custody.seal_recipient("demo"), now=NOW
     )
     (confirmed,) = Withdrawer(enclave.workspace, enclave.custody, enclave.journal, "custodian").on_notice(
-        notice, "demo", NOW
+        notice, enclave.project, NOW
     )
     assert confirmed.delivery == first.findings.delivery

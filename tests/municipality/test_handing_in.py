@@ -11,10 +11,12 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from typer.testing import CliRunner
 
 from enclave.errors import BadInput
 from enclave.files import TEMPORARY_MARK
 from enclave.journal import Journal
+from pipeline.main import app
 from pseudonymise.handing_in import BLOCK, INCOMPLETE, copy_on, digest_itself
 from pseudonymise.manifest import parse_manifest
 from pseudonymise.outbox import Outbox
@@ -127,7 +129,7 @@ def test_the_suppliers_journal_says_what_was_done_and_nothing_of_the_file(sealed
     assert [entry.action for entry in outbox.journal.entries()] == ["sealed", "handed-in", "receipt-verified"]
     said = outbox.journal.file.read_text()
     assert described.file.sha256 not in said
-    (secret,) = (outbox.folder / "secrets").iterdir()
+    (secret,) = (outbox.folder / "secrets").glob("*.txt")
     assert secret.stat().st_mode & 0o777 == 0o600
     assert secret.read_text().strip() not in said
 
@@ -178,3 +180,40 @@ def test_a_folder_that_is_exchanged_for_a_link_at_the_last_moment_gets_nothing(t
     assert not waiting
     assert not any(elsewhere.iterdir())
     assert (tmp_path / "aside" / "receipt.json").read_bytes() == b"receipt"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("legal_basis", " "),
+        ("purpose", ""),
+        ("purpose", "about 999400131 and others"),
+        ("contact", ""),
+        ("retention_date", "2026-02-28"),
+        ("period", "2016-2014"),
+    ],
+)
+def test_what_no_enclave_would_receive_is_refused_at_home_already(
+    sealed: tuple[Enclave, Path, Path], field: str, value: str
+) -> None:
+    enclave, file, _ = sealed
+    manifest = parse_manifest(manifest_fields(file, "hemp_clearances", 40, **{field: value}))
+    outbox = Outbox(enclave.home / "outbox")
+    with pytest.raises(BadInput, match="would not receive") as caught:
+        outbox.seal(file, manifest, enclave.custody.seal_recipient("demo"), now=NOW)
+    assert field in {fault.column for fault in caught.value.faults}
+    assert not outbox.folder.exists()
+    with pytest.raises(BadInput) as there:
+        enclave.receive(enclave.seal_as(file, manifest))
+    assert set(caught.value.faults) <= set(there.value.faults)
+
+
+def test_a_manifest_that_no_enclave_would_receive_is_not_written(tmp_path: Path) -> None:
+    file = tmp_path / "hemp_clearances_2016.csv"
+    file.write_bytes(csv_bytes(hemp_rows(3)))
+    told = ["--schema", "hemp_clearances", "--period", "2016", "--supplier", "GM9001", "--contact", "x"]
+    told += ["--legal-basis", "", "--purpose", " ", "--retention-date", "2020-01-01", "--out", str(tmp_path / "m.yaml")]
+    done = CliRunner().invoke(app, ["delivery", "manifest", str(file), *told])
+    assert isinstance(done.exception, BadInput)
+    assert [fault.column for fault in done.exception.faults] == ["legal_basis", "purpose", "contact", "retention_date"]
+    assert not (tmp_path / "m.yaml").exists()

@@ -12,9 +12,12 @@ import tomllib
 from importlib import metadata
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from enclave.journal import Journal
+from pipeline.unseen import not_looked_at
 from tests.conftest import CHECKOUT
 from tests.municipality.light import LOCK, Light, build_wheel, installed, linked, locked
 from tests.pipeline.job import Done, zicht
@@ -62,6 +65,15 @@ class Office:
     def takes(self) -> str:
         """Receive what lies in the hand-in folder."""
         return self.said("receive", "--hand-in", self.share, "--passphrase-file", self.root / "pass")
+
+    def looks(self) -> str:
+        """Hold what was accepted beside a register of one person and one home."""
+        register = self.root / "data" / "key_register"
+        register.mkdir()
+        person = {"bsn": ["999990019"], "surname": ["Verzonnen"], "birth_date": ["19700201"]}
+        pq.write_table(pa.table(person), register / "persons.parquet")
+        pq.write_table(pa.table({"bag_id": ["9001010000000001"]}), register / "addresses.parquet")
+        return self.said("plausibility", "--passphrase-file", self.root / "pass")
 
     def key(self, name: str) -> Path:
         return self.workspace / "public-keys" / name
@@ -116,6 +128,10 @@ def journey(light: Light, root: Path) -> None:
     told = clerk.verifies(f"{first}.json", "--file", "hemp_12.csv")
     assert "klopt: ondertekend door ed25519/" in told
     assert "aangenomen; ontvangen 12, aangenomen 12, apart gezet 0" in told
+
+    assert "1 not looked at (zicht plausibility)" in office.said("status")
+    office.looks()
+    assert not_looked_at(Journal(office.workspace / "journal").entries(), ()) == ()
 
     second = clerk.delivers(15, "--replaces", first)
     office.takes()
@@ -223,7 +239,9 @@ def test_a_list_of_all_faulty_rows_opens_in_a_spreadsheet_and_holds_no_value(lig
     assert "20 van 40 rijen" in done.out or "21 van 40 rijen" in done.out
     text = (light.home / "fouten.csv").read_bytes().decode("utf-8-sig")
     listed = list(csv.reader(text.splitlines(), delimiter=";"))
-    assert listed[0] == ["bestand", "rij", "kolom", "fout"]
-    assert [row[1] for row in listed[1:] if row[2] == "plants"] == [str(n) for n in range(2, 41, 2)]
-    assert ["many.csv", "7", "postcode"] in [row[:3] for row in listed]
+    assert listed[0] == ["bestand", "rij", "rij in Excel", "kolom", "fout"]
+    assert [row[1:3] for row in listed[1:] if row[3] == "plants"] == [[str(n), str(n + 1)] for n in range(2, 41, 2)]
+    assert ["many.csv", "7", "8", "postcode"] in [row[:4] for row in listed]
+    assert {row[4] for row in listed[1:] if row[3] == "plants"} == {"geen geheel getal, in cijfers"}
+    assert "geschreven: fouten.csv" in done.out
     assert "geheim" not in text + done.out

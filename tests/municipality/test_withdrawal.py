@@ -67,7 +67,7 @@ def files_of(enclave: Enclave, receipt: Receipt) -> set[str]:
 
 def test_a_notice_removes_the_delivery_and_is_confirmed_with_a_signature(enclave: Enclave, accepted: Receipt) -> None:
     delivery = accepted.findings.delivery
-    (confirmation,) = withdrawer(enclave).on_notice(notice(enclave, delivery), "demo", LATER)
+    (confirmation,) = withdrawer(enclave).on_notice(notice(enclave, delivery), enclave.project, LATER)
     assert files_of(enclave, accepted) == {
         f"identified/withdrawn/{delivery}.json",
         f"inbox/receipts/{delivery}.json",
@@ -89,9 +89,9 @@ def test_a_notice_removes_the_delivery_and_is_confirmed_with_a_signature(enclave
 
 def test_asked_twice_it_is_answered_the_same(enclave: Enclave, accepted: Receipt) -> None:
     asked = notice(enclave, accepted.findings.delivery)
-    first = withdrawer(enclave).on_notice(asked, "demo", LATER)
+    first = withdrawer(enclave).on_notice(asked, enclave.project, LATER)
     before = enclave.bytes_of_zones()
-    assert withdrawer(enclave).on_notice(asked, "demo", LATER + timedelta(days=1)) == first
+    assert withdrawer(enclave).on_notice(asked, enclave.project, LATER + timedelta(days=1)) == first
     assert withdrawer(enclave).by_hand(accepted.findings.delivery, Reason.ERRORS, LATER) == first
     assert enclave.bytes_of_zones() == before
 
@@ -105,17 +105,17 @@ def test_nobody_else_can_withdraw(enclave: Enclave, accepted: Receipt, tmp_path:
     (stranger.folder / "secrets" / f"{delivery}.txt").write_text("00" * 32)
     forged = stranger.withdraw(delivery, Reason.ERRORS, enclave.custody.seal_recipient("demo"), now=NOW)
     with pytest.raises(BadInput, match="the secret is another one"):
-        withdrawer(enclave).on_notice(forged, "demo", LATER)
+        withdrawer(enclave).on_notice(forged, enclave.project, LATER)
     forged.write_bytes(forged.read_bytes()[:-3])
     with pytest.raises(BadInput, match="no notice of withdrawal"):
-        withdrawer(enclave).on_notice(forged, "demo", LATER)
+        withdrawer(enclave).on_notice(forged, enclave.project, LATER)
     assert receipts(enclave.workspace, enclave.custody) == (accepted,)
 
 
 def test_the_secret_stands_in_no_file_of_the_enclave(enclave: Enclave, accepted: Receipt) -> None:
-    (secret,) = (enclave.home / "outbox" / "secrets").iterdir()
+    (secret,) = (enclave.home / "outbox" / "secrets").glob("*.txt")
     text = secret.read_text().strip()
-    withdrawer(enclave).on_notice(notice(enclave, accepted.findings.delivery), "demo", LATER)
+    withdrawer(enclave).on_notice(notice(enclave, accepted.findings.delivery), enclave.project, LATER)
     written = [path for path in enclave.workspace.root.rglob("*") if path.is_file()]
     assert not [path for path in written if text.encode() in path.read_bytes()]
 
@@ -135,7 +135,7 @@ def test_what_was_withdrawn_is_not_taken_up_again(enclave: Enclave) -> None:
     copy = enclave.home / "kept.zicht"
     shutil.copy(whole, copy)
     receipt = enclave.receive(whole)
-    withdrawer(enclave).on_notice(notice(enclave, receipt.findings.delivery), "demo", LATER)
+    withdrawer(enclave).on_notice(notice(enclave, receipt.findings.delivery), enclave.project, LATER)
     with pytest.raises(BadInput, match="this delivery was withdrawn"):
         enclave.receive(copy)
 
@@ -193,12 +193,12 @@ def check_killed_withdrawal(enclave: Enclave, accepted: Sequence[Receipt], root:
     """Whether the kill came before the end."""
     asked = notice(enclave, accepted[0].findings.delivery)
     undisturbed, part = copied(enclave, root / f"whole-{kill_at}"), copied(enclave, root / f"killed-{kill_at}")
-    withdrawer(undisturbed).on_notice(asked, "demo", NOW)
+    withdrawer(undisturbed).on_notice(asked, enclave.project, NOW)
     killed = played("withdraw", kill_at, part.workspace.root, asked) == KILLED
     standing = [] if "delivery-withdrawn" in part.actions() else sorted(r.findings.delivery for r in accepted)
     withdrawer(part).finish()
     assert [receipt.findings.delivery for receipt in receipts(part.workspace, part.custody)] == standing
-    withdrawer(part).on_notice(asked, "demo", NOW)
+    withdrawer(part).on_notice(asked, enclave.project, NOW)
     assert comparable(part) == comparable(undisturbed)
     assert part.actions() == undisturbed.actions()
     part.journal.verify()

@@ -15,7 +15,7 @@ from openpyxl.comments import Comment
 from openpyxl.workbook.defined_name import DefinedName
 from typer.testing import CliRunner
 
-from enclave.errors import Refused
+from enclave.errors import BadInput, Refused
 from output_control.leaving.documents import faults_of_document
 from pipeline.main import app
 
@@ -143,3 +143,19 @@ def test_the_command_says_all_and_lets_nothing_pass(tmp_path: Path) -> None:
     refused = CliRunner().invoke(app, ["scan", str(good), str(bad)])
     assert isinstance(refused.exception, Refused)
     assert "bad.xlsx: sheet 2 is hidden" in str(refused.exception)
+
+
+def test_what_is_not_a_file_with_something_in_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "none.csv").write_text("")
+    folder = CliRunner().invoke(app, ["scan", "."])
+    assert isinstance(folder.exception, BadInput) and str(folder.exception).startswith(".: this is a folder")
+    empty = CliRunner().invoke(app, ["scan", "none.csv"])
+    assert isinstance(empty.exception, Refused) and "none.csv: is empty" in str(empty.exception)
+
+
+@pytest.mark.parametrize("parted", [",", ";"])
+def test_a_line_that_holds_an_identifier_is_counted_once(parted: str) -> None:
+    rows = ["area,bsn,homes", f"NL,{BSN},120", "NL,12,120", f"BE,1,{BSN}"]
+    content = "\n".join(rows).replace(",", parted).encode()
+    assert [fault for fault in faults_of_document("a.csv", content) if "BSN" in fault and "(2 line(s))" in fault]

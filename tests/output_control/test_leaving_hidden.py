@@ -101,7 +101,6 @@ FEATURES: list[tuple[Change, str]] = [
     (lambda b: setattr(b.active["A1"], "hyperlink", f"http://x/{BSN}"), "hyperlinks"),
     (with_filter, "a filter"),
     (lambda b: b.active.add_table(Table(displayName=f"t{BSN}", ref="A1:B2")), "tables of its own"),
-    (lambda b: b.active.merge_cells("A1:B1"), "merged cells"),
     (lambda b: setattr(b.active["A1"], "font", Font(color="FFFFFFFF")), "coloured text"),
     (lambda b: setattr(b.active["A1"], "font", Font(name="jan jansen")), "a font of its own"),
     (lambda b: setattr(b.active["A1"], "fill", PatternFill("solid", fgColor="FF000000")), "filled cells"),
@@ -240,7 +239,7 @@ def test_what_a_drawing_hides_is_refused(body: str) -> None:
 
 def test_the_words_of_an_axis_are_not_read_as_one_number() -> None:
     axis = "".join(f'<text x="{80 + 60 * i}" y="378" font-size="12">{10 * i + 11}</text>' for i in range(40))
-    assert faults_of_document("a.svg", drawing(axis)) == []
+    assert faults_of_document("a.svg", drawing(axis).replace(b"99 99", b"2500 400")) == []
 
 
 RNG = np.random.default_rng(1)

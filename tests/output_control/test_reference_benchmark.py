@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,6 +52,34 @@ def test_a_pattern_as_good_as_the_best_safe_peer_passes(tmp_path: Path, capsys: 
 def test_one_that_hides_more_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, said = ran(beside(tmp_path, {"peer": "better", "secondary": 2, "secondary_value": 30}), capsys)
     assert code == 1 and said.count("ABOVE THE PEER") == 2
+
+
+@pytest.mark.parametrize(
+    ("audit", "verdict"),
+    [
+        ({"exact": 1, "below_level": 1}, "UNSAFE"),
+        ({"below_level": 1}, "UNSAFE"),
+        ({"singleton_exact": 1}, "UNSAFE"),
+        ({"checked": 0}, "UNSAFE"),
+        ({}, "NOT OPTIMAL"),
+    ],
+)
+def test_one_that_is_unsafe_or_not_proven_fails(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    audit: dict[str, int],
+    verdict: str,
+) -> None:
+    real = reference.protect
+
+    def spoiled(*given: Any, **named: Any) -> Any:
+        report = real(*given, **named)
+        return replace(report, audit=replace(report.audit, **audit), optimal=bool(audit))
+
+    monkeypatch.setattr(reference, "protect", spoiled)
+    code, said = ran(beside(tmp_path, {"peer": "good", "secondary": 3, "secondary_value": 40}), capsys)
+    assert code == 1 and said.count(verdict) == 2 and "NOT all" in said
 
 
 def test_a_table_that_cannot_be_protected_fails(

@@ -75,6 +75,11 @@ class Job:
     def country(self) -> Path:
         return self.root / "country"
 
+    @property
+    def places(self) -> list[Path]:
+        """Where its processes could have left files beside the workspace."""
+        return [self.root / "home", self.root / "tmp"]
+
     def bundles(self) -> dict[str, Path]:
         """Released bundles by analysis."""
         return {path.name.rsplit("-v", 1)[0]: path for path in sorted(self.workspace.glob("released/*/*"))}
@@ -86,12 +91,22 @@ class Job:
         return zicht_here(*arguments, "--workspace", self.workspace)
 
 
+def own_places(root: Path) -> dict[str, str]:
+    """A home and a folder for temporary files below ``root`` for one job alone: what is left in them is its own."""
+    places = {"HOME": root / "home", "XDG_CACHE_HOME": root / "home/.cache", "TMPDIR": root / "tmp"}
+    for place in places.values():
+        place.mkdir(parents=True, exist_ok=True)
+    return {name: str(place) for name, place in places.items()}
+
+
 def run_job(
     root: Path, *, persons: int, seed: int = 1, code_root: Path = CHECKOUT, options: tuple[str, ...] = ()
 ) -> Job:
     """Run the demonstration in ``root``; it must end well."""
     size = ("--persons", str(persons), "--seed", str(seed))
-    done = zicht("demo", *size, "--workspace", root / "run", *options, code_root=code_root)
+    done = zicht(
+        "demo", *size, "--workspace", root / "run", *options, code_root=code_root, environment=own_places(root)
+    )
     assert done.code == 0, done.said
     return Job(root, done)
 

@@ -21,6 +21,8 @@ from pipeline.main import main
 
 # without reads of files, whose places are numbers as long as a firm's, and some of a million firms' by chance
 SAID = "['QueryLog', 'PhysicalOperator', 'AdaptiveFilter']"
+REPLACED = ((duckdb, "connect"), (embedded.EmbeddedEngine, "_result"), (distributed, "_settings"))
+"""What `observe` puts others in the place of."""
 
 
 def observe(folder: Path) -> None:

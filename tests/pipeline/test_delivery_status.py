@@ -11,6 +11,7 @@ import pytest
 
 from enclave.errors import BadInput
 from enclave.project import Project
+from pipeline.commands.status import _told
 from pipeline.delivery_page import write_pages
 from pipeline.delivery_status import DeliveryLine, State, delivery_status
 from tests.pseudonymise.small_town import NOW, Enclave, csv_bytes, hemp_rows
@@ -82,6 +83,11 @@ def test_a_corrected_delivery_is_accepted_and_a_second_one_does_not_undo_it(encl
         enclave.hemp(hemp_rows(5))
     line = lines(enclave)["GM9001"]
     assert (line.state, line.delivery, line.attempts) == (State.ACCEPTED, standing.findings.delivery, 2)
+    assert line.why == ("another delivery of this supplier, schema and period was accepted before",)
+    assert _told(line).endswith(
+        "accepted after its day: <10 rows, 0 set aside, sender not verified; a later try was turned away because of "
+        + line.why[0]
+    )
 
 
 def test_a_withdrawn_delivery_is_told_and_a_sealed_one_waits(enclave: Enclave) -> None:

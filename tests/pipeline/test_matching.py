@@ -20,9 +20,11 @@ from pipeline.expiry import plan_expiry
 from pipeline.linking import _matches
 from pipeline.office import open_office
 from pipeline.progress import Style, Teller
-from tests.canary_search import Canaries, leaking_files
+from pseudonymise.custody import Custody
+from tests.canary_search import Canaries, Opening, leaking_files
 from tests.conftest import CHECKOUT
 from tests.pipeline.job import Job, copied_job, read_linked
+from tests.pipeline.test_nothing_leaks import leaking_in, passphrase_of
 
 pytestmark = pytest.mark.xdist_group("small-job")
 SAMPLE = "identified/review/ondermijning-clearances-occupant.parquet"
@@ -59,10 +61,13 @@ def test_names_are_in_no_file_that_matching_left(small_job: Job) -> None:
     columns = (people["surname"], firms["name"], firms["trade_name"])
     names = [name for column in columns for name in column.unique().to_pylist() if len(name) > 9]
     canaries = Canaries(names)
-    folders = [path for path in small_job.workspace.iterdir() if path.is_dir()]  # the identified and key zones too
+    custody = Custody.open(small_job.workspace / "keys", passphrase_of(small_job))
     assert len(names) > 100
     assert leaking_files([small_job.country / "key_register"], canaries) != []
-    assert leaking_files(folders, canaries) == []
+    assert leaking_in(small_job.workspace, canaries, Opening(custody)) == []
+    assert leaking_files(small_job.places, canaries) == []
+    opened = leaking_files([small_job.workspace / "identified"], canaries, Opening(custody))
+    assert str(small_job.workspace / SAMPLE) in opened, "what clerks look at has names, and is read here"
 
 
 def test_the_journal_tells_classes_of_counts(small_job: Job) -> None:

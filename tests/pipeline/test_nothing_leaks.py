@@ -1,10 +1,16 @@
-"""Every planted identifier, and every key, is looked for in all that was written outside the zones that hold them."""
+"""Every planted identifier, and every key, is looked for in all that was written, tables opened by their keys.
+
+Of the identified zone, whose tables hold identifiers, in what lies there as it lies.
+"""
 
 from __future__ import annotations
 
 import base64
+import os
 import subprocess
 import sys
+import tempfile
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,19 +23,27 @@ from pseudonymise.custody import ALGORITHMS, Custody
 from pseudonymise.key_store import KeyStore
 from pseudonymise.schemas import CHECKED_KINDS
 from synthetic.country import make_country
-from tests.canary_search import Canaries, leaking_files
+from tests.canary_search import Canaries, Opening, leaking_files
 from tests.conftest import CHECKOUT
 from tests.pipeline.eighty import NATIONAL, PASSPHRASE, linked_office
-from tests.pipeline.job import Done, Job, zicht
+from tests.pipeline.job import Done, Job, own_places, zicht
 from tests.pipeline.observed import process_list
 
 pytestmark = pytest.mark.xdist_group("small-job")
-MAY_HOLD_IDENTIFIERS = {"identified", "keys"}
+MAY_HOLD_IDENTIFIERS = "identified"
 
 
 def canaries_of(job: Job) -> Canaries:
-    passphrase = (job.workspace / "people/custodian/passphrase").read_bytes()
-    return Canaries(planted(job.country), keys_of(job.workspace / "keys", passphrase))
+    return Canaries(planted(job.country), keys_of(job.workspace / "keys", passphrase_of(job)))
+
+
+def passphrase_of(job: Job) -> bytes:
+    return (job.workspace / "people/custodian/passphrase").read_bytes()
+
+
+def opening_of(workspace: Path, country: Path, passphrase: bytes) -> Opening:
+    persons = pq.read_table(country / "key_register/persons.parquet", columns=["RINPERSOON"])
+    return Opening(Custody.open(workspace / "keys", passphrase), persons["RINPERSOON"].combine_chunks())
 
 
 def planted(country: Path) -> set[str]:
@@ -57,13 +71,20 @@ def keys_of(folder: Path, passphrase: bytes) -> set[bytes]:
     return derived | {store.get(name).reveal() for name in store.names()}
 
 
-def written_outside(workspace: Path) -> list[Path]:
-    return [path for path in workspace.iterdir() if path.is_dir() and path.name not in MAY_HOLD_IDENTIFIERS]
+def leaking_in(workspace: Path, canaries: Canaries, opening: Opening) -> list[str]:
+    """Files of every zone, and of what is none, that hold what they must not."""
+    zones = [path for path in workspace.iterdir() if path.is_dir()]
+    within = [path for path in zones if path.name == MAY_HOLD_IDENTIFIERS]
+    outside = [path for path in zones if path not in within]
+    assert {"keys", "pseudonymised"} <= {path.name for path in outside}
+    return leaking_files(outside, canaries, opening) + leaking_files(within, canaries, closed=True)
 
 
 def check_nothing_leaks(job: Job, canaries: Canaries | None = None) -> None:
     canaries = canaries or canaries_of(job)
-    assert leaking_files(written_outside(job.workspace), canaries) == []
+    assert leaking_in(job.workspace, canaries, opening_of(job.workspace, job.country, passphrase_of(job))) == []
+    assert all(place.is_dir() for place in job.places)
+    assert leaking_files(job.places, canaries) == []
     assert not canaries.stand_in(job.done.said.encode())
     deliveries = [path for path in (job.country / "deliveries").rglob("*") if ".manifest." not in path.name]
     files = [path for path in deliveries if path.is_file()]
@@ -76,20 +97,27 @@ def test_nothing_leaks_from_clean_deliveries(small_job: Job) -> None:
 
 def test_nothing_leaks_from_dirty_deliveries(tmp_path: Path) -> None:
     """Of so small a country no delivery of debts is acceptable: the job stops before linking and says why."""
-    done = zicht("demo", "--persons", "1000", "--seed", "3", "--dirty", "--workspace", tmp_path / "run")
+    size = ("--persons", "1000", "--seed", "3", "--dirty")
+    done = zicht("demo", *size, "--workspace", tmp_path / "run", environment=own_places(tmp_path))
     assert done.code == 10, done.said
     assert "no delivery of debt_assistance" in done.err
     check_nothing_leaks(Job(tmp_path, done))
 
 
-def test_no_kind_of_identifier_and_no_key_leaks_from_the_programme_of_eighty_deliveries(tmp_path: Path) -> None:
+def test_no_kind_of_identifier_and_no_key_leaks_from_the_programme_of_eighty_deliveries(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Accounts, phones, addresses of e-mail, plates, foreign and own numbers too; of one municipality here."""
     country, run = tmp_path / "country", tmp_path / "run"
     make_country(country, persons=600, seed=6, programme="full")
+    for name, place in own_places(tmp_path).items():
+        monkeypatch.setenv(name, place)
+    monkeypatch.setattr(tempfile, "tempdir", None)
     suppliers = ("GM9015", *NATIONAL)
     linked_office(country, run, suppliers=suppliers)
     canaries = Canaries(planted(country), keys_of(run / "keys", PASSPHRASE))
-    assert leaking_files(written_outside(run), canaries) == []
+    assert leaking_in(run, canaries, opening_of(run, country, PASSPHRASE)) == []
+    assert leaking_files([tmp_path / "home", tmp_path / "tmp"], canaries) == []
     truth = pq.read_table(country / "truth/canaries.parquet")
     handed_in = b"".join(path.read_bytes() for name in suppliers for path in (country / "deliveries" / name).iterdir())
     for kind in ("iban", "phone", "email", "licence_plate", "foreign", "own_number", "establishment"):
@@ -123,11 +151,19 @@ def test_nothing_of_eighty_deliveries_and_no_key_is_told_by_engines_and_process_
     make_country(country, persons=2000, seed=5, programme="full")
     command = [sys.executable, "-m", "tests.pipeline.eighty", *map(str, (country, run)), engine, str(told)]
     with process_list() as seen:
-        done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command,
+            cwd=CHECKOUT,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, **own_places(tmp_path)},
+        )
     assert done.returncode == 0, done.stdout + done.stderr
     assert any(b"eighty" in line for line in seen)
     canaries = Canaries({*planted(country), PASSPHRASE.decode()}, keys_of(run / "keys", PASSPHRASE))
-    assert leaking_files([told, *written_outside(run)], canaries) == []
+    assert leaking_files([told, tmp_path / "home", tmp_path / "tmp"], canaries) == []
+    assert leaking_in(run, canaries, opening_of(run, country, PASSPHRASE)) == []
     assert not any(canaries.stand_in(line) for line in (*seen, (done.stdout + done.stderr).encode()))
     assert talks(told, engine)
 
@@ -155,6 +191,49 @@ def test_the_search_finds_an_identifier_in_every_shape(small_job: Job, tmp_path:
     (tmp_path / f"file-{bsn}").write_text("")
     planted = sorted(str(path) for path in tmp_path.iterdir() if path.stat().st_size)
     assert sorted(set(leaking_files([tmp_path], canaries))) == sorted([*planted, f"name of {tmp_path}"])
+
+
+def test_the_search_opens_every_pseudonymised_frame_and_key_table(small_job: Job) -> None:
+    """What does stand in each, a hash or a unit of its own, is found in each, and by the custodian's keys alone."""
+    folders = [small_job.workspace / name for name in ("keys", "pseudonymised")]
+    opening = Opening(Custody.open(folders[0], passphrase_of(small_job)))
+    tables = sorted(path for folder in folders for path in folder.rglob("*.parquet"))
+    held = [pq.read_table(path, decryption_properties=opening.custody.decryption()) for path in tables]
+    hashes = [table[name][0].as_py() for table in held for name in table.column_names if name.endswith("hash")]
+    units = [table["unit"][0].as_py() for table in held if "unit" in table.column_names]
+    own = Canaries([unit.removeprefix("P") for unit in units], filter(None, hashes))
+    assert len(tables) >= 14
+    assert leaking_files(folders, own, opening) == [str(path) for path in tables]
+    with pytest.raises(ValueError, match="encrypted"):
+        leaking_files(folders, own)
+
+
+def test_the_search_finds_an_identifier_in_an_encrypted_table(small_job: Job, tmp_path: Path) -> None:
+    """As text, as a number, in a column for hashes and in the place of a register's number, which is none itself."""
+    canaries = canaries_of(small_job)
+    opening = opening_of(small_job.workspace, small_job.country, passphrase_of(small_job))
+    people = pq.read_table(small_job.country / "key_register/persons.parquet")
+    numbers = people["RINPERSOON"].to_pylist()
+    bsn = next(value for value in people["bsn"].to_pylist() if value.startswith("0") and value not in numbers)
+    assert opening.persons is not None
+    columns = {
+        "text": pa.array(["nothing", f"see {bsn}."]),
+        "number": pa.array([1, int(bsn)]),
+        "hash": pa.array([bytes(16), bsn.encode().ljust(16, b"\0")], pa.binary(16)),
+        "bytes": pa.array([b"", bsn.encode()]),
+        "unit": pa.array(["P000000000", f"P{bsn}"]),
+        "pairs": pa.array([bytes(4), bytes.fromhex(bsn[1:])], pa.binary(4)),
+    }
+    clean = {"unit": pa.array([f"P{numbers[0]}", f"HNXP{numbers[1]}"]), "hash": pa.array([b"\7" * 16], pa.binary(16))}
+    until = date(2031, 12, 31)
+    for name, column in {**columns, **{f"clean-{name}": column for name, column in clean.items()}}.items():
+        how = opening.custody.encryption("ondermijning", until)
+        pq.write_table(pa.table({name: column}), tmp_path / f"{name}.parquet", encryption_properties=how)
+    assert leaking_files([tmp_path], canaries, closed=True) == []
+    assert leaking_files([tmp_path], canaries, opening) == sorted(str(tmp_path / f"{name}.parquet") for name in columns)
+    register = Canaries(numbers[:1])
+    assert leaking_files([tmp_path], register, opening) == []
+    assert leaking_files([tmp_path], register, Opening(opening.custody)) == [str(tmp_path / "clean-unit.parquet")]
 
 
 @pytest.mark.parametrize("number", ["123456782", "012345672"])
@@ -191,7 +270,14 @@ def test_nothing_leaks_into_files_process_lists_plans_and_logs(
     size = ("--persons", str(persons), "--seed", "5", "--engine", engine, *(("--dirty",) if dirty else ()))
     command = [sys.executable, "-m", "tests.pipeline.observed", told, "demo", *size, "--workspace", tmp_path / "run"]
     with process_list() as seen:
-        done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command,
+            cwd=CHECKOUT,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, **own_places(tmp_path)},
+        )
     assert done.returncode == 0, done.stdout + done.stderr
     job = Job(tmp_path, Done(done.returncode, done.stdout, done.stderr))
     assert any(b"pipeline" in line for line in seen)

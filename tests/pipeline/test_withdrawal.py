@@ -34,7 +34,7 @@ from pipeline.lineage import (
 from pipeline.linking import withhold_withdrawn
 from pipeline.matched_keys import forget_withdrawn
 from pipeline.office import create_office, open_office, settings_for
-from pipeline.overview import overview
+from pipeline.overview import deliveries_of, overview
 from pipeline.progress import Style, Teller
 from pipeline.research import ResearchDesk
 from pipeline.runner import Runner
@@ -193,7 +193,8 @@ class RelinkedMeanwhile(ResearchDesk):
 
 def received(job: Job) -> list[int]:
     """How many deliveries were received, and how many withdrawn, as ``zicht status`` says."""
-    (line,) = [line.says for line in overview(open_office(job.workspace))[0] if line.zone == "identified"]
+    office = open_office(job.workspace)
+    (line,) = [line.says for line in overview(office, deliveries_of(office))[0] if line.zone == "identified"]
     return [int(count) for count in re.findall(r"([0-9]+) (?:deliveries received|withdrawn)", line)]
 
 

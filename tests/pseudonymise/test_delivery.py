@@ -42,10 +42,11 @@ def test_a_clerk_reads_what_is_wrong_and_where(hemp_file: Path) -> None:
         "hemp_clearances_2016.csv: can be delivered (schema hemp_clearances version 1, period 2016)",
         "  20 rows read: 18 good, 2 with faults (at most 10.0% may have)",
         "  - hemp_clearances_2016.csv, column occupant_bsn, row 4: fails the identifier's own check (a typing error?)",
-        "  - hemp_clearances_2016.csv, column occupant_bsn, row 8: not of the form that this identifier has"
-        " (digits, letters, length)",
+        "  - hemp_clearances_2016.csv, column occupant_bsn, row 8: not of the form of this identifier"
+        " (citizen service number: 9 digits, eleven-test)",
         "  · file: the file starts with a byte order mark and was read as UTF-8 (1)",
-        "  Row 1 is the first row under the header. Values are never shown: look them up in your file.",
+        "  Row 1 is the first row under the header. Values are never shown: look them up in your file."
+        " In Excel that is row 2.",
     ]
     assert report.acceptable
     assert "123456789" not in repr(report)

@@ -52,14 +52,32 @@ def test_every_leaking_row_stands_in_the_list_of_faulty_rows(tmp_path: Path) -> 
     rows = [{**row, "remark": f"zie {BSN}"} for row in hemp_rows(30)]
     rows[29]["remark"] += ", jan@example.nl"
     path.write_bytes(csv_bytes(rows))
-    with row_list(listed, Language.NL) as tell:
+    with row_list(listed, Language.NL, {path: HEMP}, "2016") as tell:
         (report,) = check_files([(path, HEMP)], "2016", tell)
     assert "Alle foute rijen in een lijst" in report_text(report, Language.NL)
     lines = listed.read_text(encoding="utf-8-sig").splitlines()[1:]
-    assert [line.split(";")[1:3] for line in lines if "elfproef" in line] == [[str(n), "remark"] for n in range(1, 31)]
-    assert [line.split(";")[1:] for line in lines if "elfproef" not in line] == [
-        ["30", "remark", "bevat een e-mailadres"]
+    assert [line.split(";")[1:4] for line in lines if "elfproef" in line] == [
+        [str(n), str(n + 1), "remark"] for n in range(1, 31)
     ]
+    assert [line.split(";")[1:] for line in lines if "elfproef" not in line] == [
+        ["30", "31", "remark", "bevat een e-mailadres"]
+    ]
+
+
+@pytest.mark.parametrize(("number", "written"), [("V-nr 1234567890", "1234 567 890"), ("MA AB123456", "AB 123456")])
+def test_a_foreign_persons_own_number_is_found_without_its_country_or_v(
+    tmp_path: Path, number: str, written: str
+) -> None:
+    """Neither has a check by which it would be found in another record's text."""
+    foreign = [c.model_copy(update={"kind": "foreign"}) if c.name == "bag_id" else c for c in HEMP.columns]
+    schema = HEMP.model_copy(
+        update={"columns": tuple(foreign), "rules": HEMP.rules.model_copy(update={"against_register": ()})}
+    )
+    rows = [{**row, "bag_id": "", "remark": "kelder"} for row in hemp_rows(8)]
+    rows[3] |= {"bag_id": number, "remark": f"zie {written} in het dossier"}
+    rows[5] |= {"remark": f"zie {written} in het dossier"}
+    report = checked(tmp_path, rows, schema)
+    assert [(fault.column, fault.rows) for fault in report.fatal] == [("remark", (4,))]
 
 
 @pytest.mark.parametrize(

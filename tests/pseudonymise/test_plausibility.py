@@ -15,11 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from enclave.project import Project
-from pipeline.plausibility import Checked, check_deliveries
+from pipeline.plausibility import Checked, check_deliveries, looked_at
+from pipeline.unseen import LOOKED_AT, not_looked_at
 from pseudonymise.plausibility import SMALL, Caution, Oddity, Profile, column_profile, compare
 from pseudonymise.receipt import Receipt
 from pseudonymise.register_check import Doubt, IdentifiedRegister
-from tests.pseudonymise.small_town import SCHEMAS, Enclave, Row, csv_bytes, hemp_rows
+from tests.pseudonymise.small_town import NOW, SCHEMAS, Enclave, Row, csv_bytes, hemp_rows
 
 HEMP = SCHEMAS["hemp_clearances"]
 TAX = SCHEMAS["property_tax"]
@@ -203,6 +204,27 @@ def test_accepted_deliveries_are_held_beside_the_period_before_and_the_register(
     ]
     told = "\n".join(map(str, (*second.cautions, *second.doubts)))
     assert not [value for value in ("Anders", wrong[4]["bag_id"], wrong[3]["occupant_bsn"]) if value in told]
+
+
+def test_what_nobody_looked_at_is_known_from_the_journal_and_what_was_seen_is_not(
+    enclave: Enclave, tmp_path: Path
+) -> None:
+    rows = hemp_rows(60)
+    register = register_in(tmp_path / "key_register", rows)
+    last_year = [{**row, "clearance_date": row["clearance_date"].replace("2016", "2015")} for row in rows]
+    wrong = [{**row, "occupant_birth_date": "05-06-1981", "plants": "9000"} for row in rows]
+    earlier, later = deliver(enclave, last_year, "2015"), deliver(enclave, wrong, "2016")
+    names = tuple(receipt.findings.delivery for receipt in (earlier, later))
+    assert not_looked_at(enclave.journal.entries(), ()) == names
+    assert not_looked_at(enclave.journal.entries(), {names[0]}) == names[1:]
+    for receipts, left in (([earlier], names[1:]), ([earlier, later], ())):
+        found = checked(enclave, receipts, register)
+        details = looked_at(found)
+        enclave.journal.append(actor="custodian", action=LOOKED_AT, subject="deliveries", details=details, now=NOW)
+        assert not_looked_at(enclave.journal.entries(), ()) == left
+    assert details == {names[0]: "", names[1]: "2015"}
+    assert found[1].cautions
+    assert found[1].doubts
 
 
 def test_what_the_register_says_reaches_no_receipt_and_no_journal(enclave: Enclave, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import hmac
 import subprocess
 import sys
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from pseudonymise.custody import CMAC, HMAC, Custody
 from pseudonymise.identifier_hashing import IdentifierHasher
 from pseudonymise.pseudonymise import PseudonymisationReport, pseudonymise
 from pseudonymise.schemas import ColumnSpec, DeliverySchema, load_schemas
+from tests.canary_search import Canaries, leaking_files
 from tests.conftest import CHECKOUT
 from tests.pseudonymise.invented_deliveries import PROJECT, bsns, column, identified, schema, table
 
@@ -264,16 +265,40 @@ def test_an_encrypted_output_opens_under_the_custody_only(tmp_path: Path, custod
         open_frame(frame.path, Pseudonymised)
 
 
-@pytest.mark.parametrize("name", ["hemp_clearances", "debt_assistance", "property_tax", "land_registry"])
+SHIPPED = load_schemas(CHECKOUT / "configs" / "schemas")
+
+
+def example_of(declared: ColumnSpec, written: str) -> pa.Array:
+    """The schema's own example as the identified zone holds it; ``written``: how the schema writes dates."""
+    text = declared.example
+    if declared.type in ("integer", "decimal"):
+        number = float(text.replace(",", "."))
+        return pa.array([number] * 3, pa.int64() if declared.type == "integer" else pa.float64())
+    if "date" in (declared.type, declared.kind) or declared.kind == "birth_date":
+        day = datetime.strptime(text, written).date()
+        text = f"{day:%Y%m%d}"
+        if declared.type == "date":
+            return pa.array([day] * 3)
+    return pa.array([text] * 3)
+
+
+@pytest.mark.parametrize("name", sorted(SHIPPED))
 def test_no_direct_identifier_of_a_shipped_schema_survives(tmp_path: Path, custody: Custody, name: str) -> None:
-    shipped = load_schemas(CHECKOUT / "configs" / "schemas")[name]
-    types = {"integer": pa.int64(), "decimal": pa.float64()}
-    content = pa.table({c.name: pa.array([None] * 3, types.get(c.type, pa.string())) for c in shipped.columns})
-    frame = run(tmp_path, custody, content, schema=shipped)
+    """No column of one, and none of the schema's own examples in any shape: shorter ones in no cell."""
+    shipped = SHIPPED[name]
+    dates = {"dd-mm-yyyy": "%d-%m-%Y", "yyyy-mm-dd": "%Y-%m-%d", "yyyymmdd": "%Y%m%d"}[shipped.date_format]
+    content = pa.table({c.name: example_of(c, dates) for c in shipped.columns})
+    frame = run(tmp_path, custody, content.append_column("record", pa.array([2, 3, 4])), schema=shipped)
     direct = {c.name for c in shipped.columns if c.kind}
     written = {c.name for c in frame.manifest.columns}
     assert not direct & written
     assert {f"{c.name}_hash" for c in shipped.columns if c.treatment == "hash"} <= written
+    examples = {content[each][0].as_py() for each in direct}
+    planted = Canaries(examples)
+    assert leaking_files([tmp_path / "identified"], planted) != []
+    assert leaking_files([frame.path.parent], planted) == []
+    cells = {cell for column in pq.read_table(frame.path).columns for cell in column.to_pylist()}
+    assert not examples & cells
 
 
 def leaky(rows: int = 70_000) -> pa.Table:

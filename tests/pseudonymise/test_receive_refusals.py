@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from typing import Any
 
 import pytest
 
-from enclave.errors import BadInput, KeyUnavailable, Tampered
+from enclave.errors import BadInput, KeyUnavailable, StorageFailed, Tampered
+from enclave.journal import Journal
 from pseudonymise.manifest import parse_manifest
+from pseudonymise.refusal import refusals
 from pseudonymise.sealing import open_seal, seal_delivery
+from tests.municipality.scenes import KILLED, played
 from tests.pseudonymise.receiving import refused
 from tests.pseudonymise.small_town import (
     Enclave,
@@ -122,3 +127,39 @@ def test_all_faults_of_a_manifest_are_told_at_once(enclave: Enclave) -> None:
     error = refused(enclave, enclave.seal(file, "hemp_clearances", 2, **changes), BadInput)
     assert isinstance(error, BadInput)
     assert {fault.check for fault in error.faults} == {"legal_basis", "purpose", "contact", "expected", "file_name"}
+
+
+def test_a_full_disk_is_no_refusal(enclave: Enclave, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The office's own trouble is not the supplier's: no answer says so, and the delivery still waits."""
+
+    def full(*_: object) -> None:
+        raise StorageFailed("the disk is full")
+
+    file = enclave.file("hemp.csv", csv_bytes(hemp_rows(3)))
+    sealed = enclave.seal(file, "hemp_clearances", 3)
+    monkeypatch.setattr("pseudonymise.receive._read_all", full)
+    with pytest.raises(StorageFailed):
+        enclave.receive(sealed)
+    monkeypatch.undo()
+    assert not refusals(enclave.journal.entries()) and enclave.actions() == ["delivery-refused"]
+    assert not list(enclave.workspace.root.rglob("*.refused.json"))
+    assert enclave.receive(sealed).accepted
+
+
+def test_a_killed_refusal_is_finished_by_the_next_and_journalled_once(enclave: Enclave) -> None:
+    file = enclave.file("hemp.csv", csv_bytes(hemp_rows(2)))
+    sealed = enclave.seal(file, "hemp_clearances", 2, purpose="")
+    kill_at, killed = 1, True
+    while killed:
+        root = enclave.home / f"part-{kill_at}"
+        shutil.copytree(enclave.workspace.root, root)
+        killed = played("receive", kill_at, root, sealed) == KILLED
+        played("receive", 0, root, sealed)
+        journal = Journal(root / "journal")
+        journal.verify()
+        assert [entry.action for entry in journal.entries()] == ["delivery-refused"]
+        (answer,) = (root / "inbox/receipts").iterdir()
+        head = json.loads(answer.read_text())["journal_head"]
+        assert head["digest"] == journal.head().digest
+        kill_at += 3
+    assert kill_at > 4
