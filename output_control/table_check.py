@@ -20,7 +20,7 @@ from output_control.group_advice import RECORDS, advise_on_groups, coarser_group
 from output_control.ledger.sight import Sight
 from output_control.pattern_advice import advise_by_pattern
 from output_control.policy import Policy, TableRules
-from output_control.protection import Options, Pattern
+from output_control.protection import Options, Pattern, as_parts
 from output_control.rounded import audit_rounded, protect_by_rounding
 from output_control.statistics.percentiles import Percentiles, percentiles
 from output_control.statistics.rate_audit import unsupported
@@ -245,7 +245,9 @@ def _protected(
         pattern, report = protect_both(evidence, sensitive, counts, sensitive_cells(counts, policy), options)
         return ProtectedTable(evidence, sensitive, pattern, report, (), base, counts)
     base = base if evidence.table.integral else 1
-    rounded = protect_by_rounding(evidence.table, sensitive, options, base) if base > 1 else None
+    # rounding hides nothing besides, and its audit knows of nobody's part
+    alone = base > 1 and as_parts(evidence.table, options) is None
+    rounded = protect_by_rounding(evidence.table, sensitive, options, base) if alone else None
     if rounded is not None:
         report = audit_rounded(evidence.table, sensitive, rounded, options, base)
         return ProtectedTable(evidence, sensitive, rounded, report, (), base)
@@ -320,8 +322,8 @@ def _sensitive_for(evidence: Evidence, policy: Policy) -> PrimaryResult:
     result = primary(counted, figure_rule(request, rules))
     if evidence.summed or bool((evidence.records != table.n_contributors).any()):
         judged = replace(table, value=evidence.size)
-        for rules_for, cells in ((policy.dominance_rules(), ~evidence.signed), (policy.signed_rules(), evidence.signed)):
-            result = result.also(primary(judged, rules_for).where(cells))
+        result = result.also(primary(judged, policy.dominance_rules()).where(~evidence.signed))
+        result = result.also(primary(judged, policy.signed_rules()).where(evidence.signed))
     if evidence.beyond is not None:
         result = result.also(primary(evidence.beyond, policy.dominance_rules()))
     if request.statistic == "rate":

@@ -16,6 +16,7 @@ from output_control.protection import (
     Range,
     Width,
     Witnesses,
+    as_parts,
     demand,
 )
 from output_control.suppression.boxes import Boxes
@@ -84,6 +85,26 @@ def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> P
     still must pass `output_control.audit.audit` before anyone sees it. Raises `CannotProtect` naming the cells (never
     values) that no suppression protects, or when the budget ended before everything was proven.
     """
+    found = _suppress(table, primary, options)
+    known = as_parts(table, options)
+    if known is None:
+        return found
+    sums, asked = known
+    hidden: BoolArray = found.suppressed if options.hidden is None else found.suppressed | options.hidden
+    # hiding more never narrows an interval, so what who knows a part makes necessary comes on top
+    more = _suppress(sums, primary, replace(asked, hidden=hidden))
+    suppressed: BoolArray = found.suppressed | more.suppressed
+    if np.array_equal(suppressed, found.suppressed):
+        return replace(found, beside_parts=more.witnesses)
+    secondary = suppressed & ~primary.mask
+    cost = float((table.sizes if options.cost is None else options.cost)[secondary].sum())
+    return replace(
+        found, suppressed=suppressed, secondary=secondary, cost=cost, optimal=False, gap=None,
+        beside_parts=more.witnesses,
+    )  # fmt: skip
+
+
+def _suppress(table: CellTable, primary: PrimaryResult, options: Options) -> Pattern:
     _refuse_public_primaries(table, primary, options)
     problem = build(table, primary, options)
     boxes = problem.boxes if fits(problem) else None

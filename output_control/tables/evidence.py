@@ -51,7 +51,8 @@ class Evidence:
 
     ``records`` counts rows per cell, ``weighted`` adds up their sampling weights; ``size`` is the sum of the units'
     absolute totals, which differs from the value where contributions are negative (``signed``, per cell): dominance is
-    judged on sizes, and there by weaker rules. ``unit`` is the column of the units counted; ``also`` is the same for every further kind of unit.
+    judged on sizes, and there by weaker rules. ``unit`` is the column of the units counted; ``also`` is the same for
+    every further kind of unit.
     ``effective``: how many records of equal weight are worth as much as a cell's, (Σw)²/Σw² (Kish, *Survey Sampling*
     1965, section 11.7); of records without weights their number. ``beyond``: the same cells, of a sum or a mean whose
     measure is above 0 in every record, with the least of all records taken off each: whoever knows that a constant was
@@ -177,7 +178,8 @@ def _evidence(
     signed: BoolArray = size != value
     # where no total is below 0 an attacker is taken to know that: the narrower view
     below = bool((value < 0).any())
-    table = _table(found, shown, value, column["units"], amounts, bounding=~signed, size=size if below else None)
+    bounding = _bounding(column, amounts, ~signed)
+    table = _table(found, shown, value, column["units"], amounts, bounding=bounding, size=size if below else None)
     return Evidence(
         request=request,
         shown=shown,
@@ -192,6 +194,11 @@ def _evidence(
         if amounts.least
         else None,
     )
+
+
+def _bounding(column: Mapping[str, IntArray], amounts: Amounts, positive: BoolArray) -> BoolArray | None:
+    """The cells in which a unit's part says what the cell is at least; none in counts of one record of each unit."""
+    return None if amounts.total == "n" and bool((column["n"] == column["units"]).all()) else positive
 
 
 def _effective(column: Mapping[str, IntArray]) -> FloatArray:
@@ -225,7 +232,7 @@ def _table(
         sole_contributor=np.where(units == 1, found.top_unit[:, ranking, 0], NO_CONTRIBUTOR),
         integral=amounts.total == "n",
         contributors=np.where(bounding[:, None], found.top_unit[:, ranking], NO_CONTRIBUTOR)
-        if bounding is not None and amounts.total != "n"
+        if bounding is not None
         else None,
         two_contributors=np.where(
             (units == 2)[:, None], np.sort(found.top_unit[:, ranking, :2], axis=1), NO_CONTRIBUTOR

@@ -73,7 +73,9 @@ def test_a_record_below_0_weakens_the_rules_in_its_own_cells_alone(tmp_path: Pat
             flagged((11, "G1a1", "k1"), (60, "G1a1", "k2"), (61, "G1a1", "k3")), [55, *[4.5] * 10, *[50.0] * 120, last]
         )
         (tmp_path / name).mkdir()
-        rows = rows_of(World(tmp_path / name).add("homes", homes).check(table_request("kind", **SUM)).checker_annex[ANNEX])
+        rows = rows_of(
+            World(tmp_path / name).add("homes", homes).check(table_request("kind", **SUM)).checker_annex[ANNEX]
+        )
         assert {row["kind"]: row["reason"] for row in rows if row["status"] == "primary"} == {"k1": "nk"}
 
 
