@@ -110,12 +110,13 @@ def table_contents(
         "notes": notes_of(request, protected.altered),
     }
     key = [shown.column for shown in evidence.shown if shown.column in {column.name for column in columns}]
+    digits = rules.figure_digits.value
     annex = {
         **_table_annex(protected),
         **_wish_annex(request),
-        **protection_files(protected, confidential=True, earlier=earlier),
+        **protection_files(protected, confidential=True, digits=digits, earlier=earlier),
     }
-    own = protection_files(protected, confidential=False, earlier=for_author)
+    own = protection_files(protected, confidential=False, digits=digits, earlier=for_author)
     return Contents(request, columns, key, document, annex, protected.advice, own)
 
 

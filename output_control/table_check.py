@@ -25,6 +25,14 @@ from output_control.rounded import audit_rounded, protect_by_rounding
 from output_control.statistics.percentiles import Percentiles, percentiles
 from output_control.statistics.rate_audit import unsupported
 from output_control.statistics.rates import RateTable, complements, exposed_by_rates, rate_table
+from output_control.statistics.two_values import (
+    COUNT_INSTEAD,
+    FROM_0,
+    begins_far_from_0,
+    counts_in_disguise,
+    far_from_0,
+    has_two_values,
+)
 from output_control.suppression import suppress
 from output_control.tables.derived import Sources, faults_of_frame, units_of
 from output_control.tables.evidence import (
@@ -119,6 +127,10 @@ def judge_table(
     faults += faults_of_wish(request, shown, plain=held_together(request, policy))
     if faults:
         raise reasons(faults)
+    if request.measure is not None and has_two_values(request, request.measure, sources, rules):
+        raise reasons([counts_in_disguise(request.measure)], COUNT_INSTEAD)
+    if request.statistic in {"sum", "mean"} and begins_far_from_0(request, str(request.measure), sources, rules):
+        raise reasons([far_from_0(str(request.measure))], FROM_0)
     evidence = tabulate(request, shown, sources, weights=rules.weights.value)
     sensitive = sensitive_cells(evidence, policy)
     advice = (*advise(evidence, policy), *advise_on_groups(evidence, sensitive.groups))
@@ -318,8 +330,10 @@ def _sensitive_for(evidence: Evidence, policy: Policy) -> PrimaryResult:
     """For one kind of unit."""
     table, request, rules = evidence.table, evidence.request, policy.public.tables
     # a weight that outdoes all others makes one record of many, so weighted cells count what their weights leave
-    counted = replace(table, freq=np.minimum(table.freq, evidence.effective)) if request.weight else table
-    result = primary(counted, figure_rule(request, rules))
+    counted = np.minimum(table.freq, evidence.effective) if request.weight else table.freq
+    # who has nothing adds nothing to a total: neither does he hide who has something, nor may all be told to have none
+    counted = np.minimum(counted, np.maximum(evidence.filled, 1))
+    result = primary(replace(table, freq=counted), figure_rule(request, rules))
     if evidence.summed or bool((evidence.records != table.n_contributors).any()):
         judged = replace(table, value=evidence.size)
         result = result.also(primary(judged, policy.dominance_rules()).where(~evidence.signed))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from output_control.alternatives.cell_keys import draws_of, perturb
 from output_control.alternatives.coarser import adaptive_margins, area_of, suppress_within
 from output_control.alternatives.controlled_rounding import round_controlled
 from output_control.alternatives.feasible import audit_altered
-from output_control.alternatives.loss import Loss, in_classes, loss
+from output_control.alternatives.loss import Loss, loss
 from output_control.alternatives.perturbation_table import perturbation_table
 from output_control.alternatives.small_counts import round_small_counts
 from output_control.audit import AuditReport, audit
@@ -30,6 +30,7 @@ class Compared:
 
     ``sensitive`` cells need protection, ``unprotected`` of them fail the audit; ``width`` is the median over the
     sensitive cells of the attacker's interval, as far as it was proven (None without any, or where nothing bounds it).
+    ``further``: how much further than its parameters say the method went, which depends on hidden figures.
     """
 
     method: str
@@ -40,6 +41,12 @@ class Compared:
     unprotected: int
     width: float | None
     reason: str
+    further: str = ""
+
+    @property
+    def said(self) -> str:
+        """The parameters, and what followed from the figures besides."""
+        return self.parameters + self.further
 
     @property
     def safe(self) -> bool:
@@ -126,8 +133,8 @@ def _altered(subject: Subject, way: AllowedProtection, base: int) -> Compared:
     report = audit_altered(subject.table, subject.primary, altered, subject.options)
     nothing = np.zeros(len(subject.table), dtype=np.bool_)
     lost = loss(subject.table, altered.published.astype(np.float64), nothing)
-    said += f", up to {int(altered.parameters['steps'])} further" if altered.parameters.get("steps") else ""
-    return _row(way.method, said, report, lost, additive=altered.additive)
+    further = f", up to {int(altered.parameters['steps'])} further" if altered.parameters.get("steps") else ""
+    return replace(_row(way.method, said, report, lost, additive=altered.additive), further=further)
 
 
 def _row(method: str, parameters: str, report: AuditReport, lost: Loss, *, additive: bool) -> Compared:
@@ -152,25 +159,27 @@ def _impossible(subject: Subject, method: str, parameters: str, error: CannotPro
 
 
 def comparison_document(rows: Sequence[Compared], *, confidential: bool) -> dict[str, object]:
-    """The comparison as a JSON object; the researcher's has no numbers of sensitive cells and no intervals, and tells
-    losses by classes."""
+    """The comparison as a JSON object; the researcher's has no numbers of sensitive cells and no intervals, and of
+    losses how many cells are hidden: all others depend on hidden figures, and together single them out."""
     listed = []
     for row in rows:
-        lost = row.loss if confidential or row.loss is None else in_classes(row.loss)
+        lost = row.loss
         said: dict[str, object] = {
             "method": row.method,
-            "parameters": row.parameters,
+            "parameters": row.said if confidential else row.parameters,
             "safe": row.safe,
             "additive": row.additive,
             "reason": row.reason,
-            "loss": None if lost is None else _rounded(asdict(lost)),
+            "loss": None if lost is None else _rounded(asdict(lost)) if confidential else _counted(lost),
         }
         if confidential:
             said |= {"sensitive": row.sensitive, "unprotected": row.unprotected, "median_width": row.width}
         listed.append(said)
-    measured = "all non-empty cells, totals included; a hidden cell counts as 0"
-    classes = "" if confidential else "; every figure but cells_lost is rounded up to 1, 2 or 5 times a power of ten"
-    return {"methods": listed, "measured_over": measured + classes}
+    return {"methods": listed, "measured_over": "all non-empty cells, totals included; a hidden cell counts as 0"}
+
+
+def _counted(lost: Loss) -> dict[str, int]:
+    return {"cells": lost.cells, "cells_lost": lost.cells_lost}
 
 
 def _rounded(lost: dict[str, float]) -> dict[str, float]:

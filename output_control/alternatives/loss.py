@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -47,24 +46,4 @@ def loss(table: CellTable, published: FloatArray, hidden: BoolArray) -> Loss:
         largest_deviation=float(off[~hidden].max(initial=0)),
         hellinger=distance,
         hellinger_share=distance / total if total else 0.0,
-    )
-
-
-def in_classes(lost: Loss) -> Loss:
-    """The loss as the author of a table may see it: every figure that depends on hidden ones up to 1, 2 or 5 times a
-    power of ten.
-
-    To six digits, the distances of a table's roundings single out what was hidden: the author knows all other figures.
-    """
-    measured = {field.name: _class_of(getattr(lost, field.name)) for field in fields(lost)[2:]}
-    measured["cells_changed"] = int(measured["cells_changed"])
-    return replace(lost, **measured)  # type: ignore[arg-type]  # floats but for the one count
-
-
-def _class_of(value: float) -> float:
-    if value <= 0:
-        return 0.0
-    power = math.floor(math.log10(value))
-    return next(
-        step for step in (float(f"{mantissa}e{power}") for mantissa in (1, 2, 5, 10)) if value <= step * (1 + 1e-9)
     )

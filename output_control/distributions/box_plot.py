@@ -15,6 +15,7 @@ from output_control.models.model_frame import ModelFrame, faults_of_categories, 
 from output_control.policy import Policy
 from output_control.report.grounds import DOMINANCE, Basis, held, hidden_figure
 from output_control.statistics.percentiles import BOX_PLOT
+from output_control.statistics.two_values import COUNT_INSTEAD, counts_in_disguise, upper_of_two
 from output_control.tables.derived import Sources
 from output_control.tables.table import BoolArray, FloatArray, IntArray
 
@@ -30,6 +31,8 @@ def box_plot(request: BoxPlotRequest, sources: Sources, policy: Policy) -> Conte
     if faults:
         raise Refused("\n".join(faults))
     values, n = frame.numbers(request.measure), policy.public.tables.minimum_frequency.value
+    if upper_of_two(values, frame.unit, policy.public.tables) is not None:
+        raise Refused(counts_in_disguise(request.measure), next_step=COUNT_INSTEAD)
     groups = rows_by_code(request.by, frame)
     if any(frame.units_where(rows) < n for _, rows in groups):
         # hiding their figures would still list their codes, and a code may be a value that one record has

@@ -14,9 +14,10 @@ from output_control.distributions.written import Grounded, contents, counts, sha
 from output_control.dossier import Contents
 from output_control.models.few_units import largest_parts
 from output_control.models.model_frame import ModelFrame, read_model_frame
-from output_control.policy import Policy
+from output_control.policy import Policy, TableRules
 from output_control.report.grounds import Basis, held, hidden_figure
 from output_control.report.texts import say
+from output_control.statistics.two_values import upper_of_two
 from output_control.tables.derived import Sources
 from output_control.tables.table import BoolArray, FloatArray
 
@@ -111,10 +112,9 @@ def _said(why: str) -> str:
 
 def judged(a: FloatArray, b: FloatArray, frame: ModelFrame, policy: Policy, *, ranks: bool) -> Judged:
     """The correlation of two columns, what it rests on, and why it may not leave."""
-    n = policy.public.tables.minimum_frequency.value
     both = np.isfinite(a) & np.isfinite(b)
     units, lacking = frame.units_where(both), frame.units_where(~both)
-    few = _too_few(a, b, both, frame, n)
+    few = _too_few(a, b, both, frame, policy)
     if few:
         return Judged(units, lacking, few)
     x, y = _ranks(a[both]) if ranks else a[both], _ranks(b[both]) if ranks else b[both]
@@ -123,6 +123,7 @@ def judged(a: FloatArray, b: FloatArray, frame: ModelFrame, policy: Policy, *, r
     if not spread > 0:
         return Judged(units, lacking, "constant")
     r = float((x * y).sum()) / spread
+    n = policy.public.tables.minimum_frequency.value
     parts = [largest_parts(part, frame.unit[both], n - 1) for part in (x**2, y**2)]
     one, together = max(one for one, _ in parts), max(together for _, together in parts)
     why = ""
@@ -135,21 +136,20 @@ def judged(a: FloatArray, b: FloatArray, frame: ModelFrame, policy: Policy, *, r
     return Judged(units, lacking, why, r, one, together)
 
 
-def _too_few(a: FloatArray, b: FloatArray, both: BoolArray, frame: ModelFrame, n: int) -> str:
+def _too_few(a: FloatArray, b: FloatArray, both: BoolArray, frame: ModelFrame, policy: Policy) -> str:
+    n = policy.public.tables.minimum_frequency.value
     if frame.units_where(both) < n:
         return "both_units"
     if 0 < frame.units_where(~both) < n:
         return "lacking_units"
-    return "combination_units" if least_cell(a, b, both, frame) < n else ""
+    return "combination_units" if least_cell(a, b, both, frame, policy.public.tables) < n else ""
 
 
-def least_cell(a: FloatArray, b: FloatArray, both: BoolArray, frame: ModelFrame) -> int:
-    """Fewest units in a class of a column of two values, or in a cell of two such columns; all when there is none."""
-    sides = [
-        [both & (column == value) for value in np.unique(column[both])]
-        for column in (a, b)
-        if len(np.unique(column[both])) <= 2
-    ]
+def least_cell(a: FloatArray, b: FloatArray, both: BoolArray, frame: ModelFrame, rules: TableRules) -> int:
+    """Fewest units in a class of a column of two values or nearly, or in a cell of two such columns; all when there is
+    none."""
+    uppers = [upper_of_two(np.where(both, column, np.nan), frame.unit, rules) for column in (a, b)]
+    sides = [[rows for rows in (upper, both & ~upper) if rows.any()] for upper in uppers if upper is not None]
     rows = sides[0] if len(sides) == 1 else [x & y for x in sides[0] for y in sides[1]] if sides else [both]
     return min(frame.units_where(each) for each in rows)
 

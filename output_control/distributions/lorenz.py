@@ -16,6 +16,7 @@ from output_control.models.level_checks import dominated
 from output_control.models.model_frame import read_model_frame, sums_by_unit
 from output_control.policy import Policy
 from output_control.report.grounds import DOMINANCE, Basis, held
+from output_control.statistics.two_values import COUNT_INSTEAD, counts_in_disguise, upper_of_two
 from output_control.tables.derived import Sources
 from output_control.tables.table import FloatArray
 
@@ -33,6 +34,9 @@ def lorenz(request: LorenzRequest, sources: Sources, policy: Policy) -> Contents
             f"{banded(int((values < 0).sum()))} rows have a {request.measure} below 0: there is no Lorenz curve"
         )
     amount = np.sort(sums_by_unit(frame, np.ones(frame.records, dtype=np.bool_), values))
+    upper = upper_of_two(amount, np.arange(len(amount)), policy.public.tables)
+    if upper is not None and amount[0] < amount[-1]:
+        raise Refused(counts_in_disguise(request.measure), next_step=COUNT_INSTEAD)
     parts = np.array_split(amount, request.classes)
     if min(len(part) for part in parts) < n:
         raise Refused(f"a class has fewer than {n} units", next_step="ask for fewer classes")

@@ -1,8 +1,8 @@
 """Differences of enough units, of which one unit makes up nearly all: two sums subtract to what it contributes.
 
 The difference scan counts units; here the confidential rules on the largest contributions are applied to what a cell of
-one table has beyond a cell of the other. As within one table they must hold, too, once the least amount of all records
-is taken off each: a constant that was added to all hides nobody.
+one table has beyond a cell of the other. As within one table they must hold, too, once what nearly all records have
+at least is taken off each: a constant that was added to all hides nobody.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from output_control.ledger.released import COUNT
 from output_control.tables.joint_table import joint_table
 from output_control.tables.rules import Dominance, PPercent, Rule, primary
 from output_control.tables.table import NO_CONTRIBUTOR, BoolArray, FloatArray
+from output_control.tables.tabulation import OUTERMOST
 
 LARGEST = 3
 
@@ -46,9 +47,15 @@ def dominated_rests(overlap: Overlap, rules: Sequence[Rule], least: int, *, sign
 
 
 def offs(amounts: Sequence[FloatArray]) -> list[float]:
-    """What is taken off each record's amount before dominance is judged: nothing, and the least of all above 0."""
-    least = min((float(each.min(initial=np.inf)) for each in amounts), default=0.0)
-    return [0.0, least] if 0 < least < np.inf else [0.0]
+    """What is taken off each record's amount before dominance is judged: nothing, and what all but one in `OUTERMOST`
+    have at least, if above 0."""
+    least = min((float(np.sort(each)[len(each) // OUTERMOST]) for each in amounts if len(each)), default=0.0)
+    return [0.0, least] if least > 0 else [0.0]
+
+
+def sized(rest: FloatArray, off: float) -> FloatArray:
+    """Amounts, ``off`` taken off each of their records, as sizes: without their sign, or as what is beyond it."""
+    return np.maximum(rest, 0.0) if off else np.abs(rest)
 
 
 def _judged(rests: Sequence[FloatArray], rules: Sequence[Rule]) -> BoolArray:
@@ -97,7 +104,7 @@ def reach_of(rule: Rule) -> float:
 
 def _sizes(grid: Grid, off: float) -> tuple[FloatArray, FloatArray]:
     """Per cell, the size of all amounts less ``off``, and at least the largest size of one unit."""
-    size = np.abs(grid.source.rows.amount - off)
+    size = sized(grid.source.rows.amount - off, off)
     _, unit = np.unique(grid.source.rows.unit, return_inverse=True)
     of_unit = np.bincount(unit.reshape(-1), weights=size)
     leaf, most = np.zeros(len(grid.leaf_cells)), np.zeros(len(grid.leaf_cells))
@@ -111,4 +118,5 @@ def _rest(overlap: Overlap, outer: int, inner: int, off: float) -> tuple[float, 
     """What the outer cell has beyond the inner one, and the size of it, less ``off`` a record, per unit."""
     rows, held = overlap.rows_beyond(outer, overlap.second.members.of(inner)), overlap.first.source.rows
     _, unit = np.unique(held.unit[rows], return_inverse=True)
-    return float(held.amount[rows].sum()), np.abs(np.bincount(unit.reshape(-1), weights=held.amount[rows] - off))
+    of_unit = np.bincount(unit.reshape(-1), weights=held.amount[rows] - off).astype(np.float64)
+    return float(held.amount[rows].sum()), sized(of_unit, off)

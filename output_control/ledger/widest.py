@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from output_control.ledger.atoms import cut, in_cells, not_known_empty
 from output_control.ledger.defined import known_empty
-from output_control.ledger.dominated import LARGEST, offs
+from output_control.ledger.dominated import LARGEST, offs, sized
 from output_control.ledger.released import ReleasedTable
 from output_control.tables.table import BoolArray, FloatArray, IntArray, cell_keys
 
@@ -289,7 +289,7 @@ class _Refined:
         units = np.bincount(label[first], minlength=size).astype(np.int64)
         amounts = np.bincount(self.label, weights=amount, minlength=size).astype(np.float64)
         known = [held.amount is not None for held in self._people.values()]
-        left = [np.abs(amount[order] - off) for off in offs([amount] if all(known) else [])]
+        left = [sized(amount[order] - off, off) for off in offs([amount] if all(known) else [])]
         sizes = np.stack([np.bincount(label, weights=of, minlength=size) for of in left]).astype(np.float64)
         return units, amounts, sizes, np.stack([_largest(np.add.reduceat(of, first), units) for of in left])
 

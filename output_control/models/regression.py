@@ -23,7 +23,8 @@ from output_control.models.few_units import held_by_few, largest_parts
 from output_control.models.level_checks import faults_of_dominance, faults_of_levels
 from output_control.models.model_frame import ModelFrame, faults_of_categories, read_model_frame
 from output_control.models.parts import Parts
-from output_control.policy import ModelRules, Policy
+from output_control.policy import ModelRules, Policy, TableRules
+from output_control.statistics.two_values import upper_of_two
 from output_control.tables.derived import Sources
 from output_control.tables.table import FloatArray, IntArray
 
@@ -89,13 +90,13 @@ def fit_regression(request: RegressionRequest, sources: Sources, policy: Policy)
         raise Refused("\n".join(faults))
     frame = read_model_frame(request, sources)
     faults = [fault for term in request.terms for fault in _faults_of_term(term, frame)]
-    faults += _faults_of_response(request, family, frame)
+    faults += _faults_of_response(request, family, frame, policy.public.tables)
     if faults:
         raise Refused("\n".join(faults))
     design = build_design(request, frame, intercept=family.intercept)
     groups = _groups(request, frame)
     response = frame.numbers(request.outcome)
-    levels = levels_of(request, frame, design)
+    levels = levels_of(request, frame, design, policy.public.tables)
     least, faults = faults_of_levels(levels, response, frame, rules, classes=family.classes)
     if family.outcome != "flag":
         # a heavy weight makes a small outcome weigh as much as a large one
@@ -123,7 +124,7 @@ def fit_regression(request: RegressionRequest, sources: Sources, policy: Policy)
         facts=dict(fit.facts),
         events=None if family.classes == "none" else int((response > 0).sum()),
         clusters=0 if groups is None else int(groups.max()) + 1,
-        coded=tuple(_coded(request, frame)),
+        coded=tuple(_coded(request, frame, policy.public.tables)),
     )
 
 
@@ -168,14 +169,15 @@ def build_design(request: RegressionRequest, frame: ModelFrame, *, intercept: bo
     return Design(tuple(names), tuple(levels), values / scale, scale)
 
 
-def levels_of(request: RegressionRequest, frame: ModelFrame, design: Design) -> list[tuple[FloatArray, str]]:
-    """Columns of two values as 0/1, and every category of a categorical term, the reference included."""
+def levels_of(
+    request: RegressionRequest, frame: ModelFrame, design: Design, rules: TableRules
+) -> list[tuple[FloatArray, str]]:
+    """Columns of two values, or nearly, as 0/1, and every category of a categorical term, the reference included."""
     found: list[tuple[FloatArray, str]] = []
     for position, name in enumerate(design.terms):
-        column = design.values[:, position]
-        values = np.unique(column)
-        if name != INTERCEPT and len(values) <= 2:
-            found.append(((column == values[-1]).astype(np.float64), name))
+        upper = None if name == INTERCEPT else upper_of_two(design.values[:, position], frame.unit, rules)
+        if upper is not None:
+            found.append((upper.astype(np.float64), name))
     for term in request.terms:
         if term.categorical:
             is_reference = pc.equal(frame.categories(term.column), term.reference).to_numpy()
@@ -183,16 +185,16 @@ def levels_of(request: RegressionRequest, frame: ModelFrame, design: Design) -> 
     return found
 
 
-def _coded(request: RegressionRequest, frame: ModelFrame) -> Iterator[Parts]:
-    """The categories of each categorical term, and the two values of outcome and terms that have two."""
+def _coded(request: RegressionRequest, frame: ModelFrame, rules: TableRules) -> Iterator[Parts]:
+    """The categories of each categorical term, and the two values of outcome and terms that have two, or nearly."""
     categorical = {term.column for term in request.terms if term.categorical}
     for name in dict.fromkeys([request.outcome, *(term.column for term in request.terms)]):
         if name in categorical:
             yield Parts.of(name, frame.numbered(name))
             continue
-        values = frame.numbers(name)
-        if bool(((values == values.min()) | (values == values.max())).all()):
-            yield Parts.of(name, (values == values.max()).astype(np.int64))
+        upper = upper_of_two(frame.numbers(name), frame.unit, rules)
+        if upper is not None:
+            yield Parts.of(name, upper.astype(np.int64))
 
 
 def unit_shares(fit: Fit, frame: ModelFrame) -> tuple[FloatArray, float]:
@@ -305,7 +307,7 @@ def _faults_of_term(term: Term, frame: ModelFrame) -> list[str]:
     return faults + faults_of_categories(term.column, frame)
 
 
-def _faults_of_response(request: RegressionRequest, family: Family, frame: ModelFrame) -> list[str]:
+def _faults_of_response(request: RegressionRequest, family: Family, frame: ModelFrame, rules: TableRules) -> list[str]:
     """Values that the family cannot have as outcome, weight, exposure or duration."""
     faults = []
     values = frame.numbers(request.outcome)
@@ -313,8 +315,8 @@ def _faults_of_response(request: RegressionRequest, family: Family, frame: Model
         faults.append(f"outcome {request.outcome} holds other numbers than counts")
     if family.outcome == "positive" and not bool((values > 0).all()):
         faults.append(f"outcome {request.outcome} holds numbers that are not above 0")
-    if family.outcome == "number" and len(np.unique(values)) <= 2:
-        faults.append(f"outcome {request.outcome} has two values only; ask for the family logit")
+    if family.outcome in {"number", "positive"} and upper_of_two(values, frame.unit, rules) is not None:
+        faults.append(f"outcome {request.outcome} has two values only, or nearly; ask for the family logit")
     above_0 = [column for column in (request.weight, request.exposure, request.duration) if column]
     low = [column for column in above_0 if not bool((frame.numbers(column) > 0).all())]
     return faults + [f"column {column} holds numbers that are not above 0" for column in low]

@@ -77,7 +77,7 @@ def grow_tree(request: TreeRequest, sources: Sources, policy: Policy) -> GrownTr
         Refused: everything that is wrong with the frame, or no split survives.
     """
     frame = read_model_frame(request, sources)
-    outcome = read_outcome(request, frame)
+    outcome = read_outcome(request, frame, policy.public.tables)
     values = {name: frame.numbers(name) for name in request.features}
     splits = _grow(request, outcome, values, policy)
     taken_back = 0

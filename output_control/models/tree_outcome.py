@@ -9,8 +9,9 @@ import numpy as np
 from enclave.errors import Refused
 from enclave.requests import TreeRequest
 from output_control.models.model_frame import ModelFrame, faults_of_categories
-from output_control.policy import Policy
+from output_control.policy import Policy, TableRules
 from output_control.statistics.group_means import alike, group_mean
+from output_control.statistics.two_values import upper_of_two
 from output_control.tables.aggregate import aggregate
 from output_control.tables.rules import MinimumFrequency, primary
 from output_control.tables.table import BoolArray, Dimension, FloatArray, IntArray
@@ -30,7 +31,7 @@ class Outcome:
     fitted: FloatArray
 
 
-def read_outcome(request: TreeRequest, frame: ModelFrame) -> Outcome:
+def read_outcome(request: TreeRequest, frame: ModelFrame, rules: TableRules) -> Outcome:
     """The outcome of ``request``.
 
     Raises:
@@ -41,8 +42,8 @@ def read_outcome(request: TreeRequest, frame: ModelFrame) -> Outcome:
     values = frame.numbers(request.outcome)
     if request.target == "flag":
         return Outcome("flag", (EVENT, NONE), np.where(values == 1, 0, 1).astype(np.int64), (values == 1).astype(float))
-    if len(np.unique(values)) <= 2:
-        raise Refused(f"outcome {request.outcome} has two values only", next_step="ask for the target flag")
+    if upper_of_two(values, frame.unit, rules) is not None:
+        raise Refused(f"outcome {request.outcome} has two values only, or nearly", next_step="ask for the target flag")
     return Outcome("number", (ANY,), np.zeros(frame.records, dtype=np.int64), values)
 
 

@@ -17,6 +17,7 @@ from output_control.report.grounds_page import ModelReport, model_page
 from output_control.report.intervals import intervals_of
 from output_control.report.page import report_page
 from output_control.report.skeleton import Audience
+from output_control.statistics.figures import rounded
 from output_control.table_check import ProtectedTable
 from output_control.wishes import wish_in_words
 
@@ -24,13 +25,14 @@ LANGUAGES: tuple[Language, ...] = ("nl", "en")
 
 
 def protection_files(
-    protected: ProtectedTable, *, confidential: bool, earlier: tuple[EarlierFinding, ...] = ()
+    protected: ProtectedTable, *, confidential: bool, digits: int, earlier: tuple[EarlierFinding, ...] = ()
 ) -> dict[str, bytes]:
     """`<name>.report.<language>.html`, and `<name>.comparison.json` where ways were compared.
 
-    ``confidential``: the checkers' version; ``earlier``: what the release ledger found.
+    ``confidential``: the checkers' version; ``digits``: of a mean as it leaves; ``earlier``: what the release ledger
+    found.
     """
-    report = report_of(protected, confidential=confidential, earlier=earlier)
+    report = report_of(protected, confidential=confidential, digits=digits, earlier=earlier)
     name, audience = protected.evidence.request.name, _audience(confidential=confidential)
     names = _names(name)
     files = {
@@ -88,14 +90,21 @@ def _flat(said: object, above: str = "") -> Iterator[tuple[str, str | float]]:
         yield above, said if isinstance(said, int | float) else str(said)
 
 
-def report_of(protected: ProtectedTable, *, confidential: bool, earlier: tuple[EarlierFinding, ...] = ()) -> Report:
-    """The report of a table that passed the gate; the attacker's intervals are solved for who may see them."""
+def report_of(
+    protected: ProtectedTable, *, confidential: bool, digits: int, earlier: tuple[EarlierFinding, ...] = ()
+) -> Report:
+    """The report of a table that passed the gate; the attacker's intervals are solved for who may see them.
+
+    The author of means sees these, rounded to ``digits`` as they leave; checkers see the sums that were protected.
+    """
     evidence, altered = protected.evidence, protected.altered
     said = wish_in_words(evidence.request)
     of_author: Texts = {"nl": "Wens van de aanvrager", "en": "Wish of the author"}
     wish = ((of_author, said),) if said else ()
     table, request = evidence.table, evidence.request
     published = table.value if altered is None else altered.published.astype(np.float64)
+    if request.statistic == "mean" and not confidential:
+        published = rounded(table.value / evidence.weighted, digits)
     intervals = intervals_of(
         table,
         protected.primary,
@@ -130,7 +139,7 @@ def report_of(protected: ProtectedTable, *, confidential: bool, earlier: tuple[E
         upper=intervals.upper,
         intervals_exact=intervals.exact,
         intervals_whole=intervals.whole,
-        loss=loss(table, published, protected.pattern.suppressed),
+        loss=loss(table, table.value if altered is None else published, protected.pattern.suppressed),
         altered="" if altered is None else altered.said,
         least_units=protected.least_units,
         comparison=protected.comparison,

@@ -6,7 +6,7 @@ import html
 from collections.abc import Sequence
 
 from output_control.alternatives.comparison import Compared
-from output_control.alternatives.loss import Loss, in_classes
+from output_control.alternatives.loss import Loss
 from output_control.report.contents import Language, Report
 from output_control.report.crosstab import crosstab
 from output_control.report.markup import facts_table, number, scrolling, table_of, words
@@ -24,7 +24,7 @@ def report_page(report: Report, language: Language, audience: Audience, *, other
     confidential = audience != "author"
     sections = [
         ("summary", _summary(report, language, confidential=confidential)),
-        ("lost", _lost(report.loss if confidential else in_classes(report.loss), language, confidential=confidential)),
+        ("lost", _lost(report.loss, language, confidential=confidential)),
         ("comparison", _comparison(report.comparison, language, confidential=confidential)),
         ("earlier", earlier_releases(report.earlier, language)),
         ("the_table", crosstab(report, language, confidential=confidential)),
@@ -60,12 +60,18 @@ def _summary(report: Report, language: Language, *, confidential: bool) -> str:
 def _lost(lost: Loss, language: Language, *, confidential: bool) -> str:
     rows = [
         ("cells_lost", number(lost.cells_lost, language)),
-        ("value_lost", number(lost.value_lost, language)),
-        ("cells_changed", number(lost.cells_changed, language)),
-        ("mean_absolute_deviation", number(lost.mean_absolute_deviation, language)),
-        ("largest_deviation", number(lost.largest_deviation, language)),
-        ("hellinger_share", number(lost.hellinger_share, language, 4)),
     ]
+    rows += (
+        []
+        if not confidential
+        else [
+            ("value_lost", number(lost.value_lost, language)),
+            ("cells_changed", number(lost.cells_changed, language)),
+            ("mean_absolute_deviation", number(lost.mean_absolute_deviation, language)),
+            ("largest_deviation", number(lost.largest_deviation, language)),
+            ("hellinger_share", number(lost.hellinger_share, language, 4)),
+        ]
+    )
     head = (say("measure", language), say("value", language))
     caption = say("lost_caption" if confidential else "lost_caption_author", language)
     return facts_table([(say(name, language), said) for name, said in rows], caption, head)
@@ -74,9 +80,17 @@ def _lost(lost: Loss, language: Language, *, confidential: bool) -> str:
 def _comparison(rows: Sequence[Compared], language: Language, *, confidential: bool) -> str:
     if not rows:
         return f"<p>{words('comparison_none', language)}</p>"
-    names = ["method", "protects", "adds_up", "cells_lost", "value_lost", "cells_changed"]
-    names += ["mean_short", "largest_short", "hellinger_short"]
-    names += ["unprotected", "width"] if confidential else []
+    names = ["method", "protects", "adds_up", "cells_lost"]
+    if confidential:
+        names += [
+            "value_lost",
+            "cells_changed",
+            "mean_short",
+            "largest_short",
+            "hellinger_short",
+            "unprotected",
+            "width",
+        ]
     head = [(say(name, language), name not in ("method", "protects", "adds_up")) for name in names]
     body = [_compared(row, language, confidential=confidential) for row in rows]
     return scrolling(
@@ -91,25 +105,21 @@ def _comparison(rows: Sequence[Compared], language: Language, *, confidential: b
 
 
 def _compared(row: Compared, language: Language, *, confidential: bool) -> str:
-    parameters = row.parameters.replace("base ", say("base", language) + " ")
+    parameters = (row.said if confidential else row.parameters).replace("base ", say("base", language) + " ")
     name = html.escape(", ".join(filter(None, (say(row.method, language), parameters))))
     start = f'<tr><th scope="row">{name}</th>'
     if row.loss is None:
         reason = words("no_solution", language, reason=row.reason)
-        return f'{start}<td colspan="{10 if confidential else 8}">{reason}</td></tr>'
-    lost = row.loss if confidential else in_classes(row.loss)
-    figures = [
-        number(lost.cells_lost, language),
-        number(lost.value_lost, language),
-        number(lost.cells_changed, language),
-    ]
-    figures += [
-        number(lost.mean_absolute_deviation, language),
-        number(lost.largest_deviation, language),
-        number(lost.hellinger_share, language, 4),
-    ]
+        return f'{start}<td colspan="{10 if confidential else 3}">{reason}</td></tr>'
+    lost = row.loss
+    figures = [number(lost.cells_lost, language)]
     if confidential:
         figures += [
+            number(lost.value_lost, language),
+            number(lost.cells_changed, language),
+            number(lost.mean_absolute_deviation, language),
+            number(lost.largest_deviation, language),
+            number(lost.hellinger_share, language, 4),
             number(row.unprotected, language),
             say("no_bound", language) if row.width is None else number(row.width, language),
         ]

@@ -45,8 +45,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Loss, over all non-empty cells with totals; a hidden cell counts as 0",
     ),
     "lost_caption_author": (
-        "Verlies, over alle niet-lege cellen met totalen; een verborgen cel telt als 0; naar boven afgerond in klassen",
-        "Loss, over all non-empty cells with totals; a hidden cell counts as 0; in classes, rounded up",
+        "Verlies, over alle niet-lege cellen met totalen; een verborgen cel telt als 0",
+        "Loss, over all non-empty cells with totals; a hidden cell counts as 0",
     ),
     "measure": ("Maat", "Measure"),
     "cells_lost": ("Cellen verborgen", "Cells hidden"),
@@ -70,8 +70,8 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Ways to protect this table, side by side",
     ),
     "comparison_caption_author": (
-        "De manieren die het beleid toestaat, naast elkaar; het verlies in klassen, naar boven afgerond",
-        "The ways that the policy allows, side by side; the loss in classes, rounded up",
+        "De manieren die het beleid toestaat, naast elkaar",
+        "The ways that the policy allows, side by side",
     ),
     "comparison_none": (
         "Er is niets vergeleken: het beleid staat alleen onderdrukken toe, of de tabel is te groot.",

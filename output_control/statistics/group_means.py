@@ -9,6 +9,7 @@ from output_control.models.level_checks import dominated
 from output_control.models.model_frame import ModelFrame, sums_by_unit
 from output_control.policy import Policy
 from output_control.statistics.rounding import at_scale, to_base
+from output_control.statistics.two_values import upper_of_two
 from output_control.tables.table import BoolArray, FloatArray
 
 
@@ -32,6 +33,9 @@ def why_no_mean(values: FloatArray, rows: BoolArray, frame: ModelFrame, policy: 
     if _is_flag(values):
         sides = [frame.units_where(rows & (values == side)) for side in (0.0, 1.0)]
         return "flag_units" if any(0 < units < n for units in sides) else ""
+    upper = upper_of_two(values, frame.unit, policy.public.tables)
+    if upper is not None and any(0 < frame.units_where(rows & side) < n for side in (upper, ~upper)):
+        return "flag_units"
     if min(frame.units_where(rows & (values != 0)), _units_apart(values, rows, frame)) < n:
         return "few_apart"
     # around the median too: a number added to everyone's value would hide that one unit holds nearly all of the rest

@@ -54,9 +54,10 @@ class Evidence:
     judged on sizes, and there by weaker rules. ``unit`` is the column of the units counted; ``also`` is the same for
     every further kind of unit.
     ``effective``: how many records of equal weight are worth as much as a cell's, (Σw)²/Σw² (Kish, *Survey Sampling*
-    1965, section 11.7); of records without weights their number. ``beyond``: the same cells, of a sum or a mean whose
-    measure is above 0 in every record, with the least of all records taken off each: whoever knows that a constant was
-    added to all can take it off again, so dominance must hold for what is left.
+    1965, section 11.7); of records without weights their number. ``filled`` counts distinct
+    units whose contribution is other than 0. ``beyond``: the same cells, of a sum or a mean whose
+    measure is above 0 for nearly all units, with the least of these taken off each record: whoever knows that a
+    constant was added to all can take it off again, so dominance must hold for what is left.
     """
 
     request: TableRequest
@@ -68,6 +69,7 @@ class Evidence:
     weighted: FloatArray
     unit: str
     effective: FloatArray
+    filled: IntArray
     beyond: CellTable | None = None
     also: tuple[Evidence, ...] = ()
 
@@ -172,7 +174,8 @@ def _evidence(
     found = tallies(request, shown, sources, amounts, unit)
     if not len(found.cell):
         raise Refused("no record has a value of the measure")
-    column = {name: found.sums[:, i] for i, name in enumerate((*amounts.names, "units", "size"))}
+    names = [*amounts.names, *amounts.counted]
+    column = {name: found.sums[:, i] for i, name in enumerate(names)}
     scale = amounts.scale(amounts.total)
     value, size = column[amounts.total] / scale, column["size"] / scale
     signed: BoolArray = size != value
@@ -190,7 +193,8 @@ def _evidence(
         weighted=column[amounts.weighted] / amounts.scale(amounts.weighted),
         unit=unit,
         effective=_effective(column),
-        beyond=_table(found, shown, amounts.beyond(column) / scale, column["units"], amounts, ranking=1)
+        filled=column["filled"],
+        beyond=_table(found, shown, column["over"] / scale, column["units"], amounts, ranking=1)
         if amounts.least
         else None,
     )

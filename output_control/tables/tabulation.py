@@ -25,6 +25,7 @@ from output_control.tables.shown import ShownDimension
 from output_control.tables.table import IntArray
 
 DECIMALS = 4
+OUTERMOST = 20  # fewer than one unit in so many do not hide that a constant was added to all others
 WeightUse = Literal["secret", "public"]
 
 
@@ -34,8 +35,9 @@ class Amounts:
 
     ``contribution`` is what dominance compares, ``total`` what is published, ``weighted`` the weight of the records;
     each names one of ``rows`` (in ten-thousandths) or ``n``. With weights, ``rows`` also has ``share`` and ``square``:
-    a record's weight as a share of the largest one, and its square, in billionths. ``least``: the least measure of all
-    records, in ten-thousandths; 0 where it is not above 0. ``never_above``: some measure is below 0 and none above.
+    a record's weight as a share of the largest one, and its square, in billionths. ``least``: what nearly all
+    units have in each record at least (all but one in `OUTERMOST`), in ten-thousandths; 0 where it is not above 0.
+    ``never_above``: some measure is below 0 and none above.
     """
 
     rows: Mapping[str, str]
@@ -64,13 +66,22 @@ class Amounts:
         """
         if not self.least:
             return (self.contribution,)
-        off = f"{self.least} * n" if self.contribution == "v" else _exact(f"w * {self.least * 1e-8!r}")
-        return (self.contribution, f"{self.contribution} - {off}")
+        return (self.contribution, self.beyond(self.contribution))
 
-    def beyond(self, sums: Mapping[str, IntArray]) -> IntArray:
-        """The totals without the least measure of each record."""
-        off = self.least * sums["n"] if self.total == "v" else np.rint(sums["w"] * (self.least / 10**DECIMALS))
-        return sums[self.total] - off.astype(np.int64)
+    @property
+    def counted(self) -> dict[str, str]:
+        """What is added up per cell over the sums of each unit's records, by name.
+
+        The units; those that contribute something; their totals without sign; and without a least measure, if any.
+        """
+        something = "1" if self.contribution == "n" else f"CASE WHEN {self.contribution} <> 0 THEN 1 ELSE 0 END"
+        each = {"units": "1", "filled": something, "size": f"ABS({self.total})"}
+        return each | ({"over": self.beyond(self.total)} if self.least else {})
+
+    def beyond(self, name: str) -> str:
+        """One of the sums over a unit's records without the least measure of each; 0 where it is no more than that."""
+        off = f"{self.least} * n" if name == "v" else _exact(f"w * {self.least * 1e-8!r}")
+        return f"CASE WHEN {name} > {off} THEN {name} - {off} ELSE 0 END"
 
 
 def amounts_of(request: TableRequest, sources: Sources, weights: WeightUse) -> Amounts:
@@ -96,16 +107,22 @@ def amounts_of(request: TableRequest, sources: Sources, weights: WeightUse) -> A
     total = {"n": weighted, "v": "t" if "t" in rows else "v"}[plain]
     known = sources.sql("d.{m} IS NOT NULL", m=request.measure) if request.measure is not None else "TRUE"
     table = sources.sql("{t}", t=sources.derived_table(request.derivation))
-    least, most = (0, 0) if added is None else _ends(rows["v"], table, sources)
     compared = plain if weights == "secret" else total
-    return Amounts(rows, compared, total, weighted, known, max(least, 0), never_above=least < 0 and most <= 0)
+    if added is None:
+        return Amounts(rows, compared, total, weighted, known)
+    least, most, lowest = _ends(rows["v"], sources.sql("d.{u}", u=request.unit), table, sources)
+    return Amounts(rows, compared, total, weighted, known, max(lowest, 0), never_above=least < 0 and most <= 0)
 
 
-def _ends(measure: str, table: str, sources: Sources) -> tuple[int, int]:
-    """The least and the most of a measure; 0 where no record has one."""
-    found = sources.engine.collect(f"SELECT MIN({measure}) AS a, MAX({measure}) AS b FROM {table} AS d", [])
-    least, most = (int(found.column(name)[0].as_py() or 0) for name in ("a", "b"))
-    return least, most
+def _ends(measure: str, unit: str, table: str, sources: Sources) -> tuple[int, int, int]:
+    """The least and the most of a measure, and what all but one unit in `OUTERMOST` have at least; 0 without any."""
+    ends = f"MIN({measure}) AS a, MAX({measure}) AS b"
+    per = f"SELECT {ends} FROM {table} AS d WHERE {measure} IS NOT NULL GROUP BY {unit}"
+    found = sources.engine.collect(f"SELECT MIN(a) AS a, MAX(b) AS b, COUNT(*) AS n FROM ({per}) AS per", [])
+    least, most, units = (int(found.column(name)[0].as_py() or 0) for name in ("a", "b", "n"))
+    lowest = f"SELECT a FROM ({per}) AS per ORDER BY a LIMIT {units // OUTERMOST + 1}"
+    share = sources.engine.collect(f"SELECT MAX(a) AS a FROM ({lowest}) AS lowest", [])
+    return least, most, int(share.column("a")[0].as_py() or 0)
 
 
 def _exact(value: str) -> str:
@@ -119,12 +136,12 @@ def _billionths(value: str) -> str:
 def tallies(
     request: TableRequest, shown: Sequence[ShownDimension], sources: Sources, amounts: Amounts, unit: str
 ) -> Tallies:
-    """Every non-empty cell by its position; sums are ``amounts.names``, then units, then Σ|total of a unit|.
+    """Every non-empty cell by its position; sums are ``amounts.names``, then those of ``amounts.counted``.
 
     Contributions are ranked once for each of ``amounts.compared``.
     """
     found = sources.engine.collect(_query(request, shown, sources, amounts, unit), ["a", "cell"])
-    names = [*amounts.names, "units", "size"]
+    names = [*amounts.names, *amounts.counted]
     sums = np.column_stack([_whole(found, name) for name in names])
     ranked = [_pairs(found.column(f"tops{i}").combine_chunks()) for i in range(len(amounts.compared))]
     top, owner = (np.stack(each, axis=1) for each in zip(*ranked, strict=True))
@@ -145,8 +162,8 @@ def _query(
         sources.engine.dialect.top_contributions(f"CAST(ABS({each}) AS BIGINT)", "u", LARGEST) + f" AS tops{i}"
         for i, each in enumerate(amounts.compared)
     ]
-    size = f"CAST(SUM(ABS({amounts.total})) AS BIGINT) AS size"
-    reduced = ", ".join([sums, "COUNT(*) AS units", size, *ranked])
+    counted = [f"CAST(SUM({each}) AS BIGINT) AS {name}" for name, each in amounts.counted.items()]
+    reduced = ", ".join([sums, *counted, *ranked])
     guide, levels = _guide(shown), shown[_guide(shown)].dimension.levels
     places = [f"p{i}" for i in range(len(shown))]
     named, cell = ", ".join(places), " + ".join(places)

@@ -127,9 +127,8 @@ def test_bisecting_over_crafted_shares_shows_the_pattern_and_no_number_of_the_ru
         data = flagged(
             (60, "G1a1", "k1"), (60, "G1a1", "k2"), (60, "G1a2", "k1"), (60, "G1a2", "k2"), (60, "G1a2", "k3")
         )
-        worth = np.full(300, 10.0)
-        worth[0] = 59 * 10 * share / (1 - share)
-        worth[-1] = 0.0  # or dominance would hold for what lies above the least
+        worth = np.resize(np.arange(21.0), 300)  # some 0, or dominance would hold for what lies above the least
+        worth[0] = worth[1:60].sum() * share / (1 - share)
         world.add("homes", data.set_column(4, "worth", pa.array(worth)))
         request = table_request("region", "kind", statistic="sum", measure="worth")
         out = checked(world, with_parameters(folder, 61.25, 3.375), request)

@@ -144,7 +144,7 @@ def test_a_mean_is_one_units_whatever_is_added_to_everyones_value(tmp_path: Path
     worth = np.abs(RNG.normal(size=ROWS))
     worth[3] = 900.0
     high = np.arange(ROWS) >= 200
-    data = homes(ROWS, worth=worth + 300 * high + added, high=high.astype(np.int64))
+    data = homes(ROWS, worth=worth + 30 * high + added, high=high.astype(np.int64))
     tree = asked(TreeRequest, outcome="worth", target="number", features=("high",), max_depth=1)
     assert "no split of the tree" in through_the_gate(tmp_path, data, tree)
 

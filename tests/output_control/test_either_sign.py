@@ -21,6 +21,7 @@ from tests.output_control.gate_world import World, random_homes, table_request
 from tests.output_control.statistic_rows import ANNEX, CELLS, flagged, rows_of
 
 SUM = {"statistic": "sum", "measure": "worth"}
+GAINS = [10.0, 11.0, 12.0, 13.0, 14.0] * 24
 
 
 def with_worth(data: pa.Table, worth: list[float] | np.ndarray[Any, Any]) -> pa.Table:
@@ -29,7 +30,7 @@ def with_worth(data: pa.Table, worth: list[float] | np.ndarray[Any, Any]) -> pa.
 
 def losses(*worth: float) -> list[float]:
     """60 homes of each kind: k1 loses, with what is given at its head; k2 and k3 gain."""
-    return [*worth, *[-10.0] * (60 - len(worth)), *[12.0] * 120]
+    return [*worth, *[-10.0] * (60 - len(worth)), *GAINS]
 
 
 def kinds(tmp_path: Path, *worth: float, **fields: Any) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
@@ -95,7 +96,7 @@ def test_a_record_below_0_makes_nobody_forget_the_own_part_of_other_cells(tmp_pa
 
 
 def test_few_units_hide_a_total_below_0(tmp_path: Path) -> None:
-    homes = with_worth(flagged((9, "G1a1", "k1"), (60, "G1a1", "k2"), (60, "G1a1", "k3")), [-10.0] * 9 + [12.0] * 120)
+    homes = with_worth(flagged((9, "G1a1", "k1"), (60, "G1a1", "k2"), (60, "G1a1", "k3")), [-10.0] * 9 + GAINS)
     out = World(tmp_path).add("homes", homes).check(table_request("kind", **SUM))
     annex = {row["kind"]: row for row in rows_of(out.checker_annex[ANNEX])}
     assert (annex["k1"]["status"], annex["k1"]["value"]) == ("primary", "-90")
@@ -105,12 +106,13 @@ def test_few_units_hide_a_total_below_0(tmp_path: Path) -> None:
 
 def test_a_measure_that_is_never_above_0_is_refused_and_turned_it_is_protected(tmp_path: Path) -> None:
     """Whoever knows that no total is above 0 knows more than suppressor and audit take in."""
-    homes = flagged((60, "G1a1", "k1"), (60, "G1a1", "k2"))
+    homes, worth = flagged((60, "G1a1", "k1"), (60, "G1a1", "k2")), np.array([3.0, 4.0, 6.0, 7.0, 5.0] * 24)
+    worth[-1] = 0.0
     with pytest.raises(Refused, match="below 0 and never above") as caught:
-        World(tmp_path).add("homes", with_worth(homes, [-5.0] * 119 + [0.0])).check(table_request("kind", **SUM))
+        World(tmp_path).add("homes", with_worth(homes, -worth)).check(table_request("kind", **SUM))
     assert "turn its sign" in str(caught.value)
     (tmp_path / "turned").mkdir()
-    out = World(tmp_path / "turned").add("homes", with_worth(homes, [5.0] * 119 + [0.0]))
+    out = World(tmp_path / "turned").add("homes", with_worth(homes, worth))
     assert {r["kind"]: r["value"] for r in rows_of(out.check(table_request("kind", **SUM)).outputs[CELLS])}[
         "all"
     ] == "595"

@@ -233,7 +233,7 @@ def test_terms_that_separate_all_but_a_corner_are_refused(tmp_path: Path) -> Non
 
 def test_a_number_that_only_one_unit_has_is_refused(tmp_path: Path) -> None:
     data = simulated()
-    odd = np.zeros(data.num_rows)
+    odd = np.arange(data.num_rows) % 5 / 100
     odd[:6] = [3, 4, 5, 6, 7, 8]
     owner = data.column("owner").to_numpy().copy()
     owner[:6] = 5

@@ -35,7 +35,9 @@ def test_dominance_takes_weighted_contributions_where_weights_are_public(
 ) -> None:
     # k1: 100 with weight 3, and 20 times 10 with weight 1: X = 500, largest 100 (20 %) unweighted, 300 (60 %) weighted
     data = weighted(
-        [("k1", 100.0, 3.0)] + [("k1", 10.0, 1.0)] * 20 + [(k, 10.0, 1.0) for k in ("k2", "k3") for _ in range(40)]
+        [("k1", 100.0, 3.0)]
+        + [("k1", 10.0, 1.0)] * 20
+        + [(k, float(i % 10), 1.0) for k in ("k2", "k3") for i in range(40)]
     )
     world = World(tmp_path, policy_overrides={"weights": use}).add("homes", data)
     out = world.check(table_request("kind", statistic="sum", measure="worth", weight="w"))
