@@ -42,7 +42,7 @@ from output_control.tables.evidence import (
     shown_dimensions,
     tabulate,
 )
-from output_control.tables.linked_counts import attached_counts, figure_rule, protect_both
+from output_control.tables.linked_counts import attached_counts, figure_rule, protect_all, protect_both
 from output_control.tables.rules import Groups, PrimaryResult, group_disclosure, primary
 from output_control.tables.table import BoolArray, CellTable, cell_keys
 from output_control.wishes import CANNOT_STAY, FEWER, faults_of_wish, wished
@@ -258,17 +258,20 @@ def _protected(
         return ProtectedTable(evidence, sensitive, pattern, report, (), base, counts)
     base = base if evidence.table.integral else 1
     # rounding hides nothing besides, and its audit knows of nobody's part
-    alone = base > 1 and as_parts(evidence.table, options) is None
+    alone = base > 1 and all(as_parts(kind.table, options) is None for kind in evidence.kinds)
     rounded = protect_by_rounding(evidence.table, sensitive, options, base) if alone else None
     if rounded is not None:
         report = audit_rounded(evidence.table, sensitive, rounded, options, base)
         return ProtectedTable(evidence, sensitive, rounded, report, (), base)
     done = protect_as_chosen(evidence, sensitive, sources, policy, threads=threads)
+    pattern, report = done.pattern, done.report
+    if evidence.also:
+        pattern, report = protect_all([(kind.table, sensitive) for kind in evidence.kinds], options)
     return ProtectedTable(
         evidence,
         sensitive,
-        done.pattern,
-        done.report,
+        pattern,
+        report,
         (),
         base,
         altered=done.altered,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +15,7 @@ from output_control.suppression import suppress
 from output_control.tables.derived import Sources
 from output_control.tables.evidence import Evidence, tabulate
 from output_control.tables.rules import MinimumFrequency, PrimaryResult
-from output_control.tables.table import BoolArray
+from output_control.tables.table import BoolArray, CellTable
 from output_control.tables.tabulation import WeightUse
 
 
@@ -35,24 +36,32 @@ def attached_counts(evidence: Evidence, sources: Sources, weights: WeightUse) ->
 def protect_both(
     figure: Evidence, of_figure: PrimaryResult, counts: Evidence, of_counts: PrimaryResult, options: Options
 ) -> tuple[Pattern, AuditReport]:
-    """One pattern that protects the figure and its counts; the report is of both audits.
+    """One pattern that protects the figure and its counts; the report is of all audits."""
+    asked = [(kind.table, of_figure) for kind in figure.kinds] + [(kind.table, of_counts) for kind in counts.kinds]
+    return protect_all(asked, options)
+
+
+def protect_all(asked: Sequence[tuple[CellTable, PrimaryResult]], options: Options) -> tuple[Pattern, AuditReport]:
+    """One pattern that protects several tables over the same cells: of figures, of counts, and of each by every kind of
+    unit, since a holding knows what its firms have. The report is of all audits, its intervals are of the first.
 
     Hiding more never narrows an interval: a witness moves only cells that were hidden before. So what each table needs
-    is put together, the second at no cost where the first hides already, and both are audited with the whole.
+    is put together, the later at no cost where an earlier one hides already, and all are audited with the whole.
     """
-    first = suppress(figure.table, of_figure, options=options)
-    cheap = np.where(first.suppressed, 0.0, counts.table.value)
-    second = suppress(counts.table, of_counts, options=replace(options, cost=cheap))
-    hidden: BoolArray = first.suppressed | second.suppressed
-    ours, theirs = _hiding(first, of_figure, hidden), _hiding(second, of_counts, hidden)
-    report = audit(figure.table, of_figure, ours, options)
-    beside = audit(counts.table, of_counts, theirs, options)
-    missed = not bool(hidden[of_counts.mask].all())
-    return ours, replace(
-        report,
-        exact=report.exact + beside.exact,
-        below_level=report.below_level + beside.below_level + int(missed),
-        singleton_exact=report.singleton_exact + beside.singleton_exact,
+    found: list[Pattern] = []
+    hidden: BoolArray = np.zeros(len(asked[0][0]), dtype=np.bool_)
+    for table, primary in asked:
+        cost = np.where(hidden, 0.0, table.sizes) if found else options.cost
+        found.append(suppress(table, primary, options=replace(options, cost=cost)))
+        hidden = hidden | found[-1].suppressed
+    patterns = [_hiding(each, primary, hidden) for each, (_, primary) in zip(found, asked, strict=True)]
+    reports = [audit(*each, pattern, options) for each, pattern in zip(asked, patterns, strict=True)]
+    missed = sum(not bool(hidden[primary.mask].all()) for _, primary in asked)
+    return patterns[0], replace(
+        reports[0],
+        exact=sum(report.exact for report in reports),
+        below_level=sum(report.below_level for report in reports) + missed,
+        singleton_exact=sum(report.singleton_exact for report in reports),
     )
 
 
