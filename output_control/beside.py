@@ -17,7 +17,7 @@ from output_control.ledger.neighbours import Compared
 from output_control.ledger.populations import hold_apart, populations_of
 from output_control.ledger.published import published
 from output_control.ledger.released import ReleasedTable, pack
-from output_control.ledger.remember import ProjectIds, remembered
+from output_control.ledger.remember import ProjectIds, judge_by_ids, remembered
 from output_control.ledger.widest import LeftOut
 from output_control.outputs import json_bytes
 from output_control.policy import Policy
@@ -26,6 +26,7 @@ from output_control.report.files import model_files
 from output_control.table_check import JudgedTable, ProtectedTable, protected_beside, reasons
 from output_control.tables.derived import Sources
 from output_control.tables.linked_counts import figure_rule
+from output_control.unions.judged import judge_of
 from output_control.wishes import CANNOT_STAY, FEWER
 
 NO_LEDGER = "not checked against earlier releases: no release ledger was given"
@@ -109,10 +110,14 @@ def beside_releases(
         held = remembered(each, sources, ids)
         if each.alone is not None:
             held = [replace(table, altered=published(each.alone, policy)) for table in held]
+        else:
+            of = [each.evidence, *([each.counts] if each.counts else [])]
+            judges = [judge_by_ids(judge_of(evidence, sources, policy), ids) for evidence in of]
+            held = [replace(table, judge=judge) for table, judge in zip(held, judges, strict=True)]
         if history is not None:
             key, request = history.ledger.keys.derived(PURPOSE), each.evidence.request
-            of = defined(request, made=made, inputs=inputs, key=key)
-            held = [replace(table, defined=of) for table in held]
+            meant = defined(request, made=made, inputs=inputs, key=key)
+            held = [replace(table, defined=meant) for table in held]
         asked.add(name, each, held)
     together = _protected(tables, asked, history, policy, threads)
     models = [each for each in judged.values() if isinstance(each, Contents)]

@@ -16,15 +16,16 @@ from output_control.alternatives.altered import AlteredTable
 from output_control.alternatives.at_the_gate import compare_with_others, protect_as_chosen
 from output_control.alternatives.comparison import Compared
 from output_control.audit import AuditReport, audit
-from output_control.group_advice import RECORDS, advise_on_groups, coarser_groups
+from output_control.group_advice import advise_on_groups
 from output_control.ledger.sight import Sight
 from output_control.pattern_advice import advise_by_pattern
-from output_control.policy import Policy, TableRules
+from output_control.policy import Policy
 from output_control.protection import Options, Pattern, as_parts
 from output_control.rounded import audit_rounded, protect_by_rounding
+from output_control.sensitive import sensitive_cells
 from output_control.statistics.percentiles import Percentiles, percentiles
 from output_control.statistics.rate_audit import unsupported
-from output_control.statistics.rates import RateTable, complements, exposed_by_rates, rate_table
+from output_control.statistics.rates import RateTable, exposed_by_rates, rate_table
 from output_control.statistics.two_values import (
     COUNT_INSTEAD,
     FROM_0,
@@ -42,10 +43,16 @@ from output_control.tables.evidence import (
     shown_dimensions,
     tabulate,
 )
-from output_control.tables.linked_counts import attached_counts, figure_rule, protect_all, protect_both
-from output_control.tables.rules import Groups, PrimaryResult, group_disclosure, primary
-from output_control.tables.table import BoolArray, CellTable, cell_keys
+from output_control.tables.linked_counts import attached_counts, protect_both, protect_kinds
+from output_control.tables.rules import PrimaryResult
+from output_control.tables.table import CellTable
+from output_control.union_audit import sums_given_away
+from output_control.unions.judged import judge_of
+from output_control.unions.protected import protect_sums
+from output_control.unions.sums import Find
 from output_control.wishes import CANNOT_STAY, FEWER, faults_of_wish, wished
+
+NOT_SAFE = "the audit did not find the pattern safe; nothing is released"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -157,17 +164,21 @@ def _must_be_able_to_stay(evidence: Evidence, sensitive: PrimaryResult) -> None:
         raise reasons([CANNOT_STAY], FEWER)
 
 
-def hide(table: CellTable, sensitive: PrimaryResult, options: Options) -> tuple[Pattern, AuditReport]:
-    """Hide in one table what the policy asks, as if there were no other.
+def hide(
+    table: CellTable, sensitive: PrimaryResult, options: Options, find: Find | None = None
+) -> tuple[Pattern, AuditReport]:
+    """Hide in one table what the policy asks, as if there were no other; and what sums of hidden cells it is to
+    ``find`` ask besides.
 
     Raises:
         Refused: no suppression protects it, or the audit does not find the pattern safe.
     """
     try:
         pattern = suppress(table, sensitive, options=options)
+        pattern, report = protect_sums(table, sensitive, pattern, options, find)
     except CannotProtect as error:
         raise reasons([error.what], error.next_step) from None
-    return pattern, audited(table, sensitive, pattern, options)
+    return pattern, _safe(report, sensitive, pattern)
 
 
 def audited(table: CellTable, sensitive: PrimaryResult, pattern: Pattern, options: Options) -> AuditReport:
@@ -176,9 +187,13 @@ def audited(table: CellTable, sensitive: PrimaryResult, pattern: Pattern, option
     Raises:
         Refused: it is not.
     """
-    report = audit(table, sensitive, pattern, options)
+    return _safe(audit(table, sensitive, pattern, options), sensitive, pattern)
+
+
+def _safe(report: AuditReport, sensitive: PrimaryResult, pattern: Pattern) -> AuditReport:
+    """The report, if it finds the pattern safe. Raises `Refused` if not."""
     if not report.safe or not bool(pattern.suppressed[sensitive.mask].all()):
-        raise reasons(["the audit did not find the pattern safe; nothing is released"])
+        raise reasons([NOT_SAFE])
     return report
 
 
@@ -207,7 +222,15 @@ def protected_beside(
         )
         least = policy.public.tables.minimum_frequency.value
         found = replace(found, comparison=compared, least_units=least)
+    _must_give_no_sum_away(found, sources, policy)
     return _with_figures(_advised(found, policy), sources, policy)
+
+
+def _must_give_no_sum_away(found: ProtectedTable, sources: Sources, policy: Policy) -> None:
+    """Refuse a pattern that lets everyone add hidden cells up to what the policy finds sensitive."""
+    tables = [] if found.altered is not None else [found.evidence, *([found.counts] if found.counts else [])]
+    if any(sums_given_away(each, found.pattern.suppressed, sources, policy) for each in tables):
+        raise reasons([NOT_SAFE])
 
 
 def _advised(protected: ProtectedTable, policy: Policy) -> ProtectedTable:
@@ -236,6 +259,8 @@ def _protect_alone(
     hidden = protected.altered is not None or bool(protected.pattern.suppressed[protected.primary.mask].all())
     if not protected.report.safe or not hidden:
         raise reasons([*_unsafe(evidence.request, protected.altered, protected.comparison), *advice])
+    if protected.base == 1 or protected.counts is not None:
+        _must_give_no_sum_away(protected, sources, policy)
     return _with_figures(_advised(replace(protected, advice=advice), policy), sources, policy)
 
 
@@ -254,7 +279,10 @@ def _protected(
         )
     if request.statistic in {"sum", "mean"}:
         counts = attached_counts(evidence, sources, rules.weights.value)
-        pattern, report = protect_both(evidence, sensitive, counts, sensitive_cells(counts, policy), options)
+        judges = judge_of(evidence, sources, policy), judge_of(counts, sources, policy)
+        pattern, report = protect_both(
+            evidence, sensitive, counts, sensitive_cells(counts, policy), options, judges=judges
+        )
         return ProtectedTable(evidence, sensitive, pattern, report, (), base, counts)
     base = base if evidence.table.integral else 1
     # rounding hides nothing besides, and its audit knows of nobody's part
@@ -266,7 +294,7 @@ def _protected(
     done = protect_as_chosen(evidence, sensitive, sources, policy, threads=threads)
     pattern, report = done.pattern, done.report
     if evidence.also:
-        pattern, report = protect_all([(kind.table, sensitive) for kind in evidence.kinds], options)
+        pattern, report = protect_kinds(evidence, sensitive, options, judge_of(evidence, sources, policy))
     return ProtectedTable(
         evidence,
         sensitive,
@@ -305,7 +333,7 @@ def _with_figures(protected: ProtectedTable, sources: Sources, policy: Policy) -
 
 def _unsafe(request: TableRequest, altered: AlteredTable | None, compared: tuple[Compared, ...]) -> list[str]:
     if altered is None:
-        return ["the audit did not find the pattern safe; nothing is released"]
+        return [NOT_SAFE]
     said = f"{request.protection.method} ({altered.said}) leaves figures that an attacker can narrow down too far"
     safe = [" ".join(filter(None, (row.method, row.parameters))) for row in compared if row.safe]
     return [said, f"safe for this table under the policy: {', '.join(safe)}"] if safe else [said]
@@ -314,94 +342,6 @@ def _unsafe(request: TableRequest, altered: AlteredTable | None, compared: tuple
 def reasons(faults: list[str], next_step: str = "") -> Refused:
     """One refusal that lists everything."""
     return Refused("\n".join(faults), next_step=next_step)
-
-
-def sensitive_cells(evidence: Evidence, policy: Policy) -> PrimaryResult:
-    """Cells that may not be published for their own sake: too few units, a dominant one, or a telling group.
-
-    Raises:
-        Refused: a group that lies in one sensitive category as a whole, which no hiding of figures conceals.
-    """
-    result = PrimaryResult.none(len(evidence.table))
-    for kind in evidence.kinds:
-        result = result.also(_sensitive_for(kind, policy))
-    # a level is a distance that the published figure can move: never further down than the attacker takes it to go
-    return replace(result, lpl=np.minimum(result.lpl, evidence.table.sizes))
-
-
-def _sensitive_for(evidence: Evidence, policy: Policy) -> PrimaryResult:
-    """For one kind of unit."""
-    table, request, rules = evidence.table, evidence.request, policy.public.tables
-    # a weight that outdoes all others makes one record of many, so weighted cells count what their weights leave
-    counted = np.minimum(table.freq, evidence.effective) if request.weight else table.freq
-    # who has nothing adds nothing to a total: neither does he hide who has something, nor may all be told to have none
-    counted = np.minimum(counted, np.maximum(evidence.filled, 1))
-    result = primary(replace(table, freq=counted), figure_rule(request, rules))
-    if evidence.summed or bool((evidence.records != table.n_contributors).any()):
-        judged = replace(table, value=evidence.size)
-        result = result.also(primary(judged, policy.dominance_rules()).where(~evidence.signed))
-        result = result.also(primary(judged, policy.signed_rules()).where(evidence.signed))
-    if evidence.beyond is not None:
-        result = result.also(primary(evidence.beyond, policy.dominance_rules()))
-    if request.statistic == "rate":
-        result = result.also(complements(evidence, rules))
-    for position, shown in enumerate(evidence.shown):
-        if shown.classification.sensitive:
-            result = result.also(_groups(evidence, position, policy))
-    return result
-
-
-def _groups(evidence: Evidence, position: int, policy: Policy) -> PrimaryResult:
-    """Group disclosure judged on distinct units and on records: what is published are records."""
-    table, rules = evidence.table, policy.public.tables
-    listed = evidence.shown[position].classification
-    neutral = [code for code in listed.neutral if code in evidence.shown[position].dimension.index]
-    each = {evidence.unit: table.freq}
-    if bool((evidence.records != table.freq).any()):
-        each[RECORDS] = evidence.records.astype(np.float64)
-    found = [
-        group_disclosure(
-            replace(table, freq=counted),
-            sensitive=position,
-            neutral=neutral,
-            share=rules.group_share.value,
-            n=rules.minimum_frequency.value,
-            counted=name,
-        )
-        for name, counted in each.items()
-    ]
-    by_units, by_records = found[0], found[-1]
-    if by_records.complete.any() and rules.zeros.value == "tested":
-        raise Refused(
-            "\n".join(
-                [
-                    f"a group lies as a whole in one sensitive category of {listed.name}",
-                    *coarser_groups(evidence, by_records.whole),
-                ]
-            ),
-            next_step="show coarser levels, or drop a dimension, so that no group is of one kind",
-        )
-    # structural zeros: everyone knows that the group is in the one category
-    everyone = _everyone_once(evidence, position, by_units.complete & ~by_records.complete, rules)
-    return by_units.primary.also(by_records.primary).also(everyone)
-
-
-def _everyone_once(evidence: Evidence, position: int, cells: BoolArray, rules: TableRules) -> PrimaryResult:
-    """Categories in which every unit of the group has a record, though some have records elsewhere too.
-
-    Unlike a group that lies in one category as a whole, these are hidden by hiding figures: the others are no zeros.
-    """
-    table, result = evidence.table, PrimaryResult.none(len(evidence.table))
-    to_total = table.codes.copy()
-    to_total[:, position] = 0
-    total = np.searchsorted(table.keys(), cell_keys(to_total, table.shape))
-    result.mask[:] = cells
-    most = np.minimum(np.floor(rules.group_share.value * table.freq), table.freq - rules.minimum_frequency.value)
-    result.lpl[cells] = (table.freq - np.maximum(most, 0))[cells]
-    result.anchor[cells] = total[cells]
-    result.reason[cells] = "group"
-    told = Groups.of(np.flatnonzero(cells), total, table.freq, sensitive=position, counted=evidence.unit)
-    return replace(result, groups=told)
 
 
 def _faults_of_groups(request: TableRequest, classifications: Mapping[str, Classification]) -> list[str]:

@@ -19,12 +19,15 @@ from output_control.alternatives.comparison import (
 )
 from output_control.alternatives.feasible import audit_altered, faults_of_altered
 from output_control.alternatives.noise_keys import cell_keys_of
-from output_control.audit import AuditReport, audit
+from output_control.audit import AuditReport
 from output_control.policy import Policy
 from output_control.protection import Pattern, Witnesses
 from output_control.tables.derived import Sources
 from output_control.tables.evidence import Evidence
 from output_control.tables.rules import PrimaryResult
+from output_control.unions.judged import judge_of
+from output_control.unions.protected import protect_sums
+from output_control.unions.sums import Judge, finder
 
 COMPARED_UP_TO = 5_000
 
@@ -52,12 +55,13 @@ def protect_as_chosen(
     if wrong:
         raise CannotProtect(wrong, next_step="choose what zicht check lists, or ask the office to allow it")
     subject = _subject(evidence, sensitive, sources, policy, way, threads=threads)
-    plain = _audited(subject, suppress_subject(subject)) if way is None else None
+    judge = judge_of(evidence, sources, policy)
+    plain = _with_sums(subject, suppress_subject(subject), judge) if way is None else None
     compared: tuple[Compared, ...] = ()
     if policy.protections and len(evidence.table) <= COMPARED_UP_TO:
         compared = compare(subject, _comparable(evidence, policy), plain)
     if way is None or isinstance(way, Coarser):
-        pattern, audited = plain or _audited(subject, coarsen(subject))
+        pattern, audited = plain or _with_sums(subject, coarsen(subject), judge)
         return Protected(pattern, audited, None, compared)
     if not evidence.table.integral:
         raise CannotProtect(f"{way.method} is for counts", next_step="protect sums by suppression or coarser")
@@ -85,8 +89,10 @@ def compare_with_others(
     return compare(subject, _comparable(evidence, policy), found)
 
 
-def _audited(subject: Subject, pattern: Pattern) -> tuple[Pattern, AuditReport]:
-    return pattern, audit(subject.table, subject.primary, pattern, subject.options)
+def _with_sums(subject: Subject, pattern: Pattern, judge: Judge | None) -> tuple[Pattern, AuditReport]:
+    """The pattern with what sums of hidden cells ask besides."""
+    found = finder(subject.table, judge)
+    return protect_sums(subject.table, subject.primary, pattern, subject.options, found)
 
 
 def _comparable(evidence: Evidence, policy: Policy) -> tuple[AllowedProtection, ...]:

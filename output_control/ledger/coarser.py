@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from output_control.ledger.released import ReleasedTable
-from output_control.tables.rules import PrimaryResult
-from output_control.tables.table import Dimension, IntArray, cell_keys
+from output_control.tables.table import Dimension, cell_keys
+from output_control.unions.sums import judge_of_some
 
 MOST_TRIED = 12
 # over all that is tried, so that a refusal takes no longer than checks of these sizes, or two checks like its own
@@ -103,36 +103,17 @@ def cut(table: ReleasedTable, column: int, deepest: int) -> ReleasedTable:
     shape = [len(each.codes) for each in dims]
     # codes stay in the order of the tree, so that the keys still rise
     place = np.searchsorted(cell_keys(codes, shape), cell_keys(leaf, shape))
-    some = replace(
-        held, dims=tuple(dims), codes=codes, freq=held.freq[cells], value=held.value[cells],
-        n_contributors=held.n_contributors[cells], top=held.top[cells], sole_contributor=held.sole_contributor[cells],
-        two_contributors=None if held.two_contributors is None else held.two_contributors[cells],
-        contributors=None if held.contributors is None else held.contributors[cells],
-        size=None if held.size is None else held.size[cells],
-    )  # fmt: skip
+    some = replace(held.only(cells), dims=tuple(dims), codes=codes)
     return replace(
         table,
         table=some,
         rows=replace(table.rows, leaf=place[table.rows.leaf].astype(np.int64)),
-        primary=_of_cells(table, cells),
+        # the total that a group is judged by is no deeper than the group
+        primary=table.primary.only(cells),
         hidden=table.hidden[cells],
         sets=table.sets[cells],
         keep=None if table.keep is None else table.keep[cells],
         cost=None if table.cost is None else table.cost[cells],
         altered=None if table.altered is None else table.altered.of_cells(cells),
-    )
-
-
-def _of_cells(table: ReleasedTable, cells: IntArray) -> PrimaryResult:
-    """What makes some of the cells sensitive; the total that a group is judged by is no deeper than the group."""
-    sensitive = table.primary
-    anchor = sensitive.anchor[cells]
-    return replace(
-        PrimaryResult.none(len(cells)),
-        mask=sensitive.mask[cells],
-        upl=sensitive.upl[cells],
-        lpl=sensitive.lpl[cells],
-        threshold=sensitive.threshold[cells],
-        anchor=np.where(anchor >= 0, np.searchsorted(cells, anchor), -1),
-        reason=sensitive.reason[cells],
+        judge=judge_of_some(table.judge, cells, len(held)),
     )

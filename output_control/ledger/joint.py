@@ -30,6 +30,8 @@ from output_control.suppression import suppress
 from output_control.table_check import audited, hide, reasons
 from output_control.tables.rules import PrimaryResult, Rule
 from output_control.tables.table import BoolArray, IntArray
+from output_control.unions.protected import protect_sums
+from output_control.unions.sums import Find, Sums, finder, over_columns
 
 ROUNDS = 3
 MOST_ATTACKED, MOST_COLUMNS = 300, 1_000  # where attacking one by one takes moments
@@ -92,14 +94,10 @@ def protect_together(
     if history is not None:
         beside.look_back(history)
     altered = beside.must_be_held_together()
-    found = _Found(asked, attached or {}, options)
     try:
-        # sums first: their counts then lose least where a cell is hidden anyhow
-        for inside in sorted(beside.groups(), key=lambda group: asked[group[0]].quantity == COUNT):
-            found.solve(inside, beside, minimum)
+        found = _all_found(asked, attached or {}, options, beside, minimum)
     except Refused as error:
         raise reasons([error.what, *propose()], error.next_step) from None
-    found.hide_alike()
     patterns, reports = zip(*found.of.values(), strict=True) if asked else ((), ())
     released = tuple(
         replace(table, hidden=pattern.suppressed, moves=found.moves[at])
@@ -123,11 +121,39 @@ def protect_together(
     )
 
 
-class _Found:
-    """Pattern and audit of each new table so far; in the end in the order asked."""
+def _all_found(
+    asked: Sequence[ReleasedTable], attached: Mapping[int, int], options: Options, beside: Beside, minimum: int
+) -> _Found:
+    """Every group solved; again, with what is hidden then, when what the counts add to a sum's hidden cells (or the
+    other way round) makes one more sensitive sum of them known.
 
-    def __init__(self, asked: Sequence[ReleasedTable], attached: Mapping[int, int], options: Options) -> None:
-        self._asked, self._attached, self._options = asked, attached, options
+    Raises:
+        Refused: a group cannot be protected.
+    """
+    forced: dict[int, BoolArray] = {}
+    # a round hides more than the one before, or is the last
+    while True:
+        found = _Found(asked, attached, options, forced)
+        # sums first: their counts then lose least where a cell is hidden anyhow
+        for inside in sorted(beside.groups(), key=lambda group: asked[group[0]].quantity == COUNT):
+            found.solve(inside, beside, minimum)
+        found.hide_alike()
+        if not found.gives_sums_away():
+            return found
+        forced = {at: pattern.suppressed for at, (pattern, _) in found.of.items()}
+
+
+class _Found:
+    """Pattern and audit of each new table so far; in the end in the order asked. ``forced``: what must be hidden."""
+
+    def __init__(
+        self,
+        asked: Sequence[ReleasedTable],
+        attached: Mapping[int, int],
+        options: Options,
+        forced: Mapping[int, BoolArray],
+    ) -> None:
+        self._asked, self._attached, self._options, self._forced = asked, attached, options, forced
         self.of: dict[int, tuple[Pattern, AuditReport]] = {}
         self.moves = dict.fromkeys(range(len(asked)), Moves.none())
         self.sights: dict[int, Sight] = {}
@@ -142,7 +168,8 @@ class _Found:
         if len(inside) == 1:
             here = self._asked[new[0]]
             cost = np.where(hidden[0], 0.0, here.costs) if hidden else here.cost
-            pattern, report = hide(here.table, here.primary, replace(self._options, cost=cost, keep=here.keep))
+            options = replace(self._options, cost=cost, keep=here.keep, hidden=self._forced.get(new[0]))
+            pattern, report = hide(here.table, here.primary, options, finder(here.table, here.judge))
             self.of[new[0]] = pattern, report
             self.moves[new[0]] = Moves.of(pattern.witnesses.moves, _keys([here]), [np.arange(len(here.table))])
             return
@@ -152,6 +179,8 @@ class _Found:
             system = build(tables, len(new), links, minimum, given)
             for place, cells in hidden.items():
                 system.cost[system.columns[place][cells]] = 0.0
+            for place, at in enumerate(new):
+                system.fixed[system.columns[place]] |= self._forced.get(at, np.zeros(1, dtype=np.bool_))
             also = sorted({label for each in given for label in each.releases} - {table.label for table in tables})
             done = _protect(system, tables, len(new), self._options, also)
             gone = {at: pattern.suppressed for at, (pattern, _) in zip(new, done.parts, strict=True)}
@@ -175,6 +204,11 @@ class _Found:
             for at in (counts, figure):
                 self.of[at] = _hiding(self.of[at], self._asked[at], both, self._options, alone=at not in self.sights)
         self.of = dict(sorted(self.of.items()))
+
+    def gives_sums_away(self) -> bool:
+        """Whether a sensitive sum of hidden cells of some table is known."""
+        finds = ((finder(table.table, table.judge), at) for at, table in enumerate(self._asked))
+        return any(find is not None and find(self.of[at][0].suppressed) is not None for find, at in finds)
 
     def sight(self, at: int) -> Sight | None:
         """What an attacker sees of one table; less than all there is where something was not looked at."""
@@ -235,7 +269,10 @@ def _protect(system: System, tables: Sequence[ReleasedTable], new: int, options:
             raise _refusal(error.what, tables, new, also) from None
         hidden: BoolArray = pattern.suppressed | always | primary.mask
         whole = replace(pattern, suppressed=hidden, witnesses=shown.beside(pattern.witnesses, open_))
-        report = audit(joint, primary, whole, options)
+        try:
+            whole, report = protect_sums(joint, primary, whole, options, _finder(system, tables[:new]))
+        except CannotProtect as error:
+            raise _refusal(error.what, tables, new, also) from None
         if not report.safe or bool((primary.mask & system.known).any()):
             raise _refusal("the audit did not find the tables safe together", tables, new, also)
         exposed = _exposed(system, whole, options)
@@ -269,11 +306,26 @@ def _alone(system: System, tables: Sequence[ReleasedTable], new: int, options: O
     nothing = Witnesses.none(len(joint))
     whole = Pattern(hidden, hidden & ~primary.mask, nothing, 0.0, options.method, optimal=False, gap=None)
     report = audit(joint, primary, whole, options)
-    if not report.safe or len(_exposed(system, whole, options)):
+    if not report.safe or len(_exposed(system, whole, options)) or _finder(system, tables[:new])(hidden) is not None:
         return None
     moves = Moves.none() if report.moves is None else Moves.of(report.moves, _keys(tables), system.columns)
     parts = [_part(system, at, table, whole, (primary, report)) for at, table in enumerate(tables[:new])]
     return _Done(parts, _sights(system, whole, options, new), moves)
+
+
+def _finder(system: System, new: Sequence[ReleasedTable]) -> Find:
+    """What a pattern of the system gives away of sums of hidden cells of each of its ``new`` tables."""
+    finds = [(finder(table.table, table.judge), columns) for table, columns in zip(new, system.columns, strict=False)]
+
+    def find(hidden: BoolArray) -> Sums | None:
+        found = [
+            replace(sums, members=over_columns(sums.members, columns, len(system.joint)))
+            for own, columns in finds
+            if own is not None and (sums := own(hidden[columns])) is not None
+        ]
+        return Sums.together(found) if found else None
+
+    return find
 
 
 def _sights(system: System, pattern: Pattern, options: Options, new: int) -> list[Sight]:

@@ -18,6 +18,7 @@ from output_control.ledger.moves import Moves
 from output_control.tables.rollup import LARGEST
 from output_control.tables.rules import PrimaryResult
 from output_control.tables.table import BoolArray, CellTable, Dimension, FloatArray, IntArray
+from output_control.unions.sums import Judge
 
 COUNT = "count"
 NOT_COMPARED = "not compared"
@@ -124,6 +125,7 @@ class ReleasedTable:
     altered: Altered | None = None
     keep: BoolArray | None = None
     cost: FloatArray | None = None
+    judge: Judge | None = None
 
     @property
     def label(self) -> str:

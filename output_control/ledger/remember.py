@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from scipy import sparse
 
 from output_control.ledger.released import COUNT, NOT_COMPARED, ReleasedTable, Rows
 from output_control.ledger.rows import LedgerIds, mixed, period_of, rows_of
@@ -14,6 +15,7 @@ from output_control.tables.evidence import Evidence
 from output_control.tables.rules import PrimaryResult
 from output_control.tables.table import NO_CONTRIBUTOR, CellTable, IntArray
 from output_control.tables.unit_keys import kind_of_key
+from output_control.unions.sums import Judge, Sums
 from output_control.wishes import wished
 
 
@@ -81,6 +83,18 @@ def with_ledger_ids(table: CellTable, ids: LedgerIds) -> CellTable:
         there = largest != NO_CONTRIBUTOR
         largest[there] = ids.ids(largest[there])
     return replace(table, sole_contributor=sole, two_contributors=couples, contributors=largest)
+
+
+def judge_by_ids(judge: Judge | None, ids: LedgerIds) -> Judge | None:
+    """The same judge, for tables whose contributors have ledger ids."""
+    if judge is None:
+        return None
+
+    def judged(unions: sparse.csr_array) -> Sums | None:
+        found = judge(unions)
+        return None if found is None else replace(found, table=with_ledger_ids(found.table, ids))
+
+    return judged
 
 
 def set_numbers(table: CellTable, rows: Rows) -> IntArray:

@@ -87,6 +87,8 @@ class TableRules(PolicyFile):
     or ``public`` (both weighted). ``mean_units``, ``percentage_units``: what a mean, and the whole of a percentage,
     needs; ``percentile_units``: units on each side. ``figure_digits``: significant digits of everything that is no
     count or sum.
+    ``unions``: what hidden cells add up to is judged as a cell where it can be computed, in ``all`` tables, or where
+    figures add up contributions or a unit has several records (``contributors``).
     ``protections``: the ways to protect a table besides suppression; without it, or with an empty list, there is none.
     """
 
@@ -105,6 +107,7 @@ class TableRules(PolicyFile):
     percentile_units: Sourced[Annotated[int, Field(ge=2, le=10_000)]]
     figure_digits: Sourced[Annotated[int, Field(ge=1, le=6)]]
     count_rounding: Sourced[CountRounding]
+    unions: Sourced[Literal["all", "contributors"]]
     protections: Sourced[tuple[AllowedProtection, ...]] | None = None
 
 

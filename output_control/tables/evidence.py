@@ -18,7 +18,15 @@ from output_control.statistics.statistic_faults import faults_of_statistic
 from output_control.tables.derived import Sources, units_of
 from output_control.tables.rollup import Tallies
 from output_control.tables.shown import ShownDimension, faults_of_dimension, shown_dimension
-from output_control.tables.table import NO_CONTRIBUTOR, BoolArray, CellTable, CodeArray, FloatArray, IntArray
+from output_control.tables.table import (
+    NO_CONTRIBUTOR,
+    BoolArray,
+    CellTable,
+    CodeArray,
+    Dimension,
+    FloatArray,
+    IntArray,
+)
 from output_control.tables.tabulation import (
     DECIMALS,
     Amounts,
@@ -174,15 +182,40 @@ def _evidence(
     found = tallies(request, shown, sources, amounts, unit)
     if not len(found.cell):
         raise Refused("no record has a value of the measure")
+    dims = tuple(dimension.dimension for dimension in shown)
+    return _evidence_of(found, request, shown, amounts, unit, dims=dims)
+
+
+def evidence_of_sums(evidence: Evidence, found: Tallies, amounts: Amounts) -> Evidence:
+    """``found`` of sums of the cells of ``evidence`` (numbered from 0), by its kind of unit, as cells of a table of
+    their own."""
+    names = tuple(str(at) for at in range(len(found.cell)))
+    dims = (Dimension(name="sum", root="", children={"": names}),)
+    below = replace(found, cell=found.cell + 1)
+    return _evidence_of(below, evidence.request, evidence.shown, amounts, evidence.unit, dims=dims, like=evidence)
+
+
+def _evidence_of(
+    found: Tallies,
+    request: TableRequest,
+    shown: tuple[ShownDimension, ...],
+    amounts: Amounts,
+    unit: str,
+    *,
+    dims: tuple[Dimension, ...],
+    like: Evidence | None = None,
+) -> Evidence:
+    """``like``: what has figures below 0, where cells of another table are judged as those of this one."""
     names = [*amounts.names, *amounts.counted]
     column = {name: found.sums[:, i] for i, name in enumerate(names)}
     scale = amounts.scale(amounts.total)
     value, size = column[amounts.total] / scale, column["size"] / scale
     signed: BoolArray = size != value
     # where no total is below 0 an attacker is taken to know that: the narrower view
-    below = bool((value < 0).any())
-    bounding = _bounding(column, amounts, ~signed)
-    table = _table(found, shown, value, column["units"], amounts, bounding=bounding, size=size if below else None)
+    below = bool((value < 0).any()) if like is None else like.table.size is not None
+    unknown = like is not None and like.table.contributors is None
+    bounding = None if unknown else _bounding(column, amounts, ~signed)
+    table = _table(found, dims, value, column["units"], amounts, bounding=bounding, size=size if below else None)
     return Evidence(
         request=request,
         shown=shown,
@@ -194,7 +227,7 @@ def _evidence(
         unit=unit,
         effective=_effective(column),
         filled=column["filled"],
-        beyond=_table(found, shown, column["over"] / scale, column["units"], amounts, ranking=1)
+        beyond=_table(found, dims, column["over"] / scale, column["units"], amounts, ranking=1)
         if amounts.least
         else None,
     )
@@ -214,7 +247,7 @@ def _effective(column: Mapping[str, IntArray]) -> FloatArray:
 
 def _table(
     found: Tallies,
-    shown: tuple[ShownDimension, ...],
+    dims: tuple[Dimension, ...],
     value: FloatArray,
     units: IntArray,
     amounts: Amounts,
@@ -224,7 +257,6 @@ def _table(
     size: FloatArray | None = None,
 ) -> CellTable:
     """``bounding``: the cells without a contribution below 0, so that each says what its cell is at least."""
-    dims = tuple(dimension.dimension for dimension in shown)
     codes = np.column_stack(np.unravel_index(found.cell, tuple(len(dim.codes) for dim in dims))).astype(np.int32)
     return CellTable(
         dims=dims,

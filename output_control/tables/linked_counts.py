@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from output_control.tables.evidence import Evidence, tabulate
 from output_control.tables.rules import MinimumFrequency, PrimaryResult
 from output_control.tables.table import BoolArray, CellTable
 from output_control.tables.tabulation import WeightUse
+from output_control.unions.protected import protect_sums
+from output_control.unions.sums import Judge, finder
 
 
 def figure_rule(request: TableRequest, rules: TableRules) -> MinimumFrequency:
@@ -34,35 +36,89 @@ def attached_counts(evidence: Evidence, sources: Sources, weights: WeightUse) ->
 
 
 def protect_both(
-    figure: Evidence, of_figure: PrimaryResult, counts: Evidence, of_counts: PrimaryResult, options: Options
+    figure: Evidence,
+    of_figure: PrimaryResult,
+    counts: Evidence,
+    of_counts: PrimaryResult,
+    options: Options,
+    *,
+    judges: tuple[Judge | None, Judge | None] = (None, None),
 ) -> tuple[Pattern, AuditReport]:
-    """One pattern that protects the figure and its counts; the report is of all audits."""
-    asked = [(kind.table, of_figure) for kind in figure.kinds] + [(kind.table, of_counts) for kind in counts.kinds]
-    return protect_all(asked, options)
-
-
-def protect_all(asked: Sequence[tuple[CellTable, PrimaryResult]], options: Options) -> tuple[Pattern, AuditReport]:
-    """One pattern that protects several tables over the same cells: of figures, of counts, and of each by every kind of
-    unit, since a holding knows what its firms have. The report is of all audits, its intervals are of the first.
+    """One pattern that protects the figure and its counts, each by every kind of unit, and what hidden cells of either
+    add up to as far as its of ``judges`` finds that sensitive; the report is of all audits.
 
     Hiding more never narrows an interval: a witness moves only cells that were hidden before. So what each table needs
     is put together, the later at no cost where an earlier one hides already, and all are audited with the whole.
     """
-    found: list[Pattern] = []
-    hidden: BoolArray = np.zeros(len(asked[0][0]), dtype=np.bool_)
-    for table, primary in asked:
-        cost = np.where(hidden, 0.0, table.sizes) if found else options.cost
-        found.append(suppress(table, primary, options=replace(options, cost=cost)))
-        hidden = hidden | found[-1].suppressed
-    patterns = [_hiding(each, primary, hidden) for each, (_, primary) in zip(found, asked, strict=True)]
-    reports = [audit(*each, pattern, options) for each, pattern in zip(asked, patterns, strict=True)]
-    missed = sum(not bool(hidden[primary.mask].all()) for _, primary in asked)
-    return patterns[0], replace(
-        reports[0],
-        exact=sum(report.exact for report in reports),
-        below_level=sum(report.below_level for report in reports) + missed,
-        singleton_exact=sum(report.singleton_exact for report in reports),
+    ours = suppress(figure.table, of_figure, options=options)
+    cheap = replace(options, cost=np.where(ours.suppressed, 0.0, counts.table.value))
+    theirs = suppress(counts.table, of_counts, options=cheap)
+    finds = finder(figure.table, judges[0]), finder(counts.table, judges[1])
+    further = _Further.of([(figure, of_figure), (counts, of_counts)], ours.suppressed | theirs.suppressed, options)
+    hidden = further.hidden
+    while True:
+        ours, report = protect_sums(figure.table, of_figure, _hiding(ours, of_figure, hidden), options, finds[0])
+        wider = _hiding(theirs, of_counts, ours.suppressed)
+        theirs, beside = protect_sums(counts.table, of_counts, wider, options, finds[1])
+        safe = report.safe and beside.safe
+        if not safe or np.array_equal(theirs.suppressed, hidden):
+            break
+        hidden = theirs.suppressed
+    missed = not bool(hidden[of_counts.mask].all())
+    return ours, further.audited(
+        replace(
+            report,
+            exact=report.exact + beside.exact,
+            below_level=report.below_level + beside.below_level + int(missed),
+            singleton_exact=report.singleton_exact + beside.singleton_exact,
+        ),
+        ours.suppressed,
     )
+
+
+def protect_kinds(
+    figure: Evidence, sensitive: PrimaryResult, options: Options, judge: Judge | None
+) -> tuple[Pattern, AuditReport]:
+    """As `protect_both`, of figures without a table of counts beside them."""
+    ours = suppress(figure.table, sensitive, options=options)
+    further = _Further.of([(figure, sensitive)], ours.suppressed, options)
+    wider = _hiding(ours, sensitive, further.hidden)
+    ours, report = protect_sums(figure.table, sensitive, wider, options, finder(figure.table, judge))
+    return ours, further.audited(report, ours.suppressed)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Further:
+    """Tables over the same cells by further kinds of unit, with the proof of each: a holding knows what its firms have.
+
+    ``hidden`` is what all of them together need, and what was hidden before.
+    """
+
+    of_each: tuple[tuple[CellTable, PrimaryResult, Pattern], ...]
+    options: Options
+    hidden: BoolArray
+
+    @staticmethod
+    def of(tables: Sequence[tuple[Evidence, PrimaryResult]], hidden: BoolArray, options: Options) -> _Further:
+        """Hide besides what each kind but the first needs, at no cost where cells are ``hidden`` already."""
+        found: list[tuple[CellTable, PrimaryResult, Pattern]] = []
+        for table, primary in ((kind.table, primary) for evidence, primary in tables for kind in evidence.also):
+            free = replace(options, cost=np.where(hidden, 0.0, table.sizes))
+            found.append((table, primary, suppress(table, primary, options=free)))
+            hidden = hidden | found[-1][2].suppressed
+        return _Further(tuple(found), options, hidden)
+
+    def audited(self, report: AuditReport, hidden: BoolArray) -> AuditReport:
+        """``report`` with what the audits of each find where ``hidden`` is hidden."""
+        for table, primary, pattern in self.of_each:
+            own = audit(table, primary, _hiding(pattern, primary, hidden), self.options)
+            report = replace(
+                report,
+                exact=report.exact + own.exact,
+                below_level=report.below_level + own.below_level,
+                singleton_exact=report.singleton_exact + own.singleton_exact,
+            )
+        return report
 
 
 def _hiding(pattern: Pattern, primary: PrimaryResult, hidden: BoolArray) -> Pattern:

@@ -173,6 +173,30 @@ class PrimaryResult:
             reason=np.where(cells, self.reason, ""),
         )
 
+    def beside(self, other: PrimaryResult) -> PrimaryResult:
+        """The cells of this, then those of another; without the groups."""
+        size = len(self.mask)
+        return PrimaryResult(
+            mask=np.append(self.mask, other.mask),
+            upl=np.append(self.upl, other.upl),
+            lpl=np.append(self.lpl, other.lpl),
+            threshold=np.append(self.threshold, other.threshold),
+            anchor=np.append(self.anchor, np.where(other.anchor >= 0, other.anchor + size, -1)),
+            reason=np.append(self.reason, other.reason),
+        )
+
+    def only(self, cells: IntArray) -> PrimaryResult:
+        """What makes some of the cells (rising) sensitive; their anchors are among them. Without the groups."""
+        anchor = self.anchor[cells]
+        return PrimaryResult(
+            mask=self.mask[cells],
+            upl=self.upl[cells],
+            lpl=self.lpl[cells],
+            threshold=self.threshold[cells],
+            anchor=np.where(anchor >= 0, np.searchsorted(cells, anchor), -1),
+            reason=self.reason[cells],
+        )
+
     def also(self, other: PrimaryResult) -> PrimaryResult:
         """Sensitive by either, each level the larger one."""
         mine, theirs = (np.char.add(np.char.add("+", part), "+") for part in (self.reason, other.reason))

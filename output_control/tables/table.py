@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -148,6 +148,21 @@ class CellTable:
         """`contributors`, -1 where that is not known."""
         nobody = np.full(self.top.shape, NO_CONTRIBUTOR, dtype=np.int64)
         return nobody if self.contributors is None else self.contributors
+
+    def only(self, cells: IntArray) -> CellTable:
+        """Some of the cells."""
+        return replace(
+            self,
+            codes=self.codes[cells],
+            freq=self.freq[cells],
+            value=self.value[cells],
+            n_contributors=self.n_contributors[cells],
+            top=self.top[cells],
+            sole_contributor=self.sole_contributor[cells],
+            two_contributors=None if self.two_contributors is None else self.two_contributors[cells],
+            contributors=None if self.contributors is None else self.contributors[cells],
+            size=None if self.size is None else self.size[cells],
+        )
 
     def labels(self, cell: int) -> tuple[str, ...]:
         """The codes of one cell, one per dimension."""

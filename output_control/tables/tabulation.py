@@ -68,6 +68,22 @@ class Amounts:
             return (self.contribution,)
         return (self.contribution, self.beyond(self.contribution))
 
+    def ranked(self, sums: Mapping[str, IntArray]) -> list[IntArray]:
+        """``compared``, of the sums of each unit that are in memory."""
+        plain = sums[self.contribution]
+        return [plain, self._over(self.contribution, sums)] if self.least else [plain]
+
+    def counts(self, sums: Mapping[str, IntArray]) -> list[IntArray]:
+        """``counted``, of the sums of each unit that are in memory."""
+        plain, total = sums[self.contribution], sums[self.total]
+        one = np.ones(len(plain), dtype=np.int64)
+        filled = one if self.contribution == "n" else (plain != 0).astype(np.int64)
+        return [one, filled, np.abs(total), *([self._over(self.total, sums)] if self.least else [])]
+
+    def _over(self, name: str, sums: Mapping[str, IntArray]) -> IntArray:
+        off = self.least * sums["n"] if name == "v" else np.rint(sums["w"] * (self.least / 10**DECIMALS))
+        return np.maximum(sums[name] - off.astype(np.int64), 0)
+
     @property
     def counted(self) -> dict[str, str]:
         """What is added up per cell over the sums of each unit's records, by name.
@@ -238,6 +254,30 @@ def codes_table(request: TableRequest, shown: Sequence[ShownDimension], position
 def stride_of(shown: Sequence[ShownDimension], position: int) -> int:
     """How far apart two neighbouring codes of a dimension are in the cross product."""
     return int(np.prod([len(each.dimension.codes) for each in shown[position + 1 :]], dtype=np.int64))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Contributions:
+    """What each unit has in each finest cell: ``cell`` (position in the cross product) and ``unit``, each pair once, in
+    that order, with ``sums`` (pairs × `Amounts.names`) of whole numbers."""
+
+    cell: IntArray
+    unit: IntArray
+    sums: IntArray
+
+
+def contributions(
+    request: TableRequest, shown: Sequence[ShownDimension], sources: Sources, amounts: Amounts, unit: str
+) -> Contributions:
+    """Of every unit in every finest cell, the sums of ``amounts.names``."""
+    places = " + ".join(f"p{i}" for i in range(len(shown)))
+    sums = ", ".join(f"CAST(SUM({name}) AS BIGINT) AS {name}" for name in amounts.names)
+    leaf = _leaf(request, shown, sources, amounts, unit)
+    found = sources.engine.collect(
+        f"SELECT {places} AS cell, u, {sums} FROM ({leaf}) AS l GROUP BY {places}, u", ["cell", "u"]
+    )
+    columns = np.column_stack([_whole(found, name) for name in amounts.names])
+    return Contributions(_whole(found, "cell"), _whole(found, "u"), columns)
 
 
 def unit_sets(

@@ -14,7 +14,8 @@ from enclave.errors import BadInput, Refused
 from output_control.audit import full_equations
 from output_control.linked.linked_tables import link
 from output_control.protection import Options, demand, least
-from output_control.table_check import hide, sensitive_cells
+from output_control.sensitive import sensitive_cells
+from output_control.table_check import hide
 from output_control.tables.evidence import Evidence, shown_dimensions, tabulate
 from output_control.tables.rules import MinimumFrequency, for_signed, primary
 from tests.output_control.gate_world import World, random_homes, table_request
