@@ -72,7 +72,8 @@ def test_a_record_below_0_weakens_the_rules_in_its_own_cells_alone(tmp_path: Pat
     """One has 55 of 100 in k1, more than (1, 50) allows, and less than the 60 % of a cell of either sign."""
     for name, last in (("above", 0.01), ("below", -0.01)):
         homes = with_worth(
-            flagged((11, "G1a1", "k1"), (60, "G1a1", "k2"), (61, "G1a1", "k3")), [55, *[4.5] * 10, *[50.0] * 120, last]
+            flagged((11, "G1a1", "k1"), (60, "G1a1", "k2"), (61, "G1a1", "k3")),
+            [55, *[4.5] * 10, *[45.0, 50.0, 55.0] * 40, last],
         )
         (tmp_path / name).mkdir()
         rows = rows_of(
