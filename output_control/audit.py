@@ -1,4 +1,4 @@
-"""The attacker's view of a pattern, by code that shares nothing with the suppressor but input, pattern and witnesses.
+"""The attacker's view of a pattern, by code that shares nothing with the suppressor but demand and witnesses.
 
 The attacker knows every published cell, that y ≥ 0 (whole numbers for counts; of tables with figures below 0 see
 `output_control.protection.least`), that empty cells are empty, and every equation of every hierarchy: nothing is

@@ -23,9 +23,9 @@ from output_control.outputs import json_bytes
 from output_control.policy import Policy
 from output_control.report.contents import Texts
 from output_control.report.files import model_files
+from output_control.sensitive import figure_rule
 from output_control.table_check import JudgedTable, ProtectedTable, protected_beside, reasons
 from output_control.tables.derived import Sources
-from output_control.tables.linked_counts import figure_rule
 from output_control.unions.judged import judge_of
 from output_control.wishes import CANNOT_STAY, FEWER
 

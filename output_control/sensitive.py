@@ -7,13 +7,19 @@ from dataclasses import replace
 import numpy as np
 
 from enclave.errors import Refused
+from enclave.requests import TableRequest
 from output_control.group_advice import RECORDS, coarser_groups
 from output_control.policy import Policy, TableRules
 from output_control.statistics.rates import complements
 from output_control.tables.evidence import Evidence
-from output_control.tables.linked_counts import figure_rule
-from output_control.tables.rules import Groups, PrimaryResult, group_disclosure, primary
+from output_control.tables.rules import Groups, MinimumFrequency, PrimaryResult, group_disclosure, primary
 from output_control.tables.table import BoolArray, cell_keys
+
+
+def figure_rule(request: TableRequest, rules: TableRules) -> MinimumFrequency:
+    """The minimum frequency of a table: of a mean what a mean needs, since means and counts give the sums."""
+    n = rules.minimum_frequency.value
+    return MinimumFrequency(max(n, rules.mean_units.value) if request.statistic == "mean" else n)
 
 
 def sensitive_cells(evidence: Evidence, policy: Policy) -> PrimaryResult:

@@ -15,9 +15,9 @@ from scipy import sparse
 from output_control.audit import full_equations
 from output_control.ledger.dominated import LARGEST, breaks_a_rule
 from output_control.policy import Policy
+from output_control.sensitive import figure_rule
 from output_control.tables.derived import Sources
 from output_control.tables.evidence import Evidence
-from output_control.tables.linked_counts import figure_rule
 from output_control.tables.rules import Rule
 from output_control.tables.table import BoolArray, FloatArray
 from output_control.tables.tabulation import DECIMALS, Amounts, Contributions, amounts_of, contributions

@@ -48,24 +48,33 @@ def files_text(outputs: Mapping[str, bytes], evidence: Mapping[str, bytes], advi
     return "\n".join([*lines, *(f"advice: {line}" for line in advice)])
 
 
+_LOSSES = {
+    "cells lost": "cells_lost",
+    "value lost": "value_lost",
+    "changed": "cells_changed",
+    "mean dev.": "mean_absolute_deviation",
+    "largest": "largest_deviation",
+    "Hellinger": "hellinger_share",
+}
+
+
 def comparison_text(document: bytes) -> str:
-    """The ways to protect one table side by side, as `comparison.json` lists them; what is unknown stays blank."""
+    """The ways to protect one table side by side, as `comparison.json` lists them; what is unknown stays blank, and so
+    is what the author of a table is not told."""
     rows = json.loads(document)["methods"]
     shown = Table(box=None, pad_edge=False)
     for name in ("protection", "protects"):
         shown.add_column(name, no_wrap=True)
-    for name in ("cells lost", "value lost", "changed", "mean dev.", "largest", "Hellinger", "adds up"):
+    for name in (*_LOSSES, "adds up"):
         shown.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         way = " ".join(filter(None, (row["method"], row["parameters"])))
         if row["loss"] is None:
             shown.add_row(way, f"no: {row['reason']}")
             continue
-        lost = row["loss"]
-        figures = [lost[name] for name in ("cells_lost", "value_lost", "cells_changed", "mean_absolute_deviation")]
-        figures += [lost["largest_deviation"], lost["hellinger_share"]]
+        figures = [f"{row['loss'][name]:.6g}" if name in row["loss"] else "" for name in _LOSSES.values()]
         verdicts = ["yes" if row[name] else "NO" for name in ("safe", "additive")]
-        shown.add_row(way, verdicts[0], *(f"{figure:.6g}" for figure in figures), verdicts[1])
+        shown.add_row(way, verdicts[0], *figures, verdicts[1])
     target = io.StringIO()
     Console(file=target, width=WIDTH, color_system=None).print(shown)
     return target.getvalue().rstrip()

@@ -13,7 +13,7 @@ from scipy import sparse
 
 from enclave.errors import CannotProtect
 from output_control.alternatives.altered import AlteredTable
-from output_control.suppression.lp import Model
+from output_control.linear_programme import Model
 from output_control.tables.relations import equations
 from output_control.tables.table import CellTable, FloatArray, IntArray
 

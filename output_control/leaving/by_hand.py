@@ -22,7 +22,7 @@ _WORD = re.compile(rf"(?=[+/_=-]*[0-9A-Za-z])[0-9A-Za-z+/_=-]{{{MOST_IN_A_WORD +
 _NUMBER = re.compile(r"[0-9]+")
 _JOINED = re.compile(r"[0-9]{21}")
 _FORMULA = re.compile(r"\s*[=+\-@|%]")  # spreadsheets run such a field (OWASP, CSV injection)
-_PLAIN = re.compile(r"\s*[-+]?[0-9.,\s]*[0-9][0-9.,\s]*%?|\s*[-+]|.*[-+]?[0-9][eE][-+]?[0-9]{1,3}\s*")
+_PLAIN = re.compile(r"\s*[-+]?[0-9.,\s]*[0-9][0-9.,\s]*%?|\s*[-+]|\s*[-+]?[0-9][0-9.,]*[eE][-+]?[0-9]{1,3}\s*")
 _OTHER_BASE = re.compile(r"\s*0[xXoObB][0-9A-Fa-f]+\s*")
 _COMPUTED = re.compile(r"\s*([-+]?[0-9]{1,40}(?:[.,][0-9]{1,40})?)(?:[eE]([-+]?[0-9]{1,2}))?\s*(%?)\s*")
 _MARKUP = re.compile(r"<[A-Za-z!/?]|!\[|\]\(|\]:|https?://|ftp://", re.IGNORECASE)

@@ -20,8 +20,8 @@ from output_control.audit import full_equations
 from output_control.ledger.alike import by_definition
 from output_control.ledger.released import ReleasedTable
 from output_control.ledger.system import System
+from output_control.linear_programme import Model
 from output_control.protection import Options, demand, least
-from output_control.suppression.lp import Model
 from output_control.tables.table import BoolArray, FloatArray, IntArray
 
 STILL = 1e-6

@@ -17,7 +17,7 @@ import numpy as np
 from scipy import sparse
 
 from enclave.errors import BadInput, CannotProtect
-from output_control.suppression.lp import Model
+from output_control.linear_programme import Model
 from output_control.tables.table import NO_CONTRIBUTOR, CellTable, Dimension, FloatArray, IntArray, cell_keys
 
 MOST_CELLS = 6_000

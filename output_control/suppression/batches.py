@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
+from output_control.linear_programme import Model
 from output_control.suppression.flow import accept, compatible, in_random_directions, typical_level
 from output_control.suppression.islands import inside
-from output_control.suppression.lp import Model
 from output_control.suppression.neighbourhood import Ball
 from output_control.suppression.problem import Target
 from output_control.suppression.search import Search

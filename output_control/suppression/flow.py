@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
+from output_control.linear_programme import Model
 from output_control.suppression.boxed import cheapest_box
 from output_control.suppression.islands import Islands
-from output_control.suppression.lp import Model
 from output_control.suppression.neighbourhood import WIDE, Ball, ball, limits
 from output_control.suppression.problem import Problem, Target
 from output_control.suppression.search import Search

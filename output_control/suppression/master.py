@@ -16,8 +16,8 @@ from itertools import pairwise
 import numpy as np
 from scipy import sparse
 
+from output_control.linear_programme import Model, Solution
 from output_control.suppression.capacity import equation_cuts
-from output_control.suppression.lp import Model, Solution
 from output_control.suppression.problem import Problem, Target
 from output_control.suppression.search import Search
 from output_control.tables.table import BoolArray, FloatArray

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from output_control.suppression.lp import Model
+from output_control.linear_programme import Model
 from output_control.suppression.problem import Problem
 from output_control.tables.table import BoolArray, FloatArray, IntArray
 

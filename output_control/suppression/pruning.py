@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
+from output_control.linear_programme import Model
 from output_control.suppression.boxed import certify_by_boxes
 from output_control.suppression.flow import aim, cheapest_move, compatible, typical_level
-from output_control.suppression.lp import Model
 from output_control.suppression.neighbourhood import Ball, limits
 from output_control.suppression.problem import Target
 from output_control.suppression.rising import Short

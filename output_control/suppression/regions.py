@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy import sparse
 
+from output_control.linear_programme import Model
 from output_control.suppression.boxes import Boxes
 from output_control.suppression.flow import accept, integer_move, is_whole_move
 from output_control.suppression.islands import inside
-from output_control.suppression.lp import Model
 from output_control.suppression.neighbourhood import Ball, ball, limits
 from output_control.suppression.problem import Target
 from output_control.suppression.search import Search

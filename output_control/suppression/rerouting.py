@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
+from output_control.linear_programme import Model
 from output_control.suppression.flow import serve
-from output_control.suppression.lp import Model
 from output_control.suppression.problem import Problem
 from output_control.suppression.pruning import prune
 from output_control.suppression.search import OutOfBudget, Search

@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from scipy import sparse
 
-from output_control.suppression.lp import Model
+from output_control.linear_programme import Model
 from output_control.suppression.neighbourhood import Ball
 from output_control.suppression.problem import NOISE, TOLERANCE, Target
 from output_control.suppression.search import Search

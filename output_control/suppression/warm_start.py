@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 from scipy.sparse import csgraph
 
-from output_control.suppression.lp import Model
+from output_control.linear_programme import Model
 from output_control.suppression.neighbourhood import WIDE, Ball, limits
 from output_control.suppression.problem import Target
 from output_control.suppression.search import Search

@@ -7,24 +7,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from enclave.requests import TableRequest
 from output_control.audit import AuditReport, audit
-from output_control.policy import TableRules
 from output_control.protection import Options, Pattern
 from output_control.suppression import suppress
 from output_control.tables.derived import Sources
 from output_control.tables.evidence import Evidence, tabulate
-from output_control.tables.rules import MinimumFrequency, PrimaryResult
+from output_control.tables.rules import PrimaryResult
 from output_control.tables.table import BoolArray, CellTable
 from output_control.tables.tabulation import WeightUse
 from output_control.unions.protected import protect_sums
 from output_control.unions.sums import Judge, finder
-
-
-def figure_rule(request: TableRequest, rules: TableRules) -> MinimumFrequency:
-    """The minimum frequency of a table: of a mean what a mean needs, since means and counts give the sums."""
-    n = rules.minimum_frequency.value
-    return MinimumFrequency(max(n, rules.mean_units.value) if request.statistic == "mean" else n)
 
 
 def attached_counts(evidence: Evidence, sources: Sources, weights: WeightUse) -> Evidence:

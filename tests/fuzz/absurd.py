@@ -224,7 +224,7 @@ FILES: Mapping[str, Absurd] = {
     "columns.json": Absurd(lambda path, n: _write(path, numbered("{", '"#": 1, ', n << 16, "}")), 1, 160),
     "columns.sav": Absurd(lambda path, n: sav(path, variables(n << 15)), 2, 320),
     "cell.sav": Absurd(lambda path, n: sav(path, one_long(n << 20), repeated("", "x", n << 20, "")), 2, 1024),
-    "segments.sav": Absurd(lambda path, n: sav(path, named(n << 20, 8)), 3, 64),
+    "segments.sav": Absurd(lambda path, n: sav(path, named(n << 20, 8)), 2, 64),
     "labels.sav": Absurd(lambda path, n: sav(path, chain(named(0, 8), labels(n << 16))), 2, 1024),
     "documents.sav": Absurd(lambda path, n: sav(path, documents(n << 10)), 17, 1024),
     "blocks.zsav": Absurd(

@@ -135,6 +135,7 @@ READERS = {
     "pseudonymise/register_check.py": OWN,
     "pseudonymise/schemas.py": "schema",
     "pseudonymise/sealing.py": "sealed",
+    "pseudonymise/sender.py": OWN,
     "pseudonymise/signed_statement.py": "receipt",
     "pseudonymise/withdrawal.py": "notice",
 }

@@ -199,8 +199,8 @@ def test_a_count_where_one_owner_holds_most_is_hidden(tmp_path: Path) -> None:
 
 def test_negative_contributions_are_judged_by_their_size(tmp_path: Path) -> None:
     data = homes_of((60, "k1", "no", 0), (60, "k2", "no", 100), (60, "k3", "no", 300))
-    worth = np.full(180, 10.0)
-    worth[0], worth[1:31] = 900.0, -10.0
+    worth = np.resize(np.arange(6.0, 15.0), 180)
+    worth[0], worth[1:31] = 900.0, -worth[1:31]
     out = (
         World(tmp_path)
         .add("homes", data.set_column(4, "worth", pa.array(worth)))

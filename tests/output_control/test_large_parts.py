@@ -40,22 +40,26 @@ BETWEEN_TWO: list[Record] = [
 ]  # fmt: skip
 
 
-def reach_for(
-    records: Sequence[Record], table: CellTable, hidden: BoolArray, target: int, members: set[int], *, whole: bool
-) -> tuple[float, float]:
+def reach_for(  # the whole attack
+    records: Sequence[Record], table: CellTable, hidden: BoolArray, target: int, members: set[int],
+    *, whole: bool, parts: bool = True,
+) -> tuple[float, float]:  # fmt: skip
     """How far above and below the truth a cell may be for ``members``: they take what is theirs off every figure.
+
+    Without ``parts`` they know the cells that hold nobody else, and no part of any other.
 
     ``whole``: by listing every table of whole numbers; else by linear programmes.
     """
     trees = tuple(Tree(dim.name, dim.root, dim.children) for dim in table.dims)
+    theirs = members if parts else set()
     shown: dict[tuple[str, ...], float | None] = {}
     for i in range(len(table)):
         here = inside(records, table, i)
-        others = sum(value for value, who in here if who not in members)
+        others = sum(value for value, who in here if who not in theirs)
         known = not hidden[i] or {who for _, who in here} <= members
         shown[table.labels(i)] = others if known else None
     attack = BruteForce([Published(trees, shown)])
-    true = sum(value for value, who in inside(records, table, target) if who not in members)
+    true = sum(value for value, who in inside(records, table, target) if who not in theirs)
     if not whole:
         low, high = attack.ends(attack.tables[0], table.labels(target))
         return high - true, true - low
@@ -76,12 +80,15 @@ def exposed(
     units = sorted({who for _, _, who in records})
     everybody = [each for size in range(1, options.coalition + 1) for each in itertools.combinations(units, size)]
     found = set()
+    if options.part_share == 0:  # who is alone nowhere knows no more than anybody
+        alone = [{who for _, who in inside(records, table, k)} for k in np.flatnonzero(hidden).tolist()]
+        everybody = [each for each in everybody if any(here <= set(each) for here in alone)]
     for k in np.flatnonzero(sensitive.mask & hidden).tolist():
         here = {who for _, who in inside(records, table, k)}
         for members in groups or everybody:
             if here <= set(members):
                 continue
-            up, down = reach_for(records, table, hidden, k, set(members), whole=whole)
+            up, down = reach_for(records, table, hidden, k, set(members), whole=whole, parts=options.part_share > 0)
             level, width = asked(records, table, sensitive, k, members, options)
             if up < level - NEAR * (1 + level) or up + down < width - NEAR * (1 + width):
                 found.add((k, members))

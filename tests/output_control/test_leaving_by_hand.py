@@ -40,6 +40,7 @@ MANY = [f"{18 + at % 70} {'MV'[at % 2]} wijk{at % 97} geen" for at in range(20_0
         ("a.csv", f"area;n\nGM0363;{BSN}0E-1", "eleven-test"),
         ("a.csv", f"area;n\nGM0363;{BSN}00%", "eleven-test"),
         ("a.csv", f"area;n\nGM0363;={BSN[:4]}*100000+{BSN[4:]}", "as a formula"),
+        ("a.csv", f"area;n\nGM0363;={BSN[:4]}*100000+{BSN[4:]}+1e0", "as a formula"),
         ("a.csv", f"area;n\nGM0363;{int(BSN):#x}", "another base than ten"),
         ("a.md", "# figures\n<!-- jan jansen -->\n", "HTML, a picture or a link"),
         ("a.md", "![](http://x.example/a.png)", "HTML, a picture or a link"),

@@ -193,7 +193,7 @@ def test_twelve_records_of_few_households(tmp_path: Path, households: int, safe:
     data = homes_of((12, "k1", "no", 0), (100, "k2", "no", 100), (100, "k3", "no", 300))
     owner = data.column("owner").to_numpy().copy()
     owner[:12] = np.arange(12) % households
-    worth = pa.array([100.0 + i % 5 for i in range(212)])
+    worth = pa.array([60.0 + i * 37 % 81 for i in range(212)])
     data = data.set_column(1, "owner", pa.array(owner)).set_column(4, "worth", worth)
     measure = {"measure": "worth"} if statistic == "mean" else {}
     out = World(tmp_path).add("homes", data).check(table_request("kind", statistic=statistic, **measure))

@@ -104,7 +104,7 @@ def test_a_policy_that_rounds_counts_is_refused_for_counts_alone(tmp_path: Path,
 def test_what_a_policy_says_is_not_said_otherwise_beside_it(tmp_path: Path, beside: dict[str, object]) -> None:
     at = line(tmp_path / "in", 9, 40, 50, 60)
     with pytest.raises(BadInput, match="a policy says"):
-        protect(at, tmp_path / "out", policy=POLICIES / "cbs_ra.yaml", **beside)  # type: ignore[arg-type]  # by name
+        protect(at, tmp_path / "out", policy=POLICIES / "cbs_ra.yaml", **beside)  # type: ignore[arg-type]  # each by its name
 
 
 def test_a_policy_that_is_missing_or_does_not_hold_is_bad_input(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ from output_control import attacker as attacker_module
 from output_control import suppression
 from output_control.attacker import Attacker
 from output_control.audit import audit
+from output_control.linear_programme import Model
 from output_control.protection import Method, Options
 from output_control.suppression import flow, neighbourhood, suppress
-from output_control.suppression.lp import Model
 from output_control.tables.rules import Dominance, MinimumFrequency, PPercent, primary
 from output_control.tables.table import CellTable, Dimension
 from tests.output_control.random_tables import random_counts, random_magnitudes

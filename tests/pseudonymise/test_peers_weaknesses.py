@@ -184,7 +184,7 @@ def test_no_key_and_no_identifier_stands_in_a_plan_or_an_event_log(
     with open_engine(engine, scratch=tmp_path / "scratch", readable=[], threads=1, memory_gib=1.0) as at_work:
         made = build_key_table(register, hasher=hasher, key_ids={}, zone=zone, engine=at_work)
         if engine == "spark":
-            plan = at_work.session.sql(f"SELECT hmac('text', '{printed}')")  # type: ignore[attr-defined]  # Spark's own
+            plan = at_work.session.sql(f"SELECT hmac('text', '{printed}')")  # type: ignore[attr-defined]  # Spark's engine has it
             plan.collect()
     assert made.hashes == 300
     kinds = ("bsn", "bag", "rsin", "kvk")
@@ -232,7 +232,7 @@ def wanted() -> set[str]:
     said = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
     groups: list[Any] = [said["project"]["dependencies"], *said["project"]["optional-dependencies"].values()]
     groups += said.get("dependency-groups", {}).values()
-    return {_plain(re.match(r"[A-Za-z0-9._-]+", line)[0]) for group in groups for line in group}  # type: ignore[index]  # a name
+    return {_plain(re.match(r"[A-Za-z0-9._-]+", line)[0]) for group in groups for line in group}  # type: ignore[index]  # each begins with one
 
 
 def test_what_pins_old_libraries_or_shows_keys_is_in_no_lock() -> None:

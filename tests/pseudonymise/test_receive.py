@@ -229,7 +229,7 @@ def test_the_accepted_frame_is_found_from_the_manifest_too(enclave: Enclave) -> 
 def test_a_rejection_says_why_in_its_text(enclave: Enclave) -> None:
     text = str(enclave.hemp([{**row, "plants": "x"} for row in hemp_rows(3)]))
     assert "rejected; received 3, accepted 0, quarantined 3" in text
-    assert "column plants, row 1, 2, 3: not a number" in text
+    assert "column plants, row 1, 2, 3: not a whole number" in text
 
 
 def test_a_sealed_file_that_is_not_there_is_told(enclave: Enclave) -> None:
