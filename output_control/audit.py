@@ -18,7 +18,7 @@ from scipy import sparse
 
 from output_control.attacker import Attacker
 from output_control.insiders import Insiders, Members, Way
-from output_control.protection import Options, Pattern, Witnesses, as_parts, demand, least
+from output_control.protection import Options, Pattern, as_parts, demand, least
 from output_control.tables.joint_table import JointTable
 from output_control.tables.rules import PrimaryResult
 from output_control.tables.table import BoolArray, CellTable, FloatArray, IntArray
@@ -75,7 +75,7 @@ def audit(
     known = as_parts(table, options)
     if known is None:
         return report
-    proof = pattern.beside_parts or Witnesses.none(len(table))
+    proof = pattern.witnesses if pattern.beside_parts is None else pattern.witnesses.with_further(pattern.beside_parts)
     near = _Audit(known[0], primary, replace(pattern, witnesses=proof), known[1]).exposed()
     return replace(report, singleton_exact=len(near), failed=np.union1d(report.failed, near).astype(np.int64))
 

@@ -91,6 +91,13 @@ class Witnesses:
         nowhere: npt.NDArray[np.int64] = np.full(cells, -1, dtype=np.int64)
         return Witnesses(sparse.csr_array((0, cells)), nowhere, nowhere.copy(), np.zeros((0, 2), dtype=np.int64))
 
+    def with_further(self, other: Witnesses) -> Witnesses:
+        """These, and those of ``other`` as further moves of their cells."""
+        named = [np.column_stack([np.arange(len(rows)), rows])[rows >= 0] for rows in (other.up, other.down)]
+        further = np.vstack([*named, other.also]) + [0, self.moves.shape[0]]
+        moves = sparse.csr_array(sparse.vstack([self.moves, other.moves], format="csr"))
+        return Witnesses(moves, self.up, self.down, np.vstack([self.also, further]))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pattern:
@@ -165,7 +172,8 @@ def demand(table: CellTable, primary: PrimaryResult, options: Options) -> Demand
     """
     up, down, protection = primary.upl.copy(), primary.lpl.copy(), options.count_protection
     counted = primary.threshold > 0
-    width = np.where(primary.mask, 1.0 if table.integral else options.width_share * _sizes(table.sizes), 0.0)
+    share = np.maximum(options.width_share * _sizes(table.sizes), options.apart)
+    width = np.where(primary.mask, 1.0 if table.integral else share, 0.0)
     if table.integral:
         up, down = np.ceil(up - 1e-9), np.ceil(down - 1e-9)
         if isinstance(protection, Width):
