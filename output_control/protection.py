@@ -94,7 +94,7 @@ class Witnesses:
     def with_further(self, other: Witnesses) -> Witnesses:
         """These, and those of ``other`` as further moves of their cells."""
         named = [np.column_stack([np.arange(len(rows)), rows])[rows >= 0] for rows in (other.up, other.down)]
-        further = np.vstack([*named, other.also]) + [0, self.moves.shape[0]]
+        further = np.vstack([*named, other.also]) + np.array([0, self.moves.shape[0]])
         moves = sparse.csr_array(sparse.vstack([self.moves, other.moves], format="csr"))
         return Witnesses(moves, self.up, self.down, np.vstack([self.also, further]))
 
