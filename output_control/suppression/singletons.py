@@ -34,7 +34,7 @@ CLASSES = 8
 TWICE = 2
 BALLS = (300, 1500)
 # of fewer magnitudes short moves cost less in the end: other patterns can lean on them too
-MANY = 500
+MANY = 1000
 Sides = tuple[float, ...]
 
 
