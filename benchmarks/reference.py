@@ -1,10 +1,14 @@
-"""``zicht protect`` beside its peers: ``python -m benchmarks.reference [REFERENCE]``.
+"""``zicht protect`` beside its peers: ``python -m benchmarks.reference [--width] [REFERENCE]``.
 
 For every folder of REFERENCE (default ``../shared/reference``) and both demands (``--singletons off`` against the best
 peer pattern that is safe, ``on`` against the best that leaves no primary to a sole contributor) by method auto:
 secondary cells, value hidden, gap and CPU seconds of the whole command (reading, tabulating, the audit and writing
 included), beside the peer's. Exit code 1, and a last line that says so, when a pattern is unsafe, above its peer, or,
 of folders other than `MAY_STAY_OPEN`, not proven optimal.
+
+With ``--width``: the gate's own demand (`GATE`) by the folders' own rules, the gate's method beside ``flow``:
+secondary cells, value, gap and CPU seconds of the suppression with its audit, and the share of flow's value that the
+gate's method leaves shown. Exit code 1 when a pattern is unsafe, or the gate's hides more than flow's.
 """
 
 from __future__ import annotations
@@ -13,14 +17,19 @@ import csv
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.measuring import say
 from enclave.errors import CannotProtect
+from output_control.alone.instance import read_instance
 from output_control.alone.protect import protect
+from output_control.audit import audit
+from output_control.protection import Method, Options, Width
+from output_control.suppression import suppress
 
 ROUNDING = 1e-6
+GATE = Options(count_protection=Width(3), part_share=1.0, method="bounded", occupied=True)
 MAY_STAY_OPEN = ("b06",)
 
 
@@ -73,10 +82,38 @@ def compare(folder: Path, peer: Peer | None, *, singletons: bool) -> bool:
     return safe and within and proven
 
 
+def compare_methods(folder: Path) -> bool:
+    """One line of the gate's own demand; whether both patterns are safe and the gate's hides no more."""
+    instance = read_instance(folder)
+    sensitive = instance.sensitive(instance.rules)
+    asked = replace(GATE, keep=instance.keep, cost=instance.cost, coalition=instance.coalition)
+    costs, told, safe = [], [], True
+    methods: tuple[Method, ...] = (GATE.method, "flow")
+    for method in methods:
+        options, start = replace(asked, method=method), time.process_time()
+        pattern = suppress(instance.table, sensitive, options=options)
+        safe &= audit(instance.table, sensitive, pattern, options).safe
+        gap = "optimal" if pattern.optimal else f"gap {pattern.gap:.1%}" if pattern.gap is not None else "no bound"
+        costs.append(pattern.cost)
+        seconds = time.process_time() - start
+        told.append(f"{int(pattern.secondary.sum()):5d} {pattern.cost:18,.1f}  {gap:9s} {seconds:6.1f} s")
+    less = 1 - costs[0] / costs[1] if costs[1] else 0.0
+    within = costs[0] <= costs[1] * (1 + ROUNDING)
+    verdict = "  UNSAFE" if not safe else "  ABOVE FLOW" if not within else ""
+    say(f"{folder.name:28s} {told[0]} | flow {told[1]} | {less:5.1%} less{verdict}")
+    return safe and within
+
+
 def main(arguments: list[str]) -> None:
     """Compare all folders."""
-    reference = Path(arguments[0]) if arguments else Path(__file__).resolve().parents[2] / "shared" / "reference"
+    places = [each for each in arguments if each != "--width"]
+    reference = Path(places[0]) if places else Path(__file__).resolve().parents[2] / "shared" / "reference"
     good = True
+    if "--width" in arguments:
+        for folder in sorted(path for path in reference.iterdir() if (path / "desc.json").is_file()):
+            good &= compare_methods(folder)
+        say("the gate's pattern is safe and hides no more than flow's" if good else "NOT all are as they must be")
+        raise SystemExit(0 if good else 1)
     for singletons in (False, True):
         peers = best_peers(reference / "results.csv", singletons=singletons)
         for folder in sorted(path for path in reference.iterdir() if (path / "desc.json").is_file()):
