@@ -37,6 +37,7 @@ class PayloadType(Enum):
     RELEASE = "application/vnd.zicht.release-manifest+json"
     DESTRUCTION = "application/vnd.zicht.destruction+json"
     RELEASE_KEY = "application/vnd.zicht.release-key+json"
+    KEY_TABLES = "application/vnd.zicht.key-tables+json"
 
 
 def _decoded(text: str) -> bytes:

@@ -23,7 +23,6 @@ from pydantic import BaseModel, ConfigDict
 
 from enclave.engine import Engine
 from enclave.errors import BadInput, NotReady, Refused, Tampered
-from enclave.files import write_bytes
 from enclave.fingerprints import digest_file
 from linkage.key_zone import KeyZone, read_batches
 from linkage.rekeying import Carry
@@ -128,7 +127,7 @@ def build_key_table(
     with zone.writing(made.file, PAIRS) as sink:
         engine.write(f"SELECT hash, unit FROM ({grouped}) g WHERE unit = other", ["hash"], sink)
     listed = [version.model_dump(mode="json") for version in (*known, made)]
-    write_bytes(zone.folder / _VERSIONS, json.dumps(listed, indent=1).encode(), mode=0o600)
+    zone.write_texts({_VERSIONS: json.dumps(listed, indent=1)})
     return made
 
 

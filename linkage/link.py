@@ -38,7 +38,7 @@ from linkage.minimisation import minimise
 from linkage.nonlinkage import Cells, count_cells, load_weights
 from linkage.population import population_groups
 from linkage.quality import KeyQuality, QualityReport, balance, key_quality
-from linkage.quality_pages import write_quality
+from linkage.quality_pages import quality_files, write_quality
 from linkage.rekeying import names_of_unmatched
 from linkage.report import DataSetReport, Group, KeyReport, KeyTableReport, LinkageReport, total
 from linkage.sources import NONLINKAGE, Source, attach_source, find_sources, output_columns
@@ -138,12 +138,15 @@ def link(
         data_sets=tuple(reports),
         minimisation=minimise(project, _attributes(sources, pseudonymised), named or {}),
     )
-    _write_report(report, zone.folder, mode=0o600)
-    _write_report(report.for_researchers(), out, mode=0o440)
+    own = _report_files(report)
+    for name, text in _report_files(report.for_researchers()).items():
+        write_text(out / name, text, mode=0o440)
     if qualities:
         quality = QualityReport(project=project.name, keys=tuple(qualities), labels=labels or {})
-        write_quality(quality, zone.folder, mode=0o600)
+        own |= quality_files(quality)
         write_quality(quality.for_researchers(), out, mode=0o440)
+    zone.write_texts(own)
+    zone.remove(zone.with_prefix(REPORT) - own.keys())
     return LinkResult(frames, report)
 
 
@@ -320,6 +323,5 @@ def _plain_columns(frames: Sequence[Frame[Pseudonymised]]) -> list[str]:
     return sorted(name for name, role in roles.items() if role in ("attribute", "text"))
 
 
-def _write_report(report: LinkageReport, folder: Path, *, mode: int) -> None:
-    write_text(folder / f"{REPORT}.json", report.model_dump_json(indent=1) + "\n", mode=mode)
-    write_text(folder / f"{REPORT}.md", report.markdown(), mode=mode)
+def _report_files(report: LinkageReport) -> dict[str, str]:
+    return {f"{REPORT}.json": report.model_dump_json(indent=1) + "\n", f"{REPORT}.md": report.markdown()}

@@ -25,19 +25,24 @@ _INK, _QUIET, _WRONG = "#14487a", "#b6c7d6", "#b3541e"
 
 
 def write_quality(report: QualityReport, folder: Path, *, mode: int) -> list[Path]:
-    """Write ``linkage_quality.json``, ``.md``, one SVG per picture, and ``.html`` with the pictures in it."""
+    """Write the :func:`quality_files` into ``folder``."""
+    files = quality_files(report)
+    for name, text in files.items():
+        write_text(folder / name, text, mode=mode)
+    return [folder / name for name in files]
+
+
+def quality_files(report: QualityReport) -> dict[str, str]:
+    """``linkage_quality.json``, ``.md``, one SVG per picture, and ``.html`` with the pictures in it."""
     shown = report.labelled()
     drawn = {_picture_name(key, what): svg for key in shown.keys for what, svg in pictures(key).items()}
     markdown = page(shown, drawn)
-    files = {
+    return {
         f"{NAME}.json": report.model_dump_json(indent=1) + "\n",
         f"{NAME}.md": markdown,
         f"{NAME}.html": html_page(markdown, drawn),
         **drawn,
     }
-    for name, text in files.items():
-        write_text(folder / name, text, mode=mode)
-    return [folder / name for name in files]
 
 
 def page(report: QualityReport, drawn: Container[str]) -> str:

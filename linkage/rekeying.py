@@ -115,11 +115,9 @@ def _bridged(known: pa.Table, pairs: Iterable[tuple[pa.Array, pa.Array]]) -> Ite
 
 def forget_versions_before(zone: KeyZone, key_version: int, tables: Iterable[str]) -> None:
     """Remove the tables under earlier keys: ``tables``, and what unmatched units were called."""
-    for version in range(1, key_version):
-        for path in (zone.folder / unmatched_file(version), *zone.folder.glob(f"bridge-k{version:04d}-*.parquet")):
-            path.unlink(missing_ok=True)
-    for name in tables:
-        (zone.folder / name).unlink(missing_ok=True)
+    earlier = range(1, key_version)
+    bridges = (path.name for version in earlier for path in zone.folder.glob(f"bridge-k{version:04d}-*.parquet"))
+    zone.remove([*map(unmatched_file, earlier), *bridges, *tables])
 
 
 def _hashes_in(labels: pa.StringArray) -> pa.FixedSizeBinaryArray:

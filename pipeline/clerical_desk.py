@@ -50,6 +50,7 @@ def judge(desk: CustodianDesk, data_set: str, key: str, sample: pa.Table, given:
     schema = desk.office.project.data[data_set].delivery
     with desk.alone():
         with desk.journalling_keys(_COMMAND):
+            key_zone(desk.office, desk.custody).check()
             standing = _standing_sample(desk, data_set, key)
         if sample_name(standing) != sample_name(sample):
             raise NotReady("another sample was drawn meanwhile", next_step=f"zicht {_COMMAND} {data_set} {key}")

@@ -13,11 +13,12 @@ from enclave.errors import BadInput, EnclaveError, Fault, KeyUnavailable, NotRea
 from enclave.fingerprints import Json
 from enclave.journal import size_class
 from enclave.zones import Workspace, Zone
+from linkage.link import REPORT
 from pipeline.encoded_matching import filter_step
 from pipeline.expiry import refuse_broken_off, refuse_resurrected
 from pipeline.hand_in import public_name, unanswered
 from pipeline.lineage import journal_use, untold
-from pipeline.linking import hand_out_keys, link_step, withhold_withdrawn
+from pipeline.linking import hand_out_keys, key_zone, link_step, remove_tables, withhold_withdrawn
 from pipeline.matched_keys import forget_withdrawn, matched_keys, sweep_half_written
 from pipeline.matching import likeness_step
 from pipeline.office import Office, utc_now
@@ -83,11 +84,16 @@ class CustodianDesk:
                     actor=ACTOR, action="keys used", subject=command, details=used, now=utc_now()
                 )
 
-    def alone(self) -> contextlib.AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
         """Wait for the custodian's commands in other terminals: a withdrawal and an expiry remove what is half-written,
         and what they remove is not read by others."""
         folder = self.office.workspace.path(Zone.KEY)
-        return one_at_a_time(folder, lambda: self.teller.say("waiting for another command of the custodian to end"))
+        with one_at_a_time(folder, lambda: self.teller.say("waiting for another command of the custodian to end")):
+            yield
+            if self.office.key_folder.is_dir():
+                with contextlib.suppress(Tampered):  # said by the next command that writes there, before it does
+                    key_zone(self.office, self.custody).tell_journal()
 
     @property
     def _withdrawer(self) -> Withdrawer:
@@ -142,7 +148,7 @@ class CustodianDesk:
         self._withdrawer.finish()
         if Withdrawals.of(self.office.journal).entries:
             sweep_half_written(self.office)
-        forget_withdrawn(self.office, self.runner.records())
+        forget_withdrawn(self.office, self.runner.records(), partial(remove_tables, self.office, self.custody))
         withhold_withdrawn(self.office, self.custody)
         for delivery in untold(self.office.journal):
             journal_use(self.office.journal, self.office.project, delivery, actor=ACTOR, now=utc_now())
@@ -230,6 +236,7 @@ class CustodianDesk:
             if not accepted:
                 raise NotReady("no delivery has been accepted yet", next_step="zicht receive SEALED…")
             with self.journalling_keys("pseudonymise"):
+                key_zone(self.office, self.custody).check()
                 return self._pseudonymised(accepted, again=again)
 
     def _pseudonymised(self, accepted: Sequence[Receipt], *, again: bool) -> list[Outcome]:
@@ -309,8 +316,10 @@ class CustodianDesk:
             refuse_unfinished(self.custody)
             refuse_other_algorithm(self.office, self.custody)
             refuse_broken_off(self.office)
-            frames = self._matched(self.standing())
             with self.journalling_keys("link"):
+                lost = key_zone(self.office, self.custody).check()
+                again = again or any(name.startswith(REPORT) for name in lost)
+                frames = self._matched(self.standing())
                 outcome = self.runner.run(link_step(self.office, self.custody, frames, self.schemas()), again=again)
                 hand_out_keys(self.office, self.custody)
         return outcome

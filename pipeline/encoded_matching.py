@@ -14,7 +14,6 @@ import numpy as np
 import pyarrow as pa
 
 from enclave.errors import BadInput, Fault
-from enclave.files import write_text
 from enclave.filters import FULL_SHARE, read_filters
 from enclave.identifiers import Bytes, as_strings
 from enclave.project import Encoded
@@ -82,8 +81,9 @@ def _match(
     evidence = encoded_evidence(
         result, wanted=len(delivered), threshold=how.threshold, one_to_one=how.one_to_one, name=SIMILAR
     )
-    write_matches(key_zone(office, custody, first_date(office, frames)), files["matches"].name, _table(result, origin))
-    write_text(files["evidence"], evidence.model_dump_json(indent=1) + "\n", mode=0o600)
+    zone = key_zone(office, custody, first_date(office, frames))
+    write_matches(zone, files["matches"].name, _table(result, origin))
+    zone.write_texts({files["evidence"].name: evidence.model_dump_json(indent=1) + "\n"})
     return evidence
 
 

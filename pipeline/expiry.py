@@ -26,6 +26,7 @@ from enclave.locks import flush
 from enclave.zones import Linked, Zone
 from pipeline.hand_in import in_inbox
 from pipeline.lineage import DESTROYED, destroyed_keys
+from pipeline.linking import key_zone, remove_tables
 from pipeline.matched_keys import made_of, sweep_half_written
 from pipeline.office import Office
 from pipeline.rotation import ends, refuse_unfinished
@@ -119,11 +120,14 @@ def expire(desk: CustodianDesk, plan: Plan, now: datetime) -> tuple[Certificate,
 
     Raises:
         NotReady: all was destroyed, and nothing is certified: runs of others may have left plain rows.
+        Tampered: key tables, of which some stay, are not as they were left; nothing is changed.
     """
     if not plan.subjects:
         return ()
     with desk.alone():
         with desk.journalling_keys("expire"):
+            if _left(desk.office) is None and not _ends_project(plan):
+                key_zone(desk.office, desk.custody).check()
             certificates = _carried_out(desk, plan, now)
         _plan_file(desk.office).unlink(missing_ok=True)
         flush(_plan_file(desk.office).parent)
@@ -136,7 +140,10 @@ def _carried_out(desk: CustodianDesk, plan: Plan, now: datetime) -> tuple[Certif
     _destroy_keys(office, custody, plan)
     _sweep(office)
     plan = _with_runs(office, plan)
-    _remove(office, [*plan.unreadable, *(name for gone in plan.subjects for name in gone.files)])
+    names = [*plan.unreadable, *(name for gone in plan.subjects for name in gone.files)]
+    if not _ends_project(plan):
+        remove_tables(office, custody, [office.workspace.root / name for name in names])
+    _remove(office, names)
     _refuse_plain_rows(office, plan)
     return tuple(_certificates(office, custody, plan))
 
@@ -293,6 +300,10 @@ def _own(office: Office, files: Mapping[str, str]) -> dict[str, str]:
     return {name: digest for name, digest in files.items() if os.access((root / name).parent, os.W_OK)}
 
 
+def _ends_project(plan: Plan) -> bool:
+    return any(gone.kind == "project" for gone in plan.subjects)
+
+
 def _begin(office: Office, plan: Plan, now: datetime) -> Plan:
     """Journal the intention, then write it down where a re-run finds it."""
     listed: list[Json] = [f"{gone.kind} {gone.name}" for gone in plan.subjects]
@@ -346,7 +357,7 @@ def _left(office: Office) -> Plan | None:
 def _destroy_keys(office: Office, custody: Custody, plan: Plan) -> None:
     project = office.project
     named = {name for gone in plan.subjects for name in gone.keys}
-    if any(gone.kind == "project" for gone in plan.subjects):
+    if _ends_project(plan):
         custody.end_project(project.name)
     elif plan.seal:
         custody.use_seal(project.name, plan.seal)

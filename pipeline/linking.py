@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import date
+from functools import cache, partial
 from pathlib import Path
 
 from enclave.data_keys import DataKeys
 from enclave.encrypted_files import content_digest, key_name
 from enclave.engine import Engine, open_engine
-from enclave.errors import NotReady
-from enclave.fingerprints import Json
+from enclave.errors import NotReady, Tampered
+from enclave.fingerprints import Json, canonical_json
 from enclave.frames import Frame, open_frame
 from enclave.journal import size_class
 from enclave.project import Project
+from enclave.signatures import PayloadType, SigningKey
 from enclave.zones import Pseudonymised, Zone
+from linkage.inventory import Inventory
 from linkage.key_register import SOURCES, KeyTableVersion, build_key_table
 from linkage.key_zone import KeyZone
 from linkage.link import LinkResult, link
@@ -33,6 +36,7 @@ from pseudonymise.rekey import carried_spec
 from pseudonymise.schemas import DeliverySchema
 
 STEP = "link"
+LISTED = "key tables listed"
 _LABELLED = ("origin", "sex")
 
 
@@ -205,7 +209,47 @@ def key_zone(office: Office, custody: Custody, until: date = date.max) -> KeyZon
     folder = office.key_folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     last = min(project.retention_date, until)
-    return KeyZone(folder, lambda: custody.encryption(project.name, last), custody.decryption)
+    key = cache(custody.receipt_key)
+    told, tell = cache(partial(_told, office, key)), partial(_tell, office, key)
+    inventory = Inventory(folder, project.name, key=key, told=told, tell=tell)
+    return KeyZone(folder, lambda: custody.encryption(project.name, last), custody.decryption, inventory)
+
+
+def _told(office: Office, key: Callable[[], SigningKey]) -> int:
+    """The highest revision of the inventory of key tables that the journal knows under the office's signature: others
+    append to the journal too, and what they write of it is passed over."""
+    project = office.project.name
+    entries = (e for e in office.journal.entries() if e.action == LISTED and e.subject == project)
+    return max((found for e in entries if (found := _signed_revision(e.details, project, key)) is not None), default=0)
+
+
+def _signed_revision(details: Mapping[str, Json], project: str, key: Callable[[], SigningKey]) -> int | None:
+    revision, signature = details.get("revision"), details.get("signature")
+    if type(revision) is not int:
+        return None
+    try:
+        key().public.verify(PayloadType.KEY_TABLES, _revision(project, revision), str(signature))
+    except Tampered:
+        return None
+    return revision
+
+
+def _tell(office: Office, key: Callable[[], SigningKey], revision: int) -> None:
+    project = office.project.name
+    signature = key().sign(PayloadType.KEY_TABLES, _revision(project, revision))
+    details: dict[str, Json] = {"revision": revision, "signature": signature}
+    office.journal.append(actor="custodian", action=LISTED, subject=project, details=details, now=utc_now())
+
+
+def _revision(project: str, revision: int) -> bytes:
+    return canonical_json({"project": project, "revision": revision})
+
+
+def remove_tables(office: Office, custody: Custody, files: Iterable[Path]) -> None:
+    """Remove those of ``files`` that lie among the project's key tables; other files stay."""
+    tables = [path.name for path in files if path.parent == office.key_folder]
+    if tables and office.key_folder.is_dir():
+        key_zone(office, custody).remove(tables)
 
 
 def _dropped(schemas: Mapping[str, DeliverySchema]) -> dict[str, list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -112,18 +112,23 @@ def match_step(
     return Step(matched.step, inputs, places, parameters, action, lambda: counts, deliveries)
 
 
-def forget_withdrawn(office: Office, records: Mapping[str, Record]) -> None:
+def forget_withdrawn(
+    office: Office, records: Mapping[str, Record], remove_tables: Callable[[Iterable[Path]], None]
+) -> None:
     """Remove what was made of a withdrawn delivery, alone or with others, before it was withdrawn or at the same time.
 
     What a broken-off step left counts as made before: the next ``zicht pseudonymise`` makes it again without the
-    delivery. Can be called again at any time.
+    delivery. Can be called again at any time. ``remove_tables`` removes those that are among the key tables.
     """
+    gone: list[Path] = []
     for name, entry in Withdrawals.of(office.journal).entries.items():
         for step, files in made_of(office, records, name):
             record = records.get(step)
             if record is None or record.sequence < entry.sequence or name in record.deliveries:
-                for file in files:
-                    file.unlink(missing_ok=True)
+                gone += files
+    remove_tables(gone)
+    for file in gone:
+        file.unlink(missing_ok=True)
 
 
 def made_of(office: Office, records: Mapping[str, Record], delivery: str) -> Iterator[tuple[str, list[Path]]]:

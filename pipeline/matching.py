@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from enclave.errors import BadInput, Fault
-from enclave.files import write_text
 from enclave.identifiers import check
 from enclave.project import Probabilistic
 from linkage.evidence import MatchEvidence, evidence_of, is_right
@@ -84,7 +83,7 @@ def _match(
     )
     linked = result.found.take(result.found.probability >= how.threshold)
     write_matches(zone, files["matches"].name, _table(linked, origin))
-    write_text(files["evidence"], evidence.model_dump_json(indent=1) + "\n", mode=0o600)
+    zone.write_texts({files["evidence"].name: evidence.model_dump_json(indent=1) + "\n"})
     write_labelled(zone, files["labelled"].name, _outcomes(result.labelled, origin, how.threshold))
     write_review_sample(
         files["review"],

@@ -57,7 +57,8 @@ def rotate(desk: CustodianDesk, until: date) -> Rotation:
     Raises:
         BadInput: ``until`` lies in the past. NotReady: the version before the present one still exists.
     """
-    with desk.alone():
+    with desk.alone(), desk.journalling_keys("rotate"):
+        key_zone(desk.office, desk.custody).check()
         return _rotated(desk, until)
 
 
@@ -66,14 +67,13 @@ def _rotated(desk: CustodianDesk, until: date) -> Rotation:
     version = rotation.version
     desk.custody.add_hash_version(version)
     desk.custody.fix_hash_algorithm(desk.office.project.name, version, desk.office.project.identifier_hash)
-    with desk.journalling_keys("rotate"):
-        kept = [receipt for receipt in desk.standing() if _lies(desk, receipt, version)]
-        with desk.teller.bar("carry over") as tick:
-            for position, receipt in enumerate(kept):
-                tick(receipt.findings.delivery, position, len(kept))
-                if desk.pseudonymised_path(receipt, version - 1).is_file():
-                    desk.runner.run(_carrying(desk, receipt, version))
-        _carry_key_tables(desk, version)
+    kept = [receipt for receipt in desk.standing() if _lies(desk, receipt, version)]
+    with desk.teller.bar("carry over") as tick:
+        for position, receipt in enumerate(kept):
+            tick(receipt.findings.delivery, position, len(kept))
+            if desk.pseudonymised_path(receipt, version - 1).is_file():
+                desk.runner.run(_carrying(desk, receipt, version))
+    _carry_key_tables(desk, version)
     _forget(desk, version)
     _journal(desk, rotation)
     desk.custody.store.note(_ROTATION, "")

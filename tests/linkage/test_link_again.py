@@ -149,7 +149,7 @@ def die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)
 site = Site(country, root, by_identifier_only(), pseudonymised(country, frames, Keys("ondermijning")))
 if point == "before the numbers": linkage.units._commit = die
 if point == "after the numbers": linkage.link.update_remap = die
-if point == "in the key table": linkage.key_register.write_bytes = die
+if point == "in the key table": linkage.key_zone.write_bytes = die
 data_set = point.removeprefix("at ")
 site.run(progress=lambda name: die() if name == data_set else None)
 """

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
-from enclave.fingerprints import digest_file
+from enclave.errors import Tampered
+from enclave.fingerprints import Json, digest_file
+from pipeline.clerical_desk import judge
+from pipeline.custodian import open_desk
+from pipeline.expiry import Plan, expire
+from pipeline.linking import LISTED
+from pipeline.office import open_office, utc_now
+from pipeline.progress import Style, Teller
+from pipeline.rotation import rotate
+from pseudonymise.destruction import Destroyed
 from tests.pipeline.job import Job, content_of, copied_job, zicht, zicht_here
 
 pytestmark = pytest.mark.xdist_group("small-job")
@@ -25,6 +37,9 @@ CHANGED = {
     "gate": "gate/checked/doorsluishuizen-v1.json",
     "keys": "keys/ondermijning/*.parquet",
 }
+
+
+SOMETHING = Destroyed(kind="keys", name="k", project="ondermijning", retention_date=date(2020, 1, 1), files={}, keys=())
 
 
 @pytest.fixture
@@ -64,6 +79,62 @@ def test_a_changed_file_stops_the_run_and_nothing_else_changes(zone: str, copied
     assert "Traceback" not in done.err
     after = state(copied.workspace)
     assert {name: digest for name, digest in after.items() if name in before} == before
+
+
+def test_a_changed_missing_or_foreign_file_among_the_key_tables_stops_every_command_that_writes_there(
+    copied: Job,
+) -> None:
+    office = open_office(copied.workspace)
+    desk = open_desk(office, (copied.workspace / "people/custodian/passphrase").read_bytes(), Teller(Style.PLAIN))
+    tables = sorted(path for path in office.key_folder.iterdir() if path.suffix != ".svg")
+    assert {"hashes-000001.parquet", "versions.json", "units-000001.parquet", "inventory.json"} < {
+        p.name for p in tables
+    }
+    today = utc_now().date()
+    commands: dict[str, Callable[[], object]] = {
+        "link": desk.link,
+        "pseudonymise": desk.pseudonymise,
+        "rotate": lambda: rotate(desk, date(2099, 1, 1)),
+        "expire": lambda: expire(desk, Plan(on=today, subjects=(SOMETHING,)), utc_now()),
+        "judge": lambda: judge(desk, "clearances", "occupant", pa.table({}), {}),
+    }
+
+    before = state(copied.workspace)
+
+    def refused(path: Path, *said: str) -> None:
+        found = path.read_bytes() if path.is_file() else None
+        for command in said:
+            with pytest.raises(Tampered, match=re.escape(path.name)) as raised:
+                commands[command]()
+            assert raised.value.next_step, command
+        assert (path.read_bytes() if path.is_file() else None) == found
+
+    for path in tables:
+        kept = path.read_bytes()
+        flip(path)
+        refused(path, "link")
+        path.write_bytes(kept)
+    for name in ("versions.json", "inventory.json"):
+        path = office.key_folder / name
+        path.rename(aside := copied.workspace / "aside")
+        refused(path, *commands)
+        aside.rename(path)
+    foreign = office.key_folder / "units-000002.parquet"
+    shutil.copyfile(office.key_folder / "units-000001.parquet", foreign)
+    refused(foreign, *commands)
+    foreign.unlink()
+    assert state(copied.workspace) == before
+    assert not desk.link().ran
+    forged: dict[str, Json] = {"revision": 10**6, "signature": "A" * 86 + "=="}
+    office.journal.append(actor="r", action=LISTED, subject="ondermijning", details=forged, now=utc_now())
+    assert not desk.link().ran, "what researchers write in the journal is passed over"
+    shutil.copytree(office.key_folder, aside)
+    (office.key_folder / "linkage.md").unlink()
+    assert desk.link().ran, "a report is written again"
+    assert not desk.link().ran
+    shutil.rmtree(office.key_folder)
+    aside.rename(office.key_folder)
+    refused(office.key_folder / "inventory.json", *commands)
 
 
 def test_a_changed_request_is_not_decided_on(copied: Job) -> None:

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ from pipeline.lineage import (
     untold,
     withdrawn_since_linked,
 )
-from pipeline.linking import withhold_withdrawn
+from pipeline.linking import remove_tables, withhold_withdrawn
 from pipeline.matched_keys import forget_withdrawn
 from pipeline.office import create_office, open_office, settings_for
 from pipeline.overview import deliveries_of, overview
@@ -129,7 +130,8 @@ def test_what_was_made_of_a_withdrawn_delivery_is_taken_back_where_the_project_k
     custody = Custody.create(office.workspace.path(Zone.KEY), b"custodian", SeededEntropy(1))
     keys.hand_out(key := custody.data_key("ondermijning", "dwellings", PROJECT.retention_date))
     keys.hand_out(DataKey("ondermijning/clearances/2031-12-31", bytes(32)))  # of an earlier version
-    forget_withdrawn(office, Runner(run, journal, actor="test", clock=lambda: NOW).records())
+    records = Runner(run, journal, actor="test", clock=lambda: NOW).records()
+    forget_withdrawn(office, records, partial(remove_tables, office, custody))
     set_back = (run / "keys/key-store.json").read_bytes()
     for _ in range(2):
         assert withhold_withdrawn(office, custody)

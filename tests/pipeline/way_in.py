@@ -20,9 +20,12 @@ from enclave.files import TEMPORARY_MARK
 from enclave.fingerprints import digest_file
 from enclave.journal import Journal
 from enclave.signatures import SigningKey, load_public
+from linkage import inventory
 from output_control.ledger.keys import LedgerKeys
 from pipeline import ledger_units, office_setup
 from pipeline.ledger_units import UnitMap
+from pipeline.linking import key_zone
+from pipeline.office import open_office
 from pseudonymise import key_store
 from pseudonymise.custody import Custody
 from pseudonymise.receipt import Receipt
@@ -77,12 +80,18 @@ class _WayIn:
             case key_store.STORE_FILE:
                 store = self.custody.store
                 return {name: store.get(name).reveal() for name in store.names()}, store.destroyed()
+            case inventory.LISTING:
+                return self._inventory(path)
             case office_setup.ROOT_KEY:
                 return SigningKey.load(path, self._said_by("root")).public.text
             case ledger_units.MAP_FILE:
                 opened = UnitMap.open(path, LedgerKeys.open(self.run / "gate"))
                 return opened._integers.tolist(), opened._ids.tolist()
         return None
+
+    def _inventory(self, path: Path) -> list[str]:
+        assert key_zone(open_office(self.run), self.custody).check() == frozenset()
+        return sorted(json.loads(path.read_bytes())["files"])
 
     def _findings(self, said: dict[str, Any]) -> dict[str, Any]:
         assert {said[name] for name in _DIGESTS} <= self.digests
