@@ -1,10 +1,15 @@
-"""``zicht protect`` beside its peers: ``python -m benchmarks.reference [REFERENCE] [--argus PYTHON [--seconds S]]``.
+"""``zicht protect`` beside its peers: ``python -m benchmarks.reference [REFERENCE]``
+(``--width``, ``--argus PYTHON [--seconds S]``).
 
 For every folder of REFERENCE (default ``../shared/reference``) and both demands (``--singletons off`` against the best
 peer pattern that is safe, ``on`` against the best that leaves no primary to a sole contributor) by method auto:
 secondary cells, value hidden, gap and CPU seconds of the whole command (reading, tabulating, the audit and writing
 included), beside the peer's. Exit code 1, and a last line that says so, when a pattern is unsafe, above its peer, or,
 of folders other than `MAY_STAY_OPEN`, not proven optimal.
+
+With ``--width``: the gate's own demand (`GATE`) by the folders' own rules, the gate's method beside ``flow``:
+secondary cells, value, gap and CPU seconds of the suppression with its audit, and the share of flow's value that the
+gate's method leaves shown. Exit code 1 when a pattern is unsafe, or the gate's hides more than flow's.
 
 With ``--argus PYTHON``, an interpreter with `peers/tau_argus.txt`, τ-ARGUS runs on every folder in the same go: what
 each of its methods gives and takes (CPU seconds of its process, or why it gives nothing), what our audit says of the
@@ -18,15 +23,20 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.live_argus import METHODS, REQUIREMENTS, Live, live, version
 from benchmarks.measuring import options, positive, say
 from enclave.errors import CannotProtect
+from output_control.alone.instance import read_instance
 from output_control.alone.protect import protect
+from output_control.audit import audit
+from output_control.protection import Method, Options, Width
+from output_control.suppression import suppress
 
 ROUNDING = 1e-6
+GATE = Options(count_protection=Width(3), part_share=1.0, method="bounded", occupied=True)
 MAY_STAY_OPEN = ("b06",)
 
 
@@ -87,6 +97,28 @@ def compare(folder: Path, peer: Peer | None, found: Sequence[Live] = (), *, sing
     return safe and within and proven
 
 
+def compare_methods(folder: Path) -> bool:
+    """One line of the gate's own demand; whether both patterns are safe and the gate's hides no more."""
+    instance = read_instance(folder)
+    sensitive = instance.sensitive(instance.rules)
+    asked = replace(GATE, keep=instance.keep, cost=instance.cost, coalition=instance.coalition)
+    costs, told, safe = [], [], True
+    methods: tuple[Method, ...] = (GATE.method, "flow")
+    for method in methods:
+        wanted, start = replace(asked, method=method), time.process_time()
+        pattern = suppress(instance.table, sensitive, options=wanted)
+        safe &= audit(instance.table, sensitive, pattern, wanted).safe
+        gap = "optimal" if pattern.optimal else f"gap {pattern.gap:.1%}" if pattern.gap is not None else "no bound"
+        costs.append(pattern.cost)
+        seconds = time.process_time() - start
+        told.append(f"{int(pattern.secondary.sum()):5d} {pattern.cost:18,.1f}  {gap:9s} {seconds:6.1f} s")
+    less = 1 - costs[0] / costs[1] if costs[1] else 0.0
+    within = costs[0] <= costs[1] * (1 + ROUNDING)
+    verdict = "  UNSAFE" if not safe else "  ABOVE FLOW" if not within else ""
+    say(f"{folder.name:28s} {told[0]} | flow {told[1]} | {less:5.1%} less{verdict}")
+    return safe and within
+
+
 def _least(peers: Sequence[Peer]) -> Peer | None:
     return min(peers, key=lambda one: (one.value, one.secondary, one.cpu), default=None)
 
@@ -130,7 +162,14 @@ def main(arguments: list[str]) -> None:
     )
     parser.add_argument("--argus", metavar="PYTHON", help="an interpreter with pytauargus: run it too")
     parser.add_argument("--seconds", type=positive, default=60, help="of CPU that it may take per folder and method")
+    parser.add_argument("--width", action="store_true", help="the gate's own demand, by its method and by flow")
     chosen = parser.parse_args(arguments)
+    if chosen.width:
+        folders = sorted(path for path in chosen.reference.iterdir() if (path / "desc.json").is_file())
+        each = [compare_methods(folder) for folder in folders]
+        within = all(each)
+        say("the gate's pattern is safe and hides no more than flow's" if within else "NOT all are as they must be")
+        raise SystemExit(0 if within else 1)
     if chosen.argus:
         there = version(chosen.argus)
         if there is None:

@@ -123,7 +123,7 @@ def main(arguments: list[str]) -> None:
         growth(Options())
         return
     if "--width" in arguments:
-        growth(Options(count_protection=Width(3), method="flow", occupied=True))
+        growth(Options(count_protection=Width(3), method="bounded", occupied=True))
         return
     if "--magnitudes" in arguments:
         magnitudes()

@@ -13,7 +13,7 @@ from output_control.tables.aggregate import aggregate
 from output_control.tables.rules import PrimaryResult
 from output_control.tables.table import NO_CONTRIBUTOR, BoolArray, CellTable, FloatArray, IntArray
 
-Method = Literal["auto", "flow", "optimal", "gauss"]
+Method = Literal["auto", "flow", "optimal", "gauss", "bounded"]
 
 
 @dataclass(frozen=True, slots=True)

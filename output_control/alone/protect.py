@@ -178,7 +178,7 @@ def _options(count_protection: str, *, singletons: bool, method: str, budget: in
     if method not in get_args(Method):
         raise BadInput(
             f"the method {method!r} is not available",
-            next_step="use auto, optimal, flow or gauss; each ends in the same audit",
+            next_step="use auto, optimal, flow, gauss or bounded; each ends in the same audit",
         )
     if budget is not None and budget < 1:
         raise BadInput("the budget must be at least 1 LP", next_step="leave it out for no bound")

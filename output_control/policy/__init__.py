@@ -245,7 +245,7 @@ class Policy(BaseModel):
             singleton_share=self.confidential.singleton_share,
             part_share=self.confidential.part_share,
             width_share=self.confidential.magnitude_width_share,
-            method="flow",  # the certified heuristic: its work grows with the table, not with the luck of a search
+            method="bounded",  # its work grows with the table, not with the luck of a search
             threads=threads,
             occupied=True,  # empty cells leave as 0
         )

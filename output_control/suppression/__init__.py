@@ -72,6 +72,11 @@ ENOUGH = 0.05
 EXCHANGES = 1000
 ROUTED_UP_TO = 1500
 REROUTED = 600
+# bounded: LPs that look for other routes, and LPs times groups
+ROUTES = 3_000
+ROUTES_WORK = 800_000
+# bounded: groups times primaries up to which an optimum is looked for
+BOUNDED_WORK_UP_TO = 5_000
 ASTRAY = 0.15
 LOOKED_AT = 500
 # magnitudes that so many hidden cells do not prove are served anew, which costs less than to look at all
@@ -135,10 +140,12 @@ def _suppress(table: CellTable, primary: PrimaryResult, options: Options) -> Pat
     _refuse_public_primaries(table, primary, options)
     problem = build(table, primary, options)
     boxes = problem.boxes if fits(problem) else None
-    if problem.size > EXACT_UP_TO and options.method in {"auto", "flow"} and boxes is not None:
+    if problem.size > EXACT_UP_TO and options.method in {"auto", "flow", "bounded"} and boxes is not None:
         return _large(table, primary, options, problem, boxes)
     if options.method == "auto" and not problem.integral and problem.size * len(problem.targets) > OPTIMAL_WORK_UP_TO:
         options = replace(options, method="flow")
+    if options.method == "bounded":
+        return _bounded(table, primary, options, problem)
     cutting = Cutting.of(problem)
     whole = options.method == "auto" and problem.integral
     guide = cutting.guidance() if cutting else guidance(problem, whole=whole)
@@ -159,6 +166,21 @@ def _suppress(table: CellTable, primary: PrimaryResult, options: Options) -> Pat
                 search = _exchanged(search)
             if problem.size <= GAUSS_BESIDES_UP_TO and problem.integral and not routed:
                 search = _cheaper(search, table, problem, guide, options)
+    gap = 0.0 if proven else share_above(cost_of(search), bound)
+    return _pattern(table, primary, options, search, method=method, optimal=proven, gap=gap)
+
+
+def _bounded(table: CellTable, primary: PrimaryResult, options: Options, problem: Problem) -> Pattern:
+    """The pattern by LP-flow, or of small tables what exact cuts and other routes make of it; never a dearer one."""
+    flow, cutting = replace(options, method="flow"), Cutting.of(problem)
+    guide = cutting.guidance() if cutting else guidance(problem)
+    search = _heuristic(table, problem, guide, flow, cutting)
+    bound, proven, method = (cutting.guidance() if cutting else guide).bound, False, "flow"
+    if problem.size * len(problem.targets) <= BOUNDED_WORK_UP_TO:
+        best = optimise(search, BOUNDED, bound or 0.0)
+        search, bound, proven, method = best.search, best.bound, best.proven, "optimal"
+    if not proven and problem.size <= ROUTED_UP_TO and routable(problem):
+        search = reroute(search, min(ROUTES, ROUTES_WORK // problem.size), afresh=False)
     gap = 0.0 if proven else share_above(cost_of(search), bound)
     return _pattern(table, primary, options, search, method=method, optimal=proven, gap=gap)
 

@@ -70,21 +70,21 @@ class Target:
     @property
     def needs_up(self) -> float:
         """How far up is still to be shown, or 0; a width may be met on either side."""
-        return self.up if self.raised < self.up * (1 - TOLERANCE) else self._rest
+        return self.up if self.raised < self.up * (1 - TOLERANCE) else self._beyond(self.lowered)
 
     @property
     def needs_down(self) -> float:
         """How far down is still to be shown, or 0."""
-        return self.down if self.lowered < self.down * (1 - TOLERANCE) else self._rest
+        return self.down if self.lowered < self.down * (1 - TOLERANCE) else self._beyond(self.raised)
 
     @property
     def open_sides(self) -> tuple[float, ...]:
         """1 (up) and -1 (down), as far as something is still to be shown there."""
         return ((1.0,) if self.needs_up else ()) + ((-1.0,) if self.needs_down else ())
 
-    @property
-    def _rest(self) -> float:
-        return 0.0 if self.raised + self.lowered >= self.width * (1 - TOLERANCE) else self.width
+    def _beyond(self, reach: float) -> float:
+        """What of the width one side still has to give beside the ``reach`` of the other; 0 when the width is met."""
+        return 0.0 if self.raised + self.lowered >= self.width * (1 - TOLERANCE) else self.width - reach
 
     def fresh(self) -> Target:
         """The same demand, nothing shown."""

@@ -16,9 +16,10 @@ from scipy import sparse
 
 from output_control.linear_programme import Model
 from output_control.suppression.boxed import certify_by_boxes
+from output_control.suppression.capacity import equation_cuts
 from output_control.suppression.flow import aim, cheapest_move, compatible, typical_level
 from output_control.suppression.neighbourhood import Ball, limits
-from output_control.suppression.problem import Target
+from output_control.suppression.problem import TOLERANCE, Target
 from output_control.suppression.rising import Short
 from output_control.suppression.search import OutOfBudget, Search
 from output_control.suppression.singletons import open_against_contributors, to_be_proven_again
@@ -128,8 +129,7 @@ def prune(search: Search, limit: int | None = None, *, swap: bool = True) -> Non
     work = _Pruning(search, search.counter.solved + allowed)
     try:
         work.drop_all()
-        if swap:
-            work.swap_all()
+        if swap and work.swap_all():
             work.drop_all()
     except OutOfBudget:
         work.undo()
@@ -141,6 +141,8 @@ class _Pruning:
         self._trial: list[_Proven] = []
         self._before: BoolArray = search.hidden.copy()
         self._targets = len(search.problem.targets)
+        cuts = equation_cuts(search.problem)
+        self._cuts, self._cuts_of = cuts, sparse.csc_array(cuts)
 
     def secondaries(self) -> list[int]:
         """Hidden groups that are no primaries, the dearest first."""
@@ -160,11 +162,13 @@ class _Pruning:
             done = set(here)
             queue = [cell for cell in queue if cell not in done]
 
-    def swap_all(self) -> None:
-        """One round of exchanges."""
+    def swap_all(self) -> bool:
+        """One round of exchanges; whether there was any."""
+        before = self._before
         for cell in self.secondaries():
             if self.search.hidden[cell]:
                 self._attempt(cell, None)
+        return bool((self._before != before).any())
 
     def _attempt(self, cell: int, region: Region | None) -> None:
         """Publish one group, unless a proof needs it."""
@@ -172,7 +176,7 @@ class _Pruning:
         if search.counter.solved >= self.last:
             raise OutOfBudget
         beside = region is not None and search.proof.is_leaned_on_beside(cell, region.inside)
-        if region is not None and (beside or self._gives_away(cell)):
+        if region is not None and (beside or self._is_needed(cell) or self._gives_away(cell)):
             return
         search.hidden[cell] = False
         leaning = self._nearest_first(cell, self._suspend(cell))
@@ -181,6 +185,13 @@ class _Pruning:
             self._settle()
         else:
             self.undo()
+
+    def _is_needed(self, cell: int) -> bool:
+        """Whether without a group some equation alone holds a primary too close."""
+        rows = self._cuts_of.indices[self._cuts_of.indptr[cell] : self._cuts_of.indptr[cell + 1]]
+        weight = self._cuts_of.data[self._cuts_of.indptr[cell] : self._cuts_of.indptr[cell + 1]]
+        left = self._cuts[rows] @ self.search.hidden.astype(np.float64) - weight
+        return bool((left < 1 - TOLERANCE).any())
 
     def _gives_away(self, cell: int) -> bool:
         """Whether publishing a group leaves some equation with a primary as its only unknown, step by step."""

@@ -24,7 +24,9 @@ def protect(
         str | None, typer.Option(help="exact, width:W or range; without it exact, or what the policy says.")
     ] = None,
     singletons: Annotated[Literal["on", "off"], typer.Option(help="Protect against a sole contributor.")] = "on",
-    method: Annotated[Literal["auto", "optimal", "flow", "gauss"], typer.Option(help="How to suppress.")] = "auto",
+    method: Annotated[
+        Literal["auto", "optimal", "flow", "gauss", "bounded"], typer.Option(help="How to suppress.")
+    ] = "auto",
     budget: Annotated[int | None, typer.Option(help="How many LPs at most; never seconds.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads; the result is the same.")] = 1,
     html: Annotated[bool, typer.Option("--html", help="Also a page with the pattern and intervals.")] = False,

@@ -50,7 +50,7 @@ from tests.output_control.drawn_tables import Drawn, count_tables, linked_counts
 from tests.output_control.tables import cell, counts, flat
 
 PROTECTIONS = st.sampled_from([Exact(), Width(2), Width(3), Range()])
-METHODS = st.sampled_from(["auto", "flow", "optimal", "gauss"])
+METHODS = st.sampled_from(["auto", "flow", "optimal", "gauss", "bounded"])
 
 
 VERDICTS: Counter[str] = Counter()

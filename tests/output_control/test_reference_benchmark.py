@@ -90,3 +90,16 @@ def test_a_table_that_cannot_be_protected_fails(
     code, said = ran(folder, capsys)
     assert code == 1 and said.count("NOT PROTECTED: open") == 2
     shutil.rmtree(folder / "t1")
+
+
+def test_the_gates_own_demand_is_measured_beside_flow(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = beside(tmp_path)
+    with pytest.raises(SystemExit) as left:
+        reference.main(["--width", str(folder)])
+    assert left.value.code == 0 and "| flow     3               40.0" in capsys.readouterr().out
+    monkeypatch.setattr(reference, "ROUNDING", -0.5)
+    with pytest.raises(SystemExit) as left:
+        reference.main(["--width", str(folder)])
+    assert left.value.code == 1 and "ABOVE FLOW" in capsys.readouterr().out
