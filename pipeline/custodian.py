@@ -142,7 +142,8 @@ class CustodianDesk:
         if digest in told and told[digest] == before.get(digest):
             return []
         inner = error.faults if isinstance(error, BadInput) else ()
-        return [Fault(file.name, "refused", error.what), *inner]
+        ours = isinstance(error, Tampered) and "/" in error.where  # a file of a zone
+        return [Fault(file.name, "refused", f"{error.where}: {error.what}" if ours else error.what), *inner]
 
     def finish_withdrawals(self) -> None:
         """Remove what is left of withdrawn deliveries, here and in what was made of several, and write down which

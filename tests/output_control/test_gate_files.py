@@ -1,4 +1,4 @@
-"""The gate's own files: none changes, comes or goes unless its user accepts it, and the journal tells nothing of them."""
+"""The gate's own files: none changes, comes or goes unless its user accepts it; the journal tells nothing of them."""
 
 from __future__ import annotations
 
@@ -81,7 +81,12 @@ def test_what_others_write_in_the_journal_is_passed_over(gate: GateFiles) -> Non
     (first,) = gate.journal.entries()
     (gate.folder / FILES[1]).write_bytes(b"another")
     gate.accept([FILES[1]], START)
-    for details in (first.details, {**first.details, "serial": 9}, {"serial": 8, "files": {}, "mac": "é"}, {"files": 1}):
+    for details in (
+        first.details,
+        {**first.details, "serial": 9},
+        {"serial": 8, "files": {}, "mac": "é"},
+        {"files": 1},
+    ):
         gate.journal.append(actor="r", action=ACCEPTED, subject="gate", details=details, now=START)
     gate.check(START)
 
