@@ -10,7 +10,7 @@ What can be proven neither way counts as a failure.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -18,7 +18,7 @@ from scipy import sparse
 
 from output_control.attacker import Attacker
 from output_control.insiders import Insiders, Members, Way
-from output_control.protection import Options, Pattern, demand, least
+from output_control.protection import Options, Pattern, as_parts, demand, least
 from output_control.tables.joint_table import JointTable
 from output_control.tables.rules import PrimaryResult
 from output_control.tables.table import BoolArray, CellTable, FloatArray, IntArray
@@ -71,7 +71,13 @@ def audit(
     ``solve_intervals`` solves the attacker's two LPs for every primary instead of trusting verified witnesses for the
     interval that is reported (2 LPs each).
     """
-    return _Audit(table, primary, pattern, options).run(solve_intervals=solve_intervals)
+    report = _Audit(table, primary, pattern, options).run(solve_intervals=solve_intervals)
+    known = as_parts(table, options)
+    if known is None:
+        return report
+    proof = pattern.witnesses if pattern.beside_parts is None else pattern.witnesses.with_further(pattern.beside_parts)
+    near = _Audit(known[0], primary, replace(pattern, witnesses=proof), known[1]).exposed()
+    return replace(report, singleton_exact=len(near), failed=np.union1d(report.failed, near).astype(np.int64))
 
 
 def full_equations(table: CellTable) -> sparse.csr_array:
@@ -153,6 +159,10 @@ class _Audit:
             failed=np.union1d(self.cells[~enough], self.cells[exposed]).astype(np.int64),
             moves=self._moves_found(),
         )
+
+    def exposed(self) -> IntArray:
+        """The hidden primaries that contributors come too close to."""
+        return np.asarray(self.cells[self._exposed()], dtype=np.int64)
 
     def _moves_found(self) -> sparse.csr_array:
         found = [sparse.csr_array(change[None, :]) for changes in self.found.values() for change in changes]
@@ -252,7 +262,8 @@ class _Audit:
     def _asked_of_insiders(self) -> tuple[tuple[Sides, FloatArray], ...]:
         """The sides to which each primary must be open to insiders, and how far."""
         width = np.maximum(self.up + self.down, self.width)
-        return ((1,), self.up * self.options.part_share), ((1, -1), width * self.options.singleton_share)
+        width = np.maximum(width * self.options.singleton_share, self.options.apart)
+        return ((1,), self.up * self.options.part_share), ((1, -1), width)
 
     def _is_sure(
         self, row: IntArray, step: FloatArray, level: FloatArray, sides: Sides, insiders: Insiders

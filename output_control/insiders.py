@@ -68,7 +68,9 @@ class Insiders:
         """How far each cell can fall so that no coalition rules it out by its parts."""
         known = np.sort(np.where(self._whose >= 0, self._part, 0.0), axis=1)[:, ::-1]
         rest = self._value - known[:, : self._most].sum(axis=1)
-        return np.minimum(np.where(rest > NOISE * self._value, rest, 0.0), self._spare)
+        rest = np.where(rest > NOISE * self._value, rest, 0.0)
+        # a cell in which nobody is known may be below 0, and fall by more than its value
+        return np.minimum(np.where(known[:, 0] > 0, rest, np.inf), self._spare)
 
     def who_rules_out(self, moves: sparse.csr_array) -> sparse.csr_array:
         """Moves × contributors (by place among all): 1 where one knows that a move did not happen; no coalitions.

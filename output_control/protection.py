@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -11,7 +11,7 @@ from scipy import sparse
 
 from output_control.tables.aggregate import aggregate
 from output_control.tables.rules import PrimaryResult
-from output_control.tables.table import BoolArray, CellTable, FloatArray, IntArray
+from output_control.tables.table import NO_CONTRIBUTOR, BoolArray, CellTable, FloatArray, IntArray
 
 Method = Literal["auto", "flow", "optimal", "gauss"]
 
@@ -45,10 +45,11 @@ class Options:
     ``singleton_share`` of its levels; with a ``coalition`` of 2, nor any two who put together what they know.
     From above they must stay away as far as ``part_share`` of the level (1: what the rule asks of everybody; 0: as the
     peers, who do not ask it, and then no part is known); to whom the largest contribution belongs, the level is that of
-    the largest of others. It says nothing of counts: there nobody knows to be alone, because the count is what is
-    hidden. ``width_share``: of a magnitude that has no level, by how much of its value it must stay open. ``cost`` per
-    cell: what hiding it loses (default its value); ``keep``: cells that must stay published; ``hidden``: cells that are
-    hidden anyhow, though nothing is asked of them. ``occupied``: everyone knows that a hidden count is not 0, because
+    the largest of others. Of counts nobody knows to be alone, because the count is what is hidden; where units have
+    several records the own part is known there too, and must leave at least ``apart``. ``width_share``: of a magnitude
+    that has no level, by how much of its value it must stay open. ``cost`` per cell: what hiding it loses (default its
+    value); ``keep``: cells that must stay published; ``hidden``: cells that are hidden anyhow, though nothing is asked
+    of them. ``occupied``: everyone knows that a hidden count is not 0, because
     empty cells are published as 0 (as the gate does); without it an attacker is taken to think that it may be, as the
     peers take it. ``least``: what each cell is known to be at least, where that does not follow from ``occupied``.
     """
@@ -59,6 +60,7 @@ class Options:
     singleton_share: float = 0.1
     part_share: float = 0.0
     width_share: float = 0.01
+    apart: float = 0.0
     method: Method = "auto"
     budget: int | None = None
     threads: int = 1
@@ -89,10 +91,20 @@ class Witnesses:
         nowhere: npt.NDArray[np.int64] = np.full(cells, -1, dtype=np.int64)
         return Witnesses(sparse.csr_array((0, cells)), nowhere, nowhere.copy(), np.zeros((0, 2), dtype=np.int64))
 
+    def with_further(self, other: Witnesses) -> Witnesses:
+        """These, and those of ``other`` as further moves of their cells."""
+        named = [np.column_stack([np.arange(len(rows)), rows])[rows >= 0] for rows in (other.up, other.down)]
+        further = np.vstack([*named, other.also]) + np.array([0, self.moves.shape[0]])
+        moves = sparse.csr_array(sparse.vstack([self.moves, other.moves], format="csr"))
+        return Witnesses(moves, self.up, self.down, np.vstack([self.also, further]))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pattern:
-    """The suppressed cells with their proof. ``cost`` and ``gap`` (share of the cost) are of the secondaries."""
+    """The suppressed cells with their proof. ``cost`` and ``gap`` (share of the cost) are of the secondaries.
+
+    ``beside_parts``: of `as_parts`, the proof against those who know their own.
+    """
 
     suppressed: BoolArray
     secondary: BoolArray
@@ -101,6 +113,7 @@ class Pattern:
     method: str
     optimal: bool
     gap: float | None
+    beside_parts: Witnesses | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,6 +148,20 @@ def least(table: CellTable, options: Options) -> FloatArray:
     return np.where(below.keys()[place] == keys, below.value[place], np.minimum(table.value, 1.0))
 
 
+def as_parts(table: CellTable, options: Options) -> tuple[CellTable, Options] | None:
+    """Counts of units with several records as sums of what each unit has, for who knows the own part; None where nobody
+    is taken to know one.
+
+    Whole numbers are left out of account: what is asked there is asked of outsiders, of the counts themselves.
+    """
+    if not (table.integral and options.singletons and options.part_share and bool((table.holders >= 0).any())):
+        return None
+    nobody: IntArray = np.full(len(table), NO_CONTRIBUTOR, dtype=np.int64)
+    low = least(table, options)
+    sums = replace(table, integral=False, sole_contributor=nobody, two_contributors=None)
+    return sums, replace(options, least=low, apart=1.0)
+
+
 def demand(table: CellTable, primary: PrimaryResult, options: Options) -> Demand:
     """Levels per cell (0 where not primary) from the rules and the policy for counts.
 
@@ -145,7 +172,8 @@ def demand(table: CellTable, primary: PrimaryResult, options: Options) -> Demand
     """
     up, down, protection = primary.upl.copy(), primary.lpl.copy(), options.count_protection
     counted = primary.threshold > 0
-    width = np.where(primary.mask, 1.0 if table.integral else options.width_share * _sizes(table.sizes), 0.0)
+    share = np.maximum(options.width_share * _sizes(table.sizes), options.apart)
+    width = np.where(primary.mask, 1.0 if table.integral else share, 0.0)
     if table.integral:
         up, down = np.ceil(up - 1e-9), np.ceil(down - 1e-9)
         if isinstance(protection, Width):

@@ -59,8 +59,9 @@ def _by_units(evidence: Evidence, policy: Policy) -> PrimaryResult:
     counted = np.minimum(counted, np.maximum(evidence.filled, 1))
     result = primary(replace(table, freq=counted), figure_rule(request, rules))
     if evidence.summed or bool((evidence.records != table.n_contributors).any()):
-        judged = replace(table, value=evidence.size) if evidence.signed else table
-        result = result.also(primary(judged, policy.signed_rules() if evidence.signed else policy.dominance_rules()))
+        judged = replace(table, value=evidence.size)
+        result = result.also(primary(judged, policy.dominance_rules()).where(~evidence.signed))
+        result = result.also(primary(judged, policy.signed_rules()).where(evidence.signed))
     if evidence.beyond is not None:
         result = result.also(primary(evidence.beyond, policy.dominance_rules()))
     return result

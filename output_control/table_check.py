@@ -20,7 +20,7 @@ from output_control.group_advice import advise_on_groups
 from output_control.ledger.sight import Sight
 from output_control.pattern_advice import advise_by_pattern
 from output_control.policy import Policy
-from output_control.protection import Options, Pattern
+from output_control.protection import Options, Pattern, as_parts
 from output_control.rounded import audit_rounded, protect_by_rounding
 from output_control.sensitive import sensitive_cells
 from output_control.statistics.percentiles import Percentiles, percentiles
@@ -43,7 +43,7 @@ from output_control.tables.evidence import (
     shown_dimensions,
     tabulate,
 )
-from output_control.tables.linked_counts import attached_counts, protect_both
+from output_control.tables.linked_counts import attached_counts, protect_both, protect_kinds
 from output_control.tables.rules import PrimaryResult
 from output_control.tables.table import CellTable
 from output_control.union_audit import sums_given_away
@@ -285,16 +285,21 @@ def _protected(
         )
         return ProtectedTable(evidence, sensitive, pattern, report, (), base, counts)
     base = base if evidence.table.integral else 1
-    rounded = protect_by_rounding(evidence.table, sensitive, options, base) if base > 1 else None
+    # rounding hides nothing besides, and its audit knows of nobody's part
+    alone = base > 1 and all(as_parts(kind.table, options) is None for kind in evidence.kinds)
+    rounded = protect_by_rounding(evidence.table, sensitive, options, base) if alone else None
     if rounded is not None:
         report = audit_rounded(evidence.table, sensitive, rounded, options, base)
         return ProtectedTable(evidence, sensitive, rounded, report, (), base)
     done = protect_as_chosen(evidence, sensitive, sources, policy, threads=threads)
+    pattern, report = done.pattern, done.report
+    if evidence.also:
+        pattern, report = protect_kinds(evidence, sensitive, options, judge_of(evidence, sources, policy))
     return ProtectedTable(
         evidence,
         sensitive,
-        done.pattern,
-        done.report,
+        pattern,
+        report,
         (),
         base,
         altered=done.altered,

@@ -131,9 +131,10 @@ class _Judge:
         if not (evidence.summed or (records.sum(axis=1) != np.diff(records.indptr)).any()):
             return found
         part, total = self._column[amounts.contribution], self._column[amounts.total]
-        found |= self._dominated(
-            sums, part, total, policy.signed_rules() if evidence.signed else policy.dominance_rules()
-        )
+        # a unit's total below 0 makes a sum one of either sign
+        either = np.asarray((self._by_unit(sums, total) < 0).sum(axis=1)).reshape(-1) > 0
+        found |= self._dominated(sums, part, total, policy.dominance_rules()) & ~either
+        found |= self._dominated(sums, part, total, policy.signed_rules()) & either
         if amounts.least:
             # whoever knows that a constant was added to all can take it off again
             less = self._column["n"] * amounts.least
@@ -154,7 +155,7 @@ class _Judge:
         """By the largest of ``part`` added up per unit, no unit less than ``least``, beside what ``total`` comes to."""
         scale, whole, own = self._amounts.scale, self._by_unit(sums, total), self._by_unit(sums, part)
         whole.data, own.data = np.maximum(whole.data, least), np.maximum(own.data, least)
-        size = (abs(whole) if self._evidence.signed else whole).sum(axis=1) / scale(self._amounts.total)
+        size = abs(whole).sum(axis=1) / scale(self._amounts.total)
         parts = sparse.csr_array(abs(own))
         row = np.repeat(np.arange(parts.shape[0]), np.diff(parts.indptr))
         falling = parts.data[np.lexsort((-parts.data, row))]

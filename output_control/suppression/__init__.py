@@ -16,6 +16,7 @@ from output_control.protection import (
     Range,
     Width,
     Witnesses,
+    as_parts,
     demand,
 )
 from output_control.suppression.boxes import Boxes
@@ -84,6 +85,53 @@ def suppress(table: CellTable, primary: PrimaryResult, *, options: Options) -> P
     still must pass `output_control.audit.audit` before anyone sees it. Raises `CannotProtect` naming the cells (never
     values) that no suppression protects, or when the budget ended before everything was proven.
     """
+    found = _suppress(table, primary, options)
+    known = as_parts(table, options)
+    if known is None:
+        return found
+    sums, asked = known
+    hidden: BoolArray = found.suppressed if options.hidden is None else found.suppressed | options.hidden
+    asked = replace(asked, hidden=hidden)
+    near = primary.where(~_clear_of_parts(build(sums, primary, asked), primary, found.witnesses))
+    if not near.mask.any():
+        return found
+    # hiding more never narrows an interval, so what who knows a part makes necessary comes on top
+    more = _suppress(sums, near, asked)
+    suppressed: BoolArray = found.suppressed | more.suppressed
+    if np.array_equal(suppressed, found.suppressed):
+        return replace(found, beside_parts=more.witnesses)
+    secondary = suppressed & ~primary.mask
+    cost = float((table.sizes if options.cost is None else options.cost)[secondary].sum())
+    return replace(
+        found, suppressed=suppressed, secondary=secondary, cost=cost, optimal=False, gap=None,
+        beside_parts=more.witnesses,
+    )  # fmt: skip
+
+
+def _clear_of_parts(problem: Problem, primary: PrimaryResult, proof: Witnesses) -> BoolArray:
+    """The primaries that a witness takes far enough for those who know their parts, so that nobody rules it out.
+
+    All at once; of what a rule asks a level for, nothing is taken to be shown.
+    """
+    moves, cells = proof.moves, np.flatnonzero(primary.mask & (primary.upl <= 0))
+    fall, row_of = (
+        problem.fall_for_everyone()[problem.group],
+        np.repeat(np.arange(moves.shape[0]), np.diff(moves.indptr)),
+    )
+    clear: BoolArray = np.zeros(len(primary.mask), dtype=np.bool_)
+    for sign in (1.0, -1.0):
+        lower = np.maximum(-sign * moves.data, 0.0)
+        share = np.ones(moves.shape[0])
+        room = np.divide(fall[moves.indices], lower, out=np.full(len(lower), np.inf), where=lower > 0)
+        np.minimum.at(share, row_of, room)
+        for rows in (proof.up[cells], proof.down[cells]):
+            there = np.flatnonzero(rows >= 0)
+            step = np.abs(np.asarray(moves[rows[there], cells[there]]).reshape(-1))
+            clear[cells[there]] |= share[rows[there]] * step >= problem.apart
+    return clear
+
+
+def _suppress(table: CellTable, primary: PrimaryResult, options: Options) -> Pattern:
     _refuse_public_primaries(table, primary, options)
     problem = build(table, primary, options)
     boxes = problem.boxes if fits(problem) else None

@@ -114,7 +114,7 @@ class Problem:
     """Equations over groups (csr and csc), and per group: value, cost of hiding it, primary (or hidden anyhow), must
     stay, sole contributor, the two contributors of a ``couple``, and the ``holders`` of its largest ``parts`` (groups ×
     3) of what the ``whole`` is. ``coalition``, ``share`` and ``part_share``: how many contributors put together what
-    they know, and how close they may come, in all and from above.
+    they know, and how close they may come, in all (never closer than ``apart``) and from above.
 
     ``box`` bounds how far the search moves a group of counts: small boxes keep vertices integral; it is no bound of
     the attacker. ``targets`` starts with the demand of each primary and grows by those against sole contributors.
@@ -135,6 +135,7 @@ class Problem:
     coalition: int
     share: float
     part_share: float
+    apart: float
     box: FloatArray
     integral: bool
     whole_costs: bool
@@ -166,6 +167,7 @@ class Problem:
         """How far each group falls without that any coalition could rule it out by its parts."""
         rest = self.whole - self.parts[:, : self.coalition].sum(axis=1)
         rest[rest < NOISE * self.whole] = 0.0
+        rest[self.holders[:, 0] < 0] = np.inf
         fall: FloatArray = np.minimum(rest, self.amount)
         return fall
 
@@ -276,6 +278,7 @@ def build(table: CellTable, primary: PrimaryResult, options: Options) -> Problem
         coalition=options.coalition,
         share=options.singleton_share,
         part_share=options.part_share,
+        apart=options.apart,
         box=box,
         integral=table.integral,
         whole_costs=bool((cost == np.rint(cost)).all()) and small * len(table) < WHOLE_COST_NOISE,
@@ -342,4 +345,5 @@ def against_contributors(problem: Problem, target: Target, members: tuple[int, .
 
 def asked_of_contributors(problem: Problem, target: Target) -> tuple[float, float]:
     """How far above a primary, and how wide in all, the intervals of contributors must be."""
-    return problem.part_share * target.up, problem.share * max(target.up + target.down, target.width)
+    width = problem.share * max(target.up + target.down, target.width)
+    return problem.part_share * target.up, max(width, problem.apart)

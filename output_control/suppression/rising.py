@@ -51,6 +51,7 @@ class Short:
         part = np.where(np.isin(problem.holders[cells], theirs), problem.parts[cells], 0.0).max(axis=1)
         rest = problem.whole[cells] - part
         rest[rest < NOISE * problem.whole[cells]] = 0.0
+        rest[part == 0] = np.inf
         still = np.isin(problem.sole[cells], theirs)
         return any(self._keep(target, far * side, np.minimum(rest, self._amount), still) for side in sides)
 

@@ -18,7 +18,15 @@ from output_control.statistics.statistic_faults import faults_of_statistic
 from output_control.tables.derived import Sources, units_of
 from output_control.tables.rollup import Tallies
 from output_control.tables.shown import ShownDimension, faults_of_dimension, shown_dimension
-from output_control.tables.table import NO_CONTRIBUTOR, CellTable, CodeArray, Dimension, FloatArray, IntArray
+from output_control.tables.table import (
+    NO_CONTRIBUTOR,
+    BoolArray,
+    CellTable,
+    CodeArray,
+    Dimension,
+    FloatArray,
+    IntArray,
+)
 from output_control.tables.tabulation import (
     DECIMALS,
     Amounts,
@@ -50,8 +58,9 @@ class Evidence:
     """A tabulated request. ``table.freq`` counts distinct units and ``table.value`` is the figure that adds up.
 
     ``records`` counts rows per cell, ``weighted`` adds up their sampling weights; ``size`` is the sum of the units'
-    absolute totals, which differs from the value where contributions are negative (``signed``): dominance is then
-    judged on sizes. ``unit`` is the column of the units counted; ``also`` is the same for every further kind of unit.
+    absolute totals, which differs from the value where contributions are negative (``signed``, per cell): dominance is
+    judged on sizes, and there by weaker rules. ``unit`` is the column of the units counted; ``also`` is the same for
+    every further kind of unit.
     ``effective``: how many records of equal weight are worth as much as a cell's, (Σw)²/Σw² (Kish, *Survey Sampling*
     1965, section 11.7); of records without weights their number. ``filled`` counts distinct
     units whose contribution is other than 0. ``beyond``: the same cells, of a sum or a mean whose
@@ -64,7 +73,7 @@ class Evidence:
     table: CellTable
     records: IntArray
     size: FloatArray
-    signed: bool
+    signed: BoolArray
     weighted: FloatArray
     unit: str
     effective: FloatArray
@@ -201,10 +210,12 @@ def _evidence_of(
     column = {name: found.sums[:, i] for i, name in enumerate(names)}
     scale = amounts.scale(amounts.total)
     value, size = column[amounts.total] / scale, column["size"] / scale
-    signed = bool((size != value).any()) if like is None else like.signed
+    signed: BoolArray = size != value
     # where no total is below 0 an attacker is taken to know that: the narrower view
     below = bool((value < 0).any()) if like is None else like.table.size is not None
-    table = _table(found, dims, value, column["units"], amounts, bounding=not signed, size=size if below else None)
+    unknown = like is not None and like.table.contributors is None
+    bounding = None if unknown else _bounding(column, amounts, ~signed)
+    table = _table(found, dims, value, column["units"], amounts, bounding=bounding, size=size if below else None)
     return Evidence(
         request=request,
         shown=shown,
@@ -222,6 +233,11 @@ def _evidence_of(
     )
 
 
+def _bounding(column: Mapping[str, IntArray], amounts: Amounts, positive: BoolArray) -> BoolArray | None:
+    """The cells in which a unit's part says what the cell is at least; none in counts of one record of each unit."""
+    return None if amounts.total == "n" and bool((column["n"] == column["units"]).all()) else positive
+
+
 def _effective(column: Mapping[str, IntArray]) -> FloatArray:
     """Both sums in billionths, so one factor is left; no square rounds to 0, or the weights would be refused."""
     if "square" not in column:
@@ -237,10 +253,10 @@ def _table(
     amounts: Amounts,
     *,
     ranking: int = 0,
-    bounding: bool = False,
+    bounding: BoolArray | None = None,
     size: FloatArray | None = None,
 ) -> CellTable:
-    """``bounding``: no contribution is below 0, so that each says what its cell is at least."""
+    """``bounding``: the cells without a contribution below 0, so that each says what its cell is at least."""
     codes = np.column_stack(np.unravel_index(found.cell, tuple(len(dim.codes) for dim in dims))).astype(np.int32)
     return CellTable(
         dims=dims,
@@ -251,7 +267,9 @@ def _table(
         top=np.maximum(found.top[:, ranking], 0) / amounts.scale(amounts.contribution),
         sole_contributor=np.where(units == 1, found.top_unit[:, ranking, 0], NO_CONTRIBUTOR),
         integral=amounts.total == "n",
-        contributors=found.top_unit[:, ranking] if bounding and amounts.total != "n" else None,
+        contributors=np.where(bounding[:, None], found.top_unit[:, ranking], NO_CONTRIBUTOR)
+        if bounding is not None
+        else None,
         two_contributors=np.where(
             (units == 2)[:, None], np.sort(found.top_unit[:, ranking, :2], axis=1), NO_CONTRIBUTOR
         ),

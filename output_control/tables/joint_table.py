@@ -45,7 +45,7 @@ def joint_table(
 
     ``largest``: their largest contributions and whose they are, as in `CellTable`.
     """
-    top, contributors = (np.zeros((len(value), LARGEST)), None) if largest is None or integral else largest
+    top, contributors = (np.zeros((len(value), LARGEST)), None) if largest is None else largest
     return JointTable(
         dims=(),
         codes=np.zeros((len(value), 0), dtype=np.int32),

@@ -162,6 +162,17 @@ class PrimaryResult:
             reason=np.full(cells, "", dtype="<U40"),
         )
 
+    def where(self, cells: BoolArray) -> PrimaryResult:
+        """The same of ``cells`` alone, without verdicts on groups."""
+        return PrimaryResult(
+            mask=self.mask & cells,
+            upl=np.where(cells, self.upl, 0.0),
+            lpl=np.where(cells, self.lpl, 0.0),
+            threshold=np.where(cells, self.threshold, 0.0),
+            anchor=np.where(cells, self.anchor, -1),
+            reason=np.where(cells, self.reason, ""),
+        )
+
     def beside(self, other: PrimaryResult) -> PrimaryResult:
         """The cells of this, then those of another; without the groups."""
         size = len(self.mask)

@@ -94,7 +94,7 @@ class CellTable:
     the id of the only contributor or -1; ``integral`` says that values are counts, so an attacker thinks in integers.
     ``two_contributors`` (cells × 2, rising) holds the ids of both contributors where there are exactly two, else -1;
     None where nobody knows them. ``contributors`` (cells × 3) holds whose contributions ``top`` are, -1 where there are
-    fewer; None where that is not known, or where a contribution does not bound the value from below.
+    fewer or where they do not bound the value from below (others are negative); None where that is not known.
     ``size``, where values are below 0: the sum of the units' absolute totals, by more than which no cell is taken to
     fall; None where nothing is below 0.
     """

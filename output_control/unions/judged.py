@@ -73,7 +73,7 @@ class Judged:
         """Those that are sensitive if their cells have as many units in common, and the largest ones, as they can."""
         kinds = self._evidence.kinds
         # what is left of a unit without the least measure may be less in the sum than in its cells together
-        if self._evidence.request.weight or any(kind.signed or kind.beyond is not None for kind in kinds):
+        if self._evidence.request.weight or any(bool(kind.signed.any()) or kind.beyond is not None for kind in kinds):
             return np.ones(unions.shape[0], dtype=np.bool_)
         first, *others = (_at_worst(kind, unions) for kind in self._evidence.kinds)
         return sensitive_sums(replace(first, also=tuple(others)), self._policy).mask
@@ -102,6 +102,7 @@ def _at_worst(evidence: Evidence, unions: sparse.csr_array) -> Evidence:
         table=flat,
         records=(unions @ evidence.records).astype(np.int64),
         size=unions @ evidence.size,
+        signed=np.zeros(len(names), dtype=np.bool_),
         filled=most.max(axis=1).toarray().reshape(-1).astype(np.int64),
         beyond=None,
         also=(),

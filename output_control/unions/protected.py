@@ -135,6 +135,8 @@ def _joined(before: Pattern, found: Pattern, lifted: sparse.csr_array, primary: 
         method=before.method,
         optimal=False,
         gap=None,
+        # of other cells than these; the audit finds its own moves
+        beside_parts=None,
     )
 
 

@@ -68,6 +68,35 @@ def test_one_large_loss_or_gain_hides_a_total_below_0_and_another_beside_it(tmp_
     assert low <= value - level + 1e-6 and high >= value + level - 1e-6
 
 
+def test_a_record_below_0_weakens_the_rules_in_its_own_cells_alone(tmp_path: Path) -> None:
+    """One has 55 of 100 in k1, more than (1, 50) allows, and less than the 60 % of a cell of either sign."""
+    for name, last in (("above", 0.01), ("below", -0.01)):
+        homes = with_worth(
+            flagged((11, "G1a1", "k1"), (60, "G1a1", "k2"), (61, "G1a1", "k3")),
+            [55, *[4.5] * 10, *[45.0, 50.0, 55.0] * 40, last],
+        )
+        (tmp_path / name).mkdir()
+        rows = rows_of(
+            World(tmp_path / name).add("homes", homes).check(table_request("kind", **SUM)).checker_annex[ANNEX]
+        )
+        assert [row["kind"] for row in rows if row["status"] == "primary"] == ["k1"]
+
+
+@pytest.mark.parametrize("last", [0.01, -0.01])
+def test_a_record_below_0_makes_nobody_forget_the_own_part_of_other_cells(tmp_path: Path, last: float) -> None:
+    """110 of k2's 110.48 are one's: to k1 + k2 the owner leaves 0.48 for k1 to rise by, so k3 is hidden too."""
+    worth = [80.0, 2.0, 1.0, *[0.01] * 10, 110.0, *[0.04] * 12, *[49.0, 50.0, 51.0] * 20, last]
+    homes = with_worth(flagged((13, "G1a1", "k1"), (13, "G1a1", "k2"), (61, "G1a1", "k3")), worth)
+    world = World(tmp_path).add("homes", homes)
+    out = world.check(table_request("kind", **SUM))
+    hidden = {row["kind"] for row in rows_of(out.outputs[CELLS]) if row["value"] == ""}
+    assert hidden == {"k1", "k2", "k3"}
+    request = table_request("kind", **SUM)
+    with world.sources() as sources:
+        table = tabulate(request, shown_dimensions(request, world.classifications), sources).table
+    assert (table.holders[:, 0] < 0).tolist() == [last < 0, False, False, last < 0]
+
+
 def test_few_units_hide_a_total_below_0(tmp_path: Path) -> None:
     homes = with_worth(flagged((9, "G1a1", "k1"), (60, "G1a1", "k2"), (60, "G1a1", "k3")), [-10.0] * 9 + GAINS)
     out = World(tmp_path).add("homes", homes).check(table_request("kind", **SUM))

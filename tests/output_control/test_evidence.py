@@ -137,7 +137,7 @@ def test_counts_and_their_evidence_are_those_of_the_records(
     found = evidence_of(world, table_request("region", "kind"))
     assert by_gate(found) == by_hand(frame_of(rows).to_pandas(), ["region", "kind"], None)
     assert found.table.integral
-    assert not found.signed
+    assert not found.signed.any()
 
 
 @examples(10, 100, rows=homes.filter(lambda rows: any(row[3] is not None for row in rows)))
@@ -202,7 +202,7 @@ def test_negative_contributions_are_ranked_by_size(tmp_path: Path) -> None:
     found = evidence_of(
         World(tmp_path).add("homes", frame_of(rows)), table_request("kind", statistic="sum", measure="worth")
     )
-    assert found.signed
+    assert found.signed.all()
     assert found.table.value[0] == 100 - 70 + 20 - 5
     assert found.table.top[0].tolist() == [100, 70, 15]
     assert found.size[0] == 100 + 70 + 15

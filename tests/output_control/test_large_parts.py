@@ -278,6 +278,33 @@ def test_the_largest_of_a_cell_is_kept_from_the_second_only() -> None:
     assert cell(table, "A") not in told.failed and {k for k, _ in near} == set(told.failed.tolist())
 
 
+def of_several(cells: dict[str, list[tuple[int, int]]]) -> CellTable:
+    """Counts from (records, unit) per cell."""
+    records: list[Record] = [((code,), float(n), who) for code, some in cells.items() for n, who in some]
+    return replace(magnitudes((flat("r", list(cells)),), records), integral=True)
+
+
+@pytest.mark.parametrize("others", [0, 9])
+@pytest.mark.parametrize("joint", [False, True], ids=["by itself", "joint"])
+def test_who_has_many_records_of_a_count_is_kept_from_another_beside_it(others: int, joint: bool) -> None:
+    """300 of B's records are one's: to A + B the owner leaves at most 9 for A to rise by, whose level is 20."""
+    cells = {"A": [(200, 7), *((1, 20 + i) for i in range(9))], "B": [(300, 1), *((1, 40 + i) for i in range(others))]}
+    alone = of_several({**cells, "C": [(1, 100 + i) for i in range(900)]})
+    table = link([alone]).joint if joint else alone
+    sensitive, options = primary(alone, PPercent(10)), Options(part_share=1.0, occupied=not joint)
+    assert np.flatnonzero(sensitive.mask).tolist() == [cell(alone, "A"), cell(alone, "B")]
+    before = suppress(replace(table, contributors=None), sensitive, options=options)
+    assert not before.secondary.any()
+    assert audit(replace(table, contributors=None), sensitive, before, options).safe
+    told = audit(table, sensitive, before, options)
+    assert not told.safe and told.singleton_exact and cell(alone, "A") in told.failed
+    now = suppress(table, sensitive, options=options)
+    assert np.flatnonzero(now.secondary).tolist() == [cell(alone, "C")] and now.cost == 900
+    assert audit(table, sensitive, now, options).safe
+    # the proof is of use, and not needed
+    assert audit(table, sensitive, replace(now, beside_parts=None), options).safe
+
+
 def test_linked_tables_know_the_same_contributor_in_both() -> None:
     """B in one table and C in the other are nearly all one's; A is in both."""
     dims = (flat("r", "AB"), flat("s", "pq"))

@@ -203,6 +203,17 @@ def test_a_percentile_is_the_value_of_its_rank(tmp_path: Path, share: int) -> No
         assert found.above[i] == inside[inside["worth"] >= expected]["owner"].nunique() - 1
 
 
+def test_a_count_of_homes_is_kept_from_who_owns_nearly_all_of_the_one_beside_it(tmp_path: Path) -> None:
+    """One owner has 200 of k1's 209 homes, another all 300 of k2: k3 is hidden too, or the other knows k1 ≤ 209."""
+    homes = flagged((209, "G1a1", "k1"), (300, "G1a1", "k2"), (900, "G1a1", "k3"))
+    owner = [*[7] * 200, *range(20, 29), *[1] * 300, *range(100, 1000)]
+    homes = homes.set_column(homes.column_names.index("owner"), "owner", pa.array(owner, pa.int64()))
+    out = World(tmp_path).add("homes", homes).check(table_request("kind"))
+    assert [row["kind"] for row in rows_of(out.outputs[CELLS]) if row["value"] == ""] == ["k1", "k2", "k3"]
+    reasons = {row["kind"]: row["status"] for row in rows_of(out.checker_annex[ANNEX])}
+    assert reasons == {"all": "published", "k1": "primary", "k2": "primary", "k3": "secondary"}
+
+
 def test_a_percentile_with_fewer_than_ten_units_on_a_side_is_hidden(tmp_path: Path) -> None:
     # of 200 values 1 … 200 in one cell the 5th percentile is the 10th: 9 below it; the 6th is the 12th: 11 below it
     data = flagged((200, "G1a1", "k1"), (300, "G2a1", "k2"))

@@ -111,3 +111,20 @@ def test_weights_that_choose_instead_of_weigh_are_refused(tmp_path: Path) -> Non
     data = weighted([("k1", 1.0, 1e-6 if i else 1.0) for i in range(40)])
     with pytest.raises(Refused, match="differ by more than 10000 times"):
         World(tmp_path).add("homes", data).check(table_request("kind", weight="w"))
+
+
+@pytest.mark.parametrize("statistic", [{"statistic": "sum", "measure": "worth"}, {"statistic": "count"}])
+def test_a_further_kind_of_unit_that_is_alone_in_a_hidden_cell_is_kept_from_the_one_beside_it(
+    tmp_path: Path, statistic: dict[str, str]
+) -> None:
+    """k1: one has 60 of 110. k2: 20 firms of one. To k1 + k2 that one has k1: k3 must be hidden too."""
+    homes = flagged((110, "G1a1", "k1"), (20, "G1a1", "k2"), (300, "G1a1", "k3"))
+    dominated = [10] * 60 + [20 + i for i in range(50)]
+    owner, holding = ([*dominated, *of, *range(2000, 2300)] for of in (range(100, 120), [77] * 20))
+    homes = homes.set_column(homes.column_names.index("owner"), "owner", pa.array(owner, pa.int64()))
+    homes = homes.append_column("object", pa.array(holding, pa.int64()))
+    homes = homes.set_column(homes.column_names.index("worth"), "worth", pa.array([1.0] * homes.num_rows))
+    world = World(tmp_path).add("homes", homes, homes.select(["home", "owner", "object"]))
+    for units in ({"also_units": ("object",)}, {"unit": "object", "also_units": ("owner",)}):
+        out = world.check(table_request("kind", **{**statistic, **units}))
+        assert [row["kind"] for row in rows_of(out.outputs[CELLS]) if row["value"] == ""] == ["k1", "k2", "k3"]

@@ -98,11 +98,15 @@ def test_a_scan_that_takes_too_long_ends_with_a_code(
     assert leak_scan.main(["500"]) == code
 
 
-@pytest.mark.parametrize("script", ["febrl", "febrl_clk"])
+@pytest.mark.parametrize("script", ["febrl", "febrl_clk", "tau_argus"])
 def test_every_package_that_a_peer_runs_with_is_pinned(script: str) -> None:
     peers = Path(record_linkage.__file__).parent / "peers"
     lines = [line for line in (peers / f"{script}.txt").read_text().splitlines() if not line.startswith("#")]
-    assert [line for line in lines if not re.fullmatch(r"[A-Za-z0-9_-]+==[0-9][0-9a-z.]*", line)] == []
+    assert [
+        line
+        for line in lines
+        if not re.fullmatch(r"[A-Za-z0-9_-]+==[0-9][0-9a-z.]*( --hash=sha256:[0-9a-f]{64})?", line)
+    ] == []
     pinned = {line.partition("==")[0] for line in lines}
     imported = set(re.findall(r"^(?:import|from) (\w+)", (peers / f"{script}.py").read_text(), re.MULTILINE))
     assert imported - set(sys.stdlib_module_names) <= pinned
