@@ -332,7 +332,8 @@ class _Audit:
         one, way after way; what is asked against a coalition is never more than against a part of it.
         """
         cell = int(self.cells[position])
-        rows = [int(self.by_up[position]), int(self.by_down[position]), *further]
+        # the further ones first: fewer rule them out, and each who does is tried
+        rows = [*further, int(self.by_up[position]), int(self.by_down[position])]
         moves = [move for row in rows if (move := self._move(row, level)) is not None]
         moves += [(np.flatnonzero(move), move[np.flatnonzero(move)]) for move in self.found.get(position, [])]
         ways = [(way, level) for move in moves for way in self._ways(*move, cell, sides, level)]

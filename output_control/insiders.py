@@ -118,16 +118,15 @@ class Insiders:
 
     def leave_open(self, way: Way, held: Collection[int], rests: Mapping[int, float], slack: float) -> bool:
         """Whether who knows ``held`` cells and ``rests`` of others cannot rule out ``way``."""
-        if not set(held).isdisjoint(way.cells.tolist()):
+        if np.isin(way.cells, list(held)).any():
             return False
-        return all(
-            rests.get(at, np.inf) >= fall - slack
-            for at, fall in zip(way.cells.tolist(), way.fall.tolist(), strict=True)
-        )
+        known, rest = np.fromiter(rests, np.int64, len(rests)), np.fromiter(rests.values(), np.float64, len(rests))
+        _, at, of = np.intersect1d(way.cells, known, return_indices=True)
+        return bool((rest[of] >= way.fall[at] - slack).all())
 
     def who_rule_out(self, way: Way, slack: float) -> set[Members]:
         """The smallest coalitions that know ``way`` did not happen."""
-        found = {self.inside[at] for at in way.cells.tolist() if at in self.inside}
+        found = {self.inside[at] for at in way.cells[self.is_inside[way.cells]].tolist()}
         whose, part = self._whose[way.cells], self._part[way.cells]
         left = self._value[way.cells] - way.fall + slack
         over = (whose >= 0) & (way.fall > 0)[:, None] & (part > left[:, None])

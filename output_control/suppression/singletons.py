@@ -25,7 +25,7 @@ from output_control.suppression.problem import (
     against_contributors,
     asked_of_contributors,
 )
-from output_control.suppression.rising import Short
+from output_control.suppression.rising import Rises, Short
 from output_control.suppression.search import Search
 from output_control.tables.table import BoolArray, FloatArray, IntArray
 
@@ -33,6 +33,8 @@ DETOURS = 3
 CLASSES = 8
 TWICE = 2
 BALLS = (300, 1500)
+# of fewer magnitudes short moves cost less in the end: other patterns can lean on them too
+MANY = 1000
 Sides = tuple[float, ...]
 
 
@@ -62,7 +64,11 @@ def _against_all(
     lost: list[Target] = []
     asked = [target for target in (search.problem.targets if targets is None else targets) if not target.against]
     if search.problem.knows_parts:
-        _lean_shortly(search, [target for target in asked if _suspects(search, target)])
+        left = asked
+        if len(asked) > MANY:
+            fresh, others = [[target for target in asked if bool(target.also) == told] for told in (False, True)]
+            left = others + _lean_on_nobody(search, fresh)
+        _lean_shortly(search, [target for target in left if _suspects(search, target)])
     else:
         _lean_apart(search, asked)
     for target in asked:
@@ -127,6 +133,19 @@ def _keep_apart(search: Search, cells: IntArray, moves: FloatArray, targets: Seq
             suspects[each] &= known
         if freed:
             search.proof.keep_also(cells, move, [targets[each] for each in freed])
+
+
+def _lean_on_nobody(search: Search, asked: Sequence[Target]) -> list[Target]:
+    """Keep rises that nobody rules out, or as few as may be, of near hidden cells; returns the others."""
+    left: list[Target] = []
+    for ball, served in _balls(search, asked, BALLS[-1]):
+        if served:
+            far = np.array([max(asked_of_contributors(search.problem, target)) for target in served])
+            rises = Rises(search, ball, served, far)
+            missed = np.flatnonzero(~rises.keep())
+            missed = missed[~rises.keep_known_to_few(missed)]
+            left += [served[position] for position in missed.tolist()]
+    return left
 
 
 def _lean_shortly(search: Search, left: Sequence[Target]) -> None:

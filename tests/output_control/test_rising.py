@@ -7,9 +7,11 @@ import pytest
 from scipy.optimize import linprog
 
 from benchmarks.suppression import random_magnitudes
+from output_control.audit import audit
 from output_control.protection import Options
+from output_control.suppression import singletons, suppress
 from output_control.suppression.problem import Target, build
-from output_control.suppression.rising import Short
+from output_control.suppression.rising import Rises, Short
 from output_control.suppression.search import Search
 from output_control.tables.rules import PPercent, primary
 from output_control.tables.table import BoolArray, FloatArray
@@ -99,3 +101,56 @@ def test_a_cell_does_not_fall_below_the_part_of_those_named() -> None:
             tried += 1
             assert not short.move_unknown_to(target, far, (-1.0,), (who,))
     assert tried
+
+
+def test_rises_of_many_targets_are_found_just_where_there_are_some_and_nobody_rules_them_out() -> None:
+    search, short = searched()
+    problem = search.problem
+    asked = [target for target in problem.targets if target.up and short.place(target) >= 0]
+    far = np.array([target.up for target in asked])
+    done = Rises(search, short.ball, asked, far).keep()
+    rest = np.where(problem.parts[:, 0] > 0, problem.whole - problem.parts[:, 0], problem.whole)
+    for target, found in zip(asked, done, strict=True):
+        assert found == (furthest(search, target, rest, problem.sole >= 0) >= target.up * (1 - CLOSE))
+        assert bool(target.also) == found
+        for by in target.also:
+            cells, change = search.proof.moves[by]
+            assert search.hidden[cells].all()
+            assert np.abs(problem.matrix[:, cells] @ change).max() <= CLOSE * target.up
+            assert float(change[cells == target.cell].sum()) >= target.up
+            assert (problem.sole[cells[cells != target.cell]] < 0).all()
+            falls = change < 0
+            assert (problem.parts[cells[falls], 0] <= (problem.whole[cells] + change)[falls] * (1 + 1e-9)).all()
+    assert 0 < done.sum() < len(asked)
+
+
+def test_where_somebody_rules_every_rise_out_one_is_kept_that_few_do() -> None:
+    search, short = searched()
+    problem = search.problem
+    asked = [target for target in problem.targets if target.up and short.place(target) >= 0]
+    rises = Rises(search, short.ball, asked, np.array([target.up for target in asked]))
+    missed = np.flatnonzero(~rises.keep())
+    done, told = rises.keep_known_to_few(missed), 0
+    for position, found in zip(missed.tolist(), done, strict=True):
+        target = asked[position]
+        able = furthest(search, target, problem.amount, np.zeros(problem.size, np.bool_)) >= target.up * (1 - CLOSE)
+        assert found == able
+        told += found
+        if found:
+            cells, change = list(search.proof.used(target))[-1]
+            assert search.hidden[cells].all()
+            assert (problem.whole[cells] + change >= 0).all()
+    assert told
+
+
+def test_a_table_of_which_many_primaries_are_kept_from_contributors_at_once_passes_the_audit(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(singletons, "MANY", 0)
+    table = random_magnitudes((4, 4, 3))
+    sensitive, options = primary(table, PPercent(10)), Options(part_share=1.0, method="flow")
+    found = suppress(table, sensitive, options=options)
+    assert audit(table, sensitive, found, options).safe
+    again = suppress(table, sensitive, options=options)
+    assert np.array_equal(found.suppressed, again.suppressed)
+    assert np.array_equal(found.witnesses.moves.data, again.witnesses.moves.data)
