@@ -136,6 +136,8 @@ class SigningKey:
 
         Raises:
             KeyUnavailable: missing, readable by others, wrong passphrase, or no Ed25519 key.
+            Tampered: the public half beside it is another key's. PKCS #8 has no check of its own: with another byte a
+                file can open, as another key.
         """
         try:
             if not WINDOWS and path.stat().st_mode & 0o077:  # Windows has no such modes
@@ -149,7 +151,14 @@ class SigningKey:
             raise KeyUnavailable("the key does not open under this passphrase", where=path.name) from None
         if not isinstance(key, Ed25519PrivateKey):
             raise KeyUnavailable("this is no Ed25519 key", where=path.name)
-        return cls(key)
+        loaded, beside = cls(key), path.with_suffix(".pub")
+        if beside.is_file() and beside.read_bytes() != loaded.public.text.encode() + b"\n":
+            raise Tampered(
+                f"the key and {beside.name} beside it do not belong together: one of them was changed",
+                where=path.name,
+                next_step="put back the copy of both that you kept, or have a new key made and certified",
+            )
+        return loaded
 
 
 def load_public(path: Path) -> PublicKey:

@@ -156,8 +156,9 @@ class Workspace:
                 if not folder.is_dir():
                     folder.mkdir()
                     folder.chmod(mode)
-                if not (folder / "CACHEDIR.TAG").is_file() and os.access(folder, os.W_OK):
-                    write_bytes(folder / "CACHEDIR.TAG", _NO_BACKUP, mode=0o444)
+                tag = folder / "CACHEDIR.TAG"
+                if os.access(folder, os.W_OK) and not (tag.is_file() and tag.read_bytes() == _NO_BACKUP):
+                    write_bytes(tag, _NO_BACKUP, mode=0o444)
 
     def publish_public_keys(self) -> None:
         """Copy the key zone's ``.pub`` files to where everyone reads them; what is the same there stays as it is.

@@ -17,6 +17,7 @@ from linkage.link import REPORT
 from pipeline.encoded_matching import filter_step
 from pipeline.expiry import refuse_broken_off, refuse_resurrected
 from pipeline.hand_in import public_name, unanswered
+from pipeline.ledger_units import RECIPIENT, check_recipient
 from pipeline.lineage import journal_use, untold
 from pipeline.linking import hand_out_keys, key_zone, link_step, remove_tables, withhold_withdrawn
 from pipeline.matched_keys import forget_withdrawn, matched_keys, sweep_half_written
@@ -28,6 +29,7 @@ from pipeline.rotation import carried_over, refuse_other_algorithm, refuse_unfin
 from pipeline.runner import Outcome, Runner, Step
 from pipeline.unseen import LOOKED_AT
 from pipeline.withdrawn_rows import refuse_withdrawn_rows
+from pseudonymise.answering import hand_out_again
 from pseudonymise.custody import Custody
 from pseudonymise.handing_in import digest_itself, is_plain
 from pseudonymise.pseudonymise import pseudonymise
@@ -140,7 +142,8 @@ class CustodianDesk:
         if digest in told and told[digest] == before.get(digest):
             return []
         inner = error.faults if isinstance(error, BadInput) else ()
-        return [Fault(file.name, "refused", error.what), *inner]
+        ours = isinstance(error, Tampered) and "/" in error.where  # a file of a zone
+        return [Fault(file.name, "refused", f"{error.where}: {error.what}" if ours else error.what), *inner]
 
     def finish_withdrawals(self) -> None:
         """Remove what is left of withdrawn deliveries, here and in what was made of several, and write down which
@@ -176,6 +179,7 @@ class CustodianDesk:
                     refused += self._faults(file, error, before)
             self.finish_withdrawals()
         answered = {receipt.findings.delivery: receipt for receipt in receipts(self.office.workspace, self.custody)}
+        hand_out_again(answered.values(), self.office.workspace)
         return Intake(tuple(answered[name] for name in sorted(answered)), ran, tuple(refused))
 
     def _receiving(self, sealed: Path, schemas: Mapping[str, DeliverySchema]) -> Step:
@@ -359,7 +363,8 @@ def open_desk(office: Office, given: Given, teller: Teller, *, expiring: bool = 
     """The custodian's desk, its key store opened; public keys that an earlier version kept closed are published.
 
     Raises:
-        Tampered: keys that were destroyed are in the store again; ``expiring`` opens it to destroy them anew.
+        Tampered: keys that were destroyed are in the store again; ``expiring`` opens it to destroy them anew. Or a
+            public key that the office hands out was changed.
     """
     uses: Counter[str] = Counter()
     custody = Custody.open(
@@ -370,12 +375,14 @@ def open_desk(office: Office, given: Given, teller: Teller, *, expiring: bool = 
     )
     if not expiring:
         refuse_resurrected(office, custody)
+    custody.check_public_halves(office.project.name)
+    check_recipient(office.workspace.path(Zone.KEY) / RECIPIENT)
     office.workspace.publish_public_keys()
     return CustodianDesk(office, custody, teller, uses)
 
 
 def _written(receipt: Receipt, workspace: Workspace) -> dict[str, Path]:
-    """The files that receiving wrote; a rejected delivery leaves a receipt only."""
+    """The files that receiving wrote; a rejected delivery leaves receipt and findings only."""
     found = receipt.findings
     identified = workspace.path(Zone.IDENTIFIED)
     name = f"{found.schema_name}_{found.period}.parquet"
@@ -383,4 +390,7 @@ def _written(receipt: Receipt, workspace: Workspace) -> dict[str, Path]:
     if receipt.accepted:
         files["accepted"] = identified / found.supplier / name
         files["quarantine"] = identified / "quarantine" / found.supplier / name
+    findings = identified / "findings" / f"{found.delivery}.json"  # salted, so that a digest tells nothing
+    if findings.is_file():
+        files["findings"] = findings
     return files

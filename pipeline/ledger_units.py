@@ -35,6 +35,22 @@ def publish_recipient(keys: LedgerKeys, key_zone: Path) -> None:
     write_text(key_zone / RECIPIENT, recipient_text(_secret(keys)) + "\n", mode=0o644)
 
 
+def check_recipient(recipient_file: Path) -> None:
+    """Raise Tampered unless the gate's public half, where it is there, has the checksum of its form (Bech32)."""
+    import pyrage
+
+    try:
+        pyrage.x25519.Recipient.from_str(recipient_file.read_text().removesuffix("\n"))
+    except FileNotFoundError:
+        return
+    except (ValueError, pyrage.RecipientError):
+        raise Tampered(
+            "the public key of the gate's ledger was changed",
+            where=f"keys/{RECIPIENT}",
+            next_step=f"put it back from the backup of keys/, or from public-keys/{RECIPIENT} if that one is older",
+        ) from None
+
+
 def write_map(zone: KeyZone, ledger_key: bytes, recipient_file: Path, out: Path) -> Path:
     """Seal the ids of all units of a project into ``out``.
 

@@ -18,6 +18,7 @@ from pipeline.commands import (
     demo,
     docs,
     encoding,
+    gate,
     journal,
     ledger,
     plausibility,
@@ -42,7 +43,7 @@ app = typer.Typer(
 )
 PARTS = (
     *(country, delivery, encoding, custodian, clerical_review, custody, supplier, plausibility),
-    *(research, review, release, ledger, journal, status, protect, scan, demo, docs),
+    *(research, review, release, ledger, gate, journal, status, protect, scan, demo, docs),
 )
 for part in PARTS:
     part.register(app)

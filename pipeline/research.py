@@ -23,6 +23,7 @@ from enclave.project import AnalysisUse
 from enclave.requests import OutputRequest, dump_requests, parse_requests
 from enclave.zones import Derived, Linked, Zone
 from output_control import gate
+from output_control.gate_files import GateFiles
 from output_control.ledger.book import identity, open_history
 from output_control.ledger.history import History
 from output_control.ledger.keys import LedgerKeys
@@ -105,6 +106,7 @@ class ResearchDesk:
 
         inputs = {**self._inputs(use), "requests": requests, "policy": self._policy_file()}
         parameters = {**self._parameters(use), "policy": policy.commitment(), "ledger": self._ledger_state(use, policy)}
+        parameters["noise"] = policy.noise_commitment()
         step = Step(f"check {_label(use)}", inputs, self._code(use, GATE_CODE), parameters, action, lambda: counts)
         try:
             return self.runner.run(step, again=again)
@@ -220,8 +222,17 @@ class ResearchDesk:
         }
 
     def policy(self) -> Policy:
-        """The project's policy, both parts."""
+        """The project's policy, both parts; of the gate's files none may have changed since they were accepted."""
+        self.gate_files().check(utc_now())
+        return self.policy_as_it_lies()
+
+    def policy_as_it_lies(self) -> Policy:
+        """The same, whether or not the gate's files are as accepted."""
         return load_policy(self._policy_file(), self.office.workspace.path(Zone.GATE))
+
+    def gate_files(self) -> GateFiles:
+        """The gate's own files; opens for its user alone."""
+        return GateFiles(self.office.workspace.path(Zone.GATE), self.ledger(), self.office.journal)
 
     def ledger(self) -> Ledger:
         """The release ledger; opens for the gate's user alone."""

@@ -6,7 +6,7 @@ What a kill cuts off can be made again, all of it, and is the same.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ from enclave.files import sweep_temporaries, write_bytes
 from enclave.fingerprints import Json, canonical_json, digest_file
 from enclave.journal import Head, Journal
 from enclave.project import Project
-from enclave.zones import Workspace
+from enclave.zones import Workspace, Zone
 from pseudonymise.custody import Custody
 from pseudonymise.identified_frames import Places
 from pseudonymise.manifest import Manifest
@@ -141,6 +141,14 @@ def _rejected_counts(tally: Tally, manifest: Manifest) -> tuple[int, int, int]:
     """Nothing is accepted; what no parser reached is taken from the manifest."""
     received = max(tally.received, manifest.file.rows)
     return received, 0, received
+
+
+def hand_out_again(receipts: Iterable[Receipt], workspace: Workspace) -> None:
+    """Write copies for suppliers again that are not as the receipt that stands; one that was taken away stays away."""
+    for receipt in receipts:
+        copy = workspace.path(Zone.INBOX) / "receipts" / f"{receipt.findings.delivery}.json"
+        if copy.is_file() and copy.read_bytes() != receipt.content():
+            receipt.save(copy, mode=0o640)
 
 
 def hand_out(receipt: Receipt, places: Places) -> None:

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from enclave.encrypted_files import DataKey, last_day
 from enclave.entropy import Entropy, SecureEntropy
-from enclave.errors import BadInput, KeyUnavailable, NotAllowed
+from enclave.errors import BadInput, KeyUnavailable, NotAllowed, Tampered
 from enclave.files import write_text
 from enclave.signatures import SigningKey
 from pseudonymise.age_keys import recipient_text, secret_text
@@ -139,13 +139,35 @@ class Custody:
         """
         self._store.get_or_draw(name, self._entropy)
         self._store.note(f"seal of {project}", name)
-        gone = self._store.destroy(lambda other: _is_seal(other, project) and other != name)
-        self.seal_recipient(project)
-        return gone
+        self.seal_recipient(project)  # before the earlier ones go: killed in between, the file is still a key's of ours
+        return self._store.destroy(lambda other: _is_seal(other, project) and other != name)
 
     def end_project(self, project: str) -> tuple[str, ...]:
         """Destroy every key of ``project``: of dates and data, sealing identities, all hash keys. Returns names."""
         return self._store.destroy(lambda name: is_key_of_project(name, project))
+
+    def check_public_halves(self, project: str) -> None:
+        """Compare the public halves that this office hands out with the keys in the store; a missing one is written.
+
+        Raises:
+            Tampered: one is no key of this store.
+        """
+        seals = [name for name in self._store.names() if _is_seal(name, project)]
+        recipients = {name: recipient_text(secret_text(self._store.get(name).reveal())) for name in seals}
+        halves = {"receipt.pub": {_RECEIPT: _signing_key(self._store).public.text}, f"seal-{project}.pub": recipients}
+        present = {"receipt.pub": _RECEIPT, f"seal-{project}.pub": self.seal_name(project)}
+        for file, right in halves.items():
+            path = self._folder / file
+            if path.is_file() and right and path.read_bytes() not in {f"{text}\n".encode() for text in right.values()}:
+                raise Tampered(
+                    "this public key is none of the key store's: bytes of it were changed, or somebody else's was put "
+                    "there",
+                    where=f"keys/{file}",
+                    next_step=f"compare public-keys/{file} with a copy that was handed out earlier, and tell who may "
+                    "have taken it since; then delete the file in keys/: the next command of the custodian writes it",
+                )
+            if not path.is_file() and present[file] in right:
+                write_text(path, right[present[file]] + "\n", mode=0o644)
 
     def receipt_key(self) -> SigningKey:
         """The key that signs receipts; its public half is ``receipt.pub``."""

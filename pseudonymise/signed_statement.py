@@ -71,8 +71,12 @@ class SignedStatement(BaseModel):
 
     def save(self, path: Path, *, mode: int) -> None:
         """Write it as JSON, atomically."""
+        write_bytes(path, self.content(), mode=mode)
+
+    def content(self) -> bytes:
+        """The bytes of its file."""
         content = json.dumps(self.model_dump(mode="json"), indent=1, sort_keys=True, ensure_ascii=False)
-        write_bytes(path, content.encode() + b"\n", mode=mode)
+        return content.encode() + b"\n"
 
     @classmethod
     def load(cls, path: Path, key: PublicKey) -> Self:

@@ -8,6 +8,7 @@ a copy is.
 from __future__ import annotations
 
 import base64
+import hmac
 import json
 import secrets
 from dataclasses import dataclass, field
@@ -23,11 +24,13 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from enclave.entropy import Entropy
 from enclave.errors import BadInput, KeyUnavailable, Tampered
 from enclave.files import write_bytes
-from enclave.fingerprints import canonical_json
+from enclave.fingerprints import Json, canonical_json
 
 KEYS_FILE = "ledger-keys.json"
 KEY_BYTES = 32
-_FORMAT = "zicht-ledger-keys/1"
+_FORMAT = "zicht-ledger-keys/2"
+_UNCHECKED = "zicht-ledger-keys/1"
+"""Of an earlier version, without a check value; the next change writes it with one."""
 _NONCE = 12
 
 
@@ -86,11 +89,13 @@ class LedgerKeys:
         try:
             if file.stat().st_mode & 0o077:
                 raise KeyUnavailable("others may read the ledger's keys", where=KEYS_FILE, next_step="chmod 600 it")
-            found: dict[str, Any] = json.loads(file.read_bytes())
-            if found["format"] != _FORMAT:
-                raise ValueError
+            content = file.read_bytes()
+            found: dict[str, Any] = json.loads(content)
             dates = {day: base64.b64decode(key, validate=True) for day, key in found["dates"].items()}
-            return cls(folder, base64.b64decode(found["main"], validate=True), dates, set(found["destroyed"]))
+            keys = cls(folder, base64.b64decode(found["main"], validate=True), dates, set(found["destroyed"]))
+            if content not in (keys._content(_FORMAT), keys._content(_UNCHECKED)):
+                raise ValueError
+            return keys
         except OSError:
             raise KeyUnavailable(
                 "the keys of the release ledger cannot be read",
@@ -131,15 +136,20 @@ class LedgerKeys:
         return tuple(sorted(date.fromisoformat(day) for day in gone))
 
     def _save(self) -> None:
+        write_bytes(self.folder / KEYS_FILE, self._content(_FORMAT), mode=0o600)
+
+    def _content(self, form: str) -> bytes:
+        """The one file that holds these keys: any other byte in it is no such file."""
+
         def text(key: bytes) -> str:
             return base64.b64encode(key).decode()
 
-        content = canonical_json(
-            {
-                "format": _FORMAT,
-                "main": text(self._main),
-                "dates": {day: text(key) for day, key in sorted(self._dates.items())},
-                "destroyed": tuple(sorted(self._destroyed)),
-            }
-        )
-        write_bytes(self.folder / KEYS_FILE, content + b"\n", mode=0o600)
+        fields: dict[str, Json] = {
+            "format": form,
+            "main": text(self._main),
+            "dates": {day: text(key) for day, key in sorted(self._dates.items())},
+            "destroyed": tuple(sorted(self._destroyed)),
+        }
+        if form != _UNCHECKED:
+            fields["check"] = hmac.digest(self.derived("keys file"), canonical_json(fields), "sha256").hex()
+        return canonical_json(fields) + b"\n"

@@ -23,14 +23,16 @@ def register(app: typer.Typer) -> None:
 
 @ledger_app.command("verify")
 def verify(workspace: WorkspaceOption = DEFAULT_WORKSPACE) -> None:
-    """Check every entry of the ledger, and that it holds each release that the journal knows.
+    """Check every entry of the ledger, that it holds each release that the journal knows, and the gate's own files.
 
     Runs as the gate's operating-system user. Example: zicht ledger verify
     """
     from output_control.ledger.book import anchors_of
 
     office = opened(workspace)
-    found = _desk(office).ledger().verify(anchors_of(office.journal))
+    desk = _desk(office)
+    found = desk.ledger().verify(anchors_of(office.journal))
+    desk.gate_files().check(utc_now())
     erased = sum(entry.erased for entry in found)
     typer.echo(f"the ledger holds: {len(found)} release(s), {erased} of them erased")
 

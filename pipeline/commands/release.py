@@ -48,9 +48,10 @@ def release(
 
     office = opened(workspace)
     review_desk = desk_of(office)
+    desk = ResearchDesk(office, teller(as_json=as_json), actor="release-service")
+    desk.gate_files().check(utc_now())
     key_file = office.workspace.path(Zone.GATE) / RELEASE_SIGNING_KEY
     signing = SigningKey.load(key_file, read_passphrase("the release key", passphrase_file))
-    desk = ResearchDesk(office, teller(as_json=as_json), actor="release-service")
     document = desk_request(office.workspace.path(Zone.REVIEW), request)
     released = release_request(
         request,

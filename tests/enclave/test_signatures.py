@@ -208,3 +208,21 @@ def test_what_is_no_public_key_says_so(tmp_path: Path, content: bytes) -> None:
 def test_a_missing_public_key_says_so(tmp_path: Path) -> None:
     with pytest.raises(KeyUnavailable, match="no such public key"):
         load_public(tmp_path / "k.pub")
+
+
+def test_a_key_file_with_another_byte_opens_as_no_other_key(tmp_path: Path) -> None:
+    """PKCS #8 has no check of its own: a byte of the seed's cipher block makes another key of it."""
+    file = tmp_path / "k.pem"
+    KEY.save(file, b"een lange zin")
+    whole, refused = file.read_bytes(), set()
+    for place in range(len(whole) - 120, len(whole), 3):  # the ciphertext, and the end of the file
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        try:
+            assert SigningKey.load(file, b"een lange zin").public == KEY.public
+        except (KeyUnavailable, Tampered) as error:
+            refused.add(type(error))
+    assert refused == {KeyUnavailable, Tampered}
+    file.write_bytes(whole)
+    file.with_suffix(".pub").write_text(SigningKey.from_seed(bytes(32)).public.text + "\n")
+    with pytest.raises(Tampered, match="do not belong together"):
+        SigningKey.load(file, b"een lange zin")

@@ -273,3 +273,38 @@ def test_the_key_zone_holds_no_key_in_the_clear(custody: Custody, tmp_path: Path
         assert key.hex().encode() not in written
         assert hashlib.sha256(key).hexdigest().encode() not in written
     assert custody.seal_identity("demo").encode() not in written
+
+
+def test_public_halves_that_are_none_of_the_stores_are_refused_and_missing_ones_written(
+    custody: Custody, tmp_path: Path
+) -> None:
+    custody.seal_recipient("demo")
+    custody.check_public_halves("demo")
+    custody.check_public_halves("other")  # nothing was ever sealed to it
+    assert not (tmp_path / "keys/seal-other.pub").exists()
+    for name in ("receipt.pub", "seal-demo.pub"):
+        file = tmp_path / "keys" / name
+        whole = file.read_bytes()
+        for place in range(len(whole)):
+            file.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+            with pytest.raises(Tampered, match=f"keys/{name}"):
+                custody.check_public_halves("demo")
+        file.unlink()
+        custody.check_public_halves("demo")
+        assert file.read_bytes() == whole
+
+
+@pytest.mark.parametrize("killed_at", ["note", "seal_recipient", "destroy"])
+def test_killed_while_the_sealing_identity_changes_the_public_half_is_still_a_key_of_the_store(
+    killed_at: str, custody: Custody, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    custody.seal_recipient("demo")
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            Custody if killed_at == "seal_recipient" else KeyStore,
+            killed_at,
+            lambda *_: (_ for _ in ()).throw(KeyError),
+        )
+        with pytest.raises(KeyError):
+            custody.use_seal("demo", custody.next_seal_name("demo"))
+    custody.check_public_halves("demo")
