@@ -20,7 +20,7 @@ import re
 import sqlite3
 import zipfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias
@@ -45,7 +45,8 @@ Windows: TypeAlias = "np.ndarray[Any, Any]"
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)
 _BASE64 = re.compile(rb"[A-Za-z0-9+/]{24,}={0,2}")
 _MAYBE_BASE64 = re.compile(rb"[A-Za-z0-9+/]{11,}")  # eight digits take eleven characters
-_UNIT = r"^(?:P|H|HS|HNXP|FXP)(?P<number>\d{9})$"  # of a person, a household, one who is alone in either
+# of a person, a household, one who is alone in either; and of a household by its own number
+_UNIT = r"^(?:(?:P|H|HS|HNXP|FXP)(?P<person>\d{9})|HN(?P<household>\d{12}))$"
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 
 
@@ -166,19 +167,22 @@ def _out_of_base64(content: bytes) -> Iterator[bytes]:
 
 @dataclass(frozen=True)
 class Opening:
-    """What encrypted tables are read with: the custodian's keys, and the register's numbers of persons.
+    """What encrypted tables are read with: the custodian's keys, and the register's numbers of persons and households.
 
-    A register's number is as long as a BSN, and another person's BSN by chance. Key tables name units by a mark and
-    that number: where a value is nothing else, and the number is the register's, it is no leak.
+    A person's number is as long as a BSN, a household's as an establishment number, and by chance one of them is the
+    other. Key tables name units by a mark and that number: where a value is nothing else, and the number is the
+    register's, it is no leak.
     """
 
     custody: Custody
-    persons: pa.Array | None = None
+    persons: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
+    households: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
 
     def may_stand(self, texts: pa.StringArray) -> pa.BooleanArray:
         """Which values are the name of a unit."""
-        numbers = pc.struct_field(pc.extract_regex(texts, _UNIT), "number")
-        return pc.is_in(numbers, value_set=pa.array([], pa.string()) if self.persons is None else self.persons)
+        named = pc.extract_regex(texts, _UNIT)
+        is_person = pc.is_in(pc.struct_field(named, "person"), value_set=self.persons)
+        return pc.or_(is_person, pc.is_in(pc.struct_field(named, "household"), value_set=self.households))
 
 
 def decoded(path: Path, opening: Opening | None = None) -> Iterator[bytes]:

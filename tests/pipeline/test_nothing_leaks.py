@@ -43,7 +43,14 @@ def passphrase_of(job: Job) -> bytes:
 
 def opening_of(workspace: Path, country: Path, passphrase: bytes) -> Opening:
     persons = pq.read_table(country / "key_register/persons.parquet", columns=["RINPERSOON"])
-    return Opening(Custody.open(workspace / "keys", passphrase), persons["RINPERSOON"].combine_chunks())
+    custody = Custody.open(workspace / "keys", passphrase)
+    return Opening(custody, persons["RINPERSOON"].combine_chunks(), households_of(country))
+
+
+def households_of(country: Path) -> pa.Array:
+    folder = country / "registers/Bevolking/GBAHUISHOUDENSBUS"
+    held = [pq.read_table(path, columns=["HUISHOUDNR"]) for path in sorted(folder.glob("*.parquet"))]
+    return pc.unique(pa.concat_tables(held)["HUISHOUDNR"].combine_chunks())
 
 
 def planted(country: Path) -> set[str]:
@@ -215,7 +222,6 @@ def test_the_search_finds_an_identifier_in_an_encrypted_table(small_job: Job, tm
     people = pq.read_table(small_job.country / "key_register/persons.parquet")
     numbers = people["RINPERSOON"].to_pylist()
     bsn = next(value for value in people["bsn"].to_pylist() if value.startswith("0") and value not in numbers)
-    assert opening.persons is not None
     columns = {
         "text": pa.array(["nothing", f"see {bsn}."]),
         "number": pa.array([1, int(bsn)]),
@@ -234,6 +240,14 @@ def test_the_search_finds_an_identifier_in_an_encrypted_table(small_job: Job, tm
     register = Canaries(numbers[:1])
     assert leaking_files([tmp_path], register, opening) == []
     assert leaking_files([tmp_path], register, Opening(opening.custody)) == [str(tmp_path / "clean-unit.parquet")]
+    household = opening.households.to_pylist()[-1]
+    how = opening.custody.encryption("ondermijning", until)
+    units = pa.table({"unit": [f"HN{household}", "HN999999999999"]})
+    pq.write_table(units, tmp_path / "household.parquet", encryption_properties=how)
+    found = [str(tmp_path / "household.parquet")]
+    assert leaking_files([tmp_path], Canaries([household]), opening) == []
+    assert leaking_files([tmp_path], Canaries([household]), Opening(opening.custody)) == found
+    assert leaking_files([tmp_path], Canaries(["999999999999"]), opening) == found
 
 
 @pytest.mark.parametrize("number", ["123456782", "012345672"])
