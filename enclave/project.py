@@ -286,7 +286,8 @@ class Project(_File):
     ``identifier_hash``: how fixed-format identifiers are hashed; free-form ones always take HMAC. It holds for a
     version of the keys: another one comes into use when the keys are rotated. ``signed_deliveries``: whether a supplier
     whose signing key the office does not know may deliver (``when-known``), or nobody may (``required``); of a supplier
-    whose key it knows, nothing is received that is not signed by it.
+    whose key it knows, nothing is received that is not signed by it. ``refused_days``: how long a sealed delivery that
+    was not accepted stays in the inbox, where it can be looked at again, before ``zicht expire`` destroys it.
     """
 
     name: Slug
@@ -301,6 +302,7 @@ class Project(_File):
     sandbox: Literal["required", "accept-no-sandbox"] = "required"
     identifier_hash: Literal["aes-cmac", "hmac-sha256"] = "aes-cmac"
     signed_deliveries: Literal["when-known", "required"] = "when-known"
+    refused_days: int = Field(default=30, ge=0, le=366)
     municipalities: tuple[Annotated[str, Field(pattern=MUNICIPALITY.pattern)], ...] = ()
     deliveries: tuple[Expected, ...]
     data: dict[Slug, DataSet]

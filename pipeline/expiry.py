@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,17 +33,21 @@ from pipeline.rotation import ends, refuse_unfinished
 from pseudonymise.custody import Custody, is_key_of_project
 from pseudonymise.destruction import (
     BY_REMOVAL,
+    BY_REMOVAL_SEALED,
     BY_STORE,
     BY_WORKING_COPIES,
     IN_HARDWARE,
+    REFUSED_DELIVERY,
     Certificate,
     Destroyed,
     Kind,
     certify,
 )
+from pseudonymise.handing_in import digest_itself, is_plain
 from pseudonymise.key_store import STORE_FILE
 from pseudonymise.receipt import REFUSED, Receipt
-from pseudonymise.receive import receipts
+from pseudonymise.receive import receipts, receipts_kept
+from pseudonymise.refusal import destroyed_file, not_accepted
 from pseudonymise.sealing import SUFFIX
 from pseudonymise.signed_statement import JournalHead
 
@@ -97,7 +101,8 @@ def plan_expiry(desk: CustodianDesk, on: date, today: date) -> Plan:
     refuse_unfinished(desk.custody)
     subjects = tuple(_subjects(desk, on))
     project = desk.office.project
-    opened = any(gone.kind == "delivery" for gone in subjects) and project.retention_date > on
+    present = desk.custody.seal_name(project.name)
+    opened = any(present in gone.keys for gone in subjects) and project.retention_date > on
     if opened and (waiting := _waiting(desk)):
         raise NotReady(
             f"{waiting} sealed deliveries wait in the inbox; the key that opens them goes with those that expire",
@@ -175,17 +180,19 @@ def resurrected(office: Office, custody: Custody) -> tuple[str, ...]:
 
 def _subjects(desk: CustodianDesk, on: date) -> Iterator[Destroyed]:
     office, custody, project = desk.office, desk.custody, desk.office.project
-    alive = set(custody.store.names())
-    covered: set[str] = set()
+    alive, back = set(custody.store.names()), set(resurrected(office, custody))
+    seal, covered = custody.seal_name(project.name), set[str]()
     for receipt in receipts(office.workspace, custody):
         found = receipt.findings
         if found.retention_date <= on:
-            files = _digests(office, [*_files_of(desk, receipt)])
+            first = not _certificate(office, "delivery", found.delivery).is_file()
+            files = _digests(office, [*_files_of(desk, receipt, sealed=first)])
             keys = {f"retention/{project.name}/{found.retention_date}"} & alive
-            if files or keys or not _certificate(office, "delivery", found.delivery).is_file():
+            if files or keys or first:
                 covered |= keys
-                keys = keys | {custody.seal_name(project.name)} & alive
+                keys |= {seal} & alive if first or seal in back else set()
                 yield _gone(office, "delivery", found.delivery, until=found.retention_date, files=files, keys=keys)
+    yield from _not_accepted(desk, on)
     if project.retention_date <= on:
         yield from _end_of_project(office, alive)
         return
@@ -198,8 +205,24 @@ def _subjects(desk: CustodianDesk, on: date) -> Iterator[Destroyed]:
         if keys and until <= on:
             covered |= keys
             yield _gone(office, "keys", f"hash-master/v{version}", until=until, keys=keys)
-    for name in sorted((_due(alive, project.name, on) | {*resurrected(office, custody)}) - covered):
+    for name in sorted((_due(alive, project.name, on) | back) - covered):
         yield _gone(office, "keys", name, until=on, keys={name})
+
+
+def _not_accepted(desk: CustodianDesk, on: date) -> Iterator[Destroyed]:
+    """Sealed deliveries of which nothing was taken up, so many days after the answer as the project file says."""
+    office, project = desk.office, desk.office.project
+    every = receipts_kept(office.workspace, desk.custody).values()
+    kept = [r for r in every if not r.accepted or not desk.custody.expired(project.name, r.findings.retention_date)]
+    lie: dict[str, list[Path]] = {}
+    for path in in_inbox(office):
+        if is_plain(path):
+            lie.setdefault(digest_itself(path), []).append(path)
+    for each in not_accepted(kept, office.workspace, desk.custody.receipt_key().public):
+        until = min(each.answered + timedelta(days=project.refused_days), project.retention_date)
+        if until <= on and each.sealed_sha256 in lie:
+            files = _digests(office, lie[each.sealed_sha256])
+            yield _gone(office, REFUSED_DELIVERY, each.name, until=until, files=files)
 
 
 def _due(alive: Iterable[str], project: str, on: date) -> set[str]:
@@ -246,12 +269,16 @@ def _reads(office: Office, question: str, data_set: str) -> bool:
     return data_set in office.project.questions[question].uses
 
 
-def _files_of(desk: CustodianDesk, receipt: Receipt) -> Iterator[Path]:
-    """Every file that holds rows of a delivery: sealed, accepted, in quarantine, and what was made of it."""
+def _files_of(desk: CustodianDesk, receipt: Receipt, *, sealed: bool) -> Iterator[Path]:
+    """Every file that holds rows of a delivery: sealed, accepted, in quarantine, and what was made of it.
+
+    Where the key that opens it has gone, a copy that is handed in again is refused, and goes as such: not ``sealed``.
+    """
     found, workspace = receipt.findings, desk.office.workspace
     inbox = workspace.path(Zone.INBOX)
-    yield from (path for path in inbox.glob(f"*{SUFFIX}") if digest_file(path) == found.sealed_sha256)
-    yield from inbox.glob(f"{found.delivery}*{SUFFIX}")
+    if sealed:
+        yield from (path for path in inbox.glob(f"*{SUFFIX}") if digest_file(path) == found.sealed_sha256)
+        yield from inbox.glob(f"{found.delivery}*{SUFFIX}")
     if receipt.accepted:
         name = f"{found.schema_name}_{found.period}.parquet"
         identified = workspace.path(Zone.IDENTIFIED)
@@ -318,7 +345,8 @@ def _begin(office: Office, plan: Plan, now: datetime) -> Plan:
 def _with_runs(office: Office, plan: Plan) -> Plan:
     """Remove what killed runs left; write down which folders of runs stay, once."""
     sweep(office.workspace.scratch)
-    runs = {} if plan.runs else held(office.workspace.scratch)
+    unread = all(gone.kind == REFUSED_DELIVERY for gone in plan.subjects)  # no run ever held rows of these
+    runs = {} if plan.runs or unread else held(office.workspace.scratch)
     if not runs:
         return plan
     seen = plan.model_copy(update={"runs": runs})
@@ -392,12 +420,13 @@ def _certificates(office: Office, custody: Custody, plan: Plan) -> Iterator[Cert
     for gone in plan.subjects:
         made = certify(gone, time=plan.time, means=_means(custody, gone), head=plan.head, key=key)
         made.save(_certificate(office, gone.kind, gone.name), mode=0o600)
-        if gone.kind == "delivery":
-            handed_out = office.workspace.path(Zone.INBOX) / "receipts" / f"{gone.name}.destroyed.json"
-            made.save(handed_out, mode=0o640)
+        if gone.kind in ("delivery", REFUSED_DELIVERY):
+            made.save(destroyed_file(gone.name, office.workspace), mode=0o640)
         if made.digest() not in known:
             details: dict[str, Json] = {"certificate": made.digest(), "keys": list(gone.keys)}
             details["files"] = digest_json(dict(gone.files))
+            if gone.kind == REFUSED_DELIVERY:
+                details["sealed_sha256"] = next(iter(gone.files.values()))
             subject = f"{gone.kind} {gone.name}"
             office.journal.append(
                 actor="custodian",
@@ -411,7 +440,7 @@ def _certificates(office: Office, custody: Custody, plan: Plan) -> Iterator[Cert
 
 def _means(custody: Custody, gone: Destroyed) -> str:
     if not gone.keys:
-        return BY_REMOVAL
+        return BY_REMOVAL_SEALED if gone.kind == REFUSED_DELIVERY else BY_REMOVAL
     if gone.kind in ("data set", "project"):
         return BY_WORKING_COPIES
     return IN_HARDWARE if all(custody.store.on_token(name) for name in gone.keys) else BY_STORE

@@ -13,7 +13,7 @@ from pipeline.office import Office
 from pseudonymise.handing_in import copy_on, digest_itself, is_plain
 from pseudonymise.manifest import DELIVERY_ID
 from pseudonymise.receipt import ACCEPTED, REJECTED
-from pseudonymise.refusal import answered_for_good, refusal_file, refusals
+from pseudonymise.refusal import answered_for_good, destroyed_unaccepted, refusal_file, refusals
 from pseudonymise.sealing import SUFFIX
 from pseudonymise.withdrawal import NOTICE_SUFFIX, Confirmation, Withdrawals
 
@@ -59,9 +59,10 @@ def handed_in(office: Office, folder: Path, *, again: bool = False) -> list[Path
 
 
 def unanswered(office: Office, sealed: Iterable[Path]) -> list[Path]:
-    """Those that were not refused for good before: they would be refused again, for the same reason."""
+    """Those that were neither refused for good before, for they would be again, nor destroyed since."""
     told = refusals(office.journal.entries())
-    return [file for file in sealed if not answered_for_good(file, told, office.workspace)]
+    left = [file for file in sealed if not answered_for_good(file, told, office.workspace)]
+    return [f for f in left if not is_plain(f) or not destroyed_unaccepted(digest_itself(f), office.workspace)]
 
 
 def answer(office: Office, custody: Custody, folder: Path, withdrawn: Iterable[Confirmation]) -> tuple[Path, ...]:
@@ -83,6 +84,7 @@ def answer(office: Office, custody: Custody, folder: Path, withdrawn: Iterable[C
     told = refusals(office.journal.entries())
     refused = [refusal_file(told[sha256], office.workspace) for sha256 in sealed & told.keys()]
     answers += [file.name for file in refused if file.is_file()]
+    answers += [file.name for sha256 in sealed for file in destroyed_unaccepted(sha256, office.workspace)]
     returned = office.workspace.path(Zone.INBOX) / "receipts"
     copies = [folder / "receipts" / name for name in sorted(set(answers))]
     for file in copies:

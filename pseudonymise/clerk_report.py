@@ -38,8 +38,8 @@ def report_text(report: CheckReport, language: Language) -> str:
         else say("kan zo niet geleverd worden", "cannot be delivered like this")
     )
     schema = say(
-        f"schema {report.schema} versie {report.schema_version}, periode {report.period}",
-        f"schema {report.schema} version {report.schema_version}, period {report.period}",
+        f"schema {report.schema} versie {report.schema_version}, periode {report.period or 'niet bekend'}",
+        f"schema {report.schema} version {report.schema_version}, period {report.period or 'not known'}",
     )
     counts = say(
         f"  {report.received} rijen gelezen: {report.accepted} goed, {report.quarantined} met fouten"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from pseudonymise.formats import read_batches
 from pseudonymise.formats.batch import Note, PlainFile
 from pseudonymise.formats.header import Schemas
 from pseudonymise.leaving import LeavingCheck
-from pseudonymise.manifest import MANIFEST, Manifest, parse_manifest
+from pseudonymise.manifest import MANIFEST, Manifest, home_faults, parse_manifest
 from pseudonymise.quarantine import REASONS, RECORD
 from pseudonymise.references import KnownKeys, missing_files, reading_order
 from pseudonymise.schemas import DeliverySchema
@@ -82,8 +83,8 @@ def check_files(
 ) -> tuple[CheckReport, ...]:
     """Read and validate the files of one delivery, and the keys between them, as the enclave will.
 
-    ``tell`` is handed the record numbers and reasons of all faulty rows, batch by batch; ``others`` are schemas that a
-    file may be of instead.
+    ``period`` is '' while it is not known: nothing is compared with it. ``tell`` is handed the record numbers and
+    reasons of all faulty rows, batch by batch; ``others`` are schemas that a file may be of instead.
 
     Raises:
         BadInput: a file is missing, two have one schema, or the period is none.
@@ -181,13 +182,27 @@ def describe_files(files: Sequence[tuple[Path, DeliverySchema, int]], **declared
     return _described(listed, declared).with_token(SecureEntropy())
 
 
-def declared_faults(files: Sequence[tuple[Path, DeliverySchema]], **declared: Any) -> tuple[Fault, ...]:
-    """What :func:`describe_files` would say of ``declared`` and of the files' names; no file is read."""
+_HOLDS = {
+    "supplier": "GM0000",
+    "period": "1000",
+    "legal_basis": "stands in",
+    "purpose": "stands in",
+    "retention_date": date.max.isoformat(),
+    "contact": "stands in",
+}
+"""What stands in for a field that does not hold, so that the others are looked at too."""
+
+
+def declared_faults(files: Sequence[tuple[Path, DeliverySchema]], today: date, **declared: Any) -> tuple[Fault, ...]:
+    """All that keeps ``declared`` and the files' names from being received anywhere; no file is read."""
+    listed = [(path.name, schema, 0, "0" * 64) for path, schema in files]
     try:
-        _described([(path.name, schema, 0, "0" * 64) for path, schema in files], declared)
+        return home_faults(_described(listed, declared), today)
     except BadInput as wrong:
-        return wrong.faults
-    return ()
+        faults = wrong.faults
+    holds = {fault.column: _HOLDS[fault.column] for fault in faults if fault.column in _HOLDS}
+    named = [("stands-in", schema, 0, "0" * 64) for _, schema in files]
+    return faults + home_faults(_described(named, declared | holds), today)
 
 
 def _described(files: Sequence[tuple[str, DeliverySchema, int, str]], declared: Mapping[str, Any]) -> Manifest:

@@ -11,7 +11,7 @@ from enclave.fingerprints import digest_bytes
 from enclave.signatures import PayloadType, SigningKey
 from pseudonymise.signed_statement import JournalHead, SignedStatement
 
-Kind = Literal["delivery", "data set", "keys", "project"]
+Kind = Literal["delivery", "refused delivery", "data set", "keys", "project"]
 IN_HARDWARE = (
     "The keys were destroyed in the token that held them. What they protected cannot be read again, from any copy of "
     "any file."
@@ -26,10 +26,16 @@ BY_WORKING_COPIES = (
     "of the folder data-keys that are older than this certificate are destroyed too."
 )
 BY_REMOVAL = "The files were removed. They were not encrypted: copies of them must be destroyed where they are."
+REFUSED_DELIVERY: Literal["refused delivery"] = "refused delivery"
+BY_REMOVAL_SEALED = (
+    "The sealed file was removed, and no row of it was kept. Only the office can open a copy, and nobody once its sealing "
+    "key goes with the next delivery that expires: copies must be destroyed where they are until then."
+)
 
 
 class Destroyed(BaseModel):
-    """One thing that was destroyed: a delivery, a linked data set, keys alone, or a whole project.
+    """One thing that was destroyed: a delivery, the sealed file of one that was not accepted, a linked data set, keys
+    alone, or a whole project.
 
     ``files``: the files that were removed, by their place in the workspace, with their SHA-256 digests. ``keys``: names
     of the keys that were destroyed.

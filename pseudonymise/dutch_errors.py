@@ -72,8 +72,9 @@ ERRORS = {
     "the empty file cannot be written there": "het lege bestand kan daar niet geschreven worden",
     "name a new file in a folder that exists": "noem een nieuw bestand in een map die er is",
     "give the recipient, or the file that holds it": "geef de ontvanger, of het bestand waarin die staat",
-    "the period is not known": "de periode is niet bekend",
-    "--period 2016, or --period 1996-2015": "--period 2016, of --period 1996-2015",
+    "the period is not known: --period 2016, or --period 1996-2015": (
+        "de periode is niet bekend: --period 2016, of --period 1996-2015"
+    ),
     "the file exists, or has another ending than a form of this schema": (
         "het bestand is er al, of heeft een andere uitgang dan bij deze soort hoort"
     ),

@@ -7,7 +7,7 @@ of each what the manifest of that file alone would say.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -182,7 +182,11 @@ def refuse_incomplete(manifest: Manifest, today: date) -> None:
     Raises:
         BadInput: no legal basis, purpose or contact, a date that has passed or a period that is none, long numbers.
     """
-    faults = home_faults(manifest, today)
+    refuse_fields(home_faults(manifest, today))
+
+
+def refuse_fields(faults: Sequence[Fault]) -> None:
+    """Raise when fields of a manifest do not hold."""
     if faults:
         raise BadInput(
             "the enclave would not receive a delivery with this manifest",
@@ -228,11 +232,10 @@ def _own_faults(manifest: Manifest, today: date) -> Iterator[tuple[str, str, str
         from pseudonymise.schemas import period_years
 
         last = period_years(manifest.period)[1]
+        if manifest.retention_date <= date(last, 12, 31):
+            yield "retention", "retention_date", "the retention date lies within the period of the data"
     except BadInput as error:
         yield "period", "period", error.what
-        return
-    if manifest.retention_date <= date(last, 12, 31):
-        yield "retention", "retention_date", "the retention date lies within the period of the data"
     if manifest.retention_date <= today:
         yield "retention", "retention_date", "the retention date has passed"
 

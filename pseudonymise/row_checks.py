@@ -25,7 +25,9 @@ Failure: TypeAlias = tuple[NDArray[np.int64], str]
 """Places in the batch, ascending, and the reason ``column:defect``."""
 
 
-def failures_of(converted: Mapping[str, Converted], schema: DeliverySchema, years: tuple[int, int]) -> list[Failure]:
+def failures_of(
+    converted: Mapping[str, Converted], schema: DeliverySchema, years: tuple[int, int] | None
+) -> list[Failure]:
     """Rows per reason, sorted by reason."""
     found: dict[str, list[Bools]] = defaultdict(list)
     for spec in schema.columns:
@@ -108,7 +110,7 @@ def _answered(column: Converted) -> Bools:
 
 
 def _rules(
-    converted: Mapping[str, Converted], schema: DeliverySchema, years: tuple[int, int]
+    converted: Mapping[str, Converted], schema: DeliverySchema, years: tuple[int, int] | None
 ) -> Iterator[tuple[str, Bools]]:
     rules = schema.rules
     for group in rules.any_of:
@@ -120,7 +122,7 @@ def _rules(
     for rule in rules.required_if:
         concerned = mask(pc.equal(converted[rule.column].values, rule.code))
         yield f"{rule.then}:{Defect.MISSING.value}", concerned & ~_answered(converted[rule.then])
-    if rules.period is not None:
+    if rules.period is not None and years is not None:
         outside = _outside(converted[rules.period.column], years_allowed(schema, years))
         yield f"{rules.period.column}:{Defect.OTHER_PERIOD.value}", outside
 

@@ -25,12 +25,12 @@ def row_list(out: Path, language: Language, asked: Mapping[Path, DeliverySchema]
     """Yield what takes faulty rows batch by batch; the list appears whole or not at all.
 
     In UTF-8 with its mark and with semicolons, which spreadsheets of this country understand. ``asked``: the schema of
-    each file.
+    each file. ``period`` is '' where it is not known.
 
     Raises:
         BadInput: the period is none.
     """
-    years = period_years(period)
+    years = period_years(period) if period else (0, 0)  # then no row is of another period
     with replacing(out) as temporary, temporary.open("w", newline="", encoding="utf-8-sig") as handle:
         writer = csv.writer(handle, delimiter=";")
         writer.writerow(

@@ -85,6 +85,7 @@ def accepted_schema(schema: DeliverySchema) -> pa.Schema:
 class Validator:
     """Validates the batches of one delivery in order; ``tally`` holds the counts so far.
 
+    ``period`` is '' at home as long as it is not known: nothing is compared with it then.
     ``salt`` (any bytes that belong to the delivery) keys the digests by which duplicates are recognised. ``keys`` are
     those of the delivery's other files, where it has any that came before this one.
     """
@@ -92,8 +93,8 @@ class Validator:
     def __init__(self, schema: DeliverySchema, period: str, *, salt: bytes, keys: KnownKeys | None = None) -> None:
         self._keys = keys
         self._schema = schema
-        self._years = period_years(period)
-        self.tally = Tally(schema=schema, years=self._years)
+        self._years = period_years(period) if period else None
+        self.tally = Tally(schema=schema, years=self._years or (0, 0))
         self._seen = tuple(SeenBefore(columns, salt) for columns in schema.rules.unique)
 
     def sort(self, batch: Batch) -> Sorted:
@@ -144,7 +145,12 @@ class Validator:
     def faults_of_file(self, file: str) -> tuple[Fault, ...]:
         """What is wrong with the file as a whole, now that all its rows were seen."""
         rule, tally = self._schema.rules.period, self.tally
-        if rule is None or not tally.dated or tally.outside_period <= rule.max_share_outside * tally.dated:
+        if (
+            rule is None
+            or self._years is None
+            or not tally.dated
+            or tally.outside_period <= rule.max_share_outside * tally.dated
+        ):
             return ()
         first, last = years_allowed(self._schema, self._years)
         message = f"{tally.outside_period} of {tally.dated} dates lie outside {first}-{last}: a file of another period?"

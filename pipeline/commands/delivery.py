@@ -6,13 +6,14 @@ import contextlib
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from enclave.errors import BadInput
+from enclave.errors import BadInput, Fault
 from pipeline.commands.options import JsonOption
 
 if TYPE_CHECKING:
@@ -128,11 +129,12 @@ def check(
     speak = Language(language)
     pairs = _with_schemas(files, schema, schemas)
     _refuse_missing(files)
-    about = period or _period_of(files[0])
+    about, wrong = _period_of(files[0], period)
     if rows is not None:
         _refuse_place(rows, files, "the list cannot be written there")
     with row_list(rows, speak, dict(pairs), about) if rows else contextlib.nullcontext() as tell:
         reports = check_files(pairs, about, tell, lambda: load_schemas(_folder(schemas)).values())
+    reports = tuple(replace(report, fatal=wrong + report.fatal) for report in reports)
     good = all(report.acceptable for report in reports)
     if as_json:
         totals = {name: sum(getattr(r, name) for r in reports) for name in ("received", "accepted", "quarantined")}
@@ -174,7 +176,7 @@ def manifest(
     from enclave.files import write_text
     from pseudonymise.clerk_report import Language, empty_text
     from pseudonymise.delivery import check_files, declared_faults, describe_files
-    from pseudonymise.manifest import refuse_incomplete
+    from pseudonymise.manifest import refuse_fields
     from pseudonymise.schemas import load_schemas
 
     pairs = _with_schemas(files, schema, schemas)
@@ -190,16 +192,16 @@ def manifest(
         "contact": contact,
         **made_under,
     }
-    faults = [*declared_faults(pairs, **declared)]
-    if all(fault.column != "period" for fault in faults):
-        reports = check_files(pairs, period, others=lambda: load_schemas(_folder(schemas)).values())
-        faults += [fault for report in reports if not report.acceptable for fault in report.faults]
-    if faults:
-        raise BadInput("the file does not pass the check", where=files[0].name, faults=faults)
+    faults = declared_faults(pairs, _now().date(), **declared)
+    about = "" if any(fault.column == "period" for fault in faults) else period
+    reports = check_files(pairs, about, others=lambda: load_schemas(_folder(schemas)).values())
+    in_files = tuple(fault for report in reports if not report.acceptable for fault in report.faults)
+    if in_files:
+        raise BadInput("the file does not pass the check", where=files[0].name, faults=faults + in_files)
+    refuse_fields(faults)
     described = describe_files(
         [(*pair, report.received) for pair, report in zip(pairs, reports, strict=True)], **declared
     )
-    refuse_incomplete(described, _now().date())
     write_text(out, yaml.safe_dump(described.as_json(), sort_keys=False, allow_unicode=True))
     named = " ".join(file.name for file in files)
     say = _speaks(language)
@@ -453,14 +455,19 @@ def _encoding_of(file: Path, schema: DeliverySchema) -> dict[str, object]:
     return {"encoding": read_label(file).model_dump()}
 
 
-def _period_of(file: Path) -> str:
-    """The period of the manifest beside the file, or the end of the file's name (``hemp_clearances_2016.csv``)."""
+def _period_of(file: Path, given: str) -> tuple[str, tuple[Fault, ...]]:
+    """The period that was given, else that of the manifest beside the file, else the end of the file's name
+    (``hemp_clearances_2016.csv``); '' and why, when it is none."""
     from pseudonymise.manifest import read_manifest
+    from pseudonymise.schemas import period_years
 
     beside = file.with_name(f"{file.stem}.manifest.yaml")
-    if beside.is_file():
-        return read_manifest(beside).period
     named = re.search(r"_([0-9]{4}(?:-[0-9]{4})?)$", file.stem)
-    if named is None:
-        raise BadInput("the period is not known", where=file.name, next_step="--period 2016, or --period 1996-2015")
-    return named[1]
+    try:
+        found = given or (read_manifest(beside).period if beside.is_file() else named[1] if named else "")
+        if not found:
+            return "", (Fault(file.name, "period", "the period is not known: --period 2016, or --period 1996-2015"),)
+        period_years(found)
+    except BadInput as wrong:
+        return "", wrong.faults or (Fault(wrong.where, "period", wrong.what),)
+    return found, ()

@@ -208,3 +208,74 @@ def test_a_recipient_that_is_a_file_that_is_not_there_is_told_as_one(
     assert said(capsys, monkeypatch, *sealing, "age1nonsense")[0] == 2
     Path("key.pub").write_text(recipient_text(secret_text(bytes(range(32)))) + "\n")
     assert said(capsys, monkeypatch, *sealing, "key.pub")[0] == 0
+
+
+def test_a_period_that_is_none_does_not_hide_what_is_wrong_with_the_file(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = hemp_rows(20)
+    rows[0]["plants"] = "veel"
+    Path("hennep.csv").write_bytes(csv_bytes(rows))
+    listed = ("hennep.csv", "--schema", "hemp_clearances", "--rows", "fouten.csv")
+    for period, fault in (
+        ("16", "period: a period is a year (2016) or two years with a hyphen (1996-2015)"),
+        ("2016-2012", "period: a period is a year (2016) or two years with a hyphen (1996-2015)"),
+        ("", "hennep.csv: the period is not known: --period 2016, or --period 1996-2015"),
+    ):
+        code, told = said(capsys, monkeypatch, "check", *listed, "--period", period)
+        assert code == 2
+        assert f"  - {fault}\n  - hennep.csv, column plants, row 1: not a whole number" in told
+        assert "cannot be delivered like this (schema hemp_clearances version 1, period not known)" in told
+        assert "hennep.csv;1;2;plants;" in Path("fouten.csv").read_text()
+    monkeypatch.setenv("ZICHT_LANGUAGE", "nl")
+    assert "de periode is niet bekend: --period 2016" in said(capsys, monkeypatch, "check", *listed)[1]
+    Path("hennep.manifest.yaml").write_text("period: '2016'\nsupplier: 9 x\n")
+    told = said(capsys, monkeypatch, "check", *listed)[1]
+    assert "kolom supplier" in told
+    assert "kolom plants, rij 1" in told
+
+
+def test_what_no_project_would_receive_is_told_with_what_is_wrong_with_the_file(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = hemp_rows(20)
+    for row in rows[:3]:
+        row["plants"] = "veel"
+    Path("hemp.csv").write_bytes(csv_bytes(rows))
+    kind = ("--schema", "hemp_clearances", "--period", "2016-2012", "--supplier", "9 x")
+    declared = ("--legal-basis", "wet", "--purpose", "dossier 999400131", "--contact", "gegevens@example.org")
+    code, told = said(
+        capsys,
+        monkeypatch,
+        "manifest",
+        "hemp.csv",
+        *kind,
+        *declared,
+        "--retention-date",
+        "2016-12-31",
+        "--out",
+        "m.yaml",
+    )
+    assert code == 2
+    for column in ("supplier", "period", "legal_basis", "purpose", "retention_date"):
+        assert f"  - manifest, column {column}: " in told, column
+    assert "  - hemp.csv, column plants, row 1, 2, 3: not a whole number" in told
+    assert not Path("m.yaml").exists()
+    Path("hemp.csv").write_bytes(csv_bytes(hemp_rows(20)))
+    kind = ("--schema", "hemp_clearances", "--period", "2016", "--supplier", "GM9001")
+    code, told = said(
+        capsys,
+        monkeypatch,
+        "manifest",
+        "hemp.csv",
+        *kind,
+        *declared,
+        "--retention-date",
+        "2016-12-31",
+        "--out",
+        "m.yaml",
+    )
+    assert code == 2
+    assert "the enclave would not receive a delivery with this manifest" in told
+    assert "lies within the period of the data" in told
+    assert "has passed" in told

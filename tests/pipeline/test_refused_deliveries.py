@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
 import pyrage
@@ -12,13 +13,18 @@ import pytest
 from typer.testing import CliRunner
 
 from enclave.errors import BadInput, Tampered
-from enclave.fingerprints import digest_file
+from enclave.fingerprints import Json, digest_file
 from enclave.journal import Entry, Journal
+from pipeline.custodian import open_desk
+from pipeline.expiry import expire as do_expire
+from pipeline.expiry import plan_expiry
 from pipeline.main import app
 from pipeline.office import create_office, open_office, settings_for, utc_now
 from pipeline.office_setup import set_up
 from pipeline.overview import deliveries_of, overview
+from pipeline.progress import Style, Teller
 from pseudonymise.delivery import seal
+from pseudonymise.destruction import BY_REMOVAL_SEALED, Certificate
 from pseudonymise.manifest import parse_manifest
 from pseudonymise.outbox import Outbox
 from pseudonymise.withdrawal import Reason
@@ -201,3 +207,92 @@ def test_a_corrected_delivery_under_the_same_name_is_looked_at(office: Office) -
     assert office.foreign(3, token="0123456789ab") == sealed
     assert "accepted 3" in office.receive("--hand-in", office.share)
     assert [line.why for line in deliveries_of(open_office(office.root / "run")).lines if line.delivery] == [()]
+
+
+def expire(office: Office, day: date) -> tuple[Certificate, ...]:
+    """As ``zicht expire`` does on that day."""
+    desk = open_desk(open_office(office.root / "run"), b"c", Teller(Style.PLAIN), expiring=True)
+    return do_expire(desk, plan_expiry(desk, day, today=day), utc_now())
+
+
+def test_what_was_not_accepted_is_destroyed_after_the_days_of_the_project_file(office: Office) -> None:
+    too_many = office.root / "rejected.csv"
+    too_many.write_bytes(csv_bytes([{**row, "plants": "veel"} for row in hemp_rows(20)]))
+    fields = manifest_fields(too_many, "hemp_clearances", 20, supplier="GM9002")
+    rejected = seal(too_many, parse_manifest(fields), office.recipient, office.share)
+    refused = office.foreign(3, legal_basis=" ")
+    newer = office.sealed(4, replaces=office.sealed(6).stem)
+    office.hand_in(newer)
+    accepted = office.foreign(5, supplier="GM9004")
+    office.refused("--hand-in", office.share)
+    names = {f"{path.stem}.{digest_file(path)[:12]}": path for path in (rejected, refused, newer)}
+    inbox, today = office.root / "run/inbox", utc_now().date()
+    assert len(list(inbox.glob("*.zicht"))) == 4
+    office.refused(inbox / refused.name)  # looked at again, it waits no longer for that
+    assert expire(office, today + timedelta(days=29)) == ()
+    recipient = office.recipient
+    certificates = expire(office, today + timedelta(days=30))
+    assert {c.destroyed.name for c in certificates} == names.keys()
+    for found in certificates:
+        path = names[found.destroyed.name]
+        assert (found.means, found.destroyed.keys) == (BY_REMOVAL_SEALED, ())
+        assert found.destroyed.files == {f"inbox/{path.name}": digest_file(path)}
+        assert found.destroyed.retention_date == today + timedelta(days=30)
+    assert [path.name for path in inbox.glob("*.zicht")] == [accepted.name]
+    assert office.recipient == recipient  # nobody has to seal again
+    told = {entry.details["sealed_sha256"]: entry.subject for entry in office.entries("destroyed")}
+    assert told == {digest_file(path): f"refused delivery {name}" for name, path in names.items()}
+    before = len(list(Journal(office.root / "run/journal").entries()))
+    office.receive("--hand-in", office.share)  # what still lies in the supplier's folder is not taken again
+    assert [path.name for path in inbox.glob("*.zicht")] == [accepted.name]
+    assert {e.action for e in Journal(office.root / "run/journal").entries(after=before)} <= {"keys used"}
+    for name in names:
+        certificate = office.share / "receipts" / f"{name}.destroyed.json"
+        said = office.said("certificate", "verify", certificate, "--key", office.root / "run/public-keys/receipt.pub")
+        assert f"refused delivery {name} of project {PROJECT}" in said
+    office.refused("--hand-in", office.share, "--again")
+    assert len(list(inbox.glob("*.zicht"))) == 4
+    assert len(expire(office, today + timedelta(days=30))) == 3
+
+
+def test_what_others_write_into_the_journal_destroys_nothing(office: Office) -> None:
+    sealed = office.foreign(3)
+    shutil.copy(sealed, waits := office.root / "run/inbox" / sealed.name)
+    details: dict[str, Json] = {"sealed_sha256": digest_file(sealed), "error": "BadInput", "reason": "x", "faults": []}
+    Journal(office.root / "run/journal").append(
+        actor="r-mallory", action="delivery-refused", subject="unopened", details=details, now=NOW
+    )
+    assert expire(office, utc_now().date() + timedelta(days=99)) == ()
+    assert waits.is_file()
+
+
+def test_a_changed_refusal_is_named_and_keeps_nothing_from_going_once_it_is_given_anew(office: Office) -> None:
+    office.foreign(3, contact="")
+    office.refused("--hand-in", office.share)
+    (answer,) = (office.root / "run/inbox/receipts").iterdir()
+    answer.chmod(0o600)
+    answer.write_text(answer.read_text().replace("GM9001", "GM9009", 1))
+    day = utc_now().date() + timedelta(days=30)
+    with pytest.raises(Tampered, match=rf"inbox/receipts/{answer.name}: this refusal was changed[\s\S]*--again"):
+        expire(office, day)
+    answer.unlink()
+    office.refused("--again")
+    assert len(expire(office, day)) == 1
+
+
+def test_a_delivery_that_expired_and_is_handed_in_again_does_not_change_the_key_that_suppliers_seal_to(
+    office: Office,
+) -> None:
+    sealed = office.foreign(3, retention_date="2027-01-31")
+    office.receive("--hand-in", office.share)
+    day = date(2027, 1, 31)
+    (gone,) = expire(office, day)
+    assert gone.destroyed.kind == "delivery"
+    recipient = office.recipient
+    office.refused("--hand-in", office.share)  # it still lies there: sealed to another key
+    assert (office.root / "run/inbox" / sealed.name).is_file()
+    (again,) = expire(office, day)
+    assert again.destroyed.name == f"unopened.{digest_file(sealed)[:12]}"
+    assert office.recipient == recipient
+    certificate = next((office.root / "run/keys/certificates").glob("delivery-*"))
+    assert Certificate.model_validate_json(certificate.read_bytes()) == gone
