@@ -25,6 +25,7 @@ from linkage.units import ASSIGNED, UNMATCHED, generations
 
 HashAgain: TypeAlias = Callable[[pa.FixedSizeBinaryArray], pa.FixedSizeBinaryArray]
 """16-byte hashes of an earlier version -> the same under the new one; null stays null."""
+BRIDGE = "bridge-"
 NAMES = pa.schema([("hash", pa.binary(16)), ("unit", pa.string())])
 _DIGITS = np.full(256, 255, dtype=np.uint8)
 _DIGITS[[*b"0123456789ABCDEF"]] = range(16)
@@ -50,7 +51,7 @@ def unmatched_file(key_version: int) -> str:
 
 def bridge_file(key_version: int, delivery: str) -> str:
     """Name of the table of what one delivery added to it."""
-    return f"bridge-k{key_version:04d}-{delivery.replace('/', '-')}.parquet"
+    return f"{BRIDGE}k{key_version:04d}-{delivery.replace('/', '-')}.parquet"
 
 
 def carry_unmatched(zone: KeyZone, key_version: int, again: HashAgain) -> int:

@@ -209,10 +209,15 @@ def key_zone(office: Office, custody: Custody, until: date = date.max) -> KeyZon
     folder = office.key_folder
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     last = min(project.retention_date, until)
+    inventory = key_inventory(office, custody)
+    return KeyZone(folder, lambda: custody.encryption(project.name, last), custody.decryption, inventory)
+
+
+def key_inventory(office: Office, custody: Custody) -> Inventory:
+    """The listing of the project's key tables, with what the journal knows of it."""
     key = cache(custody.receipt_key)
     told, tell = cache(partial(_told, office, key)), partial(_tell, office, key)
-    inventory = Inventory(folder, project.name, key=key, told=told, tell=tell)
-    return KeyZone(folder, lambda: custody.encryption(project.name, last), custody.decryption, inventory)
+    return Inventory(office.key_folder, office.project.name, key=key, told=told, tell=tell)
 
 
 def _told(office: Office, key: Callable[[], SigningKey]) -> int:

@@ -107,7 +107,7 @@ class Runner:
         Raises:
             Tampered: an input lies in the workspace and differs from what the step that made it wrote.
         """
-        made = self._made()
+        made = self.made()
         inputs: dict[str, Json] = {}
         for label, path in sorted(step.inputs.items()):
             digest = digest_file(path)
@@ -158,7 +158,8 @@ class Runner:
                 raise _changed(name)
         return True
 
-    def _made(self) -> dict[str, str]:
+    def made(self) -> dict[str, str]:
+        """The digest of every file in the workspace that a step wrote, as it wrote it last."""
         ordered = sorted(self.records().values(), key=lambda record: record.sequence)
         return {name: digest for record in ordered for name, digest in record.outputs.items()}
 

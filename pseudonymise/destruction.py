@@ -28,8 +28,8 @@ BY_WORKING_COPIES = (
 BY_REMOVAL = "The files were removed. They were not encrypted: copies of them must be destroyed where they are."
 REFUSED_DELIVERY: Literal["refused delivery"] = "refused delivery"
 BY_REMOVAL_SEALED = (
-    "The sealed file was removed, and no row of it was kept. Only the office can open a copy, and nobody once its sealing "
-    "key goes with the next delivery that expires: copies must be destroyed where they are until then."
+    "The sealed file was removed, and no row of it was kept. Only the office can open a copy, and nobody once its "
+    "sealing key goes with the next delivery that expires: copies must be destroyed where they are until then."
 )
 
 

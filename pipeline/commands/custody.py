@@ -175,6 +175,36 @@ def rotate(
     )
 
 
+@custody_app.command("accept-tables")
+def accept_tables(
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask; what is lost is lost for good.")] = False,
+    workspace: WorkspaceOption = DEFAULT_WORKSPACE,
+    passphrase_file: PassphraseOption = None,
+    root_passphrase_file: Annotated[
+        Path | None,
+        typer.Option(help="File (mode 0600) that holds the passphrase of the office's root key; else asked."),
+    ] = None,
+) -> None:
+    """Go on with key tables from an older backup, or with none, where no newer ones are left: two persons say so.
+
+    Restore the project's whole folder in keys/ first, from the newest backup that there is; or put what is left of it
+    aside. Shows what is lost, and asks. The journal holds what custodian and office signed.
+
+    Example: zicht custody accept-tables --passphrase-file custodian.pass
+    """
+    from pipeline.older_tables import accept_older, older_tables
+
+    desk = _desk(workspace, passphrase_file)
+    for line in older_tables(desk).lines():
+        typer.echo(line)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise BadInput("nothing was accepted", next_step="say --yes when nothing newer is left")
+        typer.confirm("is nothing newer left anywhere?", abort=True)
+    accept_older(desk, read_passphrase("the office's root key (the second person)", root_passphrase_file))
+    typer.echo("accepted\nNext: zicht expire; zicht pseudonymise; zicht link; then a new backup of keys/")
+
+
 def expire(
     on: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="What has reached its date by then; today.")
