@@ -91,11 +91,22 @@ class KeyZone:
             self.inventory.settled(files)
 
     def reader(self, names: list[str], schema: pa.Schema) -> pa.RecordBatchReader:
-        """The rows of the tables ``names``, one after another; no names, no rows."""
+        """The rows of the tables ``names``, one after another; no names, no rows.
+
+        Raises:
+            Tampered: damaged, or not under a key of the office's, where its tables are: who has none put it there.
+        """
         return pa.RecordBatchReader.from_batches(schema, self._batches(names, schema))
 
     def _batches(self, names: list[str], schema: pa.Schema) -> Iterator[pa.RecordBatch]:
         for name in names:
+            if self.encryption is not None and not is_encrypted(self.folder / name):
+                raise Tampered(
+                    f"{name} is not encrypted: it is none of the office's key tables",
+                    where=name,
+                    next_step="find out who put it there; restore the project's whole folder in keys/ from its backup, or "
+                    "put it aside where there is none: zicht custody accept-tables",
+                )
             for batch in read_batches(self.folder / name, schema.names, self.decryption):
                 yield batch.cast(schema)
 

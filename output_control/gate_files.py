@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from enclave.errors import BadInput, KeyUnavailable, Tampered
+from enclave.errors import BadInput, KeyUnavailable, NotReady, Tampered
 from enclave.fingerprints import Json, canonical_json
 from enclave.journal import Journal
 from output_control.ledger.keys import KEYS_FILE
@@ -21,7 +21,8 @@ from output_control.ledger.store import Ledger
 
 ACCEPTED = "gate files accepted"
 _RESTORE = (
-    "restore it in gate/ from the backup of that zone; only where the office changed it itself: zicht gate accept FILE"
+    "restore it in gate/ from the backup of that zone, and remove what is new; only where the office changed it itself: "
+    "zicht gate accept FILE"
 )
 
 
@@ -34,7 +35,9 @@ class GateFiles:
     journal: Journal
 
     def check(self, now: datetime) -> None:
-        """Compare all files with those that were accepted last; the first check accepts what lies there.
+        """Compare all files with those that were accepted last.
+
+        `zicht init` accepts what it makes; in a workspace of an earlier version the first check accepts what lies there.
 
         Raises:
             Tampered: a file was changed, is missing or is new; nothing was written. So is the ledger, or its keys.
@@ -42,15 +45,17 @@ class GateFiles:
         """
         (accepted, serial), found = self._accepted(), self._found()
         if not serial:
-            self.ledger.entries()  # other keys know of no acceptance either: under them nothing is accepted
-            self._tell(found, 1, now)
+            self.accept_made(now)
             return
-        faults = dict.fromkeys(accepted.keys() - found.keys(), "is missing")
-        faults |= dict.fromkeys(found.keys() - accepted.keys(), "is new")
-        faults |= {name: "was changed" for name in found.keys() & accepted.keys() if found[name] != accepted[name]}
-        if faults:
-            said = "; ".join(" ".join(fault) for fault in sorted(faults.items()))
-            raise Tampered(f"the gate's files are not as accepted: {said}", where=min(faults), next_step=_RESTORE)
+        if faults := _faults(accepted, found):
+            raise Tampered(
+                f"the gate's files are not as accepted: {_said(faults)}", where=min(faults), next_step=_RESTORE
+            )
+
+    def accept_made(self, now: datetime) -> None:
+        """Accept all that lies there: of who has just made it."""
+        self.ledger.entries()  # other keys know of no acceptance either: under them nothing is accepted
+        self._tell(self._found(), self._accepted()[1] + 1, now)
 
     def accept(self, names: Collection[str], now: datetime) -> None:
         """Accept ``names`` as they lie there now, changed, new or gone; all others must be as they were accepted.
@@ -58,17 +63,23 @@ class GateFiles:
         Raises:
             BadInput: one of these is no file of the gate's that was changed.
             Tampered: another one was changed too.
+            NotReady: nothing was accepted yet.
         """
         self.ledger.entries()
         (accepted, serial), found = self._accepted(), self._found()
-        same = {name for name in names if accepted.get(name) == found.get(name)}
-        if serial and same:
-            raise BadInput("this is no file of the gate's that was changed", where=min(same))
-        wanted = {name: mac for name, mac in accepted.items() if name not in names}
-        wanted |= {name: found[name] for name in names if name in found}
-        if serial and wanted != found:
-            other = min(name for name in wanted.keys() | found.keys() if wanted.get(name) != found.get(name))
-            raise Tampered("another of the gate's files is not as accepted", where=other, next_step=_RESTORE)
+        if not serial:
+            raise NotReady("nothing was accepted yet: the first check does so", next_step="zicht check")
+        faults = _faults(accepted, found)
+        if same := set(names) - faults.keys():
+            raise BadInput(
+                "this is no file of the gate's that was changed",
+                where=min(same),
+                next_step=f"name what was: {_said(faults)}" if faults else "nothing was changed; zicht check",
+            )
+        if other := {name: fault for name, fault in faults.items() if name not in names}:
+            raise Tampered(
+                f"other files of the gate's are not as accepted: {_said(other)}", where=min(other), next_step=_RESTORE
+            )
         self._tell(found, serial + 1, now)
 
     def _found(self) -> dict[str, str]:
@@ -103,3 +114,13 @@ class GateFiles:
 
     def _mac(self, purpose: str, content: bytes) -> str:
         return hmac.digest(self.ledger.keys.derived(f"gate files {purpose}"), content, "sha256").hex()
+
+
+def _faults(accepted: Mapping[str, str], found: Mapping[str, str]) -> dict[str, str]:
+    faults = dict.fromkeys(accepted.keys() - found.keys(), "is missing")
+    faults |= dict.fromkeys(found.keys() - accepted.keys(), "is new")
+    return faults | {name: "was changed" for name in found.keys() & accepted.keys() if found[name] != accepted[name]}
+
+
+def _said(faults: Mapping[str, str]) -> str:
+    return "; ".join(" ".join(fault) for fault in sorted(faults.items()))

@@ -92,10 +92,12 @@ class CustodianDesk:
         and what they remove is not read by others."""
         folder = self.office.workspace.path(Zone.KEY)
         with one_at_a_time(folder, lambda: self.teller.say("waiting for another command of the custodian to end")):
-            yield
-            if self.office.key_folder.is_dir():
-                with contextlib.suppress(Tampered):  # said by the next command that writes there, before it does
-                    key_zone(self.office, self.custody).tell_journal()
+            try:
+                yield
+            finally:  # a command that failed may have written there too
+                if self.office.key_folder.is_dir():
+                    with contextlib.suppress(Tampered):  # said by the next command that writes there, before it does
+                        key_zone(self.office, self.custody).tell_journal()
 
     @property
     def _withdrawer(self) -> Withdrawer:

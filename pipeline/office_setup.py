@@ -16,6 +16,7 @@ from enclave.files import storage_errors, sweep_temporaries, write_bytes
 from enclave.signatures import SigningKey, load_public
 from enclave.yaml_files import NotYaml, read_yaml
 from enclave.zones import Zone
+from output_control.gate_files import ACCEPTED, GateFiles
 from output_control.ledger.keys import LedgerKeys
 from output_control.ledger.store import Ledger
 from output_control.policy import provision_confidential
@@ -83,8 +84,10 @@ def set_up(
     write_bytes(gate / RELEASE_KEY, certify_release_key(release_key.public, root_key, valid_from=now), mode=0o644)
     provision_confidential(confidential, gate, entropy)
     ledger_keys = LedgerKeys.create(gate, entropy)
-    Ledger(ledger, ledger_keys).create()
+    book = Ledger(ledger, ledger_keys)
+    book.create()
     publish_recipient(ledger_keys, keys)
+    GateFiles(gate, book, office.journal).accept_made(now)
     office.journal.append(
         actor="office",
         action=SET_UP,
@@ -105,7 +108,7 @@ def is_set_up(office: Office) -> bool:
 def _begun(office: Office) -> bool:
     """Whether a set-up was broken off; work that the journal knows of proves that it was not."""
     begun = (office.workspace.path(Zone.KEY) / BEGUN).exists()
-    return begun and all(entry.action == SET_UP for entry in office.journal.entries())
+    return begun and all(entry.action in (SET_UP, ACCEPTED) for entry in office.journal.entries())
 
 
 def _clear(keys: Path, *zones: Path) -> None:

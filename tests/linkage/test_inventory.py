@@ -167,3 +167,14 @@ def test_killed_at_any_file_operation_the_zone_is_right_and_a_second_run_ends_th
         ours = {name: content for name, content in state(zone).items() if name != LISTING}
         assert ours == {name: content for name, content in expected.items() if name != LISTING}, point
     assert killed * step > 60
+
+
+def test_a_plain_table_that_was_put_there_before_the_first_command_is_not_read(tmp_path: Path) -> None:
+    """Who has no key could choose the numbers of all units, and know them in what researchers see."""
+    with (plain := zone_in(tmp_path)).writing("units-000001.parquet", ASSIGNED) as sink:
+        sink(ROWS)
+    assert plain.reader(["units-000001.parquet"], ASSIGNED).read_all().num_rows == 1
+    offices = KeyZone(plain.folder, encryption=lambda: None, decryption=lambda: None)
+    with pytest.raises(Tampered, match="units-000001.parquet is not encrypted") as raised:
+        offices.reader(["units-000001.parquet"], ASSIGNED).read_all()
+    assert raised.value.next_step

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from enclave.errors import BadInput, KeyUnavailable, Tampered
+from enclave.errors import BadInput, KeyUnavailable, NotReady, Tampered
 from enclave.journal import Journal
 from output_control.gate_files import ACCEPTED, GateFiles
 from output_control.ledger.keys import KEYS_FILE, LedgerKeys
@@ -59,12 +59,12 @@ def test_only_what_is_named_is_accepted_and_what_was_before_is_refused_from_then
     before = policy.read_bytes(), noise.read_bytes()
     policy.write_bytes(b"another")
     noise.write_bytes(b"flipped")
-    with pytest.raises(Tampered, match="another of the gate's files"):
+    with pytest.raises(Tampered, match=r"other files of the gate's are not as accepted: noise\.key was changed"):
         gate.accept([policy.name], START)
     noise.write_bytes(before[1])
     with pytest.raises(BadInput, match="no file of the gate's that was changed"):
         gate.accept([policy.name, noise.name], START)
-    with pytest.raises(BadInput):
+    with pytest.raises(BadInput, match=r"elsewhere: [\s\S]*name what was: cbs_ra\.confidential\.yaml was changed"):
         gate.accept(["elsewhere"], START)
     gate.accept([policy.name], START)
     gate.check(START)
@@ -135,3 +135,11 @@ def test_keys_of_an_earlier_version_are_read_and_written_with_a_check(gate: Gate
     assert b"check" not in file.read_bytes()
     LedgerKeys.open(gate.folder).of_date(UNTIL)
     assert b"check" in file.read_bytes()
+
+
+def test_where_nothing_was_accepted_yet_naming_one_file_accepts_no_other(tmp_path: Path) -> None:
+    gate = GateFiles(tmp_path / "gate-keys", a_ledger(tmp_path), Journal(tmp_path / "journal"))
+    (gate.folder / FILES[0]).write_bytes(b"policy")
+    with pytest.raises(NotReady, match="zicht check"):
+        gate.accept(["elsewhere"], START)
+    assert entries(gate) == 0

@@ -8,8 +8,12 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
+from enclave.errors import Tampered
 from enclave.signatures import SigningKey
 from pipeline.main import app
+from pipeline.office import open_office, utc_now
+from pipeline.progress import Style, Teller
+from pipeline.research import ResearchDesk
 from pseudonymise.custody import Custody
 from tests.conftest import CHECKOUT
 
@@ -33,3 +37,8 @@ def test_each_passphrase_opens_what_its_option_names(tmp_path: Path, custodian: 
     SigningKey.load(tmp_path / "run/keys/release.pem", b"root")
     SigningKey.load(tmp_path / "run/gate/signing.pem", b"service")
     assert yaml.safe_load((tmp_path / "run/office.yaml").read_text())["threads"] == 1
+    desk = ResearchDesk(open_office(tmp_path / "run"), Teller(Style.PLAIN), actor="gate")
+    desk.gate_files().check(utc_now())
+    (tmp_path / "run/gate/noise.key").write_bytes(bytes(32))  # before the first check
+    with pytest.raises(Tampered, match=r"noise\.key was changed"):
+        desk.policy()

@@ -185,3 +185,14 @@ def test_the_command_says_what_is_lost_and_asks(office: CustodiansOffice) -> Non
     assert (done.exit_code, done.output.splitlines()[-2]) == (0, "accepted"), done.output
     desk = office.desk()
     assert key_zone(desk.office, desk.custody).check()  # reports, which linking writes again
+
+
+def test_a_command_that_fails_tells_the_journal_what_it_wrote(office: CustodiansOffice) -> None:
+    desk = office.desk()
+    earlier = shutil.copytree(tables(office), office.root / "earlier")
+    with pytest.raises(ZeroDivisionError), desk.alone():
+        key_zone(desk.office, desk.custody).write_texts({"linkage.md": "written before it failed"})
+        raise ZeroDivisionError
+    put(office, earlier)
+    with pytest.raises(Tampered, match="set back"):
+        key_zone(desk.office, desk.custody).check()
