@@ -160,8 +160,11 @@ class Workspace:
                 if os.access(folder, os.W_OK) and not (tag.is_file() and tag.read_bytes() == _NO_BACKUP):
                     write_bytes(tag, _NO_BACKUP, mode=0o444)
 
-    def publish_public_keys(self) -> None:
+    def publish_public_keys(self) -> tuple[str, ...]:
         """Copy the key zone's ``.pub`` files to where everyone reads them; what is the same there stays as it is.
+
+        Returns:
+            The names of those that were there and had other bytes.
 
         Raises:
             StorageFailed: this user does not own the folder of public keys.
@@ -174,6 +177,7 @@ class Workspace:
                 where=linked[0].name,
                 next_step="find out who made the link, remove it, and run the same command again",
             )
+        others = []
         with storage_errors("the public keys"):
             self.public_keys.mkdir(exist_ok=True)
             if self.public_keys.stat().st_mode & 0o777 != 0o755:
@@ -185,9 +189,11 @@ class Workspace:
                 for key in sorted(self.path(Zone.KEY).glob("*.pub")):
                     copy, content = self.public_keys / key.name, key.read_bytes()
                     if not copy.is_file() or copy.read_bytes() != content:
+                        others += [key.name] if copy.is_file() else []
                         write_bytes(copy, content, mode=0o444)
             finally:
                 os.close(handle)
+        return tuple(others)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from enclave.journal import size_class
 from enclave.zones import Workspace, Zone
 from linkage.link import REPORT
 from pipeline.encoded_matching import filter_step
-from pipeline.expiry import refuse_broken_off, refuse_resurrected
+from pipeline.expiry import broken_off, refuse_broken_off, refuse_resurrected
 from pipeline.hand_in import public_name, unanswered
 from pipeline.ledger_units import RECIPIENT, check_recipient
 from pipeline.lineage import journal_use, untold
@@ -42,6 +42,7 @@ from pseudonymise.withdrawal import Confirmation, Reason, Withdrawals
 from pseudonymise.withdrawing import Withdrawer
 
 ACTOR = "custodian"
+WRITTEN_AGAIN = "public key written again"
 CODE = ("enclave", "pseudonymise")
 
 
@@ -384,8 +385,17 @@ def open_desk(office: Office, given: Given, teller: Teller, *, expiring: bool = 
     else:
         custody.check_public_halves(office.project.name)
     check_recipient(office.workspace.path(Zone.KEY) / RECIPIENT)
-    office.workspace.publish_public_keys()
+    for name in office.workspace.publish_public_keys():
+        if not broken_off(office):  # else the expiry that was killed is what changed it
+            _tell_of_another(name, office, teller)
     return CustodianDesk(office, custody, teller, uses)
+
+
+def _tell_of_another(name: str, office: Office, teller: Teller) -> None:
+    """Somebody may have sealed to it, or believed what it signed."""
+    told = f"public-keys/{name} was another key than the office's, and was written again: whoever took it before must "
+    teller.say(told + "compare it with the office's now; find out who wrote there")
+    office.journal.append(actor=ACTOR, action=WRITTEN_AGAIN, subject=f"public-keys/{name}", details={}, now=utc_now())
 
 
 def _written(receipt: Receipt, workspace: Workspace) -> dict[str, Path]:

@@ -153,6 +153,11 @@ def _carried_out(desk: CustodianDesk, plan: Plan, now: datetime) -> tuple[Certif
     return tuple(_certificates(office, custody, plan))
 
 
+def broken_off(office: Office) -> bool:
+    """Whether an expiry was begun and not ended."""
+    return _left(office) is not None
+
+
 def refuse_broken_off(office: Office) -> None:
     """Raise NotReady when an expiry was killed between keys and files, which nothing reads any more."""
     plan, root = _left(office), office.workspace.root

@@ -14,10 +14,11 @@ from enclave.entropy import SeededEntropy
 from enclave.errors import KeyUnavailable, NotReady, Tampered
 from enclave.signatures import PayloadType, SigningKey, load_public
 from enclave.zones import Zone
-from pipeline.custodian import open_desk
+from pipeline.custodian import WRITTEN_AGAIN, open_desk
 from pipeline.office import Office, create_office, settings_for, utc_now
 from pipeline.office_setup import set_up
 from pipeline.progress import Style, Teller
+from pseudonymise.age_keys import recipient_text, secret_text
 from tests.conftest import CHECKOUT
 
 STRANGER = 65534
@@ -114,3 +115,21 @@ def test_a_workspace_of_an_earlier_version_says_what_to_do_and_the_custodian_men
     (office.workspace.public_keys / "release.pub").write_text("altered\n")
     open_desk(office, b"c", Teller(Style.PLAIN))
     assert office.root_public.text == load_public(office.workspace.path(Zone.KEY) / "release.pub").text
+
+
+def test_another_public_key_that_was_handed_out_is_told_and_journalled(
+    office: Office, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Healed in silence, nobody would learn that suppliers may have sealed to somebody else."""
+    open_desk(office, b"c", Teller(Style.PLAIN))
+    assert not [entry for entry in office.journal.entries() if entry.action == WRITTEN_AGAIN]
+    copy = office.workspace.public_keys / "seal-ondermijning.pub"
+    whole = copy.read_bytes()
+    copy.chmod(0o644)
+    copy.write_text(recipient_text(secret_text(bytes(range(32)))) + "\n")
+    for _ in range(2):
+        open_desk(office, b"c", Teller(Style.PLAIN))
+    assert copy.read_bytes() == whole
+    assert "public-keys/seal-ondermijning.pub was another key than the office's" in capsys.readouterr().err
+    (told,) = (entry for entry in office.journal.entries() if entry.action == WRITTEN_AGAIN)
+    assert told.subject == "public-keys/seal-ondermijning.pub"
