@@ -104,8 +104,8 @@ class KeyZone:
                 raise Tampered(
                     f"{name} is not encrypted: it is none of the office's key tables",
                     where=name,
-                    next_step="find out who put it there; restore the project's whole folder in keys/ from its backup, or "
-                    "put it aside where there is none: zicht custody accept-tables",
+                    next_step="find out who put it there; restore the project's whole folder in keys/ from its "
+                    "backup, or put it aside where there is none: zicht custody accept-tables",
                 )
             for batch in read_batches(self.folder / name, schema.names, self.decryption):
                 yield batch.cast(schema)

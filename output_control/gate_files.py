@@ -21,8 +21,8 @@ from output_control.ledger.store import Ledger
 
 ACCEPTED = "gate files accepted"
 _RESTORE = (
-    "restore it in gate/ from the backup of that zone, and remove what is new; only where the office changed it itself: "
-    "zicht gate accept FILE"
+    "restore it in gate/ from the backup of that zone, and remove what is new; only where the office changed it "
+    "itself: zicht gate accept FILE"
 )
 
 
@@ -37,7 +37,7 @@ class GateFiles:
     def check(self, now: datetime) -> None:
         """Compare all files with those that were accepted last.
 
-        `zicht init` accepts what it makes; in a workspace of an earlier version the first check accepts what lies there.
+        `zicht init` accepts what it makes; in a workspace of an earlier version the first check does.
 
         Raises:
             Tampered: a file was changed, is missing or is new; nothing was written. So is the ledger, or its keys.

@@ -175,6 +175,10 @@ _SENTENCES = {
     "identifiers or codes are stored as numbers; leading zeros may have been lost": (
         "nummers of codes staan er als getal in; voorloopnullen kunnen weg zijn"
     ),
+    "numbers of more than 15 digits: a sheet makes the others 0; give the column the format Text and fill it in anew": (
+        "getallen van meer dan 15 cijfers: Excel maakt van de andere een 0; geef de kolom de opmaak Tekst en vul haar "
+        "opnieuw"
+    ),
     "there is a line break within the value; it was kept": "binnen de waarde staat een regeleinde; het is gebleven",
     "numbers with thousands separators, or dates without leading zeros, were read as such": (
         "getallen met punten voor duizendtallen, of datums zonder voorloopnul, zijn als zodanig gelezen"

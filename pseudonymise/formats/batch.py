@@ -68,6 +68,7 @@ class Note(Enum):
     BYTE_ORDER_MARK = "byte_order_mark"
     NUMBER_AS_TEXT = "number_as_text"
     TEXT_AS_NUMBER = "text_as_number"
+    ROUNDED = "rounded"
     LINE_BREAK = "line_break"
     VARIANT = "variant"
     USER_MISSING = "user_missing"
@@ -84,6 +85,8 @@ _NOTES = {
     Note.BYTE_ORDER_MARK: "the file starts with a byte order mark and was read as UTF-8",
     Note.NUMBER_AS_TEXT: "numbers are stored as text; they were read as numbers",
     Note.TEXT_AS_NUMBER: "identifiers or codes are stored as numbers; leading zeros may have been lost",
+    Note.ROUNDED: "numbers of more than 15 digits: a sheet makes the others 0; give the column the format Text and "
+    "fill it in anew",
     Note.LINE_BREAK: "there is a line break within the value; it was kept",
     Note.VARIANT: "numbers with thousands separators, or dates without leading zeros, were read as such",
     Note.USER_MISSING: "values declared missing in SPSS were read as empty",

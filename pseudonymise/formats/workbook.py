@@ -166,13 +166,17 @@ def _batch(
     columns = dict(zip(names, _transposed(kept, width), strict=True))
     cells = {name: columns.get(name, [None] * len(kept)) for name in schema.names}
     rows = pa.array(places + first, pa.int64())
-    remarks = tuple(
+    remarks = [
         Remark(note, name, rows_of)
         for name, (note, kinds) in odd.items()
         if (rows_of := _rows_of_kind(cells[name], kinds, places + first))
-    )
+    ]
+    for name in [remark.column for remark in remarks if remark.note is Note.TEXT_AS_NUMBER]:
+        if rounded := [place for place, value in enumerate(cells[name]) if _is_rounded(value)]:
+            remarks.append(Remark(Note.ROUNDED, name, tuple((places[rounded] + first).tolist())))
+            cells[name] = [f"{value:.5E}" if _is_rounded(value) else value for value in cells[name]]
     table = pa.table({name: text.column(values) for name, values in cells.items()})
-    return Batch(rows, table, tuple(sorted(broken, key=lambda row: row.row)), remarks)
+    return Batch(rows, table, tuple(sorted(broken, key=lambda row: row.row)), tuple(remarks))
 
 
 def _transposed(rows: Sequence[tuple[Any, ...]], width: int) -> list[Sequence[Any]]:
@@ -196,6 +200,12 @@ def _rows_of_kind(values: Sequence[Any], kinds: tuple[type, ...], rows: np.ndarr
         return ()
     found = np.fromiter((type(value) in kinds for value in values), np.bool_, len(values))
     return tuple(rows[found].tolist())
+
+
+def _is_rounded(value: Any) -> bool:
+    """A sheet keeps 15 digits of a number and makes the others 0: an identifier that ends so is another one, and is
+    handed on as the sheet shows it, which no identifier looks like."""
+    return type(value) in (int, float) and abs(value) >= 10**15 and value % 10 == 0
 
 
 def _raw(row: tuple[Any, ...]) -> str:

@@ -175,6 +175,6 @@ def test_a_plain_table_that_was_put_there_before_the_first_command_is_not_read(t
         sink(ROWS)
     assert plain.reader(["units-000001.parquet"], ASSIGNED).read_all().num_rows == 1
     offices = KeyZone(plain.folder, encryption=lambda: None, decryption=lambda: None)
-    with pytest.raises(Tampered, match="units-000001.parquet is not encrypted") as raised:
+    with pytest.raises(Tampered, match=r"units-000001\.parquet is not encrypted") as raised:
         offices.reader(["units-000001.parquet"], ASSIGNED).read_all()
     assert raised.value.next_step

@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 
 from pipeline.main import app, main
 from pseudonymise.age_keys import recipient_text, secret_text
+from pseudonymise.clerk_report import Language, report_text
 from pseudonymise.delivery import check_file
+from pseudonymise.formats.batch import Note
 from tests.pseudonymise.small_town import SCHEMAS, csv_bytes, hemp_rows, tax_rows, tax_sav, write_xlsx
 
 HEMP = ("--schema", "hemp_clearances", "--period", "2016")
@@ -279,3 +281,16 @@ def test_what_no_project_would_receive_is_told_with_what_is_wrong_with_the_file(
     assert "the enclave would not receive a delivery with this manifest" in told
     assert "lies within the period of the data" in told
     assert "has passed" in told
+
+
+def test_a_number_of_which_a_sheet_keeps_15_digits_is_not_taken_for_another_home(home: Path) -> None:
+    """In a cell that is no text, BAG number 1987…4389 becomes 1987…4380: another home's, in the right form."""
+    rows = hemp_rows(20)
+    wanted = 1987010001744389
+    for number, kept in enumerate((wanted // 10 * 10, float(wanted // 10 * 10), wanted, str(wanted // 10 * 10))):
+        rows[number]["bag_id"] = kept  # type: ignore[assignment]  # as cells of a sheet, not of a text file
+    write_xlsx(home / "typed.xlsx", [list(rows[0]), *([*row.values()] for row in rows)])
+    report = check_file(home / "typed.xlsx", SCHEMAS["hemp_clearances"], "2016")
+    assert [(f.check, f.column, f.rows) for f in report.row_faults] == [("malformed", "bag_id", (1, 2))]
+    assert ("bag_id", Note.ROUNDED, 2, (1, 2)) in report.notes
+    assert "Excel maakt van de andere een 0" in report_text(report, Language.NL)
