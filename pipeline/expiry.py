@@ -47,9 +47,9 @@ from pseudonymise.handing_in import digest_itself, is_plain
 from pseudonymise.key_store import STORE_FILE
 from pseudonymise.receipt import REFUSED, Receipt
 from pseudonymise.receive import receipts, receipts_kept
-from pseudonymise.refusal import destroyed_file, not_accepted
 from pseudonymise.sealing import SUFFIX
 from pseudonymise.signed_statement import JournalHead
+from pseudonymise.unaccepted import destroyed_file, not_accepted
 
 if TYPE_CHECKING:
     from pipeline.custodian import CustodianDesk
@@ -219,15 +219,16 @@ def _not_accepted(desk: CustodianDesk, on: date) -> Iterator[Destroyed]:
     office, project = desk.office, desk.office.project
     every = receipts_kept(office.workspace, desk.custody).values()
     kept = [r for r in every if not r.accepted or not desk.custody.expired(project.name, r.findings.retention_date)]
+    told = not_accepted(kept, office.workspace, desk.custody.receipt_key().public)
+    until = {each: min(each.answered + timedelta(days=project.refused_days), project.retention_date) for each in told}
+    due = [each for each in told if until[each] <= on]
     lie: dict[str, list[Path]] = {}
-    for path in in_inbox(office):
+    for path in in_inbox(office) if due else ():
         if is_plain(path):
             lie.setdefault(digest_itself(path), []).append(path)
-    for each in not_accepted(kept, office.workspace, desk.custody.receipt_key().public):
-        until = min(each.answered + timedelta(days=project.refused_days), project.retention_date)
-        if until <= on and each.sealed_sha256 in lie:
-            files = _digests(office, lie[each.sealed_sha256])
-            yield _gone(office, REFUSED_DELIVERY, each.name, until=until, files=files)
+    for each in due:
+        if files := _digests(office, lie.get(each.sealed_sha256, [])):
+            yield _gone(office, REFUSED_DELIVERY, each.name, until=until[each], files=files)
 
 
 def _due(alive: Iterable[str], project: str, on: date) -> set[str]:

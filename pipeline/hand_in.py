@@ -13,8 +13,9 @@ from pipeline.office import Office
 from pseudonymise.handing_in import copy_on, digest_itself, is_plain
 from pseudonymise.manifest import DELIVERY_ID
 from pseudonymise.receipt import ACCEPTED, REJECTED
-from pseudonymise.refusal import answered_for_good, destroyed_unaccepted, refusal_file, refusals
+from pseudonymise.refusal import answered_for_good, refusal_file, refusals
 from pseudonymise.sealing import SUFFIX
+from pseudonymise.unaccepted import destroyed_unaccepted
 from pseudonymise.withdrawal import NOTICE_SUFFIX, Confirmation, Withdrawals
 
 if TYPE_CHECKING:

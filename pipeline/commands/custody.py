@@ -219,6 +219,7 @@ def expire(
     Shows what would go, and asks. Broken off, run it again. Example: zicht expire --passphrase-file custodian.pass
     """
     from pipeline import expiry
+    from pseudonymise.destruction import REFUSED_DELIVERY
 
     desk = _desk(workspace, passphrase_file, as_json=as_json, expiring=True)
     now = utc_now()
@@ -234,10 +235,11 @@ def expire(
         typer.echo(json.dumps([certificate.model_dump(mode="json") for certificate in certificates]))
     elif certificates:
         folder = desk.office.workspace.path(Zone.KEY) / "certificates"
+        used = any(certificate.destroyed.kind != REFUSED_DELIVERY for certificate in certificates)
         typer.echo(
             f"destroyed; {len(certificates)} certificates in {folder}\n"
-            "Next: send suppliers theirs (inbox/receipts/*.destroyed.json); destroy copies that a certificate names; "
-            "zicht pseudonymise, zicht link for what is left"
+            "Next: send suppliers theirs (inbox/receipts/*.destroyed.json); destroy copies that a certificate names"
+            + ("; zicht pseudonymise, zicht link for what is left" if used else "")
         )
     else:
         typer.echo("nothing has reached its date")
