@@ -150,6 +150,15 @@ class _Seen:
         enough: BoolArray = (self.up >= asked.up) & (self.down >= asked.down)
         return enough & (self.up + self.down >= asked.width)
 
+    def may_meet(self, asked: Demand, cell: int) -> bool:
+        """Whether a further search can matter: the cell seems to be a point, or no linear programme rules it out that
+        the cell is open as far as is asked."""
+        if self.up[cell] + self.down[cell] < 1:
+            return True
+        up, down = self.attacker.bounds(cell)
+        enough: bool = up >= asked.up[cell] and down >= asked.down[cell] and up + down >= asked.width[cell]
+        return enough
+
     def take_anchored(self, cell: int, found: FloatArray | None) -> None:
         """Another table in which the anchor of ``cell`` has its true count."""
         if found is not None:
@@ -175,7 +184,7 @@ def _prove(seen: _Seen, cells: IntArray, asked: Demand, anchor: IntArray) -> Non
     for size in attacker.sizes:
         for cell in left().tolist():
             # the tables found for one cell mostly open its neighbours too
-            if not seen.met(asked)[cell]:
+            if not seen.met(asked)[cell] and (size != attacker.sizes[-1] or seen.may_meet(asked, cell)):
                 seen.take_all(attacker.near(cell, size))
     for cell in cells[anchor[cells] >= 0].tolist():
         held = int(anchor[cell])
@@ -238,6 +247,14 @@ class Attacker:
         found = [self._believed(self._all.whole(side * push, held, self._value), held) for side in sides]
         self.always_whole &= all(each is not None for each in found)
         return found
+
+    def bounds(self, cell: int) -> tuple[float, float]:
+        """How far ``cell`` can rise and fall at most: no whole table goes beyond the linear programme."""
+        push = np.zeros(len(self._value))
+        push[cell] = 1
+        ends = [self._all.linear(side * push, -1, self._value) for side in BOTH]
+        up, down = (np.inf if end is None else abs(end[cell] - self._value[cell]) + SLACK for end in ends)
+        return up, down
 
     def extreme(self, push: FloatArray) -> FloatArray | None:
         """The table that goes furthest along ``push``, when the linear programme over all cells ends in a whole one."""

@@ -28,7 +28,8 @@ MOST = 30
 RELATED = 8
 SPREAD = 0.3
 STEP = 1e-4
-GIVE_UP = 40
+GIVE_UP = 500
+"""After so many LPs that make nothing cheaper."""
 
 
 def routable(problem: Problem) -> bool:
@@ -114,8 +115,9 @@ class _Routes:
 
     def improve(self, last: int) -> None:
         """Let the routes through a secondary, and some that touch them, be found again, while LPs are left."""
-        best, idle = self.cost, 0
-        while self.search.counter.solved < last and idle < GIVE_UP:
+        best, counter = self.cost, self.search.counter
+        until = min(last, counter.solved + GIVE_UP)
+        while counter.solved < until:
             chosen = self._choice()
             if not chosen:
                 return
@@ -127,8 +129,9 @@ class _Routes:
                 self._reroute(place, rough, old[place])
             for place in chosen:
                 self._reroute(place, self.problem.cost)
-            idle = idle + 1 if self.cost >= best else 0
-            if self.cost > best:
+            if self.cost < best:
+                until = min(last, counter.solved + GIVE_UP)
+            elif self.cost > best:
                 for place in chosen:
                     self._take(place, old[place])
             best = min(best, self.cost)
