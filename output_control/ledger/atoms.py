@@ -132,7 +132,7 @@ def _contents(tables: Sequence[ReleasedTable], row: IntArray, of_row: IntArray, 
         at = np.searchsorted(row, held.row)
         amount[at], unit[at], told[at] = held.amount, held.unit, table.table.contributors is not None
     pairs, pair = np.unique(np.column_stack([of_row, unit]), axis=0, return_inverse=True)
-    each = np.bincount(pair.reshape(-1), weights=amount, minlength=len(pairs))
+    each = np.bincount(pair.reshape(-1), weights=amount, minlength=len(pairs)).astype(np.float64)
     units = np.bincount(pairs[:, 0], minlength=count).astype(np.int64)
     _, at, times = np.unique(pairs[:, 1], return_inverse=True, return_counts=True)
     apart = np.bincount(pairs[:, 0], weights=1 / times[at.reshape(-1)], minlength=count).astype(np.float64)
