@@ -17,7 +17,8 @@ from scipy import sparse
 
 from output_control.ledger.defined import known_empty
 from output_control.ledger.released import ReleasedTable, Rows
-from output_control.tables.table import BoolArray, CodeArray, Dimension, FloatArray, IntArray, cell_keys
+from output_control.tables.rollup import LARGEST
+from output_control.tables.table import NO_CONTRIBUTOR, BoolArray, CodeArray, Dimension, FloatArray, IntArray, cell_keys
 
 MOST_ROWS = 100_000
 MOST_ATOMS = 1_500
@@ -30,13 +31,18 @@ ABSENT = 0
 class Atoms:
     """``cells`` per table: cells × atoms, 1 where the cell holds the atom. ``small``: atoms of few units, of those
     that are there; ``units`` of each of these, and ``apart`` of each: so many distinct units, or more, are in any atoms
-    together as this adds up to (a unit of k atoms counts as 1/k in each)."""
+    together as this adds up to (a unit of k atoms counts as 1/k in each). ``top`` and ``holders`` (atoms × `LARGEST`):
+    the largest contributions to each and whose they are, -1 where nobody is taken to know an own part, as in
+    `CellTable`: whoever is in the tables knows which cells of all of them the own records are in.
+    """
 
     amount: FloatArray
     cells: tuple[sparse.csr_array, ...]
     small: IntArray
     units: IntArray
     apart: FloatArray
+    top: FloatArray
+    holders: IntArray
 
     @property
     def known(self) -> bool:
@@ -46,8 +52,8 @@ class Atoms:
     @staticmethod
     def none() -> Atoms:
         """Too many to work out."""
-        nothing = np.zeros(0, dtype=np.int64)
-        return Atoms(np.zeros(0), (), nothing, nothing, np.zeros(0))
+        nothing, nobody = np.zeros(0, dtype=np.int64), np.zeros((0, LARGEST), dtype=np.int64)
+        return Atoms(np.zeros(0), (), nothing, nothing, np.zeros(0), np.zeros((0, LARGEST)), nobody)
 
 
 def few_enough(tables: Sequence[ReleasedTable], most_rows: int | None = None) -> bool:
@@ -72,18 +78,20 @@ def atoms_of(tables: Sequence[ReleasedTable], threshold: int, most_rows: int | N
     atoms, of_row = np.unique(combined, axis=0, return_inverse=True)
     if len(atoms) > MOST_ATOMS:
         return Atoms.none()
-    amount, units, apart = _contents(tables, row, of_row.reshape(-1), len(atoms))
+    inside = _contents(tables, row, of_row.reshape(-1), len(atoms))
     empty = _possible(atoms)
     for table, block in zip(tables, blocks, strict=True):
         empty = empty[not_known_empty(table, empty[:, block])]
-    empty = empty[~known_empty(_levels(tables, atoms), units, _levels(tables, empty))]
+    empty = empty[~known_empty(_levels(tables, atoms), inside.units, _levels(tables, empty))]
     every = np.concatenate([atoms, empty])
     return Atoms(
-        amount=np.concatenate([amount, np.zeros(len(empty))]),
+        amount=np.concatenate([inside.amount, np.zeros(len(empty))]),
         cells=tuple(in_cells(table, every[:, block]) for table, block in zip(tables, blocks, strict=True)),
-        small=np.flatnonzero(units < threshold),
-        units=units,
-        apart=apart,
+        small=np.flatnonzero(inside.units < threshold),
+        units=inside.units,
+        apart=inside.apart,
+        top=np.concatenate([inside.top, np.zeros((len(empty), LARGEST))]),
+        holders=np.concatenate([inside.holders, np.full((len(empty), LARGEST), NO_CONTRIBUTOR)]),
     )
 
 
@@ -104,20 +112,48 @@ def cut(dim: Dimension, depth: int) -> IntArray:
     return found
 
 
-def _contents(
-    tables: Sequence[ReleasedTable], row: IntArray, of_row: IntArray, count: int
-) -> tuple[FloatArray, IntArray, FloatArray]:
-    """Amount and distinct units per atom, each row counted once; and what of its units is its own."""
-    amount, unit = np.zeros(len(row)), np.zeros(len(row), dtype=np.int64)
+@dataclass(frozen=True, slots=True, eq=False)
+class _Contents:
+    """Of the atoms that are there, as in `Atoms`."""
+
+    amount: FloatArray
+    units: IntArray
+    apart: FloatArray
+    top: FloatArray
+    holders: IntArray
+
+
+def _contents(tables: Sequence[ReleasedTable], row: IntArray, of_row: IntArray, count: int) -> _Contents:
+    """Amount, distinct units and largest contributions per atom, each row counted once; and what of its units is its
+    own."""
+    amount, unit, told = np.zeros(len(row)), np.zeros(len(row), dtype=np.int64), np.zeros(len(row), dtype=np.bool_)
     for table in reversed(tables):
         held: Rows = table.rows
         at = np.searchsorted(row, held.row)
-        amount[at], unit[at] = held.amount, held.unit
-    pairs = np.unique(np.column_stack([of_row, unit]), axis=0)
+        amount[at], unit[at], told[at] = held.amount, held.unit, table.table.contributors is not None
+    pairs, pair = np.unique(np.column_stack([of_row, unit]), axis=0, return_inverse=True)
+    each = np.bincount(pair.reshape(-1), weights=amount, minlength=len(pairs)).astype(np.float64)
     units = np.bincount(pairs[:, 0], minlength=count).astype(np.int64)
     _, at, times = np.unique(pairs[:, 1], return_inverse=True, return_counts=True)
     apart = np.bincount(pairs[:, 0], weights=1 / times[at.reshape(-1)], minlength=count).astype(np.float64)
-    return np.bincount(of_row, weights=amount, minlength=count).astype(np.float64), units, apart
+    # a contribution below 0 says nothing of what the others have
+    open_: BoolArray = np.zeros(count, dtype=np.bool_)
+    open_[of_row[~told]] = open_[pairs[each < 0, 0]] = True
+    top, holders = _largest(pairs[:, 0], pairs[:, 1], each, count)
+    holders[open_] = NO_CONTRIBUTOR
+    total = np.bincount(of_row, weights=amount, minlength=count).astype(np.float64)
+    return _Contents(total, units, apart, top, holders)
+
+
+def _largest(atom: IntArray, unit: IntArray, amount: FloatArray, count: int) -> tuple[FloatArray, IntArray]:
+    """Per atom (rising) the largest amounts, equal ones by the larger unit first, and whose they are."""
+    order = np.lexsort((-unit, -amount, atom))
+    rank = np.arange(len(atom)) - np.searchsorted(atom, atom)
+    top, holders = np.zeros((count, LARGEST)), np.full((count, LARGEST), NO_CONTRIBUTOR, dtype=np.int64)
+    kept = rank < LARGEST
+    place = atom[kept], rank[kept]
+    top[place], holders[place] = np.maximum(amount[order][kept], 0), unit[order][kept]
+    return top, holders
 
 
 def _possible(atoms: IntArray) -> IntArray:

@@ -224,7 +224,7 @@ class _Work:
         for block, column in zip(atoms.cells, self.columns, strict=False):
             both = sparse.csr_array(sparse.hstack([block, -sparse.eye_array(len(column))]))
             self.shared.add_block(both, np.concatenate([own, column]))
-        self._atom_amounts = np.abs(atoms.amount)
+        self._atoms, self._first_atom = atoms, first
         return first + atoms.small
 
     def system(self, small: IntArray, minimum: int, *, exact: bool) -> System:
@@ -235,10 +235,11 @@ class _Work:
         known[shared.indices[shared.indptr[:-1][lone]]] = True
         own, audited = (self._own(of) for of in (equations, full_equations))
         linked = sparse.csr_array(shared[np.flatnonzero(~lone)])
-        value = np.concatenate([self._gather(lambda t: t.table.value), self.amounts, self._atom_amounts])
+        atom_amounts = np.abs(self._atoms.amount)
+        value = np.concatenate([self._gather(lambda t: t.table.value), self.amounts, atom_amounts])
         size = None
         if any(table.table.size is not None for table in self.tables):
-            size = np.concatenate([self._gather(lambda t: t.table.sizes), self.amounts, self._atom_amounts])
+            size = np.concatenate([self._gather(lambda t: t.table.sizes), self.amounts, atom_amounts])
         sole = np.full(self.count, NO_CONTRIBUTOR, dtype=np.int64)
         sole[: self.of_tables] = self._gather(lambda t: t.table.sole_contributor)
         two = np.full((self.count, 2), NO_CONTRIBUTOR, dtype=np.int64)
@@ -248,6 +249,8 @@ class _Work:
         for table, column in zip(self.tables, self.columns, strict=True):
             told = (column >= 0) & (table.table.holders[:, 0] >= 0)
             largest[0][column[told]], largest[1][column[told]] = table.table.top[told], table.table.holders[told]
+        # who takes the own records off every table attacks what is left of each atom
+        largest[0][self._first_atom :], largest[1][self._first_atom :] = self._atoms.top, self._atoms.holders
         joint = joint_table(
             value,
             sole,

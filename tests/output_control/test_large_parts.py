@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from enclave.errors import CannotProtect
 from output_control.audit import audit
-from output_control.ledger.released import pack, unpack
-from output_control.ledger.remember import ProjectIds, with_ledger_ids
+from output_control.ledger.joint import protect_together
+from output_control.ledger.released import ReleasedTable, Rows, pack, unpack
+from output_control.ledger.remember import ProjectIds, set_numbers, with_ledger_ids
 from output_control.linked.linked_tables import link
 from output_control.protection import Method, Options, Pattern, Witnesses
 from output_control.suppression import suppress
@@ -337,3 +338,56 @@ def test_a_contribution_below_0_bounds_nothing() -> None:
     records: list[Record] = [(("A",), 5.0, 1), (("A",), -2.0, 2), (("B",), 4.0, 1)]
     assert magnitudes((flat("r", "AB"),), records).contributors is None
     assert magnitudes((flat("r", "AB"),), [records[0], records[2]]).holders[1].tolist() == [1, -1, -1]
+
+
+def margin(at: Sequence[int], rule: PPercent) -> tuple[ReleasedTable, list[Record]]:
+    """Two of the three dimensions of `OF_THREE`, as a table that is being checked; and its records."""
+    records = [(tuple(codes[i] for i in at), value, who) for codes, value, who in OF_THREE]
+    table = magnitudes(tuple(flat("abc"[i], ("abc"[i] + "0", "abc"[i] + "1")) for i in at), records)
+    numbers = np.arange(1, len(records) + 1)
+    leaf = np.array([cell(table, *codes) for codes, _, _ in records])
+    rows = Rows(numbers, np.array([who for *_, who in records]), leaf, np.array([value for _, value, _ in records]))
+    made = ReleasedTable(
+        f"by {at}", "", "sum", ("unit", "unit"), table, rows, primary(table, rule), np.zeros(len(table), np.bool_),
+        set_numbers(table, rows), defined="alike",
+    )  # fmt: skip
+    return made, records
+
+
+OF_THREE: list[Record] = [
+    (("a0", "b0", "c0"), 40.0, 4), (("a0", "b0", "c0"), 20.0, 1), (("a0", "b0", "c1"), 5.0, 3),
+    (("a0", "b1", "c0"), 40.0, 2), (("a0", "b1", "c0"), 5.0, 3), (("a0", "b1", "c1"), 20.0, 4),
+    (("a1", "b0", "c0"), 20.0, 4), (("a1", "b0", "c0"), 5.0, 1), (("a1", "b0", "c1"), 20.0, 1),
+    (("a1", "b0", "c1"), 40.0, 4), (("a1", "b1", "c0"), 20.0, 3), (("a1", "b1", "c1"), 5.0, 3),
+]  # fmt: skip
+
+
+def test_nobody_comes_close_by_taking_the_own_records_off_three_tables_at_once() -> None:
+    """Of a × b, a × c and b × c: what is left is a population too, without anything below 0. Contributor 3 has nothing
+    in b0 × c0, and knew by the own 20 of a1 × b1 × c0 that it is not more than it is."""
+    rule, options = PPercent(10), Options(part_share=1.0, method="flow", occupied=True)
+    made = [margin(at, rule) for at in ((0, 1), (0, 2), (1, 2))]
+    patterns = protect_together([table for table, _ in made], None, options, 1).patterns
+    tried = 0
+    for who in sorted({who for *_, who in OF_THREE}):
+        left = []
+        for (released, records), pattern in zip(made, patterns, strict=True):
+            table, shown = released.table, dict[tuple[str, ...], float | None]()
+            for k in range(len(table)):
+                here = inside(records, table, k)
+                known = not pattern.suppressed[k] or {each for _, each in here} == {who}
+                shown[table.labels(k)] = sum(value for value, each in here if each != who) if known else None
+            left.append(Published(tuple(Tree(dim.name, dim.root, dim.children) for dim in table.dims), shown))
+        attack = BruteForce(left)
+        for (released, records), published in zip(made, left, strict=True):
+            for k in np.flatnonzero(released.primary.mask).tolist():
+                here = inside(records, released.table, k)
+                if {each for _, each in here} == {who}:
+                    continue
+                low, high = attack.ends(published, released.table.labels(k))
+                true = sum(value for value, each in here if each != who)
+                level, width = asked(records, released.table, released.primary, k, (who,), options)
+                assert high - true >= level - NEAR * (1 + level), (who, released.table.labels(k))
+                assert high - low >= width - NEAR * (1 + width)
+                tried += 1
+    assert tried
