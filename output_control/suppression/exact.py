@@ -31,6 +31,7 @@ FLOOR = 0.02
 HALF = 0.5
 FIRST_NODES = 20
 SERVED_ALONE = 60
+FRUITLESS = 10
 # batches over larger tables of magnitudes cost more than one programme per target
 COVERED_UP_TO = 20_000
 
@@ -127,14 +128,15 @@ def optimise(search: Search, effort: Effort = THOROUGH, known: float = 0.0) -> O
     A pattern of the master that leaves targets open is repaired by LP-flow and pruned, which often gives the next best.
     ``known`` is a bound that the caller has; where it is within `CLOSE` of the pattern, cuts at the fractional optimum
     are left out, and a table of many groups is left at that.
-    The bound stands still once a cut was added whose only ground is that no integral witness was found.
+    The bound stands still once a cut was added whose only ground is that no integral witness was found; then the search
+    ends when `FRUITLESS` proposals in a row were no better.
     """
     problem = search.problem
     master = Master.build(problem)
     best, proposal, bound, started, polished = search, search, known, search.counter.solved, 0
     if cost_of(best) <= bound + master.indifference:
         return Optimum(best, bound, True)
-    asked, far = list(search.problem.targets), False
+    asked, far, fruitless = list(search.problem.targets), False, 0
     try:
         if search.problem.size <= effort.close_from or not search.problem.integral:
             bound = max(bound, _relax(master, search, effort.patience))
@@ -150,7 +152,7 @@ def optimise(search: Search, effort: Effort = THOROUGH, known: float = 0.0) -> O
             bound = bound if master.doubtful else max(bound, solution.bound * master.scale)
             if far and effort.iterations < NO_END and not _is_far(best, bound):
                 break
-            x = np.rint(solution.x[: search.problem.size])
+            x, before = np.rint(solution.x[: search.problem.size]), best
             proposal, open_before, safe = _made_safe(search, x > HALF, (best, proposal))
             if safe:
                 # what contributors know makes dropping dear, and the next proposals do as well without
@@ -167,6 +169,9 @@ def optimise(search: Search, effort: Effort = THOROUGH, known: float = 0.0) -> O
                 asked = _asked(asked, proposal)
             if cost_of(best) <= bound + master.indifference:
                 return Optimum(best, bound, True)
+            fruitless = fruitless + 1 if master.doubtful and best is before else 0
+            if fruitless == FRUITLESS:
+                break
             spent = search.counter.solved - started
             # where a proposal leaves every target open, the master is too far from any pattern to be of help
             vain = len(open_before) == len(search.problem.targets)

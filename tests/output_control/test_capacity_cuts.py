@@ -9,13 +9,14 @@ import pytest
 
 from output_control.audit import audit
 from output_control.protection import Options, Width
-from output_control.suppression import cutting, suppress
+from output_control.suppression import cutting, exact, suppress
 from output_control.suppression.cutting import Cutting
 from output_control.suppression.master import Master
 from output_control.suppression.problem import Target, build
 from output_control.tables.aggregate import aggregate
-from output_control.tables.rules import MinimumFrequency, PrimaryResult, primary
+from output_control.tables.rules import MinimumFrequency, PPercent, PrimaryResult, primary
 from output_control.tables.table import CellTable, Dimension
+from tests.output_control.random_tables import random_magnitudes
 
 SHAPE = (2, 3)
 FAR = 4
@@ -93,3 +94,23 @@ def test_a_part_asks_nothing_of_what_a_target_holds_outside_it() -> None:
     problem = build(table, primary(table, MinimumFrequency(2)), Options(count_protection=Width(3)))
     part = problem.part(np.array([2, 3, 5]), [Target(3, 1.0, 0.0, 0.0, frozenset([0, 5]))], closed=True)
     assert [(target.cell, target.held) for target in part.targets] == [(1, frozenset([2]))]
+
+
+def test_where_no_cut_rules_a_proposal_out_the_search_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where only what contributors know stands against it: the bound no longer rises, and each round forbids one
+    pattern of very many."""
+    table = random_magnitudes(1)
+    sensitive, asked = primary(table, PPercent(10)), Options(method="optimal")
+    best, proposals, propose = suppress(table, sensitive, options=asked), [0], Master.propose
+
+    def counted(*given: object, **named: object) -> object:
+        proposals[0] += 1
+        return propose(*given, **named)  # type: ignore[arg-type]  # handed on as they came
+
+    monkeypatch.setattr(Master, "propose", counted)
+    monkeypatch.setattr(exact, "separate", lambda *_: ([], []))
+    found = suppress(table, sensitive, options=asked)
+    assert exact.FRUITLESS <= proposals[0] <= 4 * exact.FRUITLESS
+    assert audit(table, sensitive, found, asked).safe
+    assert found.cost >= best.cost - 1e-6
+    assert found.gap
