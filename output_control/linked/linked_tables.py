@@ -129,9 +129,15 @@ def protect_linked(
     `LinkedTables.split` gives each table its part of the pattern.
 
     Raises:
-        BadInput: see `link`. CannotProtect: no suppression protects them together, or the audit did not find it safe.
+        BadInput: see `link`. CannotProtect: no suppression protects them together, or the audit did not find it safe;
+            or contributors are to be heeded who know their parts of sums of a population that is not known cell by cell.
     """
     linked = link(tables)
+    if linked.unseen.any() and not linked.joint.integral and options.singletons and options.part_share:
+        raise CannotProtect(
+            "what contributors take off three or more tables at once is not known without the records",
+            next_step="ask the gate, which has them, link two tables at a time, or ask with part_share=0",
+        )
     primary = linked.primary(sensitive)
     options = _beside(options, linked, primary)
     found = suppress(linked.joint, primary, options=options)

@@ -168,6 +168,10 @@ def test_sums_of_three_linked_tables_keep_their_levels_against_who_adds_them_all
             assert high >= (table.value[k] + each.upl[k]) * (1 - 1e-6)
             assert low <= max(table.value[k] - each.lpl[k], 0) * (1 + 1e-6) + 1e-6
 
+    # what each holds of all tables at once is not in them
+    with pytest.raises(CannotProtect, match="without the records"):
+        protect_linked(tables, sensitive, Options(part_share=0.5))
+
 
 def test_the_suppressor_hides_what_shared_cells_alone_do_not_ask_for() -> None:
     """A suppressor without the population makes a pattern here, by flow and at the optimum, that the audit refuses."""
