@@ -130,7 +130,7 @@ def protect_linked(
 
     Raises:
         BadInput: see `link`. CannotProtect: no suppression protects them together, or the audit did not find it safe;
-            or contributors are to be heeded who know their parts of sums of a population that is not known cell by cell.
+            or contributors are to be heeded who know their parts of a population that is not known cell by cell.
     """
     linked = link(tables)
     if linked.unseen.any() and not linked.joint.integral and options.singletons and options.part_share:

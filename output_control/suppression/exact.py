@@ -170,13 +170,11 @@ def optimise(search: Search, effort: Effort = THOROUGH, known: float = 0.0) -> O
             if cost_of(best) <= bound + master.indifference:
                 return Optimum(best, bound, True)
             fruitless = fruitless + 1 if master.doubtful and best is before else 0
-            if fruitless == FRUITLESS:
-                break
             spent = search.counter.solved - started
             # where a proposal leaves every target open, the master is too far from any pattern to be of help
             vain = len(open_before) == len(search.problem.targets)
             spent_out = _is_wide(best, bound) and effort.lps is not None and (vain or spent > effort.lps)
-            if spent_out or not (open_before or coarse):
+            if spent_out or fruitless == FRUITLESS or not (open_before or coarse):
                 break
             _tighten(master, search, x, open_before)
     except OutOfBudget:
