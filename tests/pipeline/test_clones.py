@@ -78,6 +78,7 @@ def test_after_touching_one_analysis_only_what_depends_on_it_runs_again(clones: 
     assert "changed since: code analyses/doorsluishuizen/v1.py\n" in done.err
 
 
+@pytest.mark.sweep  # a whole job more; test_reproduction sees what differs, too
 def test_other_data_do_not_reproduce_the_release(clones: tuple[Job, Job, Path], tmp_path: Path) -> None:
     one, _, _ = clones
     other = run_job(tmp_path, persons=1000, seed=2, options=("--only", "doorsluishuizen"))
