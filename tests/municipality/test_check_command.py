@@ -246,18 +246,8 @@ def test_what_no_project_would_receive_is_told_with_what_is_wrong_with_the_file(
     Path("hemp.csv").write_bytes(csv_bytes(rows))
     kind = ("--schema", "hemp_clearances", "--period", "2016-2012", "--supplier", "9 x")
     declared = ("--legal-basis", "wet", "--purpose", "dossier 999400131", "--contact", "gegevens@example.org")
-    code, told = said(
-        capsys,
-        monkeypatch,
-        "manifest",
-        "hemp.csv",
-        *kind,
-        *declared,
-        "--retention-date",
-        "2016-12-31",
-        "--out",
-        "m.yaml",
-    )
+    declared += ("--retention-date", "2016-12-31", "--out", "m.yaml")
+    code, told = said(capsys, monkeypatch, "manifest", "hemp.csv", *kind, *declared)
     assert code == 2
     for column in ("supplier", "period", "legal_basis", "purpose", "retention_date"):
         assert f"  - manifest, column {column}: " in told, column
@@ -265,18 +255,7 @@ def test_what_no_project_would_receive_is_told_with_what_is_wrong_with_the_file(
     assert not Path("m.yaml").exists()
     Path("hemp.csv").write_bytes(csv_bytes(hemp_rows(20)))
     kind = ("--schema", "hemp_clearances", "--period", "2016", "--supplier", "GM9001")
-    code, told = said(
-        capsys,
-        monkeypatch,
-        "manifest",
-        "hemp.csv",
-        *kind,
-        *declared,
-        "--retention-date",
-        "2016-12-31",
-        "--out",
-        "m.yaml",
-    )
+    code, told = said(capsys, monkeypatch, "manifest", "hemp.csv", *kind, *declared)
     assert code == 2
     assert "the enclave would not receive a delivery with this manifest" in told
     assert "lies within the period of the data" in told
