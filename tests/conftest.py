@@ -40,6 +40,7 @@ def _stretched_once() -> Iterator[None]:
         yield
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What is made once for several tests is made by one worker: one Spark session and Java process per run, and one of
     each fixture of a module or folder."""

@@ -209,6 +209,7 @@ def test_filters_under_another_secret_are_refused_at_the_door(office: Office) ->
     assert "another secret" in said
 
 
+@pytest.mark.usefixtures("linked")
 def test_filters_without_a_label_get_no_manifest(office: Office) -> None:
     bare = office.root / "supplier/bare.csv"
     bare.write_bytes((office.root / "supplier/filters_clients.csv").read_bytes())
