@@ -46,7 +46,7 @@ class Target:
     ``against`` are the contributors (rising) whose knowledge the held groups and the ``rests`` of others are, or
     nobody. ``raised`` and ``lowered`` are the reaches proven so far, by the witnesses ``up_by`` and ``down_by``
     (positions in `Proof.moves`); ``also`` are further moves of the cell that are far enough for the demand against
-    contributors.
+    contributors. ``failed_at``: how many LPs had been solved when it was last not provable without some cell.
     """
 
     cell: int
@@ -61,6 +61,7 @@ class Target:
     up_by: int = -1
     down_by: int = -1
     also: list[int] = field(default_factory=list)
+    failed_at: int = 0
 
     @property
     def size(self) -> float:

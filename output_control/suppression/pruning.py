@@ -23,7 +23,7 @@ from output_control.suppression.problem import TOLERANCE, Target
 from output_control.suppression.rising import Short
 from output_control.suppression.search import OutOfBudget, Search
 from output_control.suppression.singletons import open_against_contributors, to_be_proven_again
-from output_control.tables.table import BoolArray
+from output_control.tables.table import BoolArray, FloatArray
 
 REGION = 400
 TOGETHER = 1
@@ -87,16 +87,34 @@ class Region:
             left = [target for target in targets if not target.met]
             if len(left) > 1:
                 self._push(compatible(self.search, left), self.search.signs(len(left)))
-        return all(target.met or self.attempt(target) for target in targets)
+        # what failed last fails most often, and ends the trial soonest
+        hardest = sorted(targets, key=lambda target: -target.failed_at)
+        return all(target.met or self.attempt(target) for target in hardest)
 
     def attempt(self, target: Target) -> bool:
-        """One target by itself, in each direction; it must lie in the ball."""
+        """One target by itself, in each direction; it must lie in the ball.
+
+        A programme that stays short of what it was asked for says how far the target can go at all on that side; where
+        that is too little, the others are not asked.
+        """
+        furthest = {1.0: np.inf, -1.0: np.inf}
+        at = int(np.searchsorted(self.ball.cells, target.cell))
         for sign in (1.0, -1.0, 1.0):
-            if not target.met:
-                self._push([target], np.array([sign]))
+            if target.met:
+                break
+            asked = aim(target, sign)
+            move = self._push([target], np.array([sign]))
+            reached = 0.0 if move is None else abs(float(move[at]))
+            if reached < abs(asked) * (1 - TOLERANCE):
+                furthest[float(np.sign(asked))] = reached
+            if _is_out_of_reach(target, furthest[1.0], furthest[-1.0]):
+                break
+        if not target.met:
+            target.failed_at = self.search.counter.solved
         return target.met
 
-    def _push(self, targets: Sequence[Target], signs: np.ndarray[tuple[int], np.dtype[np.float64]]) -> None:
+    def _push(self, targets: Sequence[Target], signs: FloatArray) -> FloatArray | None:
+        """The move of the ball's cells that takes the targets furthest; None when the programme was not solved."""
         search, ball = self.search, self.ball
         search.count()
         unit = typical_level(search.problem, targets)
@@ -115,8 +133,17 @@ class Region:
         self._model.set_bounds(lower, upper)
         self._model.set_cost(cost)
         found = self._model.solve()
-        if found is not None:
-            search.proof.add(ball.cells, found.x * unit)
+        if found is None:
+            return None
+        move: FloatArray = found.x * unit
+        search.proof.add(ball.cells, move)
+        return move
+
+
+def _is_out_of_reach(target: Target, up: float, down: float) -> bool:
+    """Whether a target that can rise and fall by so much at most cannot be proven."""
+    short = up < target.up * (1 - TOLERANCE) or down < target.down * (1 - TOLERANCE)
+    return short or up + down < target.width * (1 - TOLERANCE)
 
 
 def prune(search: Search, limit: int | None = None, *, swap: bool = True) -> None:
