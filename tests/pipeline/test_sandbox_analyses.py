@@ -90,7 +90,8 @@ def test_threads_and_places_leave_no_trace_in_the_bytes(
 
 
 @pytest.mark.spark
-@pytest.mark.parametrize("name", ["doorsluishuizen", pytest.param("hemp_risk", marks=pytest.mark.sweep)])
+@pytest.mark.sweep
+@pytest.mark.parametrize("name", ["doorsluishuizen", "hemp_risk"])
 def test_spark_derives_the_same_bytes(
     name: str, linked: LinkedCountry, lists: Mapping[str, Classification], tmp_path: Path
 ) -> None:
