@@ -8,6 +8,7 @@ import traceback
 
 import typer
 
+from enclave.allocator import keep_freed_memory
 from enclave.errors import EnclaveError, NotReady
 from pipeline.commands import (
     clerical_review,
@@ -68,6 +69,7 @@ def _told(error: EnclaveError) -> str:
 
 def main() -> None:
     """Run the command line; an :class:`EnclaveError` is shown without a traceback and sets the exit code."""
+    keep_freed_memory()
     try:
         app()
     except EnclaveError as error:

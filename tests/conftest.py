@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from enclave.allocator import keep_freed_memory
 from pseudonymise import unlocking
 
 settings.register_profile("everyday", deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
@@ -18,6 +19,8 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "everyday"))
 
 # Java's optimising compiler takes more time than it saves in runs of seconds; a sandbox clears this, as it should.
 os.environ.setdefault("SPARK_SUBMIT_OPTS", "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC")
+
+keep_freed_memory()  # as every command does
 
 pytest_plugins = ["tests.softhsm"]
 CHECKOUT = Path(__file__).resolve().parent.parent
