@@ -27,7 +27,7 @@ from output_control.tables.aggregate import LARGEST
 from output_control.tables.rules import Rule
 from output_control.tables.table import FloatArray, IntArray
 
-MOST_ROWS = 1_000_000
+MOST_ROWS, MOST_ATOMS = 1_000_000, 1_500
 NO_BOUNDS = (
     "weighted figures, figures of several kinds of unit, and other figures than counts that were rounded or made "
     "coarser are not held against other tables of the same units"
@@ -170,7 +170,7 @@ def _fault(group: Sequence[ReleasedTable], options: Options, minimum: int, domin
         return WHOLE_RANGE
     if not _nobody_can_dominate(group, minimum, dominance):
         return MANY_RECORDS
-    atoms = atoms_of(group, minimum, MOST_ROWS)
+    atoms = atoms_of(group, minimum, most_rows=MOST_ROWS, most_atoms=MOST_ATOMS)
     if not atoms.known:
         return TOO_LARGE
     within = _within(group, atoms, options)

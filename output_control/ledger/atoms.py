@@ -21,7 +21,7 @@ from output_control.tables.rollup import LARGEST
 from output_control.tables.table import NO_CONTRIBUTOR, BoolArray, CodeArray, Dimension, FloatArray, IntArray, cell_keys
 
 MOST_ROWS = 100_000
-MOST_ATOMS = 1_500
+MOST_ATOMS = 4_000
 MOST_EMPTY = 6_000
 MOST_TABLES = 24
 ABSENT = 0
@@ -56,14 +56,11 @@ class Atoms:
         return Atoms(np.zeros(0), (), nothing, nothing, np.zeros(0), np.zeros((0, LARGEST)), nobody)
 
 
-def few_enough(tables: Sequence[ReleasedTable], most_rows: int | None = None) -> bool:
-    """Whether it is worth trying."""
-    return len(tables) <= MOST_TABLES and sum(len(table.rows) for table in tables) <= (most_rows or MOST_ROWS)
-
-
-def atoms_of(tables: Sequence[ReleasedTable], threshold: int, most_rows: int | None = None) -> Atoms:
+def atoms_of(
+    tables: Sequence[ReleasedTable], threshold: int, *, most_rows: int | None = None, most_atoms: int | None = None
+) -> Atoms:
     """The atoms of ``tables``, those that are there first; none when there are too many."""
-    if not few_enough(tables, most_rows):
+    if len(tables) > MOST_TABLES or sum(len(table.rows) for table in tables) > (most_rows or MOST_ROWS):
         return Atoms.none()
     row = np.unique(np.concatenate([table.rows.row for table in tables]))
     columns: list[IntArray] = []
@@ -76,7 +73,7 @@ def atoms_of(tables: Sequence[ReleasedTable], threshold: int, most_rows: int | N
         columns += list(codes.T)
     combined = np.column_stack(columns)
     atoms, of_row = np.unique(combined, axis=0, return_inverse=True)
-    if len(atoms) > MOST_ATOMS:
+    if len(atoms) > (most_atoms or MOST_ATOMS):
         return Atoms.none()
     inside = _contents(tables, row, of_row.reshape(-1), len(atoms))
     empty = _possible(atoms)

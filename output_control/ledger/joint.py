@@ -29,7 +29,7 @@ from output_control.protection import Options, Pattern, Witnesses, demand, least
 from output_control.suppression import suppress
 from output_control.table_check import audited, hide, reasons
 from output_control.tables.rules import PrimaryResult, Rule
-from output_control.tables.table import BoolArray, IntArray
+from output_control.tables.table import BoolArray, FloatArray, IntArray
 from output_control.unions.protected import protect_sums
 from output_control.unions.sums import Find, Sums, finder, over_columns
 
@@ -380,16 +380,25 @@ def _exposed(system: System, pattern: Pattern, options: Options) -> IntArray:
     enough = np.ones(len(joint)) if joint.integral else np.maximum(options.width_share * joint.sizes, LEAST_WIDTH)
     left = system.atoms[(shown.up + shown.down < enough)[system.atoms]]
     attacker = Attacker(relations, joint.value, hidden, integral=joint.integral, least=low)
-    still = [not _moves(attacker, atom, far) for atom, far in zip(left.tolist(), enough[left].tolist(), strict=True)]
-    found: IntArray = left[np.array(still, dtype=np.bool_)]
-    return found
+    return left[~_moved(attacker, left, enough)]
 
 
-def _moves(attacker: Attacker, atom: int, enough: float) -> bool:
-    """Whether nothing published rules out an interval of ``enough``."""
+def _moved(attacker: Attacker, atoms: IntArray, enough: FloatArray) -> BoolArray:
+    """Of which ``atoms`` nothing published rules out an interval of ``enough``; what one is moved by moves others too,
+    which then need no programme of their own."""
     asked = enough * (1 - SLACK)
-    up = attacker.reach(atom, 1, enough, []).far
-    return up >= asked or up + attacker.reach(atom, -1, enough, []).far >= asked
+    free: BoolArray = np.zeros(len(enough), dtype=np.bool_)
+    for atom in atoms.tolist():
+        far = 0.0
+        for side in (1, -1):
+            if free[atom] or far >= asked[atom]:
+                break
+            found = attacker.reach(atom, side, float(enough[atom]), [])
+            far += found.far
+            if len(found.change):
+                free |= np.abs(found.change) >= asked
+        free[atom] |= far >= asked[atom]
+    return free[atoms]
 
 
 def _part(

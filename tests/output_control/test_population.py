@@ -206,16 +206,7 @@ SPARSE = np.array(
 )
 
 
-@pytest.mark.parametrize(
-    "others",
-    [
-        0,
-        pytest.param(
-            12,
-            marks=pytest.mark.xfail(strict=True, reason="beyond its atoms the gate relates each two tables of a ring"),
-        ),
-    ],
-)
+@pytest.mark.parametrize("others", [0, 12])
 def test_a_ring_in_one_request_at_the_gate_is_as_open_as_asked_however_many_other_cells_there_are(
     tmp_path: Path, others: int
 ) -> None:
