@@ -6,6 +6,7 @@ import ast
 from pathlib import Path
 
 from enclave.errors import BadInput, Fault, NotReady, SandboxViolation
+from enclave.long_numbers import holds_parted_number
 
 ANALYSES, METHODS = "analyses", "methods"
 _ARITHMETIC = ("bisect", "decimal", "fractions", "functools", "itertools", "math", "numbers", "operator", "statistics")
@@ -55,14 +56,18 @@ def _offences(tree: ast.AST, own: str) -> set[tuple[int, str]]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names if not may_import(alias.name, own)]
-            found |= {(node.lineno, f"imports {name}") for name in names}
+            found |= {(node.lineno, f"imports {_named(name)}") for name in names}
         elif isinstance(node, ast.ImportFrom):
-            found |= {
-                (node.lineno, f"imports {name}") for name in _imported_from(node, own) if not may_import(name, own)
-            }
+            names = [name for name in _imported_from(node, own) if not may_import(name, own)]
+            found |= {(node.lineno, f"imports {_named(name)}") for name in names}
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in FORBIDDEN_CALLS:
             found.add((node.lineno, f"calls {node.func.id}"))
     return found
+
+
+def _named(module: str) -> str:
+    """The module, unless its name could be an identifier that somebody wrote where a module should stand."""
+    return "a module with a long number in its name" if holds_parted_number(module) else module
 
 
 def _imported_from(node: ast.ImportFrom, own: str) -> list[str]:

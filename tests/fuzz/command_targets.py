@@ -66,6 +66,7 @@ def analysis_seeds() -> tuple[bytes, ...]:
     return (
         f'"""An analysis."""\n\nimport math\n\n\ndef run(inputs):\n    return [math.sqrt({CANARY})]\n'.encode(),
         f'import os\nopen("{CANARY}")\n'.encode(),
+        f"import of_{CANARY}\nfrom .of_{CANARY} import it\n".encode(),
         b"-" * 100_000 + b"1",
         nested(),
     )
