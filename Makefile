@@ -19,9 +19,9 @@ setup: ## Create .venv with the locked packages (and, as root, the Debian packag
 run: setup ## Run the main job on a synthetic country (PERSONS=50000 SEED=1), ending in a verified release
 	@$(BIN)/zicht demo --persons $(PERSONS) --seed $(SEED) --engine $(ENGINE) --workspace build/run
 
-test: ## Set up and run the tests
+test: ## Set up and run the tests (three workers for two cores: they wait for other processes a fifth of the time)
 	@tools/setup bubblewrap:bwrap default-jre-headless:java softhsm2:softhsm2-util
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest -n 3 --dist loadgroup
 
 cover: ## Run the tests and show branch coverage of the rooms that hold the boundaries (at least 95 %)
 	@tools/setup bubblewrap:bwrap default-jre-headless:java softhsm2:softhsm2-util
