@@ -44,17 +44,22 @@ def test_a_small_table_is_proven_optimal() -> None:
     assert sensitive.mask.any() and found.optimal and found.gap == 0 and found.cost == best.cost
 
 
-@pytest.mark.parametrize(("protection", "seed", "less"), [(Width(3), 0, False), (Range(), 2, True)])
-def test_routes_hide_less_than_flow_and_never_more(
-    monkeypatch: pytest.MonkeyPatch, protection: Width | Range, seed: int, less: bool
+@pytest.mark.parametrize(("protection", "seeds"), [(Width(3), range(2)), (Range(), range(1, 5))])
+def test_routes_never_hide_more_than_flow_and_less_of_some_tables(
+    monkeypatch: pytest.MonkeyPatch, protection: Width | Range, seeds: range
 ) -> None:
+    """Which tables those are hangs on random directions: 7 of 32 others, with intervals of the relative kind."""
     monkeypatch.setattr(suppression, "BOUNDED_WORK_UP_TO", 0)
     monkeypatch.setattr(suppression, "ROUTES", 150)
-    table = three_way(seed)
-    sensitive, options = primary(table, MinimumFrequency(4)), replace(GATE, count_protection=protection)
-    found, flow = (audited(table, sensitive, replace(options, method=method)) for method in METHODS[::2])
-    assert not found.optimal and found.gap is not None
-    assert found.cost < flow.cost if less else found.cost <= flow.cost
+    saved = []
+    for seed in seeds:
+        table = three_way(seed)
+        sensitive, options = primary(table, MinimumFrequency(4)), replace(GATE, count_protection=protection)
+        found, flow = (audited(table, sensitive, replace(options, method=method)) for method in METHODS[::2])
+        assert not found.optimal and found.gap is not None
+        saved.append(flow.cost - found.cost)
+    assert min(saved) >= 0
+    assert max(saved) > 0 or isinstance(protection, Width)
 
 
 def test_the_same_table_has_the_same_pattern(monkeypatch: pytest.MonkeyPatch) -> None:
