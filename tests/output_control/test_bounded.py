@@ -48,7 +48,7 @@ def test_a_small_table_is_proven_optimal() -> None:
 def test_routes_never_hide_more_than_flow_and_less_of_some_tables(
     monkeypatch: pytest.MonkeyPatch, protection: Width | Range, seeds: range
 ) -> None:
-    """Which tables those are hangs on random directions: 7 of 32 others, with intervals of the relative kind."""
+    """Which tables those are hangs on random directions: 7 of 32 others whose intervals are to cover 0 … n - 1."""
     monkeypatch.setattr(suppression, "BOUNDED_WORK_UP_TO", 0)
     monkeypatch.setattr(suppression, "ROUTES", 150)
     saved = []
