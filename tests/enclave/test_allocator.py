@@ -13,8 +13,9 @@ from enclave.allocator import keep_freed_memory
 from tests.conftest import CHECKOUT
 
 BATCHES = """
-import resource, sys
+import ctypes, resource, sys
 import numpy as np
+ctypes.CDLL(None).prctl(41, 1, 0, 0, 0)  # PR_SET_THP_DISABLE: one page at a time, whatever the machine is set to
 from enclave.allocator import keep_freed_memory
 if sys.argv[1] == "kept":
     keep_freed_memory()
