@@ -27,7 +27,7 @@ from output_control.tables.aggregate import LARGEST
 from output_control.tables.rules import Rule
 from output_control.tables.table import FloatArray, IntArray
 
-MOST_ROWS, MOST_ATOMS = 1_000_000, 1_500
+MOST_ROWS, MOST_ATOMS = 1_000_000, 1_500  # whole populations are sought here, which costs more than one programme
 NO_BOUNDS = (
     "weighted figures, figures of several kinds of unit, and other figures than counts that were rounded or made "
     "coarser are not held against other tables of the same units"

@@ -44,9 +44,9 @@ def test_a_small_table_is_proven_optimal() -> None:
     assert sensitive.mask.any() and found.optimal and found.gap == 0 and found.cost == best.cost
 
 
-@pytest.mark.parametrize(("protection", "seeds"), [(Width(3), range(2)), (Range(), range(1, 5))])
+@pytest.mark.parametrize(("protection", "seeds", "cheaper"), [(Width(3), range(2), 0), (Range(), range(1, 5), 1)])
 def test_routes_never_hide_more_than_flow_and_less_of_some_tables(
-    monkeypatch: pytest.MonkeyPatch, protection: Width | Range, seeds: range
+    monkeypatch: pytest.MonkeyPatch, protection: Width | Range, seeds: range, cheaper: int
 ) -> None:
     """Which tables those are hangs on random directions: 7 of 32 others whose intervals are to cover 0 … n - 1."""
     monkeypatch.setattr(suppression, "BOUNDED_WORK_UP_TO", 0)
@@ -59,7 +59,7 @@ def test_routes_never_hide_more_than_flow_and_less_of_some_tables(
         assert not found.optimal and found.gap is not None
         saved.append(flow.cost - found.cost)
     assert min(saved) >= 0
-    assert max(saved) > 0 or isinstance(protection, Width)
+    assert sum(each > 0 for each in saved) >= cheaper
 
 
 def test_the_same_table_has_the_same_pattern(monkeypatch: pytest.MonkeyPatch) -> None:

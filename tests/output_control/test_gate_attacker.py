@@ -95,7 +95,7 @@ def attack(data: pa.Table, content: bytes, columns: list[str]) -> int:
 
 
 @given(seed=st.integers(0, 10**6), rows=st.integers(60, 400), owners=st.integers(30, 400))
-@settings(max_examples=6)
+@settings(max_examples=12)
 def test_an_attacker_with_the_file_alone_narrows_no_sensitive_cell_below_the_policy(
     tmp_path_factory: pytest.TempPathFactory, seed: int, rows: int, owners: int
 ) -> None:
@@ -109,7 +109,7 @@ def test_an_attacker_with_the_file_alone_narrows_no_sensitive_cell_below_the_pol
 
 
 @given(seed=st.integers(0, 10**6), rows=st.integers(100, 400))
-@settings(max_examples=4)
+@settings(max_examples=8)
 def test_an_attacker_learns_no_group_s_sensitive_category_either(
     tmp_path_factory: pytest.TempPathFactory, seed: int, rows: int
 ) -> None:

@@ -53,7 +53,7 @@ def compared(schema: DeliverySchema, rows: list[dict[str, str]]) -> list[tuple[l
 
 @pytest.mark.parametrize("name", sorted(SCHEMAS))
 @given(data=st.data())
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_the_fast_checks_find_the_rows_that_pandera_finds(name: str, data: Any) -> None:
     compared(SCHEMAS[name], data.draw(tables_of(SCHEMAS[name])))
 
