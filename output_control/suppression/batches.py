@@ -21,17 +21,25 @@ BALL = 1500
 def batch_round(search: Search, reward: float) -> None:
     """Hide cells for all open targets, ball by ball, where that costs less than ``reward`` typical cells each."""
     queue = search.proof.open_targets()
-    typical = (
-        float(np.quantile(search.problem.cost[~search.problem.primary], 0.25, method="lower"))
-        if (bool((~search.problem.primary).any()))
-        else 1.0
-    )
+    # what was hidden before, in a system, costs nothing
+    dear = search.problem.cost[~search.problem.primary & ~search.problem.keep & (search.problem.cost > 0)]
+    typical = float(np.quantile(dear, 0.25, method="lower")) if len(dear) else 1.0
     while queue:
-        ball = search.near.around(np.array([queue[0].cell]), search.hidden, BALL)
+        ball = _reaching(search, queue[0])
         served = [target for target in inside(queue, ball) if not target.met]
         if served:
             _batch(search, ball, compatible(search, served), reward * max(typical, 1e-9))
         queue = _left(queue, ball, served)
+
+
+def _reaching(search: Search, target: Target) -> Ball:
+    """The ball around a target, so large that it can move in it, if anywhere."""
+    size = BALL
+    while True:
+        ball = search.near.around(np.array([target.cell]), search.hidden, size)
+        if ball.whole or target.cell in ball.cells:
+            return ball
+        size *= 4
 
 
 def _batch(search: Search, ball: Ball, targets: Sequence[Target], reward: float) -> None:

@@ -16,7 +16,7 @@ from output_control.linear_programme import Model
 from output_control.suppression.boxed import cheapest_box
 from output_control.suppression.islands import Islands
 from output_control.suppression.neighbourhood import WIDE, Ball, ball, limits
-from output_control.suppression.problem import Problem, Target
+from output_control.suppression.problem import TOLERANCE, Problem, Target
 from output_control.suppression.search import Search
 from output_control.suppression.warm_start import SYSTEM, is_open_system, is_system
 from output_control.tables.table import BoolArray, FloatArray, IntArray
@@ -160,13 +160,22 @@ def _serve_in(search: Search, ball: Ball, target: Target) -> bool:
             for side in target.open_sides:
                 move = _cheapest_move(search, ball, target, at, side=side, stretch=stretch)
                 moves += [] if move is None else [move]
-                if move is not None and move[0] == 0:
-                    break  # nothing is cheaper
+                if move is not None and (move[0] == 0 or _goes_back(search, ball, target, move[1], stretch)):
+                    break  # nothing is cheaper, or hardly anything
             if not moves or not accept(search, ball, min(moves, key=lambda move: move[0])[1]):
                 break
             if target.met:
                 return True
     return False
+
+
+def _goes_back(search: Search, ball: Ball, target: Target, move: FloatArray, stretch: float) -> bool:
+    """Whether a move of counts may be made the other way round, so that it serves both sides at one price."""
+    if not search.problem.integral:
+        return False
+    lower, upper = limits(search.problem, ball, 1.0, stretch)
+    target.bound(ball.cells, lower, upper, 1.0)
+    return bool(((-move >= lower - TOLERANCE) & (-move <= upper + TOLERANCE)).all())
 
 
 def _cheapest_move(
