@@ -16,15 +16,28 @@ from scipy import sparse
 from output_control.tables.table import BoolArray, FloatArray
 
 NODE_LIMIT = 5000
+NEAR = 1e-6
 UNBOUNDED = (HighsModelStatus.kUnbounded, HighsModelStatus.kUnboundedOrInfeasible)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reach:
-    """How far a cell can be moved (never less than 0), and the change of all cells that does it."""
+    """How far a cell can be moved (never less than 0), and the change of all cells that does it.
+
+    ``off``: by how much the change leaves the equations, or takes a cell lower than it can be (counts: 0).
+    """
 
     far: float
     change: FloatArray
+    off: float = 0.0
+
+    def moves(self, enough: FloatArray, asked: FloatArray) -> BoolArray:
+        """Which cells the change moves by what is ``asked`` of them, and keeps the equations to a millionth of what is
+        ``enough`` for them: what is near for a large cell may be all that there is of a small one."""
+        if not len(self.change):
+            return np.zeros(len(asked), dtype=np.bool_)
+        moved: BoolArray = (np.abs(self.change) >= asked) & (self.off <= NEAR * enough)
+        return moved
 
 
 class Attacker:
@@ -103,9 +116,11 @@ class Attacker:
         below = float(-(spare + change).min(initial=0))
         whole = np.zeros(len(self._value))
         whole[self._cells] = np.where(np.abs(change) > 1e-9 * enough, change, 0.0)
-        if max(broken, below) > (0.0 if self._integral else 1e-6 * enough):
+        if max(broken, below) > (0.0 if self._integral else NEAR * enough):
             return Reach(0.0, np.zeros(0))
-        return Reach(max(float(whole[cell]) * side, 0.0), whole)
+        kept = whole[self._cells]
+        off = max(float(np.abs(self._matrix @ kept).max(initial=0)), float(-(spare + kept).min(initial=0)))
+        return Reach(max(float(whole[cell]) * side, 0.0), whole, off)
 
     def furthest(self, cell: int, side: int) -> float | None:
         """The end of the attacker's interval as a distance from the truth; infinite when nothing bounds it.

@@ -395,8 +395,7 @@ def _moved(attacker: Attacker, atoms: IntArray, enough: FloatArray) -> BoolArray
                 break
             found = attacker.reach(atom, side, float(enough[atom]), [])
             far += found.far
-            if len(found.change):
-                free |= np.abs(found.change) >= asked
+            free |= found.moves(enough, asked)
         free[atom] |= far >= asked[atom]
     return free[atoms]
 
