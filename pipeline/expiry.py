@@ -7,30 +7,36 @@ files here nor copies of them can be read.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from enclave.data_keys import DataKeys
-from enclave.encrypted_files import key_name, last_day
 from enclave.engine.scratch import held, sweep
 from enclave.errors import BadInput, NotReady, Tampered
 from enclave.files import TEMPORARY_MARK, storage_errors, sweep_temporaries, write_bytes
-from enclave.fingerprints import Json, canonical_json, digest_file, digest_json
-from enclave.frames import open_frame
+from enclave.fingerprints import Json, canonical_json, digest_json
 from enclave.locks import flush
-from enclave.zones import Linked, Zone
+from enclave.zones import Zone
+from pipeline.due import (
+    CERTIFICATES,
+    certificate_path,
+    digests_of,
+    own_files,
+    resurrected,
+    sealed_waiting,
+    subjects_due,
+)
 from pipeline.hand_in import in_inbox
-from pipeline.lineage import DESTROYED, destroyed_keys
+from pipeline.lineage import DESTROYED
 from pipeline.linking import key_zone, remove_tables
-from pipeline.matched_keys import made_of, sweep_half_written
+from pipeline.matched_keys import sweep_half_written
 from pipeline.office import Office
-from pipeline.rotation import ends, refuse_unfinished
-from pseudonymise.custody import Custody, is_key_of_project
+from pipeline.rotation import refuse_unfinished
+from pseudonymise.custody import Custody
 from pseudonymise.destruction import (
     BY_REMOVAL,
     BY_REMOVAL_SEALED,
@@ -40,23 +46,17 @@ from pseudonymise.destruction import (
     REFUSED_DELIVERY,
     Certificate,
     Destroyed,
-    Kind,
     certify,
 )
-from pseudonymise.handing_in import digest_itself, is_plain
 from pseudonymise.key_store import STORE_FILE
-from pseudonymise.receipt import REFUSED, Receipt
-from pseudonymise.receive import receipts, receipts_kept
-from pseudonymise.sealing import SUFFIX
 from pseudonymise.signed_statement import JournalHead
-from pseudonymise.unaccepted import destroyed_file, not_accepted
+from pseudonymise.unaccepted import destroyed_file
 
 if TYPE_CHECKING:
     from pipeline.custodian import CustodianDesk
 
 BEGUN = "expiry begun"
 _PLAN = "expiry-plan.json"
-_CERTIFICATES = "certificates"
 
 
 class Plan(BaseModel):
@@ -99,23 +99,23 @@ def plan_expiry(desk: CustodianDesk, on: date, today: date) -> Plan:
     if on > today:
         raise BadInput("data are destroyed on their date, not before", next_step="give a date up to today")
     refuse_unfinished(desk.custody)
-    subjects = tuple(_subjects(desk, on))
+    subjects = tuple(subjects_due(desk, on))
     project = desk.office.project
     present = desk.custody.seal_name(project.name)
     opened = any(present in gone.keys for gone in subjects) and project.retention_date > on
-    if opened and (waiting := _waiting(desk)):
+    if opened and (waiting := sealed_waiting(desk)):
         raise NotReady(
             f"{waiting} sealed deliveries wait in the inbox; the key that opens them goes with those that expire",
             next_step="zicht receive, then zicht expire",
         )
-    own = tuple(gone.model_copy(update={"files": _own(desk.office, gone.files)}) for gone in subjects)
-    own = tuple(g for g in own if g.files or g.keys or not _certificate(desk.office, g.kind, g.name).is_file())
+    own = tuple(gone.model_copy(update={"files": own_files(desk.office, gone.files)}) for gone in subjects)
+    own = tuple(g for g in own if g.files or g.keys or not certificate_path(desk.office, g.kind, g.name).is_file())
     removed = {name for gone in own for name in gone.files}
     theirs = tuple(sorted({name for gone in subjects for name in gone.files} - removed))
     if not opened:
         return Plan(on=on, subjects=own, left=theirs)
     named = {name for gone in subjects for name in gone.files}
-    others = tuple(name for name in _digests(desk.office, in_inbox(desk.office)) if name not in named)
+    others = tuple(name for name in digests_of(desk.office, in_inbox(desk.office)) if name not in named)
     seal = desk.custody.next_seal_name(project.name)
     return Plan(on=on, subjects=own, seal=seal, unreadable=others, left=theirs)
 
@@ -176,161 +176,6 @@ def refuse_resurrected(office: Office, custody: Custody) -> None:
             where=back[0],
             next_step="zicht expire destroys them again; then find out where that copy came from",
         )
-
-
-def resurrected(office: Office, custody: Custody) -> tuple[str, ...]:
-    """Names of keys that the journal says were destroyed and that the key store has."""
-    return tuple(sorted(destroyed_keys(office.journal).intersection(custody.store.names())))
-
-
-def _subjects(desk: CustodianDesk, on: date) -> Iterator[Destroyed]:
-    office, custody, project = desk.office, desk.custody, desk.office.project
-    alive, back = set(custody.store.names()), set(resurrected(office, custody))
-    seal, covered = custody.seal_name(project.name), set[str]()
-    for receipt in receipts(office.workspace, custody):
-        found = receipt.findings
-        if found.retention_date <= on:
-            first = not _certificate(office, "delivery", found.delivery).is_file()
-            files = _digests(office, [*_files_of(desk, receipt, sealed=first)])
-            keys = {f"retention/{project.name}/{found.retention_date}"} & alive
-            if files or keys or first:
-                covered |= keys
-                keys |= {seal} & alive if first or seal in back else set()
-                yield _gone(office, "delivery", found.delivery, until=found.retention_date, files=files, keys=keys)
-    yield from _not_accepted(desk, on)
-    if project.retention_date <= on:
-        yield from _end_of_project(office, alive)
-        return
-    for path, last in _expired_sets(office, on):
-        keys = {f"retention/{project.name}/{last}", f"data/{key_name(path)}"} & alive if key_name(path) else set()
-        covered |= keys
-        yield _gone(office, "data set", path.stem, until=last, files=_of_set(office, path), keys=keys)
-    for version, until in ends(custody).items():
-        keys = {f"hash-master/v{version}"} & alive
-        if keys and until <= on:
-            covered |= keys
-            yield _gone(office, "keys", f"hash-master/v{version}", until=until, keys=keys)
-    for name in sorted((_due(alive, project.name, on) | back) - covered):
-        yield _gone(office, "keys", name, until=on, keys={name})
-
-
-def _not_accepted(desk: CustodianDesk, on: date) -> Iterator[Destroyed]:
-    """Sealed deliveries of which nothing was taken up, so many days after the answer as the project file says."""
-    office, project = desk.office, desk.office.project
-    every = receipts_kept(office.workspace, desk.custody).values()
-    kept = [r for r in every if not r.accepted or not desk.custody.expired(project.name, r.findings.retention_date)]
-    told = not_accepted(kept, office.workspace, desk.custody.receipt_key().public)
-    until = {each: min(each.answered + timedelta(days=project.refused_days), project.retention_date) for each in told}
-    due = [each for each in told if until[each] <= on]
-    lie: dict[str, list[Path]] = {}
-    for path in in_inbox(office) if due else ():
-        if is_plain(path):
-            lie.setdefault(digest_itself(path), []).append(path)
-    for each in due:
-        if files := _digests(office, lie.get(each.sealed_sha256, [])):
-            yield _gone(office, REFUSED_DELIVERY, each.name, until=until[each], files=files)
-
-
-def _due(alive: Iterable[str], project: str, on: date) -> set[str]:
-    """Retention keys, and keys of linked data, whose date has come."""
-    dates = {name: name.removeprefix(f"retention/{project}/") for name in alive}
-    dates |= {name: name.split("/")[3] for name in alive if name.startswith(f"data/{project}/")}
-    return {name for name, until in dates.items() if until != name and date.fromisoformat(until) <= on}
-
-
-def _end_of_project(office: Office, alive: set[str]) -> Iterator[Destroyed]:
-    project, workspace = office.project, office.workspace
-    folders = (
-        office.key_folder,
-        workspace.path(Zone.LINKED) / project.name,
-        workspace.path(Zone.RESULTS) / project.name,
-        workspace.path(Zone.IDENTIFIED) / "review",
-    )
-    listed = [path for folder in folders for path in sorted(folder.rglob("*")) if path.is_file()]
-    files = _digests(office, [path for path in listed if _CERTIFICATES not in path.parts])
-    keys = {name for name in alive if is_key_of_project(name, project.name)}
-    if files or keys:
-        yield _gone(office, "project", project.name, until=project.retention_date, files=files, keys=keys)
-
-
-def _expired_sets(office: Office, on: date) -> Iterator[tuple[Path, date]]:
-    folder = office.workspace.path(Zone.LINKED) / office.project.name
-    for path in sorted(folder.glob("*.parquet")):
-        name = key_name(path)
-        # a version before this one left linked data plain
-        last = last_day(name) if name else date.fromisoformat(open_frame(path, Linked).manifest.retention_date)
-        if last <= on:
-            yield path, last
-
-
-def _of_set(office: Office, path: Path) -> dict[str, str]:
-    """A linked data set's file, and those of the analyses that read it."""
-    uses = [use for use in office.project.analyses if _reads(office, use.question, path.stem)]
-    results = office.workspace.path(Zone.RESULTS) / office.project.name
-    derived = [f for use in uses for f in sorted((results / f"{use.name}-v{use.version}").rglob("*"))]
-    return _digests(office, [path, *derived])
-
-
-def _reads(office: Office, question: str, data_set: str) -> bool:
-    return data_set in office.project.questions[question].uses
-
-
-def _files_of(desk: CustodianDesk, receipt: Receipt, *, sealed: bool) -> Iterator[Path]:
-    """Every file that holds rows of a delivery: sealed, accepted, in quarantine, and what was made of it.
-
-    Where the key that opens it has gone, a copy that is handed in again is refused, and goes as such: not ``sealed``.
-    """
-    found, workspace = receipt.findings, desk.office.workspace
-    inbox = workspace.path(Zone.INBOX)
-    if sealed:
-        yield from (path for path in inbox.glob(f"*{SUFFIX}") if digest_file(path) == found.sealed_sha256)
-        yield from inbox.glob(f"{found.delivery}*{SUFFIX}")
-    if receipt.accepted:
-        name = f"{found.schema_name}_{found.period}.parquet"
-        identified = workspace.path(Zone.IDENTIFIED)
-        yield identified / found.supplier / name
-        yield identified / "quarantine" / found.supplier / name
-        for _, files in made_of(desk.office, desk.runner.records(), found.delivery):
-            yield from files
-
-
-def _waiting(desk: CustodianDesk) -> int:
-    """Sealed deliveries that were neither answered nor refused."""
-    journal = desk.office.journal
-    refused = {str(e.details.get("sealed_sha256", "")) for e in journal.entries() if e.action == REFUSED}
-    answered = refused | {receipt.findings.sealed_sha256 for receipt in receipts(desk.office.workspace, desk.custody)}
-    names = {receipt.findings.delivery for receipt in receipts(desk.office.workspace, desk.custody)}
-    return sum(path.stem not in names and digest_file(path) not in answered for path in in_inbox(desk.office))
-
-
-def _gone(
-    office: Office,
-    kind: Kind,
-    name: str,
-    *,
-    until: date,
-    files: Mapping[str, str] | None = None,
-    keys: Iterable[str] = (),
-) -> Destroyed:
-    return Destroyed(
-        kind=kind,
-        name=name,
-        project=office.project.name,
-        retention_date=until,
-        files=dict(files or {}),
-        keys=tuple(sorted(keys)),
-    )
-
-
-def _digests(office: Office, paths: Sequence[Path]) -> dict[str, str]:
-    root = office.workspace.root
-    return {p.relative_to(root).as_posix(): digest_file(p) for p in sorted(set(paths)) if p.is_file()}
-
-
-def _own(office: Office, files: Mapping[str, str]) -> dict[str, str]:
-    """Those that this user may remove: under separate users, results are the researchers'."""
-    root = office.workspace.root
-    return {name: digest for name, digest in files.items() if os.access((root / name).parent, os.W_OK)}
 
 
 def _ends_project(plan: Plan) -> bool:
@@ -406,7 +251,7 @@ def _sweep(office: Office) -> None:
     """Remove what killed commands left half-written; the key store, which others write too, sweeps for itself."""
     sweep_half_written(office)
     keys = office.workspace.path(Zone.KEY)
-    sweep_temporaries(keys / _CERTIFICATES)
+    sweep_temporaries(keys / CERTIFICATES)
     for left in keys.glob(f".*{TEMPORARY_MARK}*"):
         if not left.name.startswith(f".{STORE_FILE}"):
             left.unlink()
@@ -425,7 +270,7 @@ def _certificates(office: Office, custody: Custody, plan: Plan) -> Iterator[Cert
     known = {str(entry.details.get("certificate")) for entry in office.journal.entries() if entry.action == DESTROYED}
     for gone in plan.subjects:
         made = certify(gone, time=plan.time, means=_means(custody, gone), head=plan.head, key=key)
-        made.save(_certificate(office, gone.kind, gone.name), mode=0o600)
+        made.save(certificate_path(office, gone.kind, gone.name), mode=0o600)
         if gone.kind in ("delivery", REFUSED_DELIVERY):
             made.save(destroyed_file(gone.name, office.workspace), mode=0o640)
         if made.digest() not in known:
@@ -450,8 +295,3 @@ def _means(custody: Custody, gone: Destroyed) -> str:
     if gone.kind in ("data set", "project"):
         return BY_WORKING_COPIES
     return IN_HARDWARE if all(custody.store.on_token(name) for name in gone.keys) else BY_STORE
-
-
-def _certificate(office: Office, kind: str, name: str) -> Path:
-    file = f"{kind} {name}".replace(" ", "-").replace("/", "-")
-    return office.workspace.path(Zone.KEY) / _CERTIFICATES / f"{file}.json"

@@ -24,6 +24,7 @@ from pipeline.commands import (
     ledger,
     plausibility,
     protect,
+    receipt,
     release,
     research,
     review,
@@ -43,7 +44,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 PARTS = (
-    *(country, delivery, encoding, custodian, clerical_review, custody, supplier, plausibility),
+    *(country, delivery, receipt, encoding, custodian, clerical_review, custody, supplier, plausibility),
     *(research, review, release, ledger, gate, journal, status, protect, scan, demo, docs),
 )
 for part in PARTS:

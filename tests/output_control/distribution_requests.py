@@ -117,3 +117,15 @@ def ties(seed: int = 5, members: int = 900) -> pa.Table:
     home = np.repeat(np.arange(members), degree)
     other = np.concatenate([rng.choice(members, d, replace=False) for d in degree])
     return pa.table({"home": pa.array(home), "owner": pa.array(home), "other": pa.array(other.astype(np.int64))})
+
+
+EXACT = {"count_base": 1}
+
+
+def model_of(found: Contents) -> Any:
+    """What the evidence says of the whole."""
+    return found.document["model"]
+
+
+def worth(values: list[float], **fields: Any) -> pa.Table:
+    return homes(len(values), worth=np.array(values, dtype=float), **fields)

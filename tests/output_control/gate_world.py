@@ -178,3 +178,15 @@ class World:
                 history=self.history,
                 threads=threads,
             )
+
+
+def frame_of(rows: list[tuple[int, str, str, int | None]]) -> pa.Table:
+    return pa.table(
+        {
+            "home": pa.array(range(len(rows)), pa.int64()),
+            "owner": pa.array([row[0] for row in rows], pa.int64()),
+            "region": [row[1] for row in rows],
+            "kind": [row[2] for row in rows],
+            "worth": pa.array([row[3] for row in rows], pa.int64()),
+        }
+    )
