@@ -51,8 +51,8 @@ registry: setup ## Ask the package registry: is there a wheel of every part for 
 	$(BIN)/python -m pytest -n 0 -m registry tests/municipality
 
 lock: ## Write both locks anew from pyproject.toml: the enclave's, and the municipality's for every platform (needs uv)
-	uv pip compile pyproject.toml --all-extras --generate-hashes --no-header --python-version 3.11 -o requirements.lock
-	uv pip compile pyproject.toml --universal --constraint requirements.lock --generate-hashes --no-header \
+	uv pip compile pyproject.toml --all-extras --generate-hashes --no-strip-extras --no-header --python-version 3.11 -o requirements.lock
+	uv pip compile pyproject.toml --universal --constraint requirements.lock --generate-hashes --no-strip-extras --no-header \
 		--python-version 3.11 -o municipality.lock
 
 clean: ## Remove the environment and everything that was built
