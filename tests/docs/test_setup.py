@@ -8,9 +8,12 @@ import re
 import shutil
 import subprocess
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from tests.conftest import CHECKOUT
 
@@ -19,7 +22,7 @@ NEEDED = ("sh", "dirname", "cat", "sha256sum", "cut", "id")
 
 @pytest.fixture
 def bare(tmp_path: Path) -> Path:
-    """A checkout whose environment stands, on a machine that has the tools of ``NEEDED`` and neither java nor softhsm2."""
+    """A checkout whose environment stands, on a machine with the tools of ``NEEDED``, without java and softhsm2."""
     (tmp_path / "tools").mkdir()
     shutil.copy(CHECKOUT / "tools/setup", tmp_path / "tools/setup")
     (tmp_path / ".venv").mkdir()
@@ -72,3 +75,34 @@ def test_nothing_is_installed_where_everything_is(bare: Path) -> None:
         tool(bare, name, "true")
     tool(bare, "apt-get", "exit 9")
     assert set_up(bare).returncode == 0
+
+
+def test_a_package_asked_for_with_extras_is_locked_with_them() -> None:
+    """Else the pip of Debian 12 takes its newest release, of which the lock has no hash, and no installation works."""
+    lock = (CHECKOUT / "requirements.lock").read_text()
+    locked = {
+        canonicalize_name(name): {extra.strip() for extra in extras.split(",")} - {""}
+        for name, extras in re.findall(r"^([A-Za-z0-9._-]+)(?:\[([^]]*)\])?==", lock, re.MULTILINE)
+    }
+    parts = [metadata.distribution(name) for name in locked if _installed(name)]
+    asked = [
+        (canonicalize_name(need.name), need.extras)
+        for part in parts
+        for need in map(Requirement, part.requires or ())
+        if not need.marker or any(need.marker.evaluate({"extra": extra}) for extra in ("", *locked[_name(part)]))
+    ]
+    assert len(parts) > len(locked) / 2
+    assert any(extras for _, extras in asked)
+    assert [name for name, extras in asked if extras - locked.get(name, set())] == []
+
+
+def _name(part: metadata.Distribution) -> str:
+    return canonicalize_name(part.name)
+
+
+def _installed(name: str) -> bool:
+    try:
+        metadata.distribution(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True

@@ -200,7 +200,7 @@ def test_the_light_lock_has_nothing_of_the_statistics_stack_and_no_address() -> 
 
 def test_both_locks_have_the_same_versions() -> None:
     both = [
-        dict(re.findall(r"^([a-z][a-z0-9._-]*)==(\S+)", (CHECKOUT / name).read_text(), re.MULTILINE))
+        dict(re.findall(r"^([a-z][a-z0-9._-]*)(?:\[[^]]*\])?==(\S+)", (CHECKOUT / name).read_text(), re.MULTILINE))
         for name in ("municipality.lock", "requirements.lock")
     ]
     light, full = both
